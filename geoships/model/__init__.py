@@ -1,0 +1,1 @@
+"""Models: networks, bundles and the engines that run them."""

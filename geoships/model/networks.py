@@ -72,5 +72,7 @@ def load_encoder(network: nn.Module, weights: Mapping[str, torch.Tensor], rgb: t
         elif source.shape == target[name].shape:
             target[name] = source
         else:
-            raise BundleError(f"encoder weights do not fit: {name} is {tuple(target[name].shape)}, not {tuple(source.shape)}")
+            raise BundleError(
+                f"encoder weights do not fit: {name} is {tuple(target[name].shape)}, not {tuple(source.shape)}"
+            )
     encoder.load_state_dict(target)

@@ -1,0 +1,1 @@
+"""Outputs: stitched rasters and ship polygons."""

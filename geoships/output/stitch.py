@@ -27,7 +27,7 @@ class RowBand:
     @property
     def row_end(self) -> int:
         """First row below the band."""
-        return self.row + self.scores.shape[0]
+        return self.row + len(self.scores)
 
 
 class Stitcher:
@@ -58,7 +58,8 @@ class Stitcher:
         if top < self._row:
             raise ValueError(f"tiles must come from top to bottom: row {top} was released, up to row {self._row}")
         yield from self._release(min(top, self._scene.row_end))
-        inside = window.intersection(self._scene)
+        left = Window(self._row, 0, self._scene.height - self._row, self._scene.width)  # rows not yet released
+        inside = window.intersection(left)
         if inside.empty:
             return
         self._grow(inside.row_end)

@@ -61,6 +61,17 @@ class Georeference:
         x, y = self._gcp_transformer.xy(rows.ravel(), columns.ravel(), offset="ul")
         return np.reshape(x, columns.shape), np.reshape(y, columns.shape)
 
+    def to_pixel(self, x: ArrayLike, y: ArrayLike) -> Coordinates:
+        """Pixel coordinates (column, row) of map coordinates; unchanged if not placed."""
+        x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+        if not self.placed:
+            return x, y
+        if self.transform is not None:
+            t = ~self.transform
+            return t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
+        rows, columns = self._gcp_transformer.rowcol(x.ravel(), y.ravel(), op=lambda value: value)
+        return np.reshape(columns, x.shape), np.reshape(rows, x.shape)
+
     def to_lonlat(self, columns: ArrayLike, rows: ArrayLike) -> Coordinates:
         """WGS 84 longitude and latitude in degrees of pixel coordinates.
 

@@ -68,7 +68,9 @@ class Window:
         return slice(row, row + self.height), slice(column, column + self.width)
 
 
-def paste(target: NDArray[np.generic], target_window: Window, source: NDArray[np.generic], source_window: Window) -> None:
+def paste(
+    target: NDArray[np.generic], target_window: Window, source: NDArray[np.generic], source_window: Window
+) -> None:
     """Copy the common part of two windows from `source` to `target`; rows and columns are the last axes."""
     common = target_window.intersection(source_window)
     if not common.empty:
@@ -84,6 +86,18 @@ def reflect(start: int, stop: int, length: int) -> NDArray[np.intp]:
     period = max(1, 2 * (length - 1))
     index = np.arange(start, stop) % period
     return np.minimum(index, period - index) if length > 1 else np.zeros(stop - start, np.intp)
+
+
+def source_window(window: Window, scene: Window) -> Window:
+    """The part of a scene that a window needs once its overhang is mirrored at the scene's edges.
+
+    >>> source_window(Window(-3, 2, 5, 2), Window(0, 0, 10, 10))
+    Window(row=0, column=2, height=4, width=2)
+    """
+    rows = reflect(window.row, window.row_end, scene.height)
+    columns = reflect(window.column, window.column_end, scene.width)
+    row, column = int(rows.min()), int(columns.min())
+    return Window(row, column, int(rows.max()) - row + 1, int(columns.max()) - column + 1)
 
 
 @dataclass(frozen=True)

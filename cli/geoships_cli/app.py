@@ -1,0 +1,51 @@
+"""The `geoships` command: its commands, and the one place where errors become messages."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from geoships import __version__
+from geoships.errors import GeoshipsError
+from geoships_cli.demo import demo
+from geoships_cli.info import info, models
+from geoships_cli.predict import predict
+
+app = typer.Typer(
+    name="geoships",
+    help="Find ships in satellite scenes of any size.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (predict, demo, models, info):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"geoships {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Find ships in satellite scenes of any size."""
+
+
+def main() -> None:
+    """Run the command line; an error that geoships raised on purpose is one line on stderr and exit code 1."""
+    try:
+        app()
+    except GeoshipsError as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("stopped; unfinished outputs were removed", err=True)
+        sys.exit(130)

@@ -1,0 +1,84 @@
+"""`geoships models` and `geoships info`: what is installed, and what a bundle or a scene holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from geoships_cli import options
+
+if TYPE_CHECKING:
+    from geoships.model.card import Card
+
+
+def models(as_json: options.AsJson = False) -> None:
+    """List the installed models."""
+    from geoships.model.bundle import DEFAULT_BUNDLE, installed, load_card
+
+    found = {name: load_card(path) for name, path in installed()}
+    if as_json:
+        typer.echo(json.dumps({name: json.loads(card.to_json()) for name, card in found.items()}))
+        return
+    for name, card in found.items():
+        default = " (default)" if name == DEFAULT_BUNDLE else ""
+        typer.echo(
+            f"{name}{default}: {card.description} Bands {', '.join(card.bands)}; {card.gsd:g} m; {card.licence}."
+        )
+
+
+def info(
+    what: Annotated[
+        str, typer.Argument(help="An installed model's name, a bundle or a scene.", metavar="BUNDLE|SCENE")
+    ],
+    trust_vrt: options.TrustVrt = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Describe a model bundle or a scene."""
+    facts = _bundle_facts(what) if _is_bundle(what) else _scene_facts(what, trust_vrt)
+    if as_json:
+        typer.echo(json.dumps(facts, default=str))
+        return
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        lines = value if isinstance(value, list) else [value]
+        for number, line in enumerate(lines or ["none"]):
+            typer.echo(f"{name if number == 0 else '':{width}}  {line}")
+
+
+def _is_bundle(what: str) -> bool:
+    from geoships.model.bundle import CARD_FILE, installed
+
+    path = Path(what)
+    return what in dict(installed()) or (path / CARD_FILE).exists() or path.suffix == ".zip"
+
+
+def _bundle_facts(what: str) -> dict[str, object]:
+    from geoships.model.bundle import find_bundle, load_bundle
+
+    bundle = load_bundle(find_bundle(what))
+    bundle.network()  # a bundle whose weights do not fit its card is no bundle
+    return {"path": bundle.path, **_card_facts(bundle.card)}
+
+
+def _card_facts(card: Card) -> dict[str, object]:
+    low, high = card.gsd_range
+    return {
+        "name": card.name,
+        "description": card.description,
+        "licence": card.licence,
+        "network": f"{card.network.decoder} over {card.network.encoder}, {card.total_parameters / 1e6:.2f} M parameters",
+        "bands": ", ".join(card.bands),
+        "pixel size": f"{low:g} to {high:g} m; others are resampled to {card.gsd:g} m",
+        "threshold": card.threshold,
+        "training data": [f"{source.get('name')} ({source.get('license')})" for source in card.training_data],
+        "metrics": [json.dumps(metric) for metric in card.metrics],
+    }
+
+
+def _scene_facts(what: str, trust_vrt: bool) -> dict[str, object]:
+    from geoships.scene.reader import describe_scene
+
+    return describe_scene(what, trust_vrt=trust_vrt)

@@ -1,0 +1,48 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+Model = Annotated[
+    Optional[str],  # noqa: UP045  (Typer reads the annotation at run time)
+    typer.Option(
+        "--model", "-m", help="Installed model, bundle folder or bundle zip.", show_default="the default model"
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
+Bands = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        help="Band numbers or descriptions in the model's order, e.g. 1,2,3,8,11.", show_default="by description"
+    ),
+]
+Scale = Annotated[
+    Optional[float], typer.Option(help="reflectance = value * SCALE + OFFSET.", show_default="from the file")
+]  # noqa: UP045
+Offset = Annotated[Optional[float], typer.Option(help="See --scale.", show_default="from the file")]  # noqa: UP045
+Sensor = Annotated[
+    Optional[str], typer.Option(help="Preset of scale and offset, e.g. sentinel-2-l2a.", show_default="from the file")
+]  # noqa: UP045
+TrustVrt = Annotated[bool, typer.Option("--trust-vrt", help="Open a VRT whatever files it refers to.")]
+Area = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--area", "-a", help="Vector file of the area to search, any CRS.", show_default="whole scene"),
+]
+
+
+def split_bands(text: str | None) -> tuple[int | str, ...] | None:
+    """Band numbers and descriptions of a comma-separated list.
+
+    >>> split_bands("1, B03,8")
+    (1, 'B03', 8)
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    return tuple(int(part) if part.isdigit() else part for part in parts)

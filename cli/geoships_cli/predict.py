@@ -1,0 +1,155 @@
+"""`geoships predict`: find the ships of one or many scenes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from geoships.errors import GeoshipsError
+from geoships_cli import options
+from geoships_cli.progress import Lines, progress_display
+
+if TYPE_CHECKING:
+    from geoships.config import PredictConfig
+    from geoships.predict import Prediction
+
+FORMATS = {"geojson": ".geojson", "gpkg": ".gpkg", "fgb": ".fgb", "parquet": ".parquet"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scene and the files to write for it."""
+
+    scene: str
+    out: Path | None
+    mask: Path | None
+    scores: Path | None
+
+
+def predict(
+    scenes: Annotated[list[str], typer.Argument(help="Scenes: paths, subdatasets, http(s):// or s3:// addresses.")],
+    out: Annotated[
+        Optional[Path], typer.Option("--out", "-o", help="Ships of one scene: .geojson, .gpkg, .fgb or .parquet.")
+    ] = None,  # noqa: UP045
+    mask: Annotated[Optional[Path], typer.Option(help="Ship mask of one scene, as a COG.")] = None,  # noqa: UP045
+    scores: Annotated[Optional[Path], typer.Option(help="Scores of one scene, as a COG.")] = None,  # noqa: UP045
+    out_dir: Annotated[Optional[Path], typer.Option(help="Folder for the outputs of several scenes.")] = None,  # noqa: UP045
+    out_format: Annotated[str, typer.Option("--format", help=f"With --out-dir: {', '.join(FORMATS)}.")] = "geojson",
+    rasters: Annotated[bool, typer.Option("--rasters", help="With --out-dir: write masks and scores too.")] = False,
+    model: options.Model = None,
+    threshold: Annotated[
+        Optional[float], typer.Option(help="Score from which on a pixel is ship.", show_default="the model's own")
+    ] = None,  # noqa: UP045
+    min_area: Annotated[float, typer.Option(help="Smallest ship in square metres.")] = 300.0,
+    max_hole: Annotated[float, typer.Option(help="Fill holes up to this size in square metres.")] = 500.0,
+    simplify: Annotated[float, typer.Option(help="Let outlines move by so many metres; 0: exact pixel edges.")] = 0.0,
+    area: options.Area = None,
+    gsd: Annotated[Optional[float], typer.Option(help="Pixel size in metres.", show_default="from the scene")] = None,  # noqa: UP045
+    bands: options.Bands = None,
+    scale: options.Scale = None,
+    offset: options.Offset = None,
+    sensor: options.Sensor = None,
+    trust_vrt: options.TrustVrt = False,
+    device: options.Device = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    tile_size: Annotated[Optional[int], typer.Option(help="Greatest tile in model pixels.", show_default="512")] = None,  # noqa: UP045
+    batch_size: Annotated[Optional[int], typer.Option(help="Tiles in a batch.", show_default="for the machine")] = None,  # noqa: UP045
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find the ships of one scene (--out) or of many (--out-dir)."""
+    jobs = _jobs(scenes, Job("", out, mask, scores), out_dir, out_format, rasters)
+    from geoships.config import predict_config
+
+    config = predict_config(
+        model=model, threshold=threshold, min_area=min_area, max_hole=max_hole, simplify=simplify, area=area,
+        gsd=gsd, bands=options.split_bands(bands), scale=scale, offset=offset, sensor=sensor, trust_vrt=trust_vrt,
+        device=device, precision=precision, tile_size=tile_size, batch_size=batch_size,
+    )  # fmt: skip
+    if out_dir:
+        _make_folder(out_dir)
+    with closing(progress_display(quiet=quiet)) as progress:
+        done, failed = _run(jobs, config, progress)
+    if as_json:
+        summary = {"scenes": [result.summary() for result in done], "failed": failed}
+        typer.echo(json.dumps(summary if len(jobs) > 1 or failed else summary["scenes"][0]))
+    elif not quiet:
+        for result in done:
+            typer.echo(_sentence(result))
+    if failed:
+        raise GeoshipsError(f"{len(failed)} of {len(jobs)} scenes failed: {', '.join(failed)}")
+
+
+def _jobs(scenes: Sequence[str], single: Job, out_dir: Path | None, out_format: str, rasters: bool) -> list[Job]:
+    if out_dir is None:
+        if len(scenes) > 1:
+            raise typer.BadParameter("several scenes need --out-dir", param_hint="--out-dir")
+        if not (single.out or single.mask or single.scores):
+            raise typer.BadParameter("name an output: --out, --mask, --scores or --out-dir", param_hint="--out")
+        return [Job(scenes[0], single.out, single.mask, single.scores)]
+    if single.out or single.mask or single.scores:
+        raise typer.BadParameter("--out-dir names all outputs itself; leave out --out, --mask and --scores")
+    if out_format not in FORMATS:
+        raise typer.BadParameter(f"choose one of {', '.join(FORMATS)}", param_hint="--format")
+    stems = [Path(scene.rstrip("/")).stem for scene in scenes]
+    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if twice:
+        raise typer.BadParameter(
+            f"several scenes are named {', '.join(twice)}: their outputs would overwrite each other"
+        )
+    return [
+        Job(
+            scene,
+            out_dir / f"{stem}{FORMATS[out_format]}",
+            out_dir / f"{stem}_mask.tif" if rasters else None,
+            out_dir / f"{stem}_scores.tif" if rasters else None,
+        )
+        for scene, stem in zip(scenes, stems, strict=True)
+    ]
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GeoshipsError(f"cannot make the folder {path}: {error.strerror or error}") from error
+
+
+def _run(jobs: Sequence[Job], config: PredictConfig, progress: Lines) -> tuple[list[Prediction], list[str]]:
+    """Run all jobs with one loaded model; a lone job's error is raised, one of many is reported."""
+    from geoships.model.bundle import load_bundle
+    from geoships.predict import predict
+
+    bundle = load_bundle(config.model)
+    done, failed = [], []
+    for job in jobs:
+        try:
+            done.append(
+                predict(
+                    job.scene,
+                    out=job.out,
+                    mask=job.mask,
+                    scores=job.scores,
+                    config=config,
+                    progress=progress,
+                    model=bundle,
+                )
+            )
+        except GeoshipsError as error:
+            if len(jobs) == 1:
+                raise
+            failed.append(job.scene)
+            typer.echo(f"error: {job.scene}: {' '.join(str(error).split())}", err=True)
+    return done, failed
+
+
+def _sentence(result: Prediction) -> str:
+    files = ", ".join(str(path) for path in result.outputs.values())
+    count = len(result.ships)
+    return f"{result.scene}: {count} ship{'' if count == 1 else 's'} in {result.seconds:.1f} s -> {files}"

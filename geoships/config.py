@@ -1,0 +1,59 @@
+"""Settings: the one place where files, overrides and defaults meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from geoships.errors import GeoshipsError
+
+
+class PredictConfig(BaseModel):
+    """How ships are looked for; every field has a default that suits a georeferenced Sentinel-2 scene.
+
+    model: name of an installed model, or path of a bundle; None: the default model.
+    threshold: score from which on a pixel is ship; None: the model's own.
+    min_area: smallest ship in square metres.
+    max_hole: holes in a ship up to this size in square metres are filled.
+    simplify: outlines may move by this many metres to have fewer corners; 0: exact pixel edges.
+    area: vector file of the area of interest, in any CRS; None: the whole scene.
+    gsd: pixel size in metres, where the scene has no place on Earth or its own is wrong.
+    bands: band numbers (from 1) or descriptions in the model's order; None: found by description.
+    scale, offset: reflectance = stored value * scale + offset; None: from the file.
+    sensor: preset of scale and offset, e.g. ``sentinel-2-l2a``.
+    trust_vrt: open a VRT whatever files it refers to.
+    device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    precision: ``auto`` takes bfloat16 where the processor has it.
+    tile_size: greatest tile in model pixels; None: chosen for the machine.
+    batch_size: tiles in a batch; None: chosen for the machine.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: str | None = None
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    min_area: Annotated[float, Field(ge=0)] = 300.0
+    max_hole: Annotated[float, Field(ge=0)] = 500.0
+    simplify: Annotated[float, Field(ge=0)] = 0.0
+    area: Path | None = None
+    gsd: Annotated[float, Field(gt=0)] | None = None
+    bands: tuple[int | str, ...] | None = None
+    scale: float | None = None
+    offset: float | None = None
+    sensor: str | None = None
+    trust_vrt: bool = False
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    tile_size: Annotated[int, Field(ge=64, le=8192)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+
+def predict_config(**values: object) -> PredictConfig:
+    """Validate settings; GeoshipsError names each wrong field and what it may be."""
+    try:
+        return PredictConfig.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise GeoshipsError(f"wrong setting: {faults}") from error

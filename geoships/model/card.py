@@ -1,0 +1,139 @@
+"""The model card: `model.json` of a bundle, in terms of the STAC Machine Learning Model extension."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from geoships.errors import BundleError
+
+Transform = Literal["none", "sqrt"]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, protected_namespaces=())
+
+
+class ValueScaling(_Part):
+    """Scaling of one band: (value - mean) / stddev, after the pre-processing function."""
+
+    type: Literal["z-score"] = "z-score"
+    mean: float
+    stddev: Positive
+
+
+class InputShape(_Part):
+    """Shape of a batch; -1 stands for any size."""
+
+    shape: tuple[int, int, int, int]
+    dim_order: tuple[str, str, str, str] = ("batch", "bands", "height", "width")
+    data_type: str = "float32"
+
+
+class PreProcessing(_Part):
+    """What happens to reflectance before it is scaled: a name, never code."""
+
+    format: Literal["geoships-transform"] = "geoships-transform"
+    expression: Transform = "none"
+
+
+class ModelInput(_Part):
+    """What the network eats: surface reflectance (0 to 1) of named bands."""
+
+    name: str = "surface reflectance"
+    bands: Annotated[tuple[str, ...], Field(min_length=1)]
+    input: InputShape
+    value_scaling: tuple[ValueScaling, ...]
+    pre_processing_function: PreProcessing = PreProcessing()
+
+    @model_validator(mode="after")
+    def _one_scaling_per_band(self) -> ModelInput:
+        if not len(self.bands) == len(self.value_scaling) == self.input.shape[1]:
+            raise ValueError(
+                f"{len(self.bands)} bands, {len(self.value_scaling)} value scalings and an input of "
+                f"{self.input.shape[1]} bands do not fit together"
+            )
+        return self
+
+
+class ModelClass(_Part):
+    """One class that the network tells apart."""
+
+    value: int
+    name: str
+    description: str = ""
+    color_hint: str | None = None
+
+
+class ModelOutput(_Part):
+    """What the network gives: a score per class and pixel."""
+
+    name: str = "ship score"
+    tasks: tuple[str, ...] = ("semantic-segmentation",)
+    classes: Annotated[tuple[ModelClass, ...], Field(alias="classification:classes", min_length=1)]
+
+
+class Network(_Part):
+    """What rebuilds the network: names of segmentation-models-pytorch and constructor options."""
+
+    decoder: str
+    encoder: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Card(_Part):
+    """All that is known of a model.
+
+    gsd: ground sample distance in metres that scenes are brought to when theirs is outside `gsd_range`.
+    threshold: score from which on a pixel is ship.
+    halo: context in model pixels that a score needs from each side of a tile.
+    step: model pixels that the network's deepest level turns into one; tiles are multiples of it.
+    """
+
+    name: Annotated[str, Field(alias="mlm:name")]
+    description: str = ""
+    licence: Annotated[str, Field(alias="license")]
+    framework: Annotated[Literal["pytorch"], Field(alias="mlm:framework")] = "pytorch"
+    architecture: Annotated[str, Field(alias="mlm:architecture")]
+    tasks: Annotated[tuple[str, ...], Field(alias="mlm:tasks")] = ("semantic-segmentation",)
+    total_parameters: Annotated[int, Field(alias="mlm:total_parameters", gt=0)]
+    inputs: Annotated[tuple[ModelInput], Field(alias="mlm:input")]
+    outputs: Annotated[tuple[ModelOutput], Field(alias="mlm:output")]
+    gsd: Positive
+    gsd_range: Annotated[tuple[Positive, Positive], Field(alias="geoships:gsd_range")]
+    threshold: Annotated[float, Field(alias="geoships:threshold", gt=0, lt=1)] = 0.5
+    halo: Annotated[int, Field(alias="geoships:halo", ge=0)]
+    step: Annotated[int, Field(alias="geoships:step", ge=1)] = 32
+    network: Annotated[Network, Field(alias="geoships:network")]
+    training_data: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:training_data")] = ()
+    metrics: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:metrics")] = ()
+
+    @property
+    def input(self) -> ModelInput:
+        """The network's one input."""
+        return self.inputs[0]
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """STAC common names of the bands, in the network's order."""
+        return self.input.bands
+
+    @property
+    def classes(self) -> tuple[ModelClass, ...]:
+        """The classes that the network tells apart."""
+        return self.outputs[0].classes
+
+    def to_json(self) -> str:
+        """The text of `model.json`."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def parse_card(text: str | bytes, where: str) -> Card:
+    """Read and validate the text of a `model.json`; BundleError names each wrong field."""
+    try:
+        return Card.model_validate_json(text)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors())
+        raise BundleError(f"the model card {where} is not valid: {faults}") from error

@@ -1,0 +1,194 @@
+"""Engines: batches of reflectance in, scores out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from geoships.errors import DeviceError
+from geoships.model.bundle import Bundle
+from geoships.model.card import ModelInput
+
+Sample = dict[str, torch.Tensor]
+Scores = NDArray[np.float32]
+
+# Memory of a U-Net's widest maps, per input pixel: 100 float32 channels.
+BYTES_PER_PIXEL = 400
+
+
+class Engine(Protocol):
+    """Turns batches of images into scores.
+
+    batch_size: greatest number of tiles that a batch may hold now; an engine may lower it.
+    """
+
+    batch_size: int
+
+    def submit(self, images: torch.Tensor) -> Any:
+        """Start on a batch (n, bands, rows, columns) of float32 reflectance and return a handle."""
+
+    def collect(self, handle: Any) -> Scores:
+        """Wait for a batch; (n, rows, columns) scores from 0 to 1."""
+
+
+def run(engine: Engine, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Scores]]:
+    """Score samples in batches, in their order; yields each sample with its scores (rows, columns).
+
+    Two batches are under way at a time, so that a GPU copies one while it computes the other. When the
+    device runs out of memory the batch is halved and tried again; DeviceError when one tile is too much.
+    """
+    waiting: deque[tuple[list[Sample], Any]] = deque()
+    source = iter(samples)
+    while batch := list(islice(source, engine.batch_size)):
+        for part, handle in _submit(engine, batch):
+            waiting.append((part, handle))
+            if len(waiting) > 1:
+                yield from _collect(engine, *waiting.popleft())
+    while waiting:
+        yield from _collect(engine, *waiting.popleft())
+
+
+def _submit(engine: Engine, batch: list[Sample]) -> Iterator[tuple[list[Sample], Any]]:
+    start = 0
+    while start < len(batch):
+        part = batch[start : start + engine.batch_size]
+        try:
+            handle = engine.submit(torch.stack([sample["image"] for sample in part]))
+        except (MemoryError, RuntimeError) as error:
+            _halve(engine, error)
+            continue
+        yield part, handle
+        start += len(part)
+
+
+def _collect(engine: Engine, part: list[Sample], handle: Any) -> Iterator[tuple[Sample, Scores]]:
+    yield from zip(part, engine.collect(handle), strict=True)
+
+
+def _halve(engine: Engine, error: Exception) -> None:
+    out_of_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
+    if not out_of_memory:
+        raise error
+    if engine.batch_size == 1:
+        raise DeviceError(
+            "the device has too little memory for one tile; choose smaller tiles (--tile-size)"
+        ) from error
+    engine.batch_size //= 2
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+class Normalised(nn.Module):
+    """A network with its recipe: reflectance in, scores out.
+
+    network: maps (n, bands, rows, columns) to logits (n, classes, rows, columns).
+    recipe: the card's input.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, network: nn.Module, recipe: ModelInput) -> None:
+        super().__init__()
+        self.network = network
+        self._root = recipe.pre_processing_function.expression == "sqrt"
+        self.register_buffer("mean", torch.tensor([band.mean for band in recipe.value_scaling])[:, None, None])
+        self.register_buffer("std", torch.tensor([band.stddev for band in recipe.value_scaling])[:, None, None])
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits of the first class, (n, rows, columns)."""
+        if self._root:
+            images = images.clamp(0, 1).sqrt()
+        logits: torch.Tensor = self.network((images - self.mean) / self.std)
+        return logits[:, 0]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A batch under way: its scores in host memory, and the event after which they are there."""
+
+    scores: torch.Tensor
+    ready: torch.cuda.Event | None = None
+
+
+class TorchEngine:
+    """PyTorch on a CPU or a CUDA device.
+
+    bundle: the model. device: ``cpu``, ``cuda``, ``cuda:1``. bf16: compute in bfloat16 where it is safe.
+    batch_size: tiles in a batch.
+    """
+
+    def __init__(self, bundle: Bundle, *, device: torch.device, bf16: bool, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self.device = device
+        self._bf16 = bf16
+        self._model = Normalised(bundle.network(), bundle.card.input).eval()
+        self._model.to(device=device, memory_format=torch.channels_last)
+        self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    @torch.inference_mode()
+    def submit(self, images: torch.Tensor) -> Pending:
+        """Start on a batch (n, bands, rows, columns) of float32 reflectance."""
+        if self._copies is None:
+            return Pending(self._forward(images.contiguous(memory_format=torch.channels_last)))
+        compute = torch.cuda.current_stream(self.device)
+        with torch.cuda.stream(self._copies):
+            on_device = images.pin_memory().to(self.device, non_blocking=True)
+        compute.wait_stream(self._copies)
+        on_device.record_stream(compute)
+        scores = self._forward(on_device.contiguous(memory_format=torch.channels_last))
+        on_host = torch.empty(scores.shape, dtype=scores.dtype, pin_memory=True)
+        on_host.copy_(scores, non_blocking=True)
+        ready = torch.cuda.Event()
+        ready.record(compute)
+        return Pending(on_host, ready)
+
+    def collect(self, handle: Pending) -> Scores:
+        """Wait for a batch; (n, rows, columns) scores from 0 to 1."""
+        if handle.ready is not None:
+            handle.ready.synchronize()
+        return handle.scores.numpy()
+
+    def _forward(self, images: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
+            logits = self._model(images)
+        return logits.float().sigmoid()
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name: ``auto`` takes CUDA where there is one. Raises DeviceError for a missing one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise DeviceError(
+            f"no device {name!r} here ({str(error).splitlines()[0]}); use auto, cpu, cuda or cuda:N"
+        ) from error
+    return device
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether the processor multiplies bfloat16 matrices itself."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def choose_batch_size(device: torch.device, tile_pixels: int) -> int:
+    """Tiles per batch: about a megapixel on a CPU, a quarter of the free memory on a GPU (at most 64)."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+    else:
+        free = min(psutil.virtual_memory().available, 4 * (1 << 20) * BYTES_PER_PIXEL)
+    return max(1, min(64, free // 4 // (tile_pixels * BYTES_PER_PIXEL)))

@@ -1,0 +1,319 @@
+"""From a scene to ships: the whole pipeline on one page.
+
+    scene -> tiles -> scores -> row bands -> rasters and ships -> vector file
+
+Data goes one way, and no step holds more of the scene than a few rows of tiles.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from geoships.config import PredictConfig
+from geoships.model.bundle import Bundle, load_bundle
+from geoships.model.card import Card
+from geoships.model.engine import Engine, TorchEngine, choose_batch_size, choose_device, has_fast_bf16, run
+from geoships.output.attributes import measure
+from geoships.output.formats import check_format, ships_frame, write_ships
+from geoships.output.raster import MaskSink, RasterSink, ScoreSink
+from geoships.output.ships import Ship, ShipBuilder, simplified, without_small_holes
+from geoships.output.stitch import RowBand, Stitcher
+from geoships.scene.area import Area, read_area
+from geoships.scene.georeference import Georeference
+from geoships.scene.reader import Reading, Scene, open_scene
+from geoships.scene.resample import Ratio, ratio, resample
+from geoships.scene.streaming import stream_tiles
+from geoships.scene.windows import Tile, TilePlan, Window, plan_axis
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+BLEND = 32  # model pixels over which neighbouring tiles are blended
+MARGIN = 32  # model pixels that are mirrored around the scene
+PIXEL_NOTE = "Coordinates are pixels of the scene (column, row), because it has no place on Earth."
+
+
+class Progress(Protocol):
+    """Hears how far a run is."""
+
+    def start(self, name: str, pixels: int) -> None:
+        """A scene of so many pixels begins."""
+
+    def advance(self, pixels: int) -> None:
+        """So many more pixels are finished."""
+
+    def warn(self, text: str) -> None:
+        """Something that the user should know."""
+
+    def note(self, text: str) -> None:
+        """A choice that was made for the user."""
+
+
+class Silence:
+    """Progress that nobody watches."""
+
+    def start(self, name: str, pixels: int) -> None:
+        """Do nothing."""
+
+    def advance(self, pixels: int) -> None:
+        """Do nothing."""
+
+    def warn(self, text: str) -> None:
+        """Do nothing."""
+
+    def note(self, text: str) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was found in one scene.
+
+    scene: its name. model: name of the model. threshold: score from which on a pixel was ship.
+    ships: one row a ship, in the scene's CRS or in pixel coordinates (column, row).
+    outputs: files written, by kind (vector, mask, scores).
+    bands, radiometry: how the scene was read. warnings: what was assumed.
+    pixels: of the scene. seconds: from opening the scene to the last file.
+    """
+
+    scene: str
+    model: str
+    threshold: float
+    ships: GeoDataFrame
+    outputs: dict[str, Path]
+    bands: str
+    radiometry: str
+    pixels: int
+    seconds: float
+    warnings: tuple[str, ...] = field(default=())
+
+    def summary(self) -> dict[str, object]:
+        """The result as plain values for JSON."""
+        return {
+            "scene": self.scene,
+            "ships": len(self.ships),
+            "model": self.model,
+            "threshold": self.threshold,
+            "outputs": {kind: str(path) for kind, path in self.outputs.items()},
+            "bands": self.bands,
+            "radiometry": self.radiometry,
+            "megapixels": round(self.pixels / 1e6, 3),
+            "seconds": round(self.seconds, 3),
+            "megapixels_per_second": round(self.pixels / 1e6 / self.seconds, 3),
+            "warnings": list(self.warnings),
+        }
+
+
+def predict(
+    scene: str | Path,
+    *,
+    out: str | Path | None = None,
+    mask: str | Path | None = None,
+    scores: str | Path | None = None,
+    config: PredictConfig | None = None,
+    progress: Progress | None = None,
+    model: Bundle | None = None,
+) -> Prediction:
+    """Find the ships of one scene.
+
+    scene: a path, a subdataset, ``http(s)://`` or ``s3://`` address.
+    out: vector file to write (.geojson, .gpkg, .fgb or .parquet). mask, scores: GeoTIFFs to write.
+    config: settings. progress: who hears of the run. model: a loaded bundle, to save loading
+    `config.model` again for every scene.
+
+    Raises GeoshipsError with one clear line; outputs then do not exist or are as they were.
+    """
+    config, progress = config or PredictConfig(), progress or Silence()
+    paths = {kind: Path(path) for kind, path in (("vector", out), ("mask", mask), ("scores", scores)) if path}
+    if "vector" in paths:
+        check_format(paths["vector"])
+    started = time.monotonic()
+    bundle = model or load_bundle(config.model)
+    reading = Reading(config.bands, config.scale, config.offset, config.sensor, config.trust_vrt)
+    with open_scene(str(scene), bundle.card.bands, reading) as opened:
+        task = _Task(opened, bundle, config)
+        _report(task, progress)
+        ships = task.ships(paths, progress)
+        frame = _frame(ships, task)
+        if "vector" in paths:
+            _write_vector(paths["vector"], frame, task)
+    return Prediction(
+        scene=str(scene),
+        model=bundle.card.name,
+        threshold=task.threshold,
+        ships=frame,
+        outputs=paths,
+        bands=opened.bands.how,
+        radiometry=opened.radiometry.origin,
+        pixels=task.georeference.height * task.georeference.width,
+        seconds=time.monotonic() - started,
+        warnings=task.warnings,
+    )
+
+
+class _Task:
+    """One scene, one model, and all that follows from the two."""
+
+    def __init__(self, scene: Scene, bundle: Bundle, config: PredictConfig) -> None:
+        self.scene, self.bundle, self.config = scene, bundle, config
+        self.georeference: Georeference = scene.georeference
+        self.threshold = config.threshold or bundle.card.threshold
+        self.area: Area | None = read_area(config.area, scene.georeference) if config.area else None
+        self.pixel_size, assumed = _pixel_size(scene.georeference, config.gsd, bundle.card)
+        self.warnings = (*scene.warnings, *([assumed] if assumed else []))
+        self.device = choose_device(config.device)
+        self.plan, self.ratios = plan_tiles(scene.window, self.pixel_size, bundle.card, config.tile_size or 512)
+
+    @property
+    def placed(self) -> bool:
+        """Whether coordinates are on Earth."""
+        return self.georeference.placed
+
+    @property
+    def pixel_area(self) -> float:
+        """Square metres of the central pixel."""
+        return self.pixel_size[0] * self.pixel_size[1]
+
+    def ships(self, paths: dict[str, Path], progress: Progress) -> list[Ship]:
+        """Run the scene through the model, write the rasters, and return all ships in reading order."""
+        builder = ShipBuilder(self.scene.window.width, self.threshold)
+        ships: list[Ship] = []
+        with ExitStack() as stack:
+            sinks = [stack.enter_context(sink) for sink in self._sinks(paths)]
+            for band in stack.enter_context(closing(self._bands())):
+                for sink in sinks:
+                    sink.write(band)
+                ships.extend(builder.feed(band))
+                progress.advance(band.valid.size)
+            ships.extend(builder.finish())
+        return sorted(ships, key=lambda ship: ship.order)
+
+    def _bands(self) -> Iterator[RowBand]:
+        stitcher = Stitcher(*self.scene.window.shape)
+        with closing(stream_tiles(self.scene, self.plan, self.ratios, self.area)) as tiles:
+            for sample, scores in run(self._engine(), tiles):
+                window = Window(*sample["window"].tolist())
+                rows, columns = self.plan.weights(_tile_at(self.plan, window))
+                yield from stitcher.add(
+                    window, resample(scores, window.shape), sample["valid"].numpy(), rows[:, None] * columns
+                )
+        yield from stitcher.finish()
+
+    def _engine(self) -> Engine:
+        config = self.config
+        height, width = self.plan.tile_shape
+        pixels = self.ratios[0].to_model(height) * self.ratios[1].to_model(width)
+        batch_size = config.batch_size or min(len(self.plan), choose_batch_size(self.device, pixels))
+        bf16 = config.precision == "bf16" or (config.precision == "auto" and has_fast_bf16(self.device))
+        return TorchEngine(self.bundle, device=self.device, bf16=bf16, batch_size=batch_size)
+
+    def _sinks(self, paths: dict[str, Path]) -> Iterator[RasterSink]:
+        tags = {"software": "geoships", "model": self.bundle.card.name, "threshold": str(self.threshold)}
+        if not self.placed:
+            tags["note"] = PIXEL_NOTE
+        if "mask" in paths:
+            yield MaskSink(paths["mask"], self.georeference, self.threshold, tags)
+        if "scores" in paths:
+            yield ScoreSink(paths["scores"], self.georeference, tags)
+
+
+def plan_tiles(
+    scene: Window, pixel_size: tuple[float, float], card: Card, tile_size: int
+) -> tuple[TilePlan, tuple[Ratio, Ratio]]:
+    """Tile a scene for a model: the plan in scene pixels, and model pixels per scene pixel for rows and columns.
+
+    pixel_size: metres (across columns, down rows). tile_size: greatest tile in model pixels.
+    """
+    across, down = (ratio(size, card.gsd, card.gsd_range, card.step) for size in pixel_size)
+    axes = []
+    for length, scale in ((scene.height, down), (scene.width, across)):
+
+        def to_scene(pixels: int, scale: Ratio = scale) -> int:
+            return -(-pixels * scale.scene // scale.model)
+
+        size = tile_size // card.step * scale.scene
+        axes.append(plan_axis(length, size, scale.scene, to_scene(card.halo), to_scene(BLEND), to_scene(MARGIN)))
+    return TilePlan(*axes), (down, across)
+
+
+def _tile_at(plan: TilePlan, window: Window) -> Tile:
+    row = (window.row + plan.rows.margin) // plan.rows.stride
+    return plan.tile(row, (window.column + plan.columns.margin) // plan.columns.stride)
+
+
+def _pixel_size(georeference: Georeference, gsd: float | None, card: Card) -> tuple[tuple[float, float], str | None]:
+    """Metres per pixel (across, down), and a warning where they are assumed."""
+    if gsd is not None:
+        return (gsd, gsd), None
+    measured = georeference.pixel_size()
+    if measured is not None:
+        return measured, None
+    return (card.gsd, card.gsd), (
+        f"the pixel size is not known: taken as the model's {card.gsd:g} m; give --gsd if that is wrong"
+    )
+
+
+def _report(task: _Task, progress: Progress) -> None:
+    scene = task.scene
+    progress.start(scene.name, task.georeference.height * task.georeference.width)
+    progress.note(f"bands: {scene.bands.how}")
+    progress.note(f"reflectance: {scene.radiometry.origin}")
+    if any(ratio.model != ratio.scene for ratio in task.ratios):
+        across, down = task.pixel_size
+        progress.note(f"pixels of {across:.3g} x {down:.3g} m are resampled to the model's {task.bundle.card.gsd:g} m")
+    for text in task.warnings:
+        progress.warn(text)
+
+
+def _frame(ships: Sequence[Ship], task: _Task) -> GeoDataFrame:
+    """One row a ship of at least the minimum area: cleaned, measured and placed."""
+    config, rows, polygons = task.config, [], []
+    for ship in ships:
+        polygon = without_small_holes(ship.polygon, config.max_hole / task.pixel_area)
+        if config.simplify:
+            polygon = simplified(polygon, config.simplify / max(task.pixel_size))
+        measures = measure(polygon, task.georeference)
+        area = measures.area_m2 if measures.area_m2 is not None else polygon.area * task.pixel_area
+        if area < config.min_area:
+            continue
+        rows.append(
+            {
+                "id": len(rows) + 1,
+                "score": ship.score,
+                "area_m2": measures.area_m2,
+                "length_m": measures.length_m,
+                "width_m": measures.width_m,
+                "heading_deg": measures.heading_deg,
+                "lon": measures.lon,
+                "lat": measures.lat,
+                "pixels": ship.pixels,
+                "on_border": ship.on_border,
+                "scene": Path(task.scene.name).name,
+                "datetime": task.scene.datetime,
+            }
+        )
+        polygons.append(polygon)
+    return ships_frame(rows, _on_map(polygons, task.georeference), task.georeference.crs if task.placed else None)
+
+
+def _on_map(polygons: Sequence[object], georeference: Georeference) -> np.ndarray:
+    """Polygons in pixel coordinates brought to map coordinates."""
+    import shapely
+
+    def place(points: np.ndarray) -> np.ndarray:
+        return np.column_stack(georeference.to_map(points[:, 0], points[:, 1]))
+
+    return np.asarray(shapely.transform(np.array(polygons, dtype=object), place))
+
+
+def _write_vector(path: Path, frame: GeoDataFrame, task: _Task) -> None:
+    title = f"Ships found by geoships in {Path(task.scene.name).name}"
+    note = None if task.placed else PIXEL_NOTE
+    write_ships(path, frame, georeference=task.georeference, title=title, note=note)
