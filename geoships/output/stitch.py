@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from geoships.scene.windows import Window
@@ -94,3 +95,34 @@ class Stitcher:
             self._scores, self._valid = self._scores[rows:].copy(), self._valid[rows:].copy()
             self._row += rows
             yield band
+
+
+class OverlapWeights:
+    """Blending weights for windows of any layout: tents that are scaled to sum to one on every pixel.
+
+    A `TilePlan` knows its weights in closed form; this serves windows that somebody else has laid out.
+
+    windows: all windows of the run.
+    """
+
+    def __init__(self, windows: Sequence[Window]) -> None:
+        self._windows = windows
+        self._boxes = [shapely.box(w.column, w.row, w.column_end, w.row_end) for w in windows]
+        self._tree = shapely.STRtree(self._boxes)
+
+    def of(self, window: Window) -> NDArray[np.float32]:
+        """Weights of one of the windows, (height, width)."""
+        total = np.zeros(window.shape, np.float32)
+        box = shapely.box(window.column, window.row, window.column_end, window.row_end)
+        for index in self._tree.query(box):
+            other = self._windows[index]
+            common = window.intersection(other)
+            if not common.empty:
+                total[common.within(window)] += _tent(other)[common.within(other)]
+        return _tent(window) / total
+
+
+def _tent(window: Window) -> NDArray[np.float32]:
+    """Height 1 at the window's edges, growing by 1 a pixel towards its middle along both axes."""
+    rows, columns = (np.minimum(np.arange(n), np.arange(n)[::-1]).astype(np.float32) + 1 for n in window.shape)
+    return rows[:, None] * columns

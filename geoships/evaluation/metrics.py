@@ -1,0 +1,95 @@
+"""Scores of masks and ships: plain functions of plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class PixelCounts:
+    """Pixels of two masks: ship in both, only in the found one, only in the true one.
+
+    >>> PixelCounts(both=6, found_only=2, true_only=4).iou
+    0.5
+    """
+
+    both: int
+    found_only: int
+    true_only: int
+
+    def __add__(self, other: PixelCounts) -> PixelCounts:
+        return PixelCounts(self.both + other.both, self.found_only + other.found_only, self.true_only + other.true_only)
+
+    @property
+    def iou(self) -> float:
+        """Intersection over union (Jaccard index); NaN where neither mask has a pixel."""
+        union = self.both + self.found_only + self.true_only
+        return self.both / union if union else float("nan")
+
+    @property
+    def dice(self) -> float:
+        """Dice coefficient, 2 |A and B| / (|A| + |B|); NaN where neither mask has a pixel."""
+        total = 2 * self.both + self.found_only + self.true_only
+        return 2 * self.both / total if total else float("nan")
+
+
+def count_pixels(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> PixelCounts:
+    """Compare two masks of one shape."""
+    return PixelCounts(int((found & true).sum()), int((found & ~true).sum()), int((~found & true).sum()))
+
+
+@dataclass(frozen=True)
+class ObjectCounts:
+    """Ships of one or many scenes.
+
+    true: labelled ships. found: ships found. hit: labelled ships that a found one matches.
+    right: found ships that match a labelled one.
+    """
+
+    true: int
+    found: int
+    hit: int
+    right: int
+
+    def __add__(self, other: ObjectCounts) -> ObjectCounts:
+        return ObjectCounts(
+            self.true + other.true, self.found + other.found, self.hit + other.hit, self.right + other.right
+        )
+
+    @property
+    def recall(self) -> float:
+        """Part of the labelled ships that were found; NaN without labels."""
+        return self.hit / self.true if self.true else float("nan")
+
+    @property
+    def precision(self) -> float:
+        """Part of the found ships that are labelled; NaN when none was found."""
+        return self.right / self.found if self.found else float("nan")
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        return 2 * self.precision * self.recall / (self.precision + self.recall) if self.hit else 0.0
+
+
+def match_objects(
+    found: Sequence[shapely.Geometry], true: Sequence[shapely.Geometry], min_iou: float = 0.0
+) -> ObjectCounts:
+    """Match found ships with labelled ones: their areas overlap by an IoU above `min_iou` (0: they touch).
+
+    All polygons are in one plane CRS or in pixels. One found ship may match several labels, and the
+    other way round.
+    """
+    if not len(found) or not len(true):
+        return ObjectCounts(len(true), len(found), 0, 0)
+    found_array, true_array = np.array(found, dtype=object), np.array(true, dtype=object)
+    i, j = shapely.STRtree(true_array).query(found_array, predicate="intersects")
+    common = shapely.area(shapely.intersection(found_array[i], true_array[j]))
+    union = shapely.area(found_array[i]) + shapely.area(true_array[j]) - common
+    matched = common > min_iou * union
+    return ObjectCounts(len(true), len(found), len(np.unique(j[matched])), len(np.unique(i[matched])))

@@ -1,0 +1,37 @@
+import math
+
+import numpy as np
+import shapely
+
+from geoships.evaluation.metrics import ObjectCounts, count_pixels, match_objects
+
+
+def test_pixels() -> None:
+    found, true = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
+    found[:2], true[1:3] = True, True
+    counts = count_pixels(found, true)
+    assert (counts.both, counts.found_only, counts.true_only) == (4, 4, 4)
+    assert counts.iou == 1 / 3
+    assert counts.dice == 0.5
+    assert (counts + counts).iou == counts.iou
+    assert math.isnan(count_pixels(~found & found, true & ~true).iou)
+
+
+def test_ships_that_overlap_match_and_neighbours_do_not() -> None:
+    true = [shapely.box(0, 0, 2, 2), shapely.box(10, 0, 12, 2), shapely.box(20, 0, 22, 2)]
+    found = [shapely.box(1, 0, 3, 2), shapely.box(12, 0, 14, 2)]
+    counts = match_objects(found, true)
+    assert counts == ObjectCounts(true=3, found=2, hit=1, right=1)
+    assert counts.recall == 1 / 3
+    assert counts.precision == 0.5
+    assert counts.f1 == 0.4
+    assert match_objects(found, true, min_iou=0.3).hit == 1
+    assert match_objects(found, true, min_iou=0.4).hit == 0
+
+
+def test_nothing_found_and_nothing_labelled() -> None:
+    box = [shapely.box(0, 0, 1, 1)]
+    assert match_objects([], box) == ObjectCounts(1, 0, 0, 0)
+    assert match_objects(box, []).precision == 0
+    assert math.isnan(match_objects([], []).recall)
+    assert match_objects([], []).f1 == 0
