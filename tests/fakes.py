@@ -1,23 +1,72 @@
-"""A fake engine: scores without a network."""
+"""A fake engine and a fake model: scores without a trained network."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
+from torch import nn
+
+from geoships.model.bundle import Bundle
+from geoships.model.card import Card
 
 
 class BrightnessEngine:
-    """Scores are the first band's reflectance, clipped to 0..1; batches above `limit` pixels run out of memory."""
+    """Scores are the first band's reflectance; batches of more than `limit` tiles run out of memory."""
 
     def __init__(self, batch_size: int = 4, limit: int | None = None) -> None:
         self.batch_size, self.limit = batch_size, limit
         self.batches: list[int] = []
 
     def submit(self, images: torch.Tensor) -> np.ndarray:
-        if self.limit is not None and images[:, 0].numel() > self.limit:
-            raise torch.OutOfMemoryError("fake device out of memory")
+        if self.limit is not None and len(images) > self.limit:
+            raise torch.OutOfMemoryError("the fake device is full")
         self.batches.append(len(images))
         return images[:, 0].clamp(0, 1).numpy()
 
     def collect(self, handle: np.ndarray) -> np.ndarray:
         return handle
+
+
+class Brightness(nn.Module):
+    """Logit 0 where the first band is 0.5; exact, pixel by pixel."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return (images[:, :1] - 0.5) * 20
+
+
+class FakeBundle(Bundle):
+    """A bundle whose network is `Brightness`."""
+
+    def network(self) -> nn.Module:
+        return Brightness()
+
+
+def fake_card(bands: Sequence[str] = ("red",), gsd: float = 10.0, halo: int = 8, **more: object) -> Card:
+    return Card.model_validate(
+        {
+            "mlm:name": "fake",
+            "license": "MIT",
+            "mlm:architecture": "none",
+            "mlm:total_parameters": 1,
+            "mlm:input": [
+                {
+                    "bands": bands,
+                    "input": {"shape": (-1, len(bands), -1, -1)},
+                    "value_scaling": [{"mean": 0, "stddev": 1}] * len(bands),
+                }
+            ],
+            "mlm:output": [{"classification:classes": [{"value": 1, "name": "ship"}]}],
+            "gsd": gsd,
+            "geoships:gsd_range": (gsd / 2, gsd * 2),
+            "geoships:halo": halo,
+            "geoships:network": {"decoder": "unet", "encoder": "none"},
+            **more,
+        }
+    )
+
+
+def fake_bundle(**card: object) -> FakeBundle:
+    return FakeBundle(fake_card(**card), {}, Path("fake"))  # type: ignore[arg-type]

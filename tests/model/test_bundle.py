@@ -1,0 +1,107 @@
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from fakes import fake_card
+
+from geoships.errors import BundleError
+from geoships.model.bundle import DEFAULT_BUNDLE, Bundle, installed, load_bundle, save_bundle
+from geoships.model.networks import Architecture, build_network, load_encoder
+
+SMALL = {"decoder": "unet", "encoder": "tu-mobilenetv3_small_050", "options": {"decoder_channels": (16, 16, 8, 8, 8)}}
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    card = fake_card(bands=("red", "nir"), **{"geoships:network": SMALL})
+    network = build_network(Architecture("unet", SMALL["encoder"], 2, 1, SMALL["options"]))
+    return Bundle(card, network.state_dict(), Path("made here"))
+
+
+@pytest.mark.parametrize("name", ["model", "model.zip"])
+def test_a_saved_bundle_loads_again(name: str, bundle: Bundle, tmp_path: Path) -> None:
+    save_bundle(tmp_path / name, bundle.card, bundle.weights, half=False)
+    loaded = load_bundle(tmp_path / name)
+    assert loaded.card == bundle.card
+    images = torch.rand(1, 2, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded.network()(images), bundle.network()(images))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_half_precision_halves_the_file(bundle: Bundle, tmp_path: Path) -> None:
+    save_bundle(tmp_path / "half", bundle.card, bundle.weights)
+    save_bundle(tmp_path / "full", bundle.card, bundle.weights, half=False)
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("half", "full")]
+    assert sizes[0] < 0.6 * sizes[1]
+    assert next(load_bundle(tmp_path / "half").network().parameters()).dtype == torch.float32
+
+
+def test_a_pickle_is_never_loaded(bundle: Bundle, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (tmp_path / "sprung",)  # type: ignore[return-value]
+
+    save_bundle(tmp_path / "model", bundle.card, bundle.weights)
+    (tmp_path / "model" / "model.safetensors").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(BundleError, match="damaged"):
+        load_bundle(tmp_path / "model")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_damaged_bundles_are_named(bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no model bundle"):
+        load_bundle(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BundleError, match=r"holds no model\.json"):
+        load_bundle(tmp_path / "empty")
+    (tmp_path / "text.zip").write_text("no zip")
+    with pytest.raises(BundleError, match=r"text\.zip"):
+        load_bundle(tmp_path / "text.zip")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(BundleError, match="holds 0 files"):
+        load_bundle(tmp_path / "other.zip")
+
+
+def test_a_wrong_card_names_its_fields(bundle: Bundle, tmp_path: Path) -> None:
+    save_bundle(tmp_path / "model", bundle.card, bundle.weights)
+    path = tmp_path / "model" / "model.json"
+    card = json.loads(path.read_text())
+    card["geoships:threshold"] = 3
+    card["mlm:input"][0]["bands"].append("green")
+    path.write_text(json.dumps(card))
+    with pytest.raises(BundleError, match=r"geoships:threshold.*|.*3 bands, 2 value scalings"):
+        load_bundle(tmp_path / "model")
+
+
+def test_weights_that_do_not_fit_are_refused(bundle: Bundle) -> None:
+    with pytest.raises(BundleError, match="do not fit"):
+        Bundle(bundle.card, dict(list(bundle.weights.items())[:-3]), Path("cut")).network()
+    with pytest.raises(BundleError, match="name a decoder and an encoder"):
+        build_network(Architecture("unet", "resnet1000", 3))
+
+
+def test_an_rgb_encoder_starts_a_five_band_one() -> None:
+    options = SMALL["options"]
+    three = build_network(Architecture("unet", SMALL["encoder"], 3, 1, options)).get_submodule("encoder").state_dict()
+    network = build_network(Architecture("unet", SMALL["encoder"], 5, 1, options))
+    load_encoder(network, three, rgb=(2, 1, 0))
+    stems = next(iter(network.get_submodule("encoder").state_dict().values())), next(iter(three.values()))
+    torch.testing.assert_close(stems[0][:, 2], stems[1][:, 0] * 3 / 5)
+    torch.testing.assert_close(stems[0][:, 4], stems[1].mean(dim=1) * 3 / 5)
+
+
+def test_the_installed_model_is_whole() -> None:
+    assert DEFAULT_BUNDLE in dict(installed())
+    bundle = load_bundle()
+    assert bundle.card.bands == ("blue", "green", "red", "nir", "swir16")
+    assert bundle.card.licence
+    assert bundle.card.training_data[0]["license"]
+    with torch.inference_mode():
+        assert bundle.network()(torch.zeros(1, 5, 64, 64)).shape == (1, 1, 64, 64)
+    trainable = sum(parameter.numel() for parameter in bundle.network().parameters())
+    assert trainable == bundle.card.total_parameters

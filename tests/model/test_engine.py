@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+from fakes import BrightnessEngine, fake_bundle, fake_card
+
+from geoships.errors import DeviceError
+from geoships.model.engine import Normalised, TorchEngine, choose_batch_size, choose_device, run
+
+
+def samples(count: int) -> list[dict[str, torch.Tensor]]:
+    return [{"image": torch.full((1, 4, 4), index / 100), "index": torch.tensor(index)} for index in range(count)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 50])
+def test_scores_come_in_order_whatever_the_batch(batch_size: int) -> None:
+    engine = BrightnessEngine(batch_size)
+    results = list(run(engine, samples(20)))
+    assert [int(sample["index"]) for sample, _ in results] == list(range(20))
+    assert [round(float(scores[0, 0]) * 100) for _, scores in results] == list(range(20))
+    assert max(engine.batches) <= batch_size
+
+
+def test_a_full_device_halves_the_batch_and_loses_nothing() -> None:
+    engine = BrightnessEngine(batch_size=16, limit=5)
+    results = list(run(engine, samples(23)))
+    assert [int(sample["index"]) for sample, _ in results] == list(range(23))
+    assert engine.batch_size == 4
+    assert max(engine.batches) == 4
+
+
+def test_one_tile_too_much_is_a_clear_error() -> None:
+    with pytest.raises(DeviceError, match="--tile-size"):
+        list(run(BrightnessEngine(batch_size=8, limit=0), samples(3)))
+
+
+def test_other_errors_are_not_taken_for_a_full_device() -> None:
+    class Broken(BrightnessEngine):
+        def submit(self, images: torch.Tensor) -> np.ndarray:
+            raise RuntimeError("shape mismatch")
+
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        list(run(Broken(), samples(3)))
+
+
+def test_the_recipe_is_the_root_of_reflectance_scaled() -> None:
+    recipe = fake_card(
+        **{
+            "mlm:input": [
+                {
+                    "bands": ["red"],
+                    "input": {"shape": (-1, 1, -1, -1)},
+                    "value_scaling": [{"mean": 0.2, "stddev": 0.1}],
+                    "pre_processing_function": {"expression": "sqrt"},
+                }
+            ]
+        }
+    ).input
+    images = torch.tensor([-1.0, 0.0, 0.25, 4.0]).reshape(1, 1, 2, 2)
+    expected = (torch.tensor([0.0, 0.0, 0.5, 1.0]) - 0.2) / 0.1
+    torch.testing.assert_close(Normalised(torch.nn.Identity(), recipe)(images).flatten(), expected)
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_the_torch_engine_scores_a_batch(bf16: bool) -> None:
+    engine = TorchEngine(fake_bundle(), device=torch.device("cpu"), bf16=bf16, batch_size=2)
+    scores = engine.collect(engine.submit(torch.tensor([0.1, 0.9]).reshape(2, 1, 1, 1).expand(2, 1, 4, 4)))
+    assert scores.shape == (2, 4, 4)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores[:, 0, 0], torch.tensor([-8.0, 8.0]).sigmoid(), atol=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_cuda_gives_the_scores_of_the_cpu() -> None:
+    images = torch.rand(4, 1, 64, 64)
+    results = []
+    for name in ("cpu", "cuda"):
+        engine = TorchEngine(fake_bundle(), device=torch.device(name), bf16=False, batch_size=2)
+        results.append(engine.collect(engine.submit(images)))
+    np.testing.assert_allclose(*results, atol=1e-5)
+
+
+def test_devices_are_chosen_by_name() -> None:
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    for name in ("cuda:99", "toaster"):
+        with pytest.raises(DeviceError, match="use auto, cpu"):
+            choose_device(name)
+
+
+def test_batches_shrink_as_tiles_grow() -> None:
+    cpu = torch.device("cpu")
+    sizes = [choose_batch_size(cpu, side * side) for side in (64, 256, 512, 8192)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == 1
