@@ -9,8 +9,11 @@ import numpy as np
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS, Geod, Transformer
-from pyproj.exceptions import ProjError
+from pyproj.exceptions import CRSError, ProjError
 from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS as RasterioCRS  # noqa: N811 (an acronym)
+from rasterio.errors import CRSError as RasterioCRSError
+from rasterio.io import DatasetReader
 from rasterio.transform import GCPTransformer
 
 WGS84 = Geod(ellps="WGS84")
@@ -101,3 +104,35 @@ class Georeference:
         _, _, metres = WGS84.inv(lon[::2], lat[::2], lon[1::2], lat[1::2])
         across, down = (float(value) for value in metres)
         return (across, down) if across > 0 and down > 0 else None
+
+
+def georeference_of(dataset: DatasetReader) -> Georeference:
+    """Read grid and place of an open scene.
+
+    GDAL tells a missing transform by the identity, which no map uses. A transform without a CRS is kept, so that
+    outputs keep the grid. A CRS that is bound to no place on Earth (local, engineering) counts as not known.
+    Ground control points are used where there is no transform.
+    """
+    transform: Affine | None = dataset.transform
+    if transform is not None and (transform == Affine.identity() or transform.is_degenerate):
+        transform = None
+    points, gcp_crs = dataset.gcps
+    use_points = transform is None and bool(points)
+    return Georeference(
+        height=dataset.height,
+        width=dataset.width,
+        transform=transform,
+        crs=_terrestrial(gcp_crs if use_points else dataset.crs),
+        gcps=tuple(points) if use_points else (),
+    )
+
+
+def _terrestrial(crs: RasterioCRS | None) -> CRS | None:
+    """Return the CRS as pyproj's; None where it is unknown or gives no longitude and latitude."""
+    if not crs:
+        return None
+    try:
+        found = CRS.from_user_input(crs.to_wkt())
+    except (CRSError, RasterioCRSError):
+        return None
+    return found if found.is_geographic or found.is_projected else None

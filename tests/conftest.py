@@ -1,0 +1,19 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real imagery: $GEOSHIPS_SHARED/data, or ../shared/data beside the repository."""
+    folder = Path(os.environ.get("GEOSHIPS_SHARED", REPOSITORY.parent / "shared")) / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real imagery in {folder}; set GEOSHIPS_SHARED to the folder that holds data/")
+    return folder
