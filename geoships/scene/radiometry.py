@@ -63,9 +63,13 @@ class Radiometry:
 
     def apply(self, dn: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return reflectance, float32 (bands, rows, columns), of stored numbers of the same shape."""
+        return np.stack([self.apply_band(band, index) for index, band in enumerate(dn)])
+
+    def apply_band(self, dn: NDArray[np.generic], index: int) -> NDArray[np.float32]:
+        """Return reflectance, float32 (rows, columns), of one band's stored numbers; index counts from 0."""
         reflectance = dn.astype(np.float32)
-        reflectance *= np.asarray(self.scale, np.float32)[:, None, None]
-        reflectance += np.asarray(self.offset, np.float32)[:, None, None]
+        reflectance *= np.float32(self.scale[index])
+        reflectance += np.float32(self.offset[index])
         return reflectance
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -17,11 +18,11 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from geoships.errors import SceneError
-from geoships.scene.bands import BandChoice, BandDescription, choose_bands
+from geoships.scene.bands import BandChoice, choose_bands, describe_bands
 from geoships.scene.blocks import BlockCache, BlockGrid, Pixels, block_grid
-from geoships.scene.georeference import Georeference
+from geoships.scene.georeference import Georeference, georeference_of
 from geoships.scene.radiometry import Radiometry, choose_radiometry
-from geoships.scene.source import gdal_env, georeference_of, open_dataset, resolve
+from geoships.scene.source import gdal_env, open_dataset, resolve
 from geoships.scene.windows import Window
 
 # These decode from the top or hold one lock for all handles: more threads would repeat or wait.
@@ -62,7 +63,7 @@ class Scene:
         self.driver: str = dataset.driver
         self.georeference: Georeference = georeference_of(dataset)
         self.dtypes: tuple[str, ...] = dataset.dtypes
-        self.bands: BandChoice = choose_bands(self.wanted, band_descriptions(dataset), reading.bands)
+        self.bands: BandChoice = choose_bands(self.wanted, describe_bands(dataset), reading.bands)
         self.datetime: str | None = acquisition_time(dataset.tags())
         picked = [index - 1 for index in self.bands.indexes]
         self.dtype = np.result_type(*(np.dtype(dataset.dtypes[index]) for index in picked))
@@ -132,7 +133,7 @@ class Scene:
         """
         area = RasterioWindow(window.column, window.row, window.width, window.height)
         try:
-            with gdal_env():
+            with gdal_env(self._source):
                 dataset = self._dataset()
                 values = dataset.read(self.bands.indexes, window=area)
                 valid = self._validity.mask(dataset, values, area)
@@ -152,8 +153,7 @@ class Scene:
         """This thread's own handle."""
         dataset: rasterio.DatasetReader | None = getattr(self._local, "dataset", None)
         if dataset is None:
-            with gdal_env():
-                dataset = open_dataset(self._source)
+            dataset = open_dataset(self._source)
             self._local.dataset = dataset
             with self._lock:
                 self._handles.append(dataset)
@@ -170,26 +170,13 @@ class Scene:
         return np.concatenate(found, axis=1)
 
 
-def open_scene(name: str, wanted: Sequence[str], reading: Reading | None = None) -> Scene:
+def open_scene(name: str | Path, wanted: Sequence[str], reading: Reading | None = None) -> Scene:
     """Open a raster and find the wanted bands (STAC common names) in it.
 
     name: a path, a subdataset, ``http(s)://`` or ``s3://`` address. Raises SceneError when it cannot be
     opened safely, has no real values, or lacks bands.
     """
     return Scene(str(name), wanted, reading or Reading())
-
-
-def band_descriptions(dataset: rasterio.DatasetReader) -> list[BandDescription]:
-    """What a file says about each of its bands."""
-    return [
-        BandDescription(
-            index=index,
-            description=dataset.descriptions[index - 1] or "",
-            tags=dataset.tags(index),
-            color=dataset.colorinterp[index - 1],
-        )
-        for index in dataset.indexes
-    ]
 
 
 def acquisition_time(tags: dict[str, str]) -> str | None:
