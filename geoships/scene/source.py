@@ -316,7 +316,8 @@ def _explain(error: Exception, source: Source) -> str:
     """Say what GDAL's error means, and what to do about it."""
     text = str(error)
     if source.is_remote:
-        return _explain_remote(text, source)
+        # The address goes: it may hold a secret, and digits that look like a status.
+        return _explain_remote(text.replace(source.gdal_name, "it").replace(source.name, "it"), source)
     header = read_header(source.path) if source.path else b""
     vector = vector_format(header)
     if vector:
@@ -327,9 +328,13 @@ def _explain(error: Exception, source: Source) -> str:
 
 
 def _explain_remote(text: str, source: Source) -> str:
-    if "404" in text or "does not exist" in text or "NoSuch" in text:
+    found = re.search(r"response code\D*(\d{3})", text)
+    status = found[1] if found else ""
+    if status == "404" or "does not exist" in text or "NoSuch" in text:
         return "there is no such file on the server (404); check the address"
-    if any(mark in text for mark in ("401", "403", "AccessDenied", "Access Denied", "InvalidAccessKeyId")):
+    if status in {"401", "403"} or any(
+        mark in text for mark in ("AccessDenied", "Access Denied", "InvalidAccessKeyId")
+    ):
         return f"the server refuses access; {_access_hint(source)}"
     if "AWS_" in text or "redentials" in text:
         return f"no credentials for S3; {_access_hint(source)}"

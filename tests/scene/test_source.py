@@ -335,6 +335,12 @@ def test_a_missing_and_a_forbidden_file_over_http(write, server):
     assert "hush" not in str(caught.value)
 
 
+def test_digits_of_an_address_are_no_status(tmp_path, server):
+    (tmp_path / "a401-404.tif").write_text("hello, sea")
+    with pytest.raises(SceneError, match="is not a raster"):
+        resolve(f"{server}/a401-404.tif")
+
+
 def test_no_vrt_over_http(tmp_path, server):
     for name in ("a.vrt", "a.tif"):
         (tmp_path / name).write_text('<VRTDataset rasterXSize="6" rasterYSize="8"></VRTDataset>')
