@@ -83,7 +83,8 @@ class Georeference:
         """
         x, y = self.to_map(columns, rows)
         lon, lat = self._to_lonlat.transform(x, y)
-        lon = np.where(np.isfinite(lon), (np.asarray(lon) + 180) % 360 - 180, lon)
+        with np.errstate(invalid="ignore"):  # infinity has no remainder
+            lon = np.where(np.isfinite(lon), (np.asarray(lon) + 180) % 360 - 180, lon)
         return lon, np.asarray(lat)
 
     def pixel_size(self) -> tuple[float, float] | None:
