@@ -21,7 +21,7 @@ from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card
 from geoships.model.engine import Engine, TorchEngine, choose_batch_size, choose_device, has_fast_bf16, run
 from geoships.output.attributes import measure
-from geoships.output.formats import check_format, ships_frame, write_ships
+from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
 from geoships.output.ships import Ship, ShipBuilder, simplified, without_small_holes
 from geoships.output.stitch import RowBand, Stitcher
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 BLEND = 32  # model pixels over which neighbouring tiles are blended
 MARGIN = 32  # model pixels that are mirrored around the scene
-PIXEL_NOTE = "Coordinates are pixels of the scene (column, row), because it has no place on Earth."
 
 
 class Progress(Protocol):
@@ -136,8 +135,7 @@ def predict(
         check_format(paths["vector"])
     started = time.monotonic()
     bundle = model or load_bundle(config.model)
-    reading = Reading(config.bands, config.scale, config.offset, config.sensor, config.trust_vrt)
-    with open_scene(str(scene), bundle.card.bands, reading) as opened:
+    with open_scene(scene, bundle.card.bands, _reading(config)) as opened:
         task = _Task(opened, bundle, config)
         _report(task, progress)
         ships = task.ships(paths, progress)
@@ -156,6 +154,23 @@ def predict(
         seconds=time.monotonic() - started,
         warnings=task.warnings,
     )
+
+
+def score_rows(
+    scene: str | Path, *, config: PredictConfig | None = None, model: Bundle | None = None
+) -> Iterator[RowBand]:
+    """Yield the scores of a scene as finished rows, from top to bottom, without writing anything.
+
+    scene, config, model: as for `predict`. Raises GeoshipsError.
+    """
+    config = config or PredictConfig()
+    bundle = model or load_bundle(config.model)
+    with open_scene(scene, bundle.card.bands, _reading(config)) as opened:
+        yield from _Task(opened, bundle, config).bands()
+
+
+def _reading(config: PredictConfig) -> Reading:
+    return Reading(config.bands, config.scale, config.offset, config.sensor, config.trust_vrt)
 
 
 class _Task:
@@ -187,15 +202,16 @@ class _Task:
         ships: list[Ship] = []
         with ExitStack() as stack:
             sinks = [stack.enter_context(sink) for sink in self._sinks(paths)]
-            for band in stack.enter_context(closing(self._bands())):
+            for band in stack.enter_context(closing(self.bands())):
                 for sink in sinks:
                     sink.write(band)
                 ships.extend(builder.feed(band))
                 progress.advance(band.valid.size)
             ships.extend(builder.finish())
-        return sorted(ships, key=lambda ship: ship.order)
+        return sorted(ships, key=lambda ship: ship.first_pixel)
 
-    def _bands(self) -> Iterator[RowBand]:
+    def bands(self) -> Iterator[RowBand]:
+        """Yield finished rows of scores, from top to bottom."""
         stitcher = Stitcher(*self.scene.window.shape)
         with closing(stream_tiles(self.scene, self.plan, self.ratios, self.area)) as tiles:
             for sample, scores in run(self._engine(), tiles):
@@ -315,5 +331,4 @@ def _on_map(polygons: Sequence[object], georeference: Georeference) -> np.ndarra
 
 def _write_vector(path: Path, frame: GeoDataFrame, task: _Task) -> None:
     title = f"Ships found by geoships in {Path(task.scene.name).name}"
-    note = None if task.placed else PIXEL_NOTE
-    write_ships(path, frame, georeference=task.georeference, title=title, note=note)
+    write_ships(path, frame, georeference=task.georeference, title=title)

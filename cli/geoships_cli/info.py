@@ -79,6 +79,6 @@ def _card_facts(card: Card) -> dict[str, object]:
 
 
 def _scene_facts(what: str, trust_vrt: bool) -> dict[str, object]:
-    from geoships.scene.reader import describe_scene
+    from geoships.scene.describe import describe_scene
 
     return describe_scene(what, trust_vrt=trust_vrt)

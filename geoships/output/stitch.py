@@ -55,7 +55,7 @@ class Stitcher:
         Raises ValueError for a tile that comes after a lower one.
         """
         rows = np.flatnonzero(weights.any(axis=1))
-        top = window.row + (int(rows[0]) if rows.size else 0)
+        top = max(0, window.row + (int(rows[0]) if rows.size else 0))
         if top < self._row:
             raise ValueError(f"tiles must come from top to bottom: row {top} was released, up to row {self._row}")
         yield from self._release(min(top, self._scene.row_end))

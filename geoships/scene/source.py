@@ -22,6 +22,7 @@ from rasterio.io import DatasetReader
 
 from geoships.errors import SceneError
 from geoships.scene.content import check_sidecars, is_vrt, read_header, vector_format
+from geoships.scene.hdf5 import check_hdf5
 from geoships.scene.vrt import check_vrt
 
 # Drivers that read pictures from the file they are given and from sidecars beside it. Not among them, on purpose:
@@ -200,7 +201,8 @@ def _remote(gdal_name: str, name: str, trust_vrt: bool) -> _Location:
 
 
 def _drivers(trust_vrt: bool) -> tuple[str, ...]:
-    return (*PICTURE_DRIVERS, *CONTAINER_DRIVERS, *(("VRT",) if trust_vrt else ()))
+    """Drivers for a file that cannot be looked into beforehand: containers and VRTs may name other files."""
+    return (*PICTURE_DRIVERS, *((*CONTAINER_DRIVERS, "VRT") if trust_vrt else ()))
 
 
 def _locate_file(name: str, text: str, trust_vrt: bool) -> _Location:
@@ -210,6 +212,7 @@ def _locate_file(name: str, text: str, trust_vrt: bool) -> _Location:
         if not trust_vrt:
             check_vrt(path)
         return _Location(str(path), ("VRT",), path)
+    check_hdf5(path)
     check_sidecars([path])
     return _Location(str(path), (*PICTURE_DRIVERS, *CONTAINER_DRIVERS), path)
 

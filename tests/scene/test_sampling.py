@@ -54,7 +54,7 @@ def test_samples_are_the_scene_mirrored_at_its_edges(scene) -> None:
         (UTM, "EPSG:32631"),
         (Affine(10, 0, 500000.3, 0, 10, 5123456.7), "EPSG:32631"),
         (Affine(1e-4, 0, 12.3456789, 0, -1e-4, 45.6789), "EPSG:4326"),
-        (UTM * Affine.rotation(20), "EPSG:32631"),
+        (UTM @ Affine.rotation(20), "EPSG:32631"),
         (None, None),
     ],
 )

@@ -1,0 +1,57 @@
+"""What a scene holds, for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rasterio.io import DatasetReader
+
+from geoships.scene.bands import common_names, describe_bands
+from geoships.scene.georeference import Georeference, georeference_of
+from geoships.scene.source import gdal_env, open_dataset, resolve
+
+
+def describe_scene(name: str | Path, *, trust_vrt: bool = False) -> dict[str, object]:
+    """Facts about a raster, by their names: size, bands, place, pixel size, validity, storage.
+
+    Raises SceneError when it cannot be opened safely.
+    """
+    source = resolve(name, trust_vrt=trust_vrt)
+    with gdal_env(source), open_dataset(source) as dataset:
+        georeference = georeference_of(dataset)
+        return {
+            "scene": str(name),
+            "format": dataset.driver,
+            "size": f"{dataset.width} columns x {dataset.height} rows, {dataset.width * dataset.height / 1e6:.1f} Mpix",
+            "bands": _bands(dataset),
+            "CRS": "none" if georeference.crs is None else georeference.crs.name,
+            "pixel size": _pixel_size(georeference),
+            "place": _place(georeference),
+            "nodata": ", ".join(sorted({str(value) for value in dataset.nodatavals})),
+            "mask": ", ".join(sorted({flag.name for flags in dataset.mask_flag_enums for flag in flags})),
+            "blocks": f"{dataset.block_shapes[0][1]} columns x {dataset.block_shapes[0][0]} rows",
+            "overviews": ", ".join(map(str, dataset.overviews(1))) or "none",
+        }
+
+
+def _bands(dataset: DatasetReader) -> list[str]:
+    described = describe_bands(dataset)
+    names = common_names(described)
+    lines = []
+    for band, dtype, scale, offset in zip(described, dataset.dtypes, dataset.scales, dataset.offsets, strict=True):
+        scaling = "" if (scale, offset) == (1, 0) else f", reflectance = value * {scale:g} + {offset:g}"
+        lines.append(f"{band.index}: {band.label}, {dtype}, {names.get(band.index) or 'unknown colour'}{scaling}")
+    return lines
+
+
+def _pixel_size(georeference: Georeference) -> str:
+    size = georeference.pixel_size()
+    return "not known" if size is None else f"{size[0]:.4g} x {size[1]:.4g} m at the centre, on the ellipsoid"
+
+
+def _place(georeference: Georeference) -> str:
+    if not georeference.placed:
+        return "none: outputs are in pixels (column, row)"
+    lon, lat = georeference.to_lonlat(georeference.width / 2, georeference.height / 2)
+    how = "ground control points" if georeference.transform is None else "a geotransform"
+    return f"centre at longitude {float(lon):.6f}, latitude {float(lat):.6f}, by {how}"

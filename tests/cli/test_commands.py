@@ -1,0 +1,116 @@
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from fakes import fake_bundle
+from geoships_cli.app import main
+from scenes import ship_scene
+
+from geoships.model import bundle as bundles
+
+
+@pytest.fixture
+def geoships(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Runs the command with a fake model; returns exit code, stdout and stderr."""
+    monkeypatch.setattr(bundles, "load_bundle", lambda where=None: fake_bundle())
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["geoships", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_predict_writes_and_says_what_it_did(geoships, tmp_path: Path) -> None:
+    ship_scene(tmp_path / "scene.tif")
+    code, out, err = geoships("predict", tmp_path / "scene.tif", "--out", tmp_path / "s.geojson", "--device", "cpu")
+    assert code == 0
+    assert "4 ships" in out
+    assert "bands: red=1 (B04)" in err
+    assert (tmp_path / "s.geojson").exists()
+
+
+def test_quiet_is_quiet_and_json_is_one_object(geoships, tmp_path: Path) -> None:
+    ship_scene(tmp_path / "scene.tif")
+    assert geoships("predict", tmp_path / "scene.tif", "--out", tmp_path / "s.fgb", "--quiet") == (0, "", "")
+    code, out, _ = geoships("predict", tmp_path / "scene.tif", "--mask", tmp_path / "m.tif", "--json")
+    assert code == 0
+    assert json.loads(out)["ships"] == 4
+
+
+def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> None:
+    for name in ("a", "c"):
+        ship_scene(tmp_path / f"{name}.tif")
+    (tmp_path / "b.tif").write_text("no raster")
+    names = [tmp_path / f"{name}.tif" for name in "abc"]
+    code, out, err = geoships("predict", *names, "--out-dir", tmp_path / "out", "--rasters", "--json")
+    assert code == 1
+    summary = json.loads(out)
+    assert [Path(scene["scene"]).stem for scene in summary["scenes"]] == ["a", "c"]
+    assert summary["failed"] == [str(tmp_path / "b.tif")]
+    assert "1 of 3 scenes failed" in err
+    assert "Traceback" not in err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "a.geojson", "a_mask.tif", "a_scores.tif", "c.geojson", "c_mask.tif", "c_scores.tif",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["predict", "none.tif", "--out", "s.geojson"], 1, "none.tif"),
+        (["predict", "a.tif"], 2, "--out"),
+        (["predict", "a.tif", "b.tif", "--out", "s.geojson"], 2, "--out-dir"),
+        (["predict", "x/a.tif", "y/a.tif", "--out-dir", "o"], 2, "overwrite"),
+        (["predict", "a.tif", "--out-dir", "o", "--format", "shp"], 2, "geojson"),
+        (["predict", "a.tif", "--out", "s.geojson", "--threshold", "2"], 1, "threshold"),
+        (["predict", "a.tif", "--out", "s.geojson", "--precision", "int3"], 1, "precision"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_mistakes_are_one_clear_line(geoships, arguments, code, message, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = geoships(*arguments)
+    assert result[0] == code
+    assert message in result[2]
+    assert "Traceback" not in result[2]
+    assert code == 2 or result[2].startswith("error: ")
+    assert code == 2 or result[2].count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_info_describes_a_scene(geoships, tmp_path: Path) -> None:
+    ship_scene(tmp_path / "scene.tif")
+    code, out, _ = geoships("info", tmp_path / "scene.tif")
+    assert code == 0
+    assert "200 columns x 180 rows" in out
+    assert "1: B04, uint16, red, reflectance = value * 0.0001 + 0" in out
+    code, out, _ = geoships("info", tmp_path / "scene.tif", "--json")
+    assert json.loads(out)["format"] == "GTiff"
+
+
+def test_models_lists_what_is_installed(geoships) -> None:
+    code, out, _ = geoships("models")
+    assert code == 0
+    assert "sentinel2-ships (default)" in out
+    assert json.loads(geoships("models", "--json")[1])["sentinel2-ships"]["mlm:framework"] == "pytorch"
+
+
+def test_bands_are_taken_as_the_user_says(geoships, tmp_path: Path) -> None:
+    with rasterio.open(
+        tmp_path / "two.tif", "w", driver="GTiff", height=32, width=32, count=2, dtype="float32",
+        crs="EPSG:32631", transform=rasterio.Affine(10, 0, 5e5, 0, -10, 4e6),
+    ) as dataset:  # fmt: skip
+        dataset.write(np.stack([np.zeros((32, 32)), np.ones((32, 32))]).astype("float32"))
+    code, out, _ = geoships("predict", tmp_path / "two.tif", "--out", tmp_path / "s.json", "--bands", "2", "--json")
+    assert code == 0
+    assert json.loads(out)["ships"] == 1

@@ -1,0 +1,66 @@
+import subprocess
+import sys
+
+import geoships
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after running some code."""
+    script = f"{code}\nimport sys\nprint(' '.join({{name.partition('.')[0] for name in sys.modules}}))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(result.stdout.split("\n")[-2].split())
+
+
+HEAVY = {
+    "torch",
+    "rasterio",
+    "torchgeo",
+    "geopandas",
+    "numpy",
+    "segmentation_models_pytorch",
+    "cv2",
+    "pyproj",
+    "pandas",
+}
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert not loaded_by("import geoships; geoships.__version__") & HEAVY
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = """
+import sys
+from geoships_cli.app import app
+for command in ([], ["predict"], ["demo"], ["models"], ["info"]):
+    try:
+        app([*command, "--help"])
+    except SystemExit as end:
+        assert not end.code
+"""
+    assert not loaded_by(code) & HEAVY
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(geoships.__all__) == [
+        "BundleError",
+        "DeviceError",
+        "GeoshipsError",
+        "OutputError",
+        "PredictConfig",
+        "Prediction",
+        "SceneError",
+        "__version__",
+        "load_bundle",
+        "predict",
+        "stitch",
+    ]
+    for name in geoships.__all__:
+        assert getattr(geoships, name)
+
+
+def test_predict_is_the_function_even_after_its_module_was_imported() -> None:
+    import geoships.predict  # noqa: F401, PLC0415
+
+    assert callable(geoships.predict)
+    assert callable(geoships.stitch)
