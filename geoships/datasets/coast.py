@@ -318,7 +318,7 @@ def _draw_sea(rng: np.random.Generator, size: int, land: Plane, basins: NDArray[
     """Reflectance of the water, (5, size, size): depth, silt, glint, swell, slicks and surf."""
     offshore = np.asarray(cv2.distanceTransform((land < 0.5).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
     depth = 1 + 0.08 * noise(rng, size, size / 3, 4)
-    silt = np.exp(-offshore / (0.06 * size)) * (1 + 0.3 * noise(rng, size, size / 6, 5)) * 0.9
+    silt = np.exp(-offshore / (0.06 * size)) * (1 + 0.3 * noise(rng, size, size / 6, 5)) * 0.8
     east = np.linspace(0, 1, size, dtype=np.float32)
     glint = 0.002 + 0.010 * smoothstep(east + 0.1 * noise(rng, size, size / 2, 3), 0.3, 1.2)
     slick = smoothstep(0.3 - np.abs(noise(rng, size, size / 5, 6)), 0, 0.3)
@@ -327,7 +327,7 @@ def _draw_sea(rng: np.random.Generator, size: int, land: Plane, basins: NDArray[
     rough = (1 - 0.7 * shelter) * (1 - 0.5 * slick * smoothstep(offshore, 5, 60))
     waves = glint * rough * (1 + 0.16 * _swell(rng, size))
     surf = _surf(rng, offshore, basins)
-    silt = np.clip(silt, 0, None)
+    silt = np.clip(silt, 0, None) * (1 - 0.6 * shelter)  # it settles in still water
     return np.stack(
         [base * depth + silt * mud + waves + surf * foam for base, mud, foam in zip(CLEAR_SEA, SILT, FOAM, strict=True)]
     ).astype(np.float32)

@@ -140,10 +140,13 @@ def _draw_clouds(rng: np.random.Generator, valid: NDArray[np.bool_]) -> tuple[Pl
 
 
 def _add_weather(rng: np.random.Generator, scene: Plane, cloud: Plane, shadow: Plane) -> None:
-    """Shadows, then thin haze in patches, then clouds over the scene (5, size, size)."""
+    """Add light from the neighbourhood, shadows, thin haze in patches and clouds to the scene (5, size, size)."""
     size = scene.shape[1]
+    small = max(16, size // 8)
     haze = 0.10 * smoothstep(noise(rng, size, size / 3, 5), 0.2, 2.8)
     for band, bright, white in zip(scene, _HAZE, _CLOUD, strict=True):
+        around = cv2.GaussianBlur(cv2.resize(band, (small, small), interpolation=cv2.INTER_AREA), (0, 0), 4)
+        band += 0.05 * (cv2.resize(around, (size, size), interpolation=cv2.INTER_LINEAR) - band)
         band *= 1 - 0.6 * shadow
         band += haze * (bright - band)
         band += cloud * (white - band)
