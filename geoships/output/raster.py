@@ -162,7 +162,7 @@ class RasterSink(ABC):
 class MaskSink(RasterSink):
     """The mask of ships: 1 where the score is over the threshold, 0 elsewhere, 255 without data.
 
-    threshold: score above which a pixel belongs to a ship, 0 to 1.
+    threshold: score from which on a pixel belongs to a ship, 0 to 1.
     """
 
     description = "ship"
@@ -175,7 +175,7 @@ class MaskSink(RasterSink):
         self._threshold = np.float32(threshold)
 
     def _encode(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return (scores > self._threshold).astype(np.uint8)
+        return (scores >= self._threshold).astype(np.uint8)
 
     def _describe(self, rows: DatasetWriter) -> None:
         super()._describe(rows)
@@ -200,6 +200,16 @@ class ScoreSink(RasterSink):
         super()._describe(rows)
         rows.scales = (1 / SCORE_STEPS,)
         rows.offsets = (0.0,)
+
+
+class ClassSink(RasterSink):
+    """Class numbers 0 to 254, which come as the scores of the row bands; 255 without data."""
+
+    description = "class"
+    overview_resampling = "nearest"
+
+    def _encode(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return scores.astype(np.uint8)
 
 
 def _placement(georeference: Georeference) -> dict[str, Any]:
