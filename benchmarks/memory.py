@@ -3,8 +3,8 @@
     uv run python benchmarks/memory.py 10240
     uv run python benchmarks/memory.py 40000 --dense 0.15
 
-Writes a five-band uint16 scene of so many rows and columns to a temporary folder: noise over dark water in the dense share
-of its rows, empty (sparse, nodata) elsewhere; and finds its ships with mask, scores and polygons written.
+Writes a five-band uint16 scene of so many rows and columns to a temporary folder: noise over dark water in the
+dense share of its rows, empty (sparse, nodata) elsewhere; finds its ships, with mask, scores and polygons written.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Peak(threading.Thread):
         self.bytes, self.process, self.done = 0, psutil.Process(), threading.Event()
 
     def run(self) -> None:
+        """Watch until told that it is done."""
         while not self.done.wait(0.05):
             self.bytes = max(self.bytes, self.process.memory_info().rss)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import shapely
 from shapely.affinity import affine_transform
+from shapely.geometry.base import BaseGeometry
 
 from geoships.config import PredictConfig
 from geoships.datasets.harbour import Harbour, render_harbour, write_harbour
@@ -81,11 +81,11 @@ def run_demo(
     found = _in_pixels(list(prediction.ships.geometry), harbour)
     picture = folder / "ships.png"
     colours = true_colour(harbour.reflectance[[2, 1, 0]], harbour.valid)
-    draw_overlay(picture, colours, found, list(harbour.ships), title=f"geoships demo, harbour {seed}")
+    draw_overlay(picture, colours, found, list(harbour.ships), title=f"geoships demo, harbour {seed}", pixel_metres=10)
     return Demonstration(match_objects(found, list(harbour.ships)), prediction, picture)
 
 
-def _in_pixels(polygons: list[shapely.Geometry], harbour: Harbour) -> list[shapely.Geometry]:
+def _in_pixels(polygons: list[BaseGeometry], harbour: Harbour) -> list[BaseGeometry]:
     """Polygons in map coordinates as (column, row)."""
     to_pixel = (~harbour.transform).to_shapely()
     return [affine_transform(polygon, to_pixel) for polygon in polygons]

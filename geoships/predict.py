@@ -8,13 +8,16 @@ Data goes one way, and no step holds more of the scene than a few rows of tiles.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from geoships.config import PredictConfig
 from geoships.model.bundle import Bundle, load_bundle
@@ -210,7 +213,7 @@ class _Task:
             ships.extend(builder.finish())
         return sorted(ships, key=lambda ship: ship.first_pixel)
 
-    def bands(self) -> Iterator[RowBand]:
+    def bands(self) -> Generator[RowBand]:
         """Yield finished rows of scores, from top to bottom."""
         stitcher = Stitcher(*self.scene.window.shape)
         with closing(stream_tiles(self.scene, self.plan, self.ratios, self.area)) as tiles:
@@ -290,7 +293,9 @@ def _report(task: _Task, progress: Progress) -> None:
 
 def _frame(ships: Sequence[Ship], task: _Task) -> GeoDataFrame:
     """One row a ship of at least the minimum area: cleaned, measured and placed."""
-    config, rows, polygons = task.config, [], []
+    config = task.config
+    rows: list[dict[str, object]] = []
+    polygons: list[BaseGeometry] = []
     for ship in ships:
         polygon = without_small_holes(ship.polygon, config.max_hole / task.pixel_area)
         if config.simplify:
@@ -319,14 +324,13 @@ def _frame(ships: Sequence[Ship], task: _Task) -> GeoDataFrame:
     return ships_frame(rows, _on_map(polygons, task.georeference), task.georeference.crs if task.placed else None)
 
 
-def _on_map(polygons: Sequence[object], georeference: Georeference) -> np.ndarray:
+def _on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list[BaseGeometry]:
     """Polygons in pixel coordinates brought to map coordinates."""
-    import shapely
 
-    def place(points: np.ndarray) -> np.ndarray:
+    def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack(georeference.to_map(points[:, 0], points[:, 1]))
 
-    return np.asarray(shapely.transform(np.array(polygons, dtype=object), place))
+    return [shapely.transform(polygon, place) for polygon in polygons]
 
 
 def _write_vector(path: Path, frame: GeoDataFrame, task: _Task) -> None:

@@ -53,7 +53,8 @@ def main() -> None:
     for row in rest:
         total = tuple(a + b for a, b in zip(total, row, strict=True))  # type: ignore[assignment]
     print(
-        f"{'city':12} {'IoU':>6} {'Dice':>6} {'ships':>6} {'found':>6} {'recall':>7} {'precis.':>7} {'F1':>6} {'F1@.3':>6}"
+        f"{'city':12} {'IoU':>6} {'Dice':>6} {'ships':>6} {'found':>6} "
+        f"{'recall':>7} {'precis.':>7} {'F1':>6} {'F1@.3':>6}"
     )
     figures = {}
     for name, (pixels, touch, overlap) in [*rows.items(), ("all", total)]:

@@ -1,7 +1,6 @@
 """Make a bundle of the weights that `scripts/train_sentinel2.py` wrote.
 
-    uv run --extra train python scripts/pack_sentinel2.py runs/all/weights.safetensors geoships/model/bundled/sentinel2-ships \
-        --metrics runs/judge/metrics.json
+uv run --extra train python scripts/pack_sentinel2.py runs/all/weights.safetensors BUNDLE --cities athens ...
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from train_sentinel2 import ARCHITECTURE, MEAN, STD
 
 from geoships.model.bundle import load_bundle, save_bundle
 from geoships.model.card import Card
+from geoships.model.networks import build_network
 
 BANDS = ("blue", "green", "red", "nir", "swir16")
 HALO = 64  # model pixels, measured by benchmarks/context.py
@@ -46,7 +46,7 @@ def main() -> None:
             "description": "Ships in Sentinel-2 surface reflectance, five bands, a U-Net over EfficientNet-Lite0.",
             "license": "MIT",
             "mlm:architecture": "U-Net",
-            "mlm:total_parameters": sum(v.numel() for k, v in weights.items() if "running" not in k and "num_b" not in k),
+            "mlm:total_parameters": sum(parameter.numel() for parameter in build_network(ARCHITECTURE).parameters()),
             "mlm:input": [
                 {
                     "bands": BANDS,
@@ -59,7 +59,7 @@ def main() -> None:
                 }
             ],
             "mlm:output": [
-                {"classification:classes": [{"value": 1, "name": "ship", "description": "A vessel of about 30 m or more"}]}
+                {"classification:classes": [{"value": 1, "name": "ship", "description": "a vessel"}]}
             ],
             "gsd": 10.0,
             "geoships:gsd_range": (5.0, 15.0),

@@ -38,6 +38,8 @@ STD = np.array([0.12, 0.12, 0.14, 0.18, 0.18], np.float32)[:, None, None]
 
 @dataclass(frozen=True)
 class City:
+    """One labelled scene."""
+
     name: str
     reflectance: NDArray[np.float32]  # (5, rows, columns), 0 to 1
     mask: NDArray[np.uint8]  # (rows, columns), 0 or 1

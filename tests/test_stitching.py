@@ -97,7 +97,8 @@ def test_nodata_stays_nodata(tmp_path: Path) -> None:
     assert not mask[:, 70:].any()
 
 
-def test_what_cannot_be_stitched_is_said(truth: np.ndarray, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("truth")
+def test_what_cannot_be_stitched_is_said(tmp_path: Path) -> None:
     dataset = RasterDataset(tmp_path / "scene.tif")
     with pytest.raises(GeoshipsError, match="yields no tile"):
         geoships.stitch(dataset, [], Brightness(), tmp_path / "o.tif")

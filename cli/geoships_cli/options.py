@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 Model = Annotated[
-    Optional[str],  # noqa: UP045  (Typer reads the annotation at run time)
+    str | None,
     typer.Option(
         "--model", "-m", help="Installed model, bundle folder or bundle zip.", show_default="the default model"
     ),
@@ -17,21 +17,21 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
 Bands = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         help="Band numbers or descriptions in the model's order, e.g. 1,2,3,8,11.", show_default="by description"
     ),
 ]
 Scale = Annotated[
-    Optional[float], typer.Option(help="reflectance = value * SCALE + OFFSET.", show_default="from the file")
-]  # noqa: UP045
-Offset = Annotated[Optional[float], typer.Option(help="See --scale.", show_default="from the file")]  # noqa: UP045
+    float | None, typer.Option(help="reflectance = value * SCALE + OFFSET.", show_default="from the file")
+]
+Offset = Annotated[float | None, typer.Option(help="See --scale.", show_default="from the file")]
 Sensor = Annotated[
-    Optional[str], typer.Option(help="Preset of scale and offset, e.g. sentinel-2-l2a.", show_default="from the file")
-]  # noqa: UP045
+    str | None, typer.Option(help="Preset of scale and offset, e.g. sentinel-2-l2a.", show_default="from the file")
+]
 TrustVrt = Annotated[bool, typer.Option("--trust-vrt", help="Open a VRT whatever files it refers to.")]
 Area = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option("--area", "-a", help="Vector file of the area to search, any CRS.", show_default="whole scene"),
 ]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,22 +35,22 @@ class Job:
 def predict(
     scenes: Annotated[list[str], typer.Argument(help="Scenes: paths, subdatasets, http(s):// or s3:// addresses.")],
     out: Annotated[
-        Optional[Path], typer.Option("--out", "-o", help="Ships of one scene: .geojson, .gpkg, .fgb or .parquet.")
-    ] = None,  # noqa: UP045
-    mask: Annotated[Optional[Path], typer.Option(help="Ship mask of one scene, as a COG.")] = None,  # noqa: UP045
-    scores: Annotated[Optional[Path], typer.Option(help="Scores of one scene, as a COG.")] = None,  # noqa: UP045
-    out_dir: Annotated[Optional[Path], typer.Option(help="Folder for the outputs of several scenes.")] = None,  # noqa: UP045
+        Path | None, typer.Option("--out", "-o", help="Ships of one scene: .geojson, .gpkg, .fgb or .parquet.")
+    ] = None,
+    mask: Annotated[Path | None, typer.Option(help="Ship mask of one scene, as a COG.")] = None,
+    scores: Annotated[Path | None, typer.Option(help="Scores of one scene, as a COG.")] = None,
+    out_dir: Annotated[Path | None, typer.Option(help="Folder for the outputs of several scenes.")] = None,
     out_format: Annotated[str, typer.Option("--format", help=f"With --out-dir: {', '.join(FORMATS)}.")] = "geojson",
     rasters: Annotated[bool, typer.Option("--rasters", help="With --out-dir: write masks and scores too.")] = False,
     model: options.Model = None,
     threshold: Annotated[
-        Optional[float], typer.Option(help="Score from which on a pixel is ship.", show_default="the model's own")
-    ] = None,  # noqa: UP045
+        float | None, typer.Option(help="Score from which on a pixel is ship.", show_default="the model's own")
+    ] = None,
     min_area: Annotated[float, typer.Option(help="Smallest ship in square metres.")] = 300.0,
     max_hole: Annotated[float, typer.Option(help="Fill holes up to this size in square metres.")] = 500.0,
     simplify: Annotated[float, typer.Option(help="Let outlines move by so many metres; 0: exact pixel edges.")] = 0.0,
     area: options.Area = None,
-    gsd: Annotated[Optional[float], typer.Option(help="Pixel size in metres.", show_default="from the scene")] = None,  # noqa: UP045
+    gsd: Annotated[float | None, typer.Option(help="Pixel size in metres.", show_default="from the scene")] = None,
     bands: options.Bands = None,
     scale: options.Scale = None,
     offset: options.Offset = None,
@@ -58,8 +58,8 @@ def predict(
     trust_vrt: options.TrustVrt = False,
     device: options.Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    tile_size: Annotated[Optional[int], typer.Option(help="Greatest tile in model pixels.", show_default="512")] = None,  # noqa: UP045
-    batch_size: Annotated[Optional[int], typer.Option(help="Tiles in a batch.", show_default="for the machine")] = None,  # noqa: UP045
+    tile_size: Annotated[int | None, typer.Option(help="Greatest tile in model pixels.", show_default="512")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Tiles in a batch.", show_default="for the machine")] = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -77,8 +77,8 @@ def predict(
     with closing(progress_display(quiet=quiet)) as progress:
         done, failed = _run(jobs, config, progress)
     if as_json:
-        summary = {"scenes": [result.summary() for result in done], "failed": failed}
-        typer.echo(json.dumps(summary if len(jobs) > 1 or failed else summary["scenes"][0]))
+        summaries = [result.summary() for result in done]
+        typer.echo(json.dumps({"scenes": summaries, "failed": failed} if out_dir else summaries[0]))
     elif not quiet:
         for result in done:
             typer.echo(_sentence(result))

@@ -5,7 +5,6 @@ No pixel comes from a satellite. The place is open sea in the Gulf of Guinea.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +14,11 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 from shapely import Polygon
 
 from geoships.datasets.coast import Plane, noise, render_coast, smoothstep
 from geoships.datasets.fleet import METRES, draw_ship, place_fleet
-from geoships.errors import OutputError
+from geoships.output.atomic import appearing
 
 BANDS = ("B02", "B03", "B04", "B08", "B11")  # blue, green, red, nir, swir16
 SCALE, OFFSET, NODATA = 1e-4, -0.1, 0  # reflectance = SCALE * number + OFFSET
@@ -86,14 +84,8 @@ def write_harbour(harbour: Harbour, path: Path) -> None:
     """
     numbers = np.clip(np.round((harbour.reflectance - OFFSET) / SCALE), 1, 65535).astype(np.uint16)
     numbers[:, ~harbour.valid] = NODATA
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
+    with appearing(path) as temporary:
         _write_tiff(temporary, numbers, harbour)
-        temporary.replace(path)
-    except (OSError, RasterioError) as error:
-        raise OutputError(f"cannot write {path}: {error}; choose a folder that exists and has room") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_tiff(path: Path, numbers: NDArray[np.uint16], harbour: Harbour) -> None:

@@ -7,7 +7,6 @@ and nothing is unpickled.
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -94,11 +93,11 @@ def save_bundle(path: Path, card: Card, weights: Mapping[str, torch.Tensor], *, 
     files = {CARD_FILE: card.to_json().encode(), WEIGHTS_FILE: save_tensors(stored)}
     try:
         if path.suffix == ".zip":
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".zip", delete=False) as temporary:
-                with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-                    for name, content in files.items():
-                        archive.writestr(name, content)
-            Path(temporary.name).replace(path)
+            partial = path.with_name(f".{path.name}.{os.getpid()}")
+            with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+                for name, content in files.items():
+                    archive.writestr(name, content)
+            partial.replace(path)
             return
         path.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

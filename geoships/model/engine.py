@@ -132,8 +132,9 @@ class TorchEngine:
         self.device = device
         self._bf16 = bf16
         self._model = Normalised(bundle.network(), bundle.card.input).eval()
-        self._model.to(device=device, memory_format=torch.channels_last)
-        self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._model.to(device)
+        self._model.to(memory_format=torch.channels_last)
+        self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     @torch.inference_mode()
     def submit(self, images: torch.Tensor) -> Pending:
@@ -148,7 +149,7 @@ class TorchEngine:
         scores = self._forward(on_device.contiguous(memory_format=torch.channels_last))
         on_host = torch.empty(scores.shape, dtype=scores.dtype, pin_memory=True)
         on_host.copy_(scores, non_blocking=True)
-        ready = torch.cuda.Event()
+        ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
         ready.record(compute)
         return Pending(on_host, ready)
 
@@ -161,7 +162,8 @@ class TorchEngine:
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             logits = self._model(images)
-        return logits.float().sigmoid()
+        scores: torch.Tensor = logits.float().sigmoid()
+        return scores
 
 
 def choose_device(name: str) -> torch.device:
@@ -181,8 +183,9 @@ def choose_device(name: str) -> torch.device:
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether the processor multiplies bfloat16 matrices itself."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # torch.ops builds its functions at run time, so that no checker knows them.
+    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # type: ignore[no-untyped-call]
 
 
 def choose_batch_size(device: torch.device, tile_pixels: int) -> int:

@@ -138,7 +138,7 @@ def _write_geoparquet(path: Path, frame: geopandas.GeoDataFrame, layer: str, tit
 
 
 def _write_geojson(path: Path, frame: geopandas.GeoDataFrame, layer: str, title: str, note: str | None) -> None:
-    """RFC 7946. Written here: GDAL moves the id out of the properties, and cuts some projections wrongly."""
+    """RFC 7946, with the id as member and as property, and a bbox that knows the antimeridian."""
     geometries = list(frame.geometry if frame.crs is None else frame.to_crs(4326).geometry)
     geometries = [_finished(geometry, placed=frame.crs is not None) for geometry in geometries]
     head: dict[str, Any] = {"type": "FeatureCollection", "name": layer, "title": title}

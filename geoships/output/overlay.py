@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from shapely import STRtree, get_parts
 from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
-from geoships.errors import OutputError
+from geoships.output.atomic import appearing
 
 Picture = NDArray[np.uint8]  # (rows, columns, 3): red, green, blue
 Colour = tuple[int, int, int]
@@ -174,11 +173,5 @@ def _scale_text(pixel_metres: float | None) -> str:
 
 
 def _save(sheet: Image.Image, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
+    with appearing(path) as temporary:
         sheet.save(temporary, format="PNG")
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error}; choose a folder that exists and has room") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
+from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import SceneError
 from geoships.scene.georeference import Georeference
@@ -19,7 +20,7 @@ from geoships.scene.windows import Window
 class Area:
     """A part of a scene, as a polygon in pixel coordinates (column, row)."""
 
-    def __init__(self, polygon: shapely.Geometry) -> None:
+    def __init__(self, polygon: BaseGeometry) -> None:
         self.polygon = polygon
         shapely.prepare(polygon)
 
@@ -62,7 +63,7 @@ def read_area(path: Path, georeference: Georeference) -> Area:
     return Area(shapely.intersection(area, _box(scene)))
 
 
-def _to_pixels(polygon: shapely.Geometry, crs: CRS | None, georeference: Georeference) -> shapely.Geometry:
+def _to_pixels(polygon: BaseGeometry, crs: CRS | None, georeference: Georeference) -> BaseGeometry:
     if not georeference.placed:
         return polygon
     # Straight edges of one CRS are curves in another: 64 pieces along the longer side follow them.

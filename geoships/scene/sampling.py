@@ -85,7 +85,7 @@ class IndexGrid:
         """The window of a query: its own, or its slices rounded to whole pixels."""
         if isinstance(query, WindowSlice):
             return query.window
-        parts = (query,) if isinstance(query, slice) else query
+        parts: tuple[slice, ...] = (query,) if isinstance(query, slice) else tuple(query)
         column, column_end = self._pixels(self._x, parts[0], self._shape[1])
         row, row_end = self._pixels(self._y, parts[1] if len(parts) > 1 else slice(None), self._shape[0])
         return Window(row, column, row_end - row, column_end - column)
@@ -194,7 +194,7 @@ class SceneDataset(GeoDataset):
         return valid
 
 
-class TileSampler(GeoSampler):
+class TileSampler(GeoSampler):  # type: ignore[misc]  # its home differs between torchgeo 0.8 and 0.10
     """Yields the tiles of a plan that hold data, in rows from top to bottom.
 
     Tiles without a valid pixel, or outside the area of interest, are never yielded.

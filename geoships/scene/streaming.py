@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 def stream_tiles(
     scene: Scene, plan: TilePlan, ratios: tuple[Ratio, Ratio], area: Area | None = None, ahead: int = 8
-) -> Iterator[Sample]:
+) -> Generator[Sample]:
     """Yield the samples of a plan's tiles that hold data, from top to bottom; each block is decoded once.
 
     ahead: samples that may wait for the consumer. Close the iterator to stop early.
@@ -40,7 +40,7 @@ def _samples(scene: Scene, plan: TilePlan, ratios: tuple[Ratio, Ratio], area: Ar
             yield sample
 
 
-def read_ahead(start: Callable[[], Iterator[Item]], ahead: int) -> Iterator[Item]:
+def read_ahead(start: Callable[[], Iterator[Item]], ahead: int) -> Generator[Item]:
     """Run an iterator in a thread of its own and yield its items, up to `ahead` of them early.
 
     Errors of the thread are raised here. Closing this iterator stops the thread.

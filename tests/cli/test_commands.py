@@ -15,7 +15,7 @@ from geoships.model import bundle as bundles
 @pytest.fixture
 def geoships(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs the command with a fake model; returns exit code, stdout and stderr."""
-    monkeypatch.setattr(bundles, "load_bundle", lambda where=None: fake_bundle())
+    monkeypatch.setattr(bundles, "load_bundle", lambda _=None: fake_bundle())
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["geoships", *map(str, arguments)])

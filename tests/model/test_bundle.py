@@ -52,7 +52,7 @@ def test_a_pickle_is_never_loaded(bundle: Bundle, tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-def test_damaged_bundles_are_named(bundle: Bundle, tmp_path: Path) -> None:
+def test_damaged_bundles_are_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no model bundle"):
         load_bundle(tmp_path / "none")
     (tmp_path / "empty").mkdir()

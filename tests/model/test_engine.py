@@ -35,7 +35,7 @@ def test_one_tile_too_much_is_a_clear_error() -> None:
 
 def test_other_errors_are_not_taken_for_a_full_device() -> None:
     class Broken(BrightnessEngine):
-        def submit(self, images: torch.Tensor) -> np.ndarray:
+        def submit(self, images: torch.Tensor) -> np.ndarray:  # noqa: ARG002
             raise RuntimeError("shape mismatch")
 
     with pytest.raises(RuntimeError, match="shape mismatch"):

@@ -89,5 +89,5 @@ def test_a_plan_lists_its_tiles_from_top_to_bottom() -> None:
 
 @pytest.mark.parametrize(("size", "stride", "halo"), [(10, 4, 0), (10, 0, 0), (10, 8, 2), (10, 11, 0)])
 def test_impossible_tilings_are_refused(size: int, stride: int, halo: int) -> None:
-    with pytest.raises(ValueError, match="no tiling|does not fit"):
+    with pytest.raises(ValueError, match=r"no tiling|does not fit"):
         Axis(100, size, stride, 0, halo)
