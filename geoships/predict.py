@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from geoships.config import PredictConfig
+from geoships.errors import OutputError
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card
 from geoships.model.engine import Engine, TorchEngine, choose_batch_size, choose_device, has_fast_bf16, run
@@ -38,6 +39,7 @@ from geoships.scene.windows import Tile, TilePlan, Window, plan_axis
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
+TILE_SIZES = {"cpu": 512, "cuda": 1024}  # greatest tile in model pixels
 BLEND = 32  # model pixels over which neighbouring tiles are blended
 MARGIN = 32  # model pixels that are mirrored around the scene
 
@@ -134,8 +136,7 @@ def predict(
     """
     config, progress = config or PredictConfig(), progress or Silence()
     paths = {kind: Path(path) for kind, path in (("vector", out), ("mask", mask), ("scores", scores)) if path}
-    if "vector" in paths:
-        check_format(paths["vector"])
+    _check_outputs(paths, scene)
     started = time.monotonic()
     bundle = model or load_bundle(config.model)
     with open_scene(scene, bundle.card.bands, _reading(config)) as opened:
@@ -157,6 +158,17 @@ def predict(
         seconds=time.monotonic() - started,
         warnings=task.warnings,
     )
+
+
+def _check_outputs(paths: dict[str, Path], scene: str | Path) -> None:
+    """Refuse outputs that cannot be written, before any work."""
+    if "vector" in paths:
+        check_format(paths["vector"])
+    places = [path.resolve() for path in paths.values()]
+    if len(set(places)) < len(places):
+        raise OutputError(f"two outputs are to be written to one file: {', '.join(map(str, paths.values()))}")
+    if Path(scene).resolve() in places:
+        raise OutputError(f"the output {scene} is the scene itself; name another file")
 
 
 def score_rows(
@@ -187,7 +199,9 @@ class _Task:
         self.pixel_size, assumed = _pixel_size(scene.georeference, config.gsd, bundle.card)
         self.warnings = (*scene.warnings, *([assumed] if assumed else []))
         self.device = choose_device(config.device)
-        self.plan, self.ratios = plan_tiles(scene.window, self.pixel_size, bundle.card, config.tile_size or 512)
+        self.plan, self.ratios = plan_tiles(
+            scene.window, self.pixel_size, bundle.card, config.tile_size or TILE_SIZES[self.device.type]
+        )
 
     @property
     def placed(self) -> bool:
@@ -316,7 +330,7 @@ def _frame(ships: Sequence[Ship], task: _Task) -> GeoDataFrame:
                 "lat": measures.lat,
                 "pixels": ship.pixels,
                 "on_border": ship.on_border,
-                "scene": Path(task.scene.name).name,
+                "scene": task.scene.title,
                 "datetime": task.scene.datetime,
             }
         )
@@ -334,5 +348,5 @@ def _on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> lis
 
 
 def _write_vector(path: Path, frame: GeoDataFrame, task: _Task) -> None:
-    title = f"Ships found by geoships in {Path(task.scene.name).name}"
+    title = f"Ships found by geoships in {task.scene.title}"
     write_ships(path, frame, georeference=task.georeference, title=title)

@@ -21,7 +21,10 @@ def test_the_demo_writes_all_it_names(tmp_path: Path, monkeypatch: pytest.Monkey
     }  # fmt: skip
     assert result.counts.true >= 1
     assert result.counts.found == len(json.loads((tmp_path / "demo" / "ships.geojson").read_text())["features"])
-    with rasterio.open(tmp_path / "demo" / "mask.tif") as mask, rasterio.open(tmp_path / "demo" / "harbour.tif") as scene:
+    with (
+        rasterio.open(tmp_path / "demo" / "mask.tif") as mask,
+        rasterio.open(tmp_path / "demo" / "harbour.tif") as scene,
+    ):
         assert mask.shape == scene.shape == (256, 256)
         np.testing.assert_array_equal(mask.read(1) == 255, scene.dataset_mask() == 0)
     assert Image.open(result.picture).width >= 256

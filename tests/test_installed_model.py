@@ -34,7 +34,16 @@ def write(
     stored = np.round((harbour.reflectance - offset) / scale).clip(1, 65535).astype("uint16")
     stored[:, ~harbour.valid] = 0
     with rasterio.open(
-        path, "w", driver="GTiff", height=640, width=640, count=5, dtype="uint16", nodata=0, crs=crs, transform=transform
+        path,
+        "w",
+        driver="GTiff",
+        height=640,
+        width=640,
+        count=5,
+        dtype="uint16",
+        nodata=0,
+        crs=crs,
+        transform=transform,
     ) as dataset:
         dataset.write(stored[:, ::-1] if flipped else stored)
         dataset.descriptions, dataset.scales, dataset.offsets = BANDS, (scale,) * 5, (offset,) * 5

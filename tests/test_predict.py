@@ -9,6 +9,7 @@ import shapely
 from affine import Affine
 from fakes import fake_bundle
 from pyproj import Transformer
+from rasterio.control import GroundControlPoint
 from scenes import SHIPS, UTM, ship_scene
 
 from geoships import GeoshipsError, OutputError, PredictConfig, SceneError, predict
@@ -210,6 +211,33 @@ def test_wrong_outputs_are_refused_before_any_work(tmp_path: Path) -> None:
         predict(tmp_path / "scene.tif", out=tmp_path / "ships.shp", model=fake_bundle())
     with pytest.raises(OutputError, match="does not exist"):
         predict(tmp_path / "scene.tif", out=tmp_path / "no" / "ships.gpkg", model=fake_bundle())
+
+
+def test_outputs_never_meet_each_other_or_the_scene(tmp_path: Path) -> None:
+    ship_scene(tmp_path / "scene.tif")
+    with pytest.raises(OutputError, match="the scene itself"):
+        predict(tmp_path / "scene.tif", mask=tmp_path / "scene.tif", model=fake_bundle())
+    with pytest.raises(OutputError, match="one file"):
+        predict(tmp_path / "scene.tif", mask=tmp_path / "a.tif", scores=tmp_path / "a.tif", model=fake_bundle())
+
+
+def test_ground_control_points_place_the_ships(tmp_path: Path) -> None:
+    points = [
+        GroundControlPoint(row, column, *(UTM @ (column, row))) for row in (0, 90, 180) for column in (0, 100, 200)
+    ]
+    ship_scene(tmp_path / "scene.tif", transform=None, crs="EPSG:32631", gcps=points)
+    result = predict(
+        tmp_path / "scene.tif",
+        out=tmp_path / "s.gpkg",
+        mask=tmp_path / "m.tif",
+        config=SMALL_TILES,
+        model=fake_bundle(),
+    )
+    found = np.array(sorted(zip(result.ships.lon, result.ships.lat, strict=True)))
+    np.testing.assert_allclose(found, centres(UTM, "EPSG:32631"), atol=2e-6)
+    assert geopandas.read_file(tmp_path / "s.gpkg").crs == "EPSG:32631"
+    with rasterio.open(tmp_path / "m.tif") as mask:
+        assert len(mask.gcps[0]) == 9
 
 
 def test_an_area_beside_the_scene_is_an_error(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -41,11 +42,9 @@ def _root(
 
 def main() -> None:
     """Run the command line; an error that geoships raised on purpose is one line on stderr and exit code 1."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run, too, removes what is half written
     try:
         app()
     except GeoshipsError as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("stopped; unfinished outputs were removed", err=True)
-        sys.exit(130)

@@ -172,6 +172,8 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise RuntimeError("not a kind of device that geoships runs on")
         torch.zeros(1, device=device)
     except (AssertionError, RuntimeError) as error:
         raise DeviceError(

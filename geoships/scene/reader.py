@@ -109,6 +109,11 @@ class Scene:
             handle.close()
 
     @property
+    def title(self) -> str:
+        """Name of the file, without folders, and without the query of an address."""
+        return self.name.partition("?")[0].replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+    @property
     def window(self) -> Window:
         """The whole scene."""
         return Window(0, 0, self.georeference.height, self.georeference.width)
