@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from geoships.errors import GeoshipsError
@@ -50,10 +51,26 @@ class PredictConfig(BaseModel):
     batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
 
 
-def predict_config(**values: object) -> PredictConfig:
-    """Validate settings; GeoshipsError names each wrong field and what it may be."""
+def predict_config(file: Path | None = None, **overrides: object) -> PredictConfig:
+    """Settings of a YAML file, with overrides that are not None on top, and defaults below.
+
+    Raises GeoshipsError that names each wrong setting and what it may be.
+    """
+    values = _read(file) if file else {}
+    values.update((name, value) for name, value in overrides.items() if value is not None)
     try:
         return PredictConfig.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise GeoshipsError(f"wrong setting: {faults}") from error
+        where = f" in {file}, or on the command line" if file else ""
+        raise GeoshipsError(f"wrong setting{where}: {faults}") from error
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise GeoshipsError(f"cannot read the settings {file}: {error}") from error
+    if not isinstance(values, dict):
+        raise GeoshipsError(f"the settings {file} are no list of names and values; see configs/predict.yaml")
+    return values

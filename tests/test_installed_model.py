@@ -1,5 +1,6 @@
 """The installed model on a rendered harbour: the same ships, however the scene is stored and wherever it lies."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from geoships import PredictConfig, load_bundle, predict
 from geoships.datasets.harbour import BANDS, Harbour, render_harbour
 from geoships.evaluation.metrics import match_objects
+from geoships.model.bundle import Bundle
 from geoships.predict import score_rows
 
 NORTH_UP = Affine(10, 0, 500000, 0, -10, 4000000)
@@ -103,18 +105,16 @@ def test_the_same_ships_upside_down(harbour: Harbour, reference: list[shapely.Ge
     assert same.precision >= 0.9
 
 
-def test_tiles_leave_no_trace_in_the_scores(harbour: Harbour, tmp_path: Path) -> None:
+def scores(path: Path, bundle: Bundle, **settings: object) -> NDArray[np.float32]:
+    config = PredictConfig(device="cpu", precision="fp32", **settings)
+    return np.vstack([band.scores for band in score_rows(path, model=bundle, config=config)])
+
+
+def test_tiles_overlaps_and_batches_leave_no_trace_in_the_scores(harbour: Harbour, tmp_path: Path) -> None:
     path, bundle = write(tmp_path / "scene.tif", harbour), load_bundle()
-    whole, tiled = (
-        np.vstack(
-            [
-                band.scores
-                for band in score_rows(
-                    path, model=bundle, config=PredictConfig(tile_size=size, device="cpu", precision="fp32")
-                )
-            ]
-        )
-        for size in (8192, 320)
-    )
+    wider = dataclasses.replace(bundle, card=bundle.card.model_copy(update={"halo": bundle.card.halo + 40}))
+    whole = scores(path, bundle, tile_size=8192)
     inner = (slice(64, -64),) * 2
-    assert np.abs(whole - tiled)[inner].max() <= 0.02
+    for model, tile_size, batch_size in ((bundle, 320, 1), (bundle, 448, 3), (wider, 448, 2)):
+        tiled = scores(path, model, tile_size=tile_size, batch_size=batch_size)
+        assert np.abs(whole - tiled)[inner].max() <= 0.02

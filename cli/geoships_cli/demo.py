@@ -18,7 +18,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Number of the harbour; each one differs.")] = 7,
     size: Annotated[int, typer.Option(min=256, max=8192, help="Rows and columns of the scene.")] = 2048,
     model: options.Model = None,
-    device: options.Device = "auto",
+    device: options.Device = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:

@@ -13,7 +13,7 @@ Model = Annotated[
         "--model", "-m", help="Installed model, bundle folder or bundle zip.", show_default="the default model"
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
 Bands = Annotated[

@@ -43,12 +43,19 @@ def predict(
     out_format: Annotated[str, typer.Option("--format", help=f"With --out-dir: {', '.join(FORMATS)}.")] = "geojson",
     rasters: Annotated[bool, typer.Option("--rasters", help="With --out-dir: write masks and scores too.")] = False,
     model: options.Model = None,
+    settings: Annotated[
+        Path | None, typer.Option("--config", "-c", help="YAML file of settings, such as configs/predict.yaml.")
+    ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="Score from which on a pixel is ship.", show_default="the model's own")
     ] = None,
-    min_area: Annotated[float, typer.Option(help="Smallest ship in square metres.")] = 300.0,
-    max_hole: Annotated[float, typer.Option(help="Fill holes up to this size in square metres.")] = 500.0,
-    simplify: Annotated[float, typer.Option(help="Let outlines move by so many metres; 0: exact pixel edges.")] = 0.0,
+    min_area: Annotated[float | None, typer.Option(help="Smallest ship in square metres.", show_default="300")] = None,
+    max_hole: Annotated[
+        float | None, typer.Option(help="Fill holes up to this size in square metres.", show_default="500")
+    ] = None,
+    simplify: Annotated[
+        float | None, typer.Option(help="Let outlines move by so many metres.", show_default="0: exact pixel edges")
+    ] = None,
     area: options.Area = None,
     gsd: Annotated[float | None, typer.Option(help="Pixel size in metres.", show_default="from the scene")] = None,
     bands: options.Bands = None,
@@ -56,8 +63,8 @@ def predict(
     offset: options.Offset = None,
     sensor: options.Sensor = None,
     trust_vrt: options.TrustVrt = False,
-    device: options.Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    device: options.Device = None,
+    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.", show_default="auto")] = None,
     tile_size: Annotated[int | None, typer.Option(help="Greatest tile in model pixels.", show_default="512")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Tiles in a batch.", show_default="for the machine")] = None,
     quiet: options.Quiet = False,
@@ -68,9 +75,9 @@ def predict(
     from geoships.config import predict_config
 
     config = predict_config(
-        model=model, threshold=threshold, min_area=min_area, max_hole=max_hole, simplify=simplify, area=area,
-        gsd=gsd, bands=options.split_bands(bands), scale=scale, offset=offset, sensor=sensor, trust_vrt=trust_vrt,
-        device=device, precision=precision, tile_size=tile_size, batch_size=batch_size,
+        settings, model=model, threshold=threshold, min_area=min_area, max_hole=max_hole, simplify=simplify, area=area,
+        gsd=gsd, bands=options.split_bands(bands), scale=scale, offset=offset, sensor=sensor,
+        trust_vrt=trust_vrt or None, device=device, precision=precision, tile_size=tile_size, batch_size=batch_size,
     )  # fmt: skip
     if out_dir:
         _make_folder(out_dir)
