@@ -32,7 +32,7 @@ def main() -> None:
     for precision in ("fp32", "bf16"):
         config = PredictConfig(model=options.model, precision=precision)
         whole = scores(options.scene, config.model_copy(update={"tile_size": 8192}))
-        for tile in (256, 384, 512, 768):
+        for tile in (960, 1024, 1280):
             tiled = scores(options.scene, config.model_copy(update={"tile_size": tile}))
             inner = (slice(options.border, -options.border),) * 2
             difference = np.abs(tiled - whole)[inner]

@@ -21,6 +21,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.config import PredictConfig
 from geoships.errors import OutputError
+from geoships.memory import release_memory, share_memory
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card
 from geoships.model.engine import Engine, TorchEngine, choose_batch_size, choose_device, has_fast_bf16, run
@@ -39,8 +40,8 @@ from geoships.scene.windows import Tile, TilePlan, Window, plan_axis
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
-TILE_SIZES = {"cpu": 512, "cuda": 1024}  # greatest tile in model pixels
-BLEND = 32  # model pixels over which neighbouring tiles are blended
+TILE_SIZES = {"cpu": 1024, "cuda": 1536}  # greatest tile in model pixels
+BLEND = 64  # model pixels over which neighbouring tiles are blended
 MARGIN = 32  # model pixels that are mirrored around the scene
 
 
@@ -137,6 +138,7 @@ def predict(
     config, progress = config or PredictConfig(), progress or Silence()
     paths = {kind: Path(path) for kind, path in (("vector", out), ("mask", mask), ("scores", scores)) if path}
     _check_outputs(paths, scene)
+    share_memory()
     started = time.monotonic()
     bundle = model or load_bundle(config.model)
     with open_scene(scene, bundle.card.bands, _reading(config)) as opened:
@@ -224,6 +226,7 @@ class _Task:
                     sink.write(band)
                 ships.extend(builder.feed(band))
                 progress.advance(band.valid.size)
+                release_memory()
             ships.extend(builder.finish())
         return sorted(ships, key=lambda ship: ship.first_pixel)
 

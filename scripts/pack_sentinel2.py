@@ -17,7 +17,7 @@ from geoships.model.card import Card
 from geoships.model.networks import build_network
 
 BANDS = ("blue", "green", "red", "nir", "swir16")
-HALO = 64  # model pixels, measured by benchmarks/context.py
+HALO = 208  # model pixels, measured by benchmarks/context.py
 TRAINING_DATA = {
     "name": "sen2ships",
     "url": "https://github.com/ShipDetectionExperts/sen2ships",
@@ -63,7 +63,7 @@ def main() -> None:
             ],
             "gsd": 10.0,
             "geoships:gsd_range": (5.0, 15.0),
-            "geoships:threshold": 0.5,
+            "geoships:threshold": 0.3,
             "geoships:halo": HALO,
             "geoships:network": {
                 "decoder": ARCHITECTURE.decoder, "encoder": ARCHITECTURE.encoder, "options": dict(ARCHITECTURE.options)

@@ -65,7 +65,9 @@ def predict(
     trust_vrt: options.TrustVrt = False,
     device: options.Device = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.", show_default="auto")] = None,
-    tile_size: Annotated[int | None, typer.Option(help="Greatest tile in model pixels.", show_default="512")] = None,
+    tile_size: Annotated[
+        int | None, typer.Option(help="Greatest tile in model pixels.", show_default="1024, on CUDA 1536")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Tiles in a batch.", show_default="for the machine")] = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,

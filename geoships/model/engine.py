@@ -21,8 +21,7 @@ from geoships.model.card import ModelInput
 Sample = dict[str, torch.Tensor]
 Scores = NDArray[np.float32]
 
-# Memory of a U-Net's widest maps, per input pixel: 100 float32 channels.
-BYTES_PER_PIXEL = 400
+BYTES_PER_PIXEL = 400  # of a U-Net's widest maps, per input pixel: 100 float32 channels
 
 
 class Engine(Protocol):
@@ -62,7 +61,8 @@ def _submit(engine: Engine, batch: list[Sample]) -> Iterator[tuple[list[Sample],
     while start < len(batch):
         part = batch[start : start + engine.batch_size]
         try:
-            handle = engine.submit(torch.stack([sample["image"] for sample in part]))
+            images = [sample["image"] for sample in part]
+            handle = engine.submit(torch.stack(images) if len(images) > 1 else images[0][None])
         except (MemoryError, RuntimeError) as error:
             _halve(engine, error)
             continue
@@ -107,8 +107,8 @@ class Normalised(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of the first class, (n, rows, columns)."""
         if self._root:
-            images = images.clamp(0, 1).sqrt()
-        logits: torch.Tensor = self.network((images - self.mean) / self.std)
+            images = images.clamp(0, 1).sqrt_()
+        logits: torch.Tensor = self.network((images - self.mean).div_(self.std))
         return logits[:, 0]
 
 

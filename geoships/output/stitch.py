@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from geoships.scene.windows import Window
 
+BAND_ROWS = 256  # most rows of a band
+
 
 @dataclass(frozen=True)
 class RowBand:
@@ -85,16 +87,22 @@ class Stitcher:
 
     def _release(self, row_end: int) -> Iterator[RowBand]:
         while self._row < row_end:
-            filled = self._scores.shape[0]
-            if filled == 0:
-                self._grow(min(row_end, self._row + 256))
-                filled = self._scores.shape[0]
-            rows = min(filled, row_end - self._row)
-            scores, valid = self._scores[:rows], self._valid[:rows]
-            band = RowBand(self._row, np.where(valid, np.clip(scores, 0, 1), np.float32(0)), valid.copy())
-            self._scores, self._valid = self._scores[rows:].copy(), self._valid[rows:].copy()
+            self._grow(min(row_end, self._row + BAND_ROWS))
+            rows = min(BAND_ROWS, row_end - self._row)
+            scores, valid = self._scores[:rows].clip(0, 1), self._valid[:rows].copy()
+            scores[~valid] = 0
+            _shift(self._scores, rows)
+            _shift(self._valid, rows)
             self._row += rows
-            yield band
+            yield RowBand(self._row - rows, scores, valid)
+
+
+def _shift(rows: NDArray[np.generic], count: int) -> None:
+    """Move rows up by `count`, in place, and clear those that become free."""
+    for start in range(0, len(rows) - count, count):  # in steps that do not overlap, so that numpy makes no copy
+        stop = min(start + count, len(rows) - count)
+        rows[start:stop] = rows[start + count : stop + count]
+    rows[len(rows) - count :] = 0
 
 
 class OverlapWeights:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from geoships.scene.windows import Window, paste
 
-LOOKAHEAD_BYTES = 48 << 20
+LOOKAHEAD_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)

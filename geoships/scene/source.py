@@ -55,7 +55,7 @@ ARCHIVES = {"zip://": "/vsizip/", "tar://": "/vsitar/", "/vsizip/": "/vsizip/", 
 
 GDAL_OPTIONS = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
-    "GDAL_CACHEMAX": 64 * 2**20,  # bytes: each block is decoded once, so that a large cache would only hold memory
+    "GDAL_CACHEMAX": 32 * 2**20,  # bytes: each block is decoded once, so that a large cache would only hold memory
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_MULTIPLEX": "YES",
     "GDAL_HTTP_MAX_RETRY": 3,

@@ -14,16 +14,19 @@ from geoships.scene.sampling import Sample, SceneDataset, TileSampler
 from geoships.scene.windows import Tile, TilePlan, Window, source_window
 
 Item = TypeVar("Item")
+WAITING_BYTES = 32 << 20  # of samples that are read ahead
 
 
 def stream_tiles(
-    scene: Scene, plan: TilePlan, ratios: tuple[Ratio, Ratio], area: Area | None = None, ahead: int = 8
+    scene: Scene, plan: TilePlan, ratios: tuple[Ratio, Ratio], area: Area | None = None
 ) -> Generator[Sample]:
     """Yield the samples of a plan's tiles that hold data, from top to bottom; each block is decoded once.
 
-    ahead: samples that may wait for the consumer. Close the iterator to stop early.
+    Samples of 32 MB in all, and at least one, wait for the consumer. Close the iterator to stop early.
     Raises SceneError where the file cannot be read.
     """
+    height, width = (scale.to_model(size) for scale, size in zip(ratios, plan.tile_shape, strict=True))
+    ahead = max(1, WAITING_BYTES // (len(scene.wanted) * height * width * 4))
     return read_ahead(lambda: _samples(scene, plan, ratios, area), ahead)
 
 

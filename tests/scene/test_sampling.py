@@ -154,7 +154,7 @@ def test_the_stream_gives_what_the_dataset_gives(scene) -> None:
 
 
 def test_a_closed_stream_stops_reading(scene) -> None:
-    stream = stream_tiles(scene, plan_of((150, 170), 32), (Ratio(1, 1), Ratio(1, 1)), ahead=1)
+    stream = stream_tiles(scene, plan_of((150, 170), 32), (Ratio(1, 1), Ratio(1, 1)))
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert not list(stream)
