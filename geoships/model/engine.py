@@ -40,7 +40,7 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Scores]]:
-    """Score samples in batches, in their order; yields each sample with its scores (rows, columns).
+    """Score samples in batches, in their order; yields each sample, less its image, with its scores (rows, columns).
 
     Two batches are under way at a time, so that a GPU copies one while it computes the other. When the
     device runs out of memory the batch is halved and tried again; DeviceError when one tile is too much.
@@ -66,8 +66,11 @@ def _submit(engine: Engine, batch: list[Sample]) -> Iterator[tuple[list[Sample],
         except (MemoryError, RuntimeError) as error:
             _halve(engine, error)
             continue
-        yield part, handle
         start += len(part)
+        for sample in part:
+            del sample["image"]  # the largest part of a sample, and no longer needed
+        images.clear()
+        yield part, handle
 
 
 def _collect(engine: Engine, part: list[Sample], handle: Any) -> Iterator[tuple[Sample, Scores]]:
