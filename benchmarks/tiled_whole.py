@@ -3,7 +3,8 @@
     uv run geoships demo
     uv run python benchmarks/tiled_whole.py data/demo/harbour.tif
 
-Pixels nearer than `--border` to the scene's border are left out: there both runs see mirrored pixels.
+Pixels nearer than `--border` to the scene's border are left out: what they see beyond it is mirrored, and how far
+that reaches depends on where the last tile ends.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def scores(scene: str, config: PredictConfig) -> NDArray[np.float32]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scene")
-    parser.add_argument("--border", type=int, default=64)
+    parser.add_argument("--border", type=int, default=208)
     parser.add_argument("--model")
     options = parser.parse_args()
     threshold = load_bundle(options.model).card.threshold

@@ -34,6 +34,7 @@ from geoships.scene.area import Area, read_area
 from geoships.scene.georeference import Georeference
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.resample import Ratio, ratio, resample
+from geoships.scene.sampling import Sample
 from geoships.scene.streaming import stream_tiles
 from geoships.scene.windows import Tile, TilePlan, Window, plan_axis
 
@@ -233,12 +234,13 @@ class _Task:
     def bands(self) -> Generator[RowBand]:
         """Yield finished rows of scores, from top to bottom."""
         stitcher = Stitcher(*self.scene.window.shape)
+        turn = -1 if self.georeference.south_up else 1  # the model sees every scene with north up
         with closing(stream_tiles(self.scene, self.plan, self.ratios, self.area)) as tiles:
-            for sample, scores in run(self._engine(), tiles):
+            for sample, scores in run(self._engine(), _turned(tiles, turn)):
                 window = Window(*sample["window"].tolist())
                 rows, columns = self.plan.weights(_tile_at(self.plan, window))
                 yield from stitcher.add(
-                    window, resample(scores, window.shape), sample["valid"].numpy(), rows[:, None] * columns
+                    window, resample(scores[::turn], window.shape), sample["valid"].numpy(), rows[:, None] * columns
                 )
         yield from stitcher.finish()
 
@@ -258,6 +260,12 @@ class _Task:
             yield MaskSink(paths["mask"], self.georeference, self.threshold, tags)
         if "scores" in paths:
             yield ScoreSink(paths["scores"], self.georeference, tags)
+
+
+def _turned(tiles: Iterator[Sample], turn: int) -> Iterator[Sample]:
+    """Tiles with their images' rows in reverse order if `turn` is -1."""
+    for sample in tiles:
+        yield sample if turn == 1 else {**sample, "image": sample["image"].flip(1)}
 
 
 def plan_tiles(

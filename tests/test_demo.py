@@ -1,3 +1,4 @@
+import importlib
 import json
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from geoships.model import bundle as bundles
 
 
 def test_the_demo_writes_all_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geoships.predict.load_bundle", lambda _=None: fake_bundle(bands=("swir16",)))
+    pipeline = importlib.import_module("geoships.predict")  # the attribute of that name is the function
+    monkeypatch.setattr(pipeline, "load_bundle", lambda _=None: fake_bundle(bands=("swir16",)))
     result = run_demo(tmp_path / "demo", size=256, config=PredictConfig(device="cpu"))
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {
         "harbour.tif", "ships.geojson", "mask.tif", "scores.tif", "ships.png",
@@ -27,7 +29,8 @@ def test_the_demo_writes_all_it_names(tmp_path: Path, monkeypatch: pytest.Monkey
     ):
         assert mask.shape == scene.shape == (256, 256)
         np.testing.assert_array_equal(mask.read(1) == 255, scene.dataset_mask() == 0)
-    assert Image.open(result.picture).width >= 256
+    with Image.open(result.picture) as picture:
+        assert picture.width >= 256
     assert f"{result.counts.true} ships" in result.report()
     assert json.loads(json.dumps(result.summary()))["ships_in_scene"] == result.counts.true
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,14 +38,17 @@ def build_network(architecture: Architecture) -> nn.Module:
     Nothing is downloaded. Raises BundleError when smp knows no such decoder, encoder or option.
     """
     try:
-        network = smp.create_model(
-            architecture.decoder,
-            encoder_name=architecture.encoder,
-            encoder_weights=None,
-            in_channels=architecture.bands,
-            classes=architecture.classes,
-            **architecture.options,
-        )
+        with warnings.catch_warnings():
+            # smp advises `tu-` encoders; theirs take other feature maps, and our trained weights do not fit them.
+            warnings.filterwarnings("ignore", "`timm-` encoders are deprecated", DeprecationWarning)
+            network = smp.create_model(
+                architecture.decoder,
+                encoder_name=architecture.encoder,
+                encoder_weights=None,
+                in_channels=architecture.bands,
+                classes=architecture.classes,
+                **architecture.options,
+            )
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise BundleError(
             f"cannot build network {architecture.decoder} over {architecture.encoder}: {error}; "

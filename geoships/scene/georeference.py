@@ -45,6 +45,12 @@ class Georeference:
         """Whether pixels have a place on Earth: a known CRS and a way to its coordinates."""
         return self.crs is not None and (self.transform is not None or len(self.gcps) >= 3)
 
+    @property
+    def south_up(self) -> bool:
+        """Whether the first row is the southernmost, in a scene whose rows are parallel to the x axis."""
+        transform = self.transform
+        return self.placed and transform is not None and transform.d == 0 and transform.a * transform.e > 0
+
     @cached_property
     def _gcp_transformer(self) -> GCPTransformer:
         return GCPTransformer(list(self.gcps))

@@ -115,7 +115,8 @@ class SceneDataset(GeoDataset):
     valid: (rows, columns) bool, at the scene's pixel size; False outside the scene, where there are no
         data, and outside the area of interest.
     window: (4,) int64: row, column, height, width in pixels of the scene.
-    bounds: (4,) float64: xmin, ymin, xmax, ymax in the index's CRS.
+    box: (4,) float64: xmin, ymin, xmax, ymax in the index's CRS. It is not named bounds, because that is a
+        tuple of slices in torchgeo 0.8, which torch does not collate, and a float32 tensor in 0.10.
 
     scene: the scene.
     ratios: model pixels per scene pixel, for rows and columns.
@@ -159,7 +160,7 @@ class SceneDataset(GeoDataset):
             "image": torch.from_numpy(image),
             "valid": torch.from_numpy(self._valid(pixels, window, source)),
             "window": torch.tensor([window.row, window.column, window.height, window.width]),
-            "bounds": torch.tensor([x.start, y.start, x.stop, y.stop], dtype=torch.float64),
+            "box": torch.tensor([x.start, y.start, x.stop, y.stop], dtype=torch.float64),
         }
 
     def has_data(self, window: Window) -> bool:

@@ -83,11 +83,11 @@ def test_the_place_of_the_scene_is_kept(tmp_path, place, shape):
 
 def test_mask_file(tmp_path):
     scores, valid = random_scene((600, 40))
-    scores[0], valid[0] = 0.5, True  # not over the threshold
+    scores[0], valid[0] = 0.5, True  # from the threshold on a pixel is ship
     sink = MaskSink(tmp_path / "m.tif", Georeference(600, 40, **PLACES["north-up"]), 0.5, {"GEOSHIPS_MODEL": "m1"})
     stream(sink, scores, valid)
     with reading(tmp_path / "m.tif") as (dataset, values):
-        assert (values == np.where(valid, scores > 0.5, 255)).all()
+        assert (values == np.where(valid, scores >= 0.5, 255)).all()
         assert (dataset.dtypes, dataset.nodata, dataset.descriptions) == (("uint8",), 255, ("ship",))
         assert dataset.tags()["GEOSHIPS_MODEL"] == "m1"
         assert dataset.colormap(1)[1][:3] == SHIP_COLOUR
