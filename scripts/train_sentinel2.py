@@ -4,8 +4,8 @@
     uv run --extra train python scripts/train_sentinel2.py DATA --out runs/all
 
 The installed weights were trained in four runs, each from the weights of the one before: 2,400 steps on eight of the
-ten cities (with gain 0.75 to 1.3, without blur, gamma, band dropout and the partial cities), 1,600 at a rate of 1e-3 and
-1,200 at 8e-4 without busan and hedland, and 1,000 at 7e-4 with all (`--start`, `--steps`, `--rate`).
+ten cities (with gain 0.75 to 1.3, without blur, gamma, band dropout and the partial cities), 1,600 at a rate of 1e-3
+and 1,200 at 8e-4 without busan and hedland, and 1,000 at 7e-4 with all (`--start`, `--steps`, `--rate`).
 
 Writes `weights.safetensors` (averaged weights, float32) and `log.csv`; `scripts/pack_sentinel2.py`
 makes the bundle of them.
