@@ -17,7 +17,7 @@ from geoships.model.card import Card
 from geoships.model.networks import build_network
 
 BANDS = ("blue", "green", "red", "nir", "swir16")
-HALO = 208  # model pixels, measured by benchmarks/context.py
+HALO = 224  # model pixels, measured by benchmarks/context.py
 TRAINING_DATA = {
     "name": "sen2ships",
     "url": "https://github.com/ShipDetectionExperts/sen2ships",

@@ -116,9 +116,8 @@ def test_tiles_overlaps_and_batches_leave_no_trace_in_the_scores(tmp_path: Path)
     wider = dataclasses.replace(bundle, card=bundle.card.model_copy(update={"halo": bundle.card.halo + 40}))
     whole = scores(path, bundle, tile_size=8192)
     # Beyond the border tiles see mirrored pixels, to a depth that depends on where the last one ends.
-    inner = (slice(256, -256),) * 2
+    inner = (slice(bundle.card.halo, -bundle.card.halo),) * 2
     for model, tile_size, batch_size in ((bundle, 960, 1), (bundle, 1088, 3), (wider, 960, 2)):
         tiled = scores(path, model, tile_size=tile_size, batch_size=batch_size)
         difference = np.abs(whole - tiled)[inner]
-        assert difference.max() <= 0.03  # a few pixels listen to more than the halo
-        assert (difference > 0.02).mean() <= 1e-5
+        assert difference.max() <= 0.02
