@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +32,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from geoships.model.networks import Architecture, build_network, load_encoder
 
+# Depth 4: a pixel sees about 200 px around it instead of 490, so tiles need half the halo.
 ARCHITECTURE = Architecture(
-    "unet", "timm-tf_efficientnet_lite0", bands=5, options={"decoder_channels": (128, 64, 48, 32, 16)}
+    "unet",
+    "timm-tf_efficientnet_lite0",
+    bands=5,
+    options={"encoder_depth": 4, "decoder_channels": (128, 64, 40, 16)},
 )
 BANDS = ("B02", "B03", "B04", "B08", "B11")
 # Square root of reflectance, then these: round figures for coasts, the same for every scene.
@@ -48,6 +53,7 @@ class City:
     reflectance: NDArray[np.float32]  # (5, rows, columns), 0 to 1
     mask: NDArray[np.uint8]  # (rows, columns), 0 or 1
     ships: NDArray[np.float64]  # (n, 2) centres as column, row
+    cutouts: list[tuple[NDArray[np.float32], NDArray[np.uint8]]]  # each ship's surroundings and its own mask
 
 
 def read_city(image: Path, mask_path: Path) -> City:
@@ -58,8 +64,20 @@ def read_city(image: Path, mask_path: Path) -> City:
             reflectance[BANDS.index(name)] = dataset.read(index + 1).astype(np.float32) / 65535
     with rasterio.open(mask_path) as dataset:
         mask = (dataset.read(1) > 0).astype(np.uint8)
-    centres = cv2.connectedComponentsWithStats(mask, connectivity=8)[3][1:]
-    return City(image.stem, reflectance, mask, centres)
+    _, labels, boxes, centres = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    return City(image.stem, reflectance, mask, centres[1:], list(cut_out(reflectance, labels, boxes)))
+
+
+def cut_out(
+    reflectance: NDArray[np.float32], labels: NDArray[np.int32], boxes: NDArray[np.int32], margin: int = 3
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
+    """Yield ships that lie whole and alone inside the scene, with all bands."""
+    for ship, (left, top, width, height, _) in enumerate(boxes):
+        rows, columns = slice(top - margin, top + height + margin), slice(left - margin, left + width + margin)
+        image, mask = reflectance[:, rows, columns], labels[rows, columns]
+        whole = ship and image.shape[1:] == (height + 2 * margin, width + 2 * margin) and np.isfinite(image).all()
+        if whole and set(np.unique(mask)) == {0, ship}:
+            yield image, (mask == ship).astype(np.uint8)
 
 
 def read_cities(data: Path, hold_out: list[str]) -> list[City]:
@@ -70,8 +88,41 @@ def read_cities(data: Path, hold_out: list[str]) -> list[City]:
     return [read_city(image, mask) for image, mask in found if image.stem not in hold_out]
 
 
+def paste_ships(
+    image: NDArray[np.float32], mask: NDArray[np.uint8], donor: City, scale: float, rng: np.random.Generator
+) -> None:
+    """Put up to three ships of another city onto the crop's water, in place; half of them as near to land as fits."""
+    blue, green, red, nir, swir = image  # noqa: RUF059
+    water = ((green > nir) & (nir < 0.1) & (swir < 0.08) & (mask == 0)).astype(np.uint8)
+    to_land = cv2.distanceTransform(water, cv2.DIST_L2, 3)
+    for _ in range(rng.integers(1, 4)):
+        bands, shape = donor.cutouts[rng.integers(len(donor.cutouts))]
+        zoom = rng.uniform(0.8, 1.25) / scale
+        height, width = shape.shape
+        side = int(np.ceil(np.hypot(height, width) * zoom)) | 1
+        if side > 64:
+            continue
+        turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), rng.uniform(0, 360), zoom)
+        turn[:, 2] += (side - 1) / 2 - np.array([(width - 1) / 2, (height - 1) / 2])
+        warped = [cv2.warpAffine(band, turn, (side, side), borderMode=cv2.BORDER_REPLICATE) for band in bands]
+        cover = cv2.warpAffine(shape.astype(np.float32), turn, (side, side))
+        if not (cover > 0.5).any():
+            continue
+        places = []
+        for left, top in rng.integers(0, image.shape[1] - side + 1, (12, 2)):
+            window = slice(top, top + side), slice(left, left + side)
+            if water[window][cover > 0.1].all():
+                places.append((float(to_land[window][cover > 0.1].min()), window))
+        if not places:
+            continue
+        _, (rows, columns) = min(places, key=lambda place: place[0]) if rng.random() < 0.5 else places[0]
+        image[:, rows, columns] += cover * (np.stack(warped) - image[:, rows, columns])
+        mask[rows, columns] |= (cover > 0.5).astype(np.uint8)
+        water[rows, columns][cover > 0.1] = 0
+
+
 def crop(
-    city: City, size: int, rng: np.random.Generator, around_ship: float
+    city: City, size: int, rng: np.random.Generator, around_ship: float, donor: City | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """One augmented crop: (5, size, size) normalised and its (1, size, size) mask."""
     scale = float(np.exp(rng.uniform(np.log(0.65), np.log(1.5))))
@@ -92,6 +143,8 @@ def crop(
         how = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
         image = np.stack([cv2.resize(band, (size, size), interpolation=how) for band in image])
         mask = (cv2.resize(mask.astype(np.float32), (size, size), interpolation=how) > 0.5).astype(np.uint8)
+    if donor:
+        paste_ships(image, mask, donor, scale, rng)
     image = vary(image, rng)
     turns = rng.integers(4)
     image, mask = np.rot90(image, turns, (1, 2)), np.rot90(mask, turns)
@@ -121,13 +174,15 @@ class Crops(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]])
 
     def __init__(self, cities: list[City], size: int, seed: int, around_ship: float = 0.6) -> None:
         self.cities, self.size, self.seed, self.around_ship = cities, size, seed, around_ship
+        self.donors = [city for city in cities if city.cutouts]
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         rng = np.random.default_rng([self.seed, torch.initial_seed() % 2**32])
         by_ship = np.sqrt([len(city.ships) for city in self.cities])
         while True:
             city = self.cities[rng.choice(len(self.cities), p=by_ship / by_ship.sum())]
-            image, mask = crop(city, self.size, rng, self.around_ship)
+            donor = self.donors[rng.integers(len(self.donors))] if rng.random() < 0.5 else None
+            image, mask = crop(city, self.size, rng, self.around_ship, donor)
             yield torch.from_numpy(image), torch.from_numpy(mask)
 
 

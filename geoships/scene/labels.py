@@ -1,0 +1,76 @@
+"""Labelled ships of a scene, from any vector file or a mask raster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.features
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
+from shapely.geometry.base import BaseGeometry
+
+from geoships.errors import SceneError
+from geoships.scene.georeference import Georeference
+from geoships.scene.source import gdal_env, open_dataset, resolve
+from geoships.scene.vector import read_polygons
+from geoships.scene.windows import Window
+
+BACKGROUND, SHIP, IGNORED = 0, 1, 255
+RASTER_SUFFIXES = {".tif", ".tiff", ".png", ".jp2", ".vrt", ".img"}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is known of the ships of one scene, in pixel coordinates (column, row).
+
+    ships: one polygon a labelled ship. ignored: parts that say nothing, neither for nor against a ship.
+    """
+
+    ships: tuple[BaseGeometry, ...]
+    ignored: tuple[BaseGeometry, ...] = ()
+
+    def mask(self, window: Window) -> NDArray[np.uint8]:
+        """(rows, columns) of a window: BACKGROUND, SHIP or IGNORED by the pixel's centre; a ship is never ignored."""
+        shapes = [(polygon, IGNORED) for polygon in self.ignored] + [(polygon, SHIP) for polygon in self.ships]
+        box = shapely.box(window.column, window.row, window.column_end, window.row_end)
+        inside = [(polygon, value) for polygon, value in shapes if polygon.intersects(box)]
+        if not inside:
+            return np.zeros(window.shape, np.uint8)
+        grid = Affine.translation(window.column, window.row)
+        return np.asarray(rasterio.features.rasterize(inside, window.shape, transform=grid, dtype="uint8"))
+
+
+def read_labels(path: Path, georeference: Georeference, ignore: Path | None = None) -> Labels:
+    """Read the labelled ships of a scene.
+
+    path: a vector file in any CRS, one polygon a ship; or a raster on the scene's own grid whose pixels are
+        0 where there is no ship, with the connected pixels (8 neighbours) of each ship as one.
+    ignore: a vector file of what is to be left out.
+    Raises SceneError for files that cannot be read, and for rasters of another size than the scene.
+    """
+    raster = path.suffix.lower() in RASTER_SUFFIXES
+    ships = _raster_ships(path, georeference) if raster else read_polygons(path, georeference, "the labels")
+    ignored = read_polygons(ignore, georeference, "the ignore layer") if ignore else []
+    return Labels(tuple(ships), tuple(ignored))
+
+
+def _raster_ships(path: Path, georeference: Georeference) -> list[BaseGeometry]:
+    source = resolve(str(path), trust_vrt=False)
+    try:
+        with gdal_env(source), open_dataset(source) as dataset:
+            found = dataset.shape
+            ship = (dataset.read(1) > 0) & (dataset.read_masks(1) > 0)
+    except RasterioError as error:
+        raise SceneError(f"cannot read the labels {path}: {error.__cause__ or error}") from error
+    if found != (georeference.height, georeference.width):
+        raise SceneError(
+            f"the labels {path} have {found[0]} x {found[1]} pixels and the scene {georeference.height} x "
+            f"{georeference.width}; bring them to the scene's grid, or give a vector file"
+        )
+    shapes = rasterio.features.shapes(ship.astype(np.uint8), mask=ship, connectivity=8)
+    return [shapely.make_valid(shapely.geometry.shape(shape)) for shape, _ in shapes]

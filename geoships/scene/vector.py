@@ -1,0 +1,55 @@
+"""Polygons of vector files, brought to a scene's pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from shapely.geometry.base import BaseGeometry
+
+from geoships.errors import SceneError
+from geoships.scene.georeference import Georeference
+
+
+def read_polygons(path: Path, georeference: Georeference, what: str) -> list[BaseGeometry]:
+    """Polygons and multipolygons of a vector file in any CRS, valid, in pixel coordinates (column, row).
+
+    A file without a CRS is taken as pixel coordinates if the scene is not placed on Earth, and as
+    the scene's map coordinates otherwise.
+
+    what: names the file in errors, such as ``the area of interest``.
+    Raises SceneError for files that cannot be read or reach off the scene's map projection.
+    """
+    import geopandas
+
+    try:
+        frame = geopandas.read_file(path)
+    except Exception as error:  # pyogrio and fiona raise errors of their own, without a common base
+        raise SceneError(f"cannot read {what} {path}: {error}") from error
+    crs = None if frame.crs is None else CRS.from_user_input(frame.crs)
+    polygons = [g for g in frame.geometry if g is not None and g.geom_type in ("Polygon", "MultiPolygon")]
+    polygons = [_to_pixels(shapely.make_valid(g), crs, georeference) for g in polygons if not g.is_empty]
+    if not all(np.isfinite(polygon.bounds).all() for polygon in polygons):
+        raise SceneError(f"{what} {path} reaches outside the scene's map projection; draw a smaller one")
+    return [shapely.make_valid(polygon) for polygon in polygons]
+
+
+def _to_pixels(polygon: BaseGeometry, crs: CRS | None, georeference: Georeference) -> BaseGeometry:
+    if not georeference.placed:
+        return polygon
+    moved = crs is not None and crs != georeference.crs
+    if moved or georeference.gcps:
+        # Straight edges of one CRS are curves in another: 64 pieces along the longer side follow them.
+        west, south, east, north = polygon.bounds
+        polygon = shapely.segmentize(polygon, max(east - west, north - south) / 64)
+    if moved:
+        transformer = Transformer.from_crs(crs, georeference.crs, always_xy=True)
+        polygon = shapely.transform(polygon, lambda xy: np.column_stack(transformer.transform(*xy.T)))
+
+    def to_pixel(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(georeference.to_pixel(xy[:, 0], xy[:, 1]))
+
+    return shapely.transform(polygon, to_pixel)
