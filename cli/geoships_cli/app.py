@@ -13,6 +13,7 @@ from geoships.errors import GeoshipsError
 from geoships_cli.demo import demo
 from geoships_cli.info import info, models
 from geoships_cli.predict import predict
+from geoships_cli.train import train
 
 app = typer.Typer(
     name="geoships",
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, demo, models, info):
+for command in (predict, demo, train, models, info):
     app.command()(command)
 
 

@@ -40,6 +40,10 @@ class Bundle:
     weights: Mapping[str, torch.Tensor]
     path: Path
 
+    def float_weights(self) -> dict[str, torch.Tensor]:
+        """The weights in float32; whole numbers stay what they are."""
+        return {name: value.float() if value.is_floating_point() else value for name, value in self.weights.items()}
+
     def network(self) -> nn.Module:
         """The network in evaluation mode, float32; it maps normalised batches to logits.
 
@@ -50,9 +54,8 @@ class Bundle:
             card.network.decoder, card.network.encoder, len(card.bands), len(card.classes), card.network.options
         )
         network = build_network(architecture)
-        weights = {name: value.float() if value.is_floating_point() else value for name, value in self.weights.items()}
         try:
-            network.load_state_dict(weights)
+            network.load_state_dict(self.float_weights())
         except RuntimeError as error:
             raise BundleError(f"the weights of {self.path} do not fit its card: {error}") from error
         return network.eval()

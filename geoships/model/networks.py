@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,11 +58,12 @@ def build_network(architecture: Architecture) -> nn.Module:
     return network
 
 
-def load_encoder(network: nn.Module, weights: Mapping[str, torch.Tensor], rgb: tuple[int, int, int]) -> None:
+def load_encoder(network: nn.Module, weights: Mapping[str, torch.Tensor], rgb: Sequence[int | None]) -> None:
     """Copy an RGB encoder's weights, in order, into a network of any number of bands.
 
-    The two state dicts must list the same layers in the same order; names may differ. The stem's
-    filters for red, green and blue go to the channels `rgb`; every other band starts from their mean.
+    The two state dicts must list the same layers in the same order; names may differ, and what the weights hold
+    beyond the encoder is left out. The stem's filters for red, green and blue go to the channels `rgb` (None: the
+    network has no such band); every other band starts from their mean.
     All are scaled by 3 / bands, so that the stem's output keeps its magnitude.
     """
     encoder = network.get_submodule("encoder")
@@ -70,8 +71,9 @@ def load_encoder(network: nn.Module, weights: Mapping[str, torch.Tensor], rgb: t
     for index, (name, source) in enumerate(zip(target, weights.values(), strict=False)):
         if index == 0:
             stem = source.mean(dim=1, keepdim=True).repeat(1, target[name].shape[1], 1, 1)
-            for channel, source_channel in zip(rgb, range(3), strict=True):
-                stem[:, channel] = source[:, source_channel]
+            for source_channel, channel in enumerate(rgb):
+                if channel is not None:
+                    stem[:, channel] = source[:, source_channel]
             target[name] = stem * (3 / stem.shape[1])
         elif source.shape == target[name].shape:
             target[name] = source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rasterio.enums import ColorInterp
@@ -93,13 +93,15 @@ class BandDescription:
 class BandChoice:
     """The bands that a model gets, in its order.
 
-    indexes: 1-based band numbers.
+    indexes: 1-based band numbers; one for each of `names`.
+    names: the bands wanted that the scene has, in the model's order.
     how: for people, e.g. 'blue=1 (B02), green=2 (B03)'.
     warning: what to tell the user; None where nothing was guessed.
     assumed: whether the order of the file was taken on trust.
     """
 
     indexes: tuple[int, ...]
+    names: tuple[str, ...]
     how: str
     warning: str | None = None
     assumed: bool = False
@@ -123,35 +125,49 @@ def _describe(dataset: DatasetReader, index: int) -> BandDescription:
 
 
 def choose_bands(
-    wanted: Sequence[str], described: Sequence[BandDescription], override: Sequence[int | str] | None = None
+    wanted: Sequence[str],
+    described: Sequence[BandDescription],
+    override: Sequence[int | str] | None = None,
+    optional: Collection[str] = (),
 ) -> BandChoice:
     """Find the bands that a model wants.
 
     wanted: common names of the STAC electro-optical extension, e.g. ('blue', 'green', 'red', 'nir', 'swir16').
     described: all bands of the scene.
-    override: band numbers (1-based) or names in the order wanted; nothing is guessed then.
+    override: band numbers (1-based) or names in the order wanted; nothing is guessed then. ``-`` stands for an
+        optional band that the scene lacks.
+    optional: those of the wanted that the scene may lack.
 
     Names come first, then colours; without either, a scene with as many bands as wanted is taken in its order,
     with a warning. Bands of transparency never count. Raises SceneError where a band is missing or not certain.
     """
     if override is not None:
-        return _chosen_by_user(wanted, described, override)
+        return _chosen_by_user(wanted, described, override, optional)
     bands = [band for band in described if band.color != "alpha"]
     names = common_names(bands)
     if not any(names.values()) and not any(band.has_color for band in bands) and _says_nothing(bands):
         return _assumed(wanted, bands)
     found = {want: _find(want, bands, names) for want in wanted}
-    missing = [want for want, band in found.items() if band is None]
-    if missing:
+    missing = [want for want, band in found.items() if band is None and want not in optional]
+    if missing or not any(found.values()):
+        missing = missing or list(wanted)
         raise SceneError(
             f"the model wants {_listed(wanted)}, and the scene has no {_listed(missing)} among its bands "
             f"({_listing(described)}); {_advice(wanted)}"
         )
-    chosen = [band for band in found.values() if band is not None]
+    return _choice({want: band for want, band in found.items() if band is not None}, wanted, names)
+
+
+def _choice(
+    chosen: Mapping[str, BandDescription], wanted: Sequence[str], names: Mapping[int, str | None] | None = None
+) -> BandChoice:
+    absent = [want for want in wanted if want not in chosen]
+    how = ", ".join(f"{want}={band.index} ({band.label})" for want, band in chosen.items())
     return BandChoice(
-        indexes=tuple(band.index for band in chosen),
-        how=_how(wanted, chosen),
-        warning=_substitution(wanted, chosen, names),
+        indexes=tuple(band.index for band in chosen.values()),
+        names=tuple(chosen),
+        how=how + (f"; without {_listed(absent)}" if absent else ""),
+        warning=_substitution(chosen, names) if names else None,
     )
 
 
@@ -226,6 +242,7 @@ def _assumed(wanted: Sequence[str], bands: Sequence[BandDescription]) -> BandCho
         )
     return BandChoice(
         indexes=tuple(band.index for band in bands),
+        names=tuple(wanted),
         how=", ".join(f"{want}={band.index} (assumed)" for want, band in zip(wanted, bands, strict=True)),
         warning=f"the bands have no names; taken in the order {_listed(wanted)}; choose with --bands if not so",
         assumed=True,
@@ -233,15 +250,20 @@ def _assumed(wanted: Sequence[str], bands: Sequence[BandDescription]) -> BandCho
 
 
 def _chosen_by_user(
-    wanted: Sequence[str], described: Sequence[BandDescription], override: Sequence[int | str]
+    wanted: Sequence[str],
+    described: Sequence[BandDescription],
+    override: Sequence[int | str],
+    optional: Collection[str],
 ) -> BandChoice:
     if len(override) != len(wanted):
         raise SceneError(
             f"--bands names {len(override)} bands, and the model wants {len(wanted)}, in this order: {_listed(wanted)}"
         )
     names = common_names(described)
-    chosen = [_by_user(item, described, names) for item in override]
-    return BandChoice(indexes=tuple(band.index for band in chosen), how=_how(wanted, chosen))
+    items = {want: item for want, item in zip(wanted, override, strict=True) if want not in optional or item != "-"}
+    if not items:
+        raise SceneError("--bands leaves out every band; name at least one")
+    return _choice({want: _by_user(item, described, names) for want, item in items.items()}, wanted)
 
 
 def _by_user(item: int | str, described: Sequence[BandDescription], names: dict[int, str | None]) -> BandDescription:
@@ -258,17 +280,13 @@ def _by_user(item: int | str, described: Sequence[BandDescription], names: dict[
     return found[0]
 
 
-def _substitution(wanted: Sequence[str], chosen: Sequence[BandDescription], names: dict[int, str | None]) -> str | None:
+def _substitution(chosen: Mapping[str, BandDescription], names: Mapping[int, str | None]) -> str | None:
     pairs = [
         f"{names[band.index]} (band {band.index}) in place of {want}"
-        for want, band in zip(wanted, chosen, strict=True)
+        for want, band in chosen.items()
         if names[band.index] not in {want, None}
     ]
     return f"the scene's {_listed(pairs)}; choose with --bands if another band fits better" if pairs else None
-
-
-def _how(wanted: Sequence[str], chosen: Sequence[BandDescription]) -> str:
-    return ", ".join(f"{want}={band.index} ({band.label})" for want, band in zip(wanted, chosen, strict=True))
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,18 @@ class Labels:
     ships: tuple[BaseGeometry, ...]
     ignored: tuple[BaseGeometry, ...] = ()
 
+    @cached_property
+    def _tree(self) -> shapely.STRtree:
+        return shapely.STRtree((*self.ignored, *self.ships))
+
     def mask(self, window: Window) -> NDArray[np.uint8]:
         """(rows, columns) of a window: BACKGROUND, SHIP or IGNORED by the pixel's centre; a ship is never ignored."""
-        shapes = [(polygon, IGNORED) for polygon in self.ignored] + [(polygon, SHIP) for polygon in self.ships]
         box = shapely.box(window.column, window.row, window.column_end, window.row_end)
-        inside = [(polygon, value) for polygon, value in shapes if polygon.intersects(box)]
-        if not inside:
+        found = np.sort(self._tree.query(box, predicate="intersects"))
+        if not found.size:
             return np.zeros(window.shape, np.uint8)
+        shapes = (*self.ignored, *self.ships)
+        inside = [(shapes[index], IGNORED if index < len(self.ignored) else SHIP) for index in found]
         grid = Affine.translation(window.column, window.row)
         return np.asarray(rasterio.features.rasterize(inside, window.shape, transform=grid, dtype="uint8"))
 

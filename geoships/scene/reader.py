@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -53,9 +53,8 @@ class Scene:
     threads, and pickled to worker processes.
     """
 
-    def __init__(self, name: str, wanted: Sequence[str], reading: Reading) -> None:
+    def __init__(self, name: str, wanted: Sequence[str], reading: Reading, optional: Collection[str] = ()) -> None:
         self.name = name
-        self.wanted = tuple(wanted)
         self.reading = reading
         self._source = resolve(name, trust_vrt=reading.trust_vrt)
         self._prepare()
@@ -63,7 +62,8 @@ class Scene:
         self.driver: str = dataset.driver
         self.georeference: Georeference = georeference_of(dataset)
         self.dtypes: tuple[str, ...] = dataset.dtypes
-        self.bands: BandChoice = choose_bands(self.wanted, describe_bands(dataset), reading.bands)
+        self.bands: BandChoice = choose_bands(wanted, describe_bands(dataset), reading.bands, optional)
+        self.wanted = self.bands.names
         self.datetime: str | None = acquisition_time(dataset.tags())
         picked = [index - 1 for index in self.bands.indexes]
         self.dtype = np.result_type(*(np.dtype(dataset.dtypes[index]) for index in picked))
@@ -175,13 +175,15 @@ class Scene:
         return np.concatenate(found, axis=1)
 
 
-def open_scene(name: str | Path, wanted: Sequence[str], reading: Reading | None = None) -> Scene:
+def open_scene(
+    name: str | Path, wanted: Sequence[str], reading: Reading | None = None, optional: Collection[str] = ()
+) -> Scene:
     """Open a raster and find the wanted bands (STAC common names) in it.
 
-    name: a path, a subdataset, ``http(s)://`` or ``s3://`` address. Raises SceneError when it cannot be
-    opened safely, has no real values, or lacks bands.
+    name: a path, a subdataset, ``http(s)://`` or ``s3://`` address. optional: bands that it may lack.
+    Raises SceneError when it cannot be opened safely, has no real values, or lacks other bands.
     """
-    return Scene(str(name), wanted, reading or Reading())
+    return Scene(str(name), wanted, reading or Reading(), optional)
 
 
 def acquisition_time(tags: dict[str, str]) -> str | None:

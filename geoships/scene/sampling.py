@@ -25,9 +25,9 @@ from geoships.scene.resample import InvalidFill, Ratio, resample
 from geoships.scene.windows import Tile, TilePlan, Window, reflect, source_window
 
 try:
-    from torchgeo.samplers.base import GeoSampler
+    from torchgeo.samplers.base import GeoSampler as GeoSampler
 except ImportError:  # torchgeo 0.8
-    from torchgeo.samplers import GeoSampler
+    from torchgeo.samplers import GeoSampler as GeoSampler
 
 Sample = dict[str, torch.Tensor]
 
@@ -80,6 +80,10 @@ class IndexGrid:
     def slices(self, window: Window) -> tuple[slice, slice]:
         """The x and y slices of a window."""
         return self._slice(self._x, window.column, window.column_end), self._slice(self._y, window.row, window.row_end)
+
+    def query(self, window: Window) -> WindowSlice:
+        """The torchgeo query of a window."""
+        return WindowSlice(*self.slices(window), window)
 
     def window(self, query: Any) -> Window:
         """The window of a query: its own, or its slices rounded to whole pixels."""

@@ -1,14 +1,13 @@
-"""Settings: the one place where files, overrides and defaults meet."""
+"""Settings of finding ships."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from geoships.errors import GeoshipsError
+from geoships.config.files import read_settings
 
 
 class PredictConfig(BaseModel):
@@ -56,21 +55,5 @@ def predict_config(file: Path | None = None, **overrides: object) -> PredictConf
 
     Raises GeoshipsError that names each wrong setting and what it may be.
     """
-    values = _read(file) if file else {}
-    values.update((name, value) for name, value in overrides.items() if value is not None)
-    try:
-        return PredictConfig.model_validate(values)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        where = f" in {file}, or on the command line" if file else ""
-        raise GeoshipsError(f"wrong setting{where}: {faults}") from error
-
-
-def _read(file: Path) -> dict[str, object]:
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise GeoshipsError(f"cannot read the settings {file}: {error}") from error
-    if not isinstance(values, dict):
-        raise GeoshipsError(f"the settings {file} are no list of names and values; see configs/predict.yaml")
-    return values
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return read_settings(PredictConfig, file, given, example="configs/predict.yaml")

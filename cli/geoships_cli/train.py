@@ -1,0 +1,46 @@
+"""`geoships train`: train a model on labelled scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from geoships.errors import GeoshipsError
+from geoships_cli import options
+
+if TYPE_CHECKING:
+    from geoships.training.fit import Trained
+
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="NAME=VALUE", help="Change one setting, e.g. optimiser.rate=3e-4; repeatable."),
+]
+
+
+def train(
+    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, such as configs/sentinel2-5band.yaml.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run: bundle, checkpoints, logs.")],
+    settings: Setting = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if it was stopped.")] = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a model on labelled scenes; the finished bundle is OUT/bundle."""
+    from geoships.config import train_config
+
+    checked = train_config(config, tuple(settings or ()))
+    trained = _fit()(checked, out, resume=resume, quiet=quiet)
+    if not quiet:
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trained.validation.items()))
+        typer.echo(f"{checked.name}: {trained.epochs} epochs ({figures}) -> {trained.folder / 'bundle'}")
+
+
+def _fit() -> Callable[..., Trained]:
+    """The training, whose libraries are an extra."""
+    try:
+        from geoships.training.fit import fit
+    except ModuleNotFoundError as error:
+        raise GeoshipsError(f"training needs {error.name}: install geoships with its extra, geoships[train]") from error
+    return fit

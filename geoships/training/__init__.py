@@ -1,0 +1,1 @@
+"""Training: labelled scenes in, weights out."""
