@@ -30,7 +30,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from geoships.config.augment import PasteLand
 from geoships.model.networks import Architecture, build_network, load_encoder
+from geoships.training.structures import paste_land
 
 # Depth 4: a pixel sees about 200 px around it instead of 490, so tiles need half the halo.
 ARCHITECTURE = Architecture(
@@ -121,10 +123,10 @@ def paste_ships(
         water[rows, columns][cover > 0.1] = 0
 
 
-def crop(
-    city: City, size: int, rng: np.random.Generator, around_ship: float, donor: City | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """One augmented crop: (5, size, size) normalised and its (1, size, size) mask."""
+def cut(
+    city: City, size: int, rng: np.random.Generator, around_ship: float
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], float]:
+    """One plain crop: (5, size, size) reflectance, its (size, size) mask, and scene pixels per crop pixel."""
     scale = float(np.exp(rng.uniform(np.log(0.65), np.log(1.5))))
     side = round(size * scale)
     rows, columns = city.mask.shape
@@ -143,6 +145,18 @@ def crop(
         how = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
         image = np.stack([cv2.resize(band, (size, size), interpolation=how) for band in image])
         mask = (cv2.resize(mask.astype(np.float32), (size, size), interpolation=how) > 0.5).astype(np.uint8)
+    return image, mask, scale
+
+
+def crop(
+    city: City, size: int, rng: np.random.Generator, around_ship: float, donor: City | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """One augmented crop: (5, size, size) normalised and its (1, size, size) mask."""
+    image, mask, scale = cut(city, size, rng, around_ship)
+    if donor and rng.random() < 0.7:
+        land, land_mask, _ = cut(donor, size, rng, 0.3)
+        is_land = ~((land[1] > land[3]) & (land[3] < 0.1)) & (land_mask == 0)
+        paste_land(image, mask, land, is_land, PasteLand(), 1 / scale, rng)
     if donor:
         paste_ships(image, mask, donor, scale, rng)
     image = vary(image, rng)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from geoships.errors import GeoshipsError
 from geoships_cli import options
-
-if TYPE_CHECKING:
-    from geoships.training.fit import Trained
 
 Setting = Annotated[
     list[str] | None,
@@ -31,16 +29,18 @@ def train(
     from geoships.config import train_config
 
     checked = train_config(config, tuple(settings or ()))
-    trained = _fit()(checked, out, resume=resume, quiet=quiet)
+    with training_errors():
+        from geoships.training.fit import fit
+    trained = fit(checked, out, resume=resume, quiet=quiet)
     if not quiet:
         figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trained.validation.items()))
         typer.echo(f"{checked.name}: {trained.epochs} epochs ({figures}) -> {trained.folder / 'bundle'}")
 
 
-def _fit() -> Callable[..., Trained]:
-    """The training, whose libraries are an extra."""
+@contextmanager
+def training_errors() -> Iterator[None]:
+    """Say what to install where the libraries of training, which are an extra, are missing."""
     try:
-        from geoships.training.fit import fit
+        yield
     except ModuleNotFoundError as error:
         raise GeoshipsError(f"training needs {error.name}: install geoships with its extra, geoships[train]") from error
-    return fit

@@ -56,7 +56,6 @@ class Scale(Range):
 class PasteShips(Step):
     """Puts one to `most` ships of another group's scene onto water; a share `moored` as near to land as they fit.
 
-    nir, swir: water is darker than this in these bands, and greener than near infrared.
     zoom: ships are drawn up to this many times larger or smaller.
     """
 
@@ -64,8 +63,14 @@ class PasteShips(Step):
     most: Annotated[int, Field(ge=1, le=50)] = 3
     moored: Share = 0.5
     zoom: Annotated[float, Field(ge=1, le=4)] = 1.25
-    nir: Positive = 0.10
-    swir: Positive = 0.08
+
+
+class PasteLand(Step):
+    """Puts one to `most` piers (a share `strips`) and islands of another scene's land onto the water: no ships."""
+
+    p: Share = 0.35
+    most: Annotated[int, Field(ge=1, le=50)] = 4
+    strips: Share = 0.75
 
 
 class Gain(Range):
@@ -123,6 +128,7 @@ class Augment(Part):
     """The steps of augmentation, in the order in which they run; None leaves a step out."""
 
     scale: Scale | None = Scale()
+    paste_land: PasteLand | None = PasteLand()
     paste_ships: PasteShips | None = PasteShips()
     gain: Gain | None = Gain()
     haze: Haze | None = Haze()

@@ -22,9 +22,11 @@ from geoships.scene.labels import IGNORED, SHIP
 from geoships.scene.resample import resample
 from geoships.scene.sampling import GeoSampler, SceneDataset, WindowSlice
 from geoships.scene.windows import Window
-from geoships.training.augment import Recipe, orient, vary
+from geoships.training.augment import Image, Recipe, orient, vary
 from geoships.training.paste import Donors, paste_ships
 from geoships.training.scenes import LabelledScene
+from geoships.training.structures import paste_land
+from geoships.training.water import find_water
 
 Crop = dict[str, torch.Tensor]
 Mask = NDArray[np.uint8]
@@ -147,15 +149,29 @@ class Crops(Dataset[Crop]):
     def __getitem__(self, key: tuple[int, int]) -> Crop:
         """Make one crop."""
         rng = np.random.default_rng([self._seed, *key])
-        source = self._sources[rng.choice(len(self._sources), p=self._odds)]
+        source = self._draw(rng)
         query = source.sampler.draw(rng)
         image, mask = at_size(*source.scene.sample(query.window), self._size)
+        if self._augment.paste_land and rng.random() < self._augment.paste_land.p:
+            self._paste_land(image, mask, self._size / query.window.height / source.scene.scale[0], rng)
         if self._augment.paste_ships and rng.random() < self._augment.paste_ships.p:
             zoom = self._size / query.window.height
             paste_ships(image, mask, self._donors.pick(source.scene.group, rng), zoom, self._augment.paste_ships, rng)
         image = self._recipe.apply(vary(image, self._augment, self._recipe.bands, rng))
         image, mask = orient(image, hide_rim(mask, self._rim), self._augment, rng)
         return {"image": torch.from_numpy(image), "mask": torch.from_numpy(mask[None])}
+
+    def _paste_land(self, image: Image, mask: Mask, zoom: float, rng: np.random.Generator) -> None:
+        """Put another crop's land onto this one's water."""
+        assert self._augment.paste_land
+        other = self._draw(rng)
+        land, land_mask = at_size(*other.scene.sample(other.sampler.draw(rng).window), self._size)
+        water = find_water(land, self._recipe.bands)
+        if water is not None:
+            paste_land(image, mask, land, ~water & (land_mask == 0), self._augment.paste_land, zoom, rng)
+
+    def _draw(self, rng: np.random.Generator) -> CropSource:
+        return self._sources[int(rng.choice(len(self._sources), p=self._odds))]
 
 
 def at_size(

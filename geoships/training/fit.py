@@ -66,10 +66,12 @@ def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = F
 
     config: settings. out: folder of the run; it gets `config.yaml`, `checkpoints/`, `logs/` and `bundle/`.
     resume: go on from `checkpoints/last.ckpt` where there is one; on a CPU the weights become the same as if
-    the run had never stopped.
+    the run had never stopped. A finished run stays as it is.
     Raises GeoshipsError where the folder holds another run, or data or settings do not fit.
     """
     last = _prepare(config, out, resume)
+    if resume and (out / "bundle").is_dir():
+        return Trained(out, load_bundle(out / "bundle"), config.run.epochs, {})
     lightning.seed_everything(config.seed, verbose=False)
     torch.use_deterministic_algorithms(True, warn_only=True)
     data = ShipData(config)
@@ -83,8 +85,8 @@ def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = F
         config.optimiser,
         config.schedule,
     )
-    trainer = _trainer(config, out, data, quiet)
     with _quiet_lightning():
+        trainer = _trainer(config, out, data, quiet)
         trainer.fit(task, datamodule=data, ckpt_path=str(last) if last else None, weights_only=False)
     if trainer.interrupted:
         raise KeyboardInterrupt
@@ -262,6 +264,7 @@ def _quiet_lightning() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", FutureWarning)
             warnings.filterwarnings("ignore", ".*does not have many workers")
             warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty")
             warnings.filterwarnings("ignore", ".*smaller than the logging interval")

@@ -17,6 +17,7 @@ from geoships.config.augment import PasteShips
 from geoships.scene.labels import SHIP
 from geoships.scene.windows import Window
 from geoships.training.scenes import LabelledScene
+from geoships.training.water import find_water
 
 SURROUNDINGS = 3  # pixels around a ship that are cut out with it, so that its edge can be interpolated
 LARGEST = 96  # pixels along a side of what is pasted
@@ -93,9 +94,10 @@ def paste_ships(
     image: (bands, rows, columns) reflectance. mask: (rows, columns). zoom: crop pixels per scene pixel.
     Nothing happens where the water cannot be told, for want of a near-infrared or green band.
     """
-    water = find_water(image, mask, source.bands, step)
-    if water is None or not source.ships:
+    found = find_water(image, source.bands)
+    if found is None or not source.ships:
         return
+    water = (found & (mask == 0)).astype(np.uint8)
     to_land = np.asarray(cv2.distanceTransform(water, cv2.DIST_L2, 3), np.float32)
     for _ in range(rng.integers(1, step.most + 1)):
         cutout = source.ships[int(rng.integers(len(source.ships)))]
@@ -111,19 +113,6 @@ def paste_ships(
             band[place] += turned.ship * (pasted - band[place])  # a band that this scene lacks stays NaN
         mask[place][turned.ship > 0.5] = SHIP
         water[place][turned.ship > 0.1] = 0
-
-
-def find_water(
-    image: NDArray[np.float32], mask: NDArray[np.uint8], bands: Sequence[str], step: PasteShips
-) -> NDArray[np.uint8] | None:
-    """(rows, columns), 1 where there is plain water: darker in infrared than in green, and than the step's limits."""
-    values = {name: band for name, band in zip(bands, image, strict=True) if np.isfinite(band[0, 0])}
-    if "green" not in values or "nir" not in values:
-        return None
-    water = (values["green"] > values["nir"]) & (values["nir"] < step.nir) & (mask == 0)
-    if "swir16" in values:
-        water &= values["swir16"] < step.swir
-    return np.asarray(water, np.uint8)
 
 
 def _turned(cutout: Cutout, zoom: float, degrees: float) -> Cutout | None:

@@ -51,7 +51,7 @@ class LabelledScene:
     images: samples with `image` (the scene's own bands, reflectance) and `valid`; see SceneDataset.
     dataset: the same, with `mask`; see LabelDataset.
     present: for each of the model's bands, whether the scene has it.
-    scale: scene pixels per model pixel along (rows, columns).
+    scale: model pixels per scene pixel along (rows, columns).
     """
 
     name: str
@@ -131,10 +131,10 @@ def find_layer(folder: Path, scene: Path, marks: Sequence[str] = ("", "_mask")) 
 def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
     """Open one scene and read its labels."""
     reading = Reading(entry.bands, entry.scale, entry.offset, entry.sensor)
-    at = entry.scene if "://" in entry.scene else str(_below(data.root, entry.scene))
+    at = entry.scene if "://" in entry.scene else str(below(data.root, entry.scene))
     scene = open_scene(at, data.bands, reading, optional=data.optional)
-    ignore = _below(data.root, entry.ignore) if entry.ignore else None
-    labels = read_labels(_below(data.root, entry.labels), scene.georeference, ignore)
+    ignore = below(data.root, entry.ignore) if entry.ignore else None
+    labels = read_labels(below(data.root, entry.labels), scene.georeference, ignore)
     images = SceneDataset(scene, fetch=_fetch(scene))
     return LabelledScene(
         name=Path(entry.scene).stem,
@@ -148,7 +148,7 @@ def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
     )
 
 
-def _below(root: Path, path: str | Path) -> Path:
+def below(root: Path, path: str | Path) -> Path:
     """A path of the settings; patterns have been found below the root already."""
     return Path(path) if Path(path).is_relative_to(root) else root / path
 
@@ -170,5 +170,5 @@ def _fetch(scene: Scene) -> Any:
 def _scale(scene: Scene, data: Data) -> tuple[float, float]:
     across, down = scene.georeference.pixel_size() or (data.gsd, data.gsd)
     low, high = data.gsd_range
-    scales = [1.0 if low <= size <= high else data.gsd / size for size in (down, across)]
+    scales = [1.0 if low <= size <= high else size / data.gsd for size in (down, across)]
     return scales[0], scales[1]

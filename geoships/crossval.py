@@ -1,0 +1,128 @@
+"""Cross-validation: train without some groups, judge on those, until every group has been judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geoships.config import PredictConfig, TrainConfig
+from geoships.config.train import SceneFiles
+from geoships.errors import GeoshipsError
+from geoships.evaluation.evaluation import Evaluation, evaluate
+from geoships.evaluation.figures import totals_by_scene
+from geoships.evaluation.report import write_report
+from geoships.evaluation.tables import by_scene
+from geoships.model.bundle import Bundle
+from geoships.output.atomic import appearing
+from geoships.training.fit import fit
+from geoships.training.scenes import below, group_of, scene_files
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What the folds gave, each scene judged by a model that never saw its group.
+
+    folds: the groups that each fold was judged on. figures: `all`, over the scenes of all folds together, and
+    `scenes`, for each. table: the same, to read.
+    """
+
+    folds: tuple[tuple[str, ...], ...]
+    figures: dict[str, Any]
+    table: str
+
+
+def cross_validate(
+    config: TrainConfig,
+    out: Path,
+    *,
+    folds: int | None = None,
+    groups: Sequence[str] = (),
+    threshold: float | None = None,
+    quiet: bool = False,
+) -> CrossValidation:
+    """Train and judge a model for each fold; a fold that is trained already is judged only, a stopped one goes on.
+
+    config: settings of each training; what `data.hold_out` names is neither trained on nor judged.
+    out: gets a folder for each fold, with its run and `evaluation/`, and `crossval.json` and `crossval.md` for all.
+    folds: how many; None: one for each group. groups: those to judge, while the others are always trained on;
+    empty: all. threshold: score from which on a pixel is ship; None: each model's own.
+    Raises GeoshipsError.
+    """
+    entries = [entry for entry in scene_files(config.data) if group_of(entry) not in config.data.hold_out]
+    parts = make_folds(_judged_groups(entries, groups), folds, config.seed)
+    evaluations = []
+    for number, held in enumerate(parts, 1):
+        folder = out / f"fold-{number}"
+        bundle = _trained(config, folder, held, quiet)
+        judged = [entry for entry in entries if group_of(entry) in held]
+        evaluation = _judge(config, judged, bundle, threshold)
+        write_report(evaluation, folder / "evaluation", pictures=False)
+        evaluations.append(evaluation)
+    return _write(CrossValidation(parts, *_summary(evaluations)), out)
+
+
+def make_folds(groups: Sequence[str], count: int | None, seed: int) -> tuple[tuple[str, ...], ...]:
+    """Deal groups out to folds at random; each group is in one fold, and sizes differ by at most one.
+
+    >>> make_folds(["a", "b", "c"], None, seed=1)
+    (('a',), ('b',), ('c',))
+    """
+    if count is None:
+        return tuple((group,) for group in sorted(groups))
+    if not 2 <= count <= len(groups):
+        raise GeoshipsError(f"{count} folds of {len(groups)} groups: choose from 2 to {len(groups)}")
+    dealt = np.random.default_rng(seed).permutation(sorted(groups))
+    return tuple(tuple(sorted(map(str, dealt[number::count]))) for number in range(count))
+
+
+def _judged_groups(entries: Sequence[SceneFiles], groups: Sequence[str]) -> list[str]:
+    known = sorted({group_of(entry) for entry in entries})
+    if unknown := sorted(set(groups) - set(known)):
+        raise GeoshipsError(f"no group {', '.join(unknown)}; the groups are {', '.join(known)}")
+    return sorted(set(groups)) or known
+
+
+def _trained(config: TrainConfig, folder: Path, held: Sequence[str], quiet: bool) -> Bundle:
+    """The model of a fold. Its settings are checked against those of a folder that is there already."""
+    data = config.data.model_copy(update={"hold_out": (*config.data.hold_out, *held)})
+    fold = config.model_copy(update={"name": f"{config.name}-{folder.name}", "data": data})
+    return fit(fold, folder, resume=True, quiet=quiet).bundle
+
+
+def _judge(config: TrainConfig, entries: Sequence[SceneFiles], bundle: Bundle, threshold: float | None) -> Evaluation:
+    root = config.data.root
+    readings = {(entry.bands, entry.scale, entry.offset, entry.sensor) for entry in entries}
+    if len(readings) > 1:
+        raise GeoshipsError("scenes of one fold are to be read in different ways; give each a fold of its own")
+    bands, scale, offset, sensor = readings.pop()
+    return evaluate(
+        [entry.scene if "://" in entry.scene else below(root, entry.scene) for entry in entries],
+        [below(root, entry.labels) for entry in entries],
+        ignore=[below(root, entry.ignore) for entry in entries if entry.ignore],
+        config=PredictConfig(threshold=threshold, bands=bands, scale=scale, offset=offset, sensor=sensor),
+        model=bundle,
+    )
+
+
+def _summary(evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], str]:
+    figures = totals_by_scene([(scene, result.threshold) for result in evaluations for scene in result.scenes])
+    return figures, by_scene(figures).plain()
+
+
+def _write(result: CrossValidation, out: Path) -> CrossValidation:
+    table = by_scene(result.figures).markdown()
+    folds = "\n".join(f"- fold {number}: {', '.join(held)}" for number, held in enumerate(result.folds, 1))
+    texts = {
+        "crossval.json": json.dumps({"folds": result.folds, **result.figures}, indent=2) + "\n",
+        "crossval.md": f"# Cross-validation\n\n{folds}\n\n{table}\n",
+    }
+    with ExitStack() as stack:
+        for name, text in texts.items():
+            stack.enter_context(appearing(out / name)).write_text(text, encoding="utf-8")
+    return result

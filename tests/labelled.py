@@ -1,0 +1,40 @@
+"""Small labelled scenes for tests of training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import rasterio
+import shapely
+from affine import Affine
+
+SHAPE = (160, 192)
+BANDS = ("B03", "B08")
+
+
+def write_scene(folder: Path, name: str, *, seed: int, bands: tuple[str, ...] = BANDS, ships: int = 14) -> None:
+    """Bright ships of 4 x 10 pixels on dark, noisy water, with land on the left; labels in another CRS."""
+    rng = np.random.default_rng(seed)
+    transform = Affine(10, 0, 500_000 + 5000 * seed, 0, -10, 4_000_000)
+    water = {"B03": 0.06, "B08": 0.02, "B11": 0.01}
+    image = np.stack([np.full(SHAPE, water[band], np.float32) for band in bands])
+    image[:, :, :24] = 0.25
+    boxes = []
+    for place in rng.permutation(5 * 6)[:ships]:
+        row, column = 6 + 30 * int(place // 6), 30 + 26 * int(place % 6)
+        height, width = ((4, 10), (10, 4))[rng.integers(2)]
+        image[:, row : row + height, column : column + width] = 0.4
+        boxes.append(shapely.box(column, row, column + width, row + height))
+    stored = np.clip((image + rng.normal(0, 0.004, image.shape)) * 10_000, 0, 65_535).astype("uint16")
+    with rasterio.open(
+        folder / f"{name}.tif", "w", driver="GTiff", height=SHAPE[0], width=SHAPE[1], count=len(bands),
+        dtype="uint16", crs="EPSG:32631", transform=transform,
+    ) as dataset:  # fmt: skip
+        dataset.write(stored)
+        dataset.scales = (1e-4,) * len(bands)
+        for number, band in enumerate(bands, 1):
+            dataset.set_band_description(number, band)
+    placed = [shapely.transform(box, lambda xy: np.column_stack(transform * (xy[:, 0], xy[:, 1]))) for box in boxes]
+    geopandas.GeoDataFrame(geometry=placed, crs=32631).to_crs(4326).to_file(folder / f"{name}.geojson")
