@@ -28,7 +28,8 @@ def paste_land(
     """Put strips and islands of another crop's land onto a crop, in place; ships and their surroundings stay free.
 
     image, land: (bands, rows, columns) reflectance of one shape. mask: (rows, columns), unchanged.
-    is_land: (rows, columns), where `land` shows land; its median stands for the rest. zoom: crop pixels per model pixel.
+    is_land: (rows, columns), where `land` shows land; its median stands for the rest.
+    zoom: crop pixels per model pixel.
     """
     if is_land.mean() < LEAST_LAND:
         return
