@@ -103,5 +103,5 @@ def _print(result: Evaluation, files: dict[str, Path]) -> None:
     typer.echo(by_scene(result.figures).plain())
     typer.echo(
         f"threshold {result.figures['threshold']:g}; ships at IoU 0.3 are best at {best['threshold']:g} "
-        f"(F1 {best['value']:.3f}) -> {', '.join(map(str, files.values()))}"
+        f"(F1 {best['value']:.3f})\n-> {', '.join(map(str, files.values()))}"
     )

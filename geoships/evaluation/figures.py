@@ -40,8 +40,8 @@ def figures(scenes: Sequence[JudgedScene], model: Bundle, config: PredictConfig,
         "scenes": {scene.files.name: _totals([scene], threshold) for scene in scenes},
         "curve": curve,
         "best_threshold": {
-            "ships_f1": _best(curve, "f1"),
-            "pixel_dice": _best(curve, "pixel_dice"),
+            "ships_f1": _best(curve, "f1", threshold),
+            "pixel_dice": _best(curve, "pixel_dice", threshold),
         },
         "average_precision": {
             f"ships_iou_{CURVE_IOU}": average_precision([(row["recall"], row["precision"]) for row in curve]),
@@ -117,8 +117,10 @@ def _curve(scenes: Sequence[JudgedScene], scores: ScoreCounts) -> list[Figures]:
     return rows
 
 
-def _best(curve: Sequence[Figures], name: str) -> Figures:
-    best = max(curve, key=lambda row: -1.0 if math.isnan(row[name]) else row[name])
+def _best(curve: Sequence[Figures], name: str, own: float) -> Figures:
+    """The threshold of the highest value, and of several the one closest to the model's own."""
+    known = [row for row in curve if not math.isnan(row[name])] or curve
+    best = max(known, key=lambda row: (row[name], -abs(row["threshold"] - own)))
     return {"threshold": best["threshold"], "value": best[name]}
 
 

@@ -9,6 +9,7 @@ from html import escape
 from geoships.evaluation.figures import IOUS, Figures
 from geoships.evaluation.judged import CURVE_IOU
 
+_RATES = ("precision", "recall", "f1")
 _MATCHED = f"iou_{CURVE_IOU}"
 
 
@@ -79,9 +80,9 @@ def _totals(figures: Figures) -> Table:
     columns = [values, values["without_ignore"]] if values["without_ignore"] else [values]
     header = ("figure", "with ignore", "without ignore") if len(columns) == 2 else ("figure", "value")
     rows = [(f"pixel {name}", *(_text(c["pixels"][name]) for c in columns)) for name in values["pixels"]]
-    for match, counts in values["ships"].items():
+    for match in values["ships"]:
         label = match.replace("iou_", "IoU >= ")
-        rows += [(f"ships, {label}: {name}", *(_text(c["ships"][match][name]) for c in columns)) for name in counts]
+        rows += [(f"ships, {label}: {name}", *(_text(c["ships"][match][name]) for c in columns)) for name in _RATES]
     averages = figures["average_precision"]
     rows += [(f"average precision, {n.replace('_iou_', ' at IoU ')}", _text(v)) for n, v in averages.items()]
     padded = tuple(row + ("",) * (len(header) - len(row)) for row in rows)
@@ -89,11 +90,11 @@ def _totals(figures: Figures) -> Table:
 
 
 def _thresholds(figures: Figures) -> Table:
-    best, rows = figures["best_threshold"], figures["curve"]
+    (ships, dice), rows = figures["best_threshold"].values(), figures["curve"]
     names = ("precision", "recall", "f1", "pixel_iou", "pixel_dice")
     note = (
-        f"Best F1 of ships {_text(best['ships_f1']['value'])} at {best['ships_f1']['threshold']:g}, best pixel Dice "
-        f"{_text(best['pixel_dice']['value'])} at {best['pixel_dice']['threshold']:g}; the model's own threshold is "
+        f"Best F1 of ships {_text(ships['value'])} at {ships['threshold']:g}, best pixel Dice "
+        f"{_text(dice['value'])} at {dice['threshold']:g}; the model's own threshold is "
         f"{figures['threshold']:g}. A threshold that is chosen on these scenes flatters on them."
     )
     return Table(
