@@ -164,17 +164,21 @@ def _errors(scenes: Sequence[JudgedScene]) -> Figures:
     return {
         "iou": CURVE_IOU,
         "length_error_m": _error(matched.length_errors),
-        "heading_error_deg": {**_error(headings), "share_within_10": _mean(headings <= bins.CLOSE_HEADING)},
+        "heading_error_deg": {**_sizes(headings), "share_within_10": _mean(headings <= bins.CLOSE_HEADING)},
     }
 
 
 def _error(errors: NDArray[np.float64]) -> Figures:
-    """Of errors: how many, mean and median of their sizes, and their mean (negative: too short)."""
+    """Sizes of errors, and their mean (negative: found too short)."""
+    return {**_sizes(errors), "mean": _mean(errors)}
+
+
+def _sizes(errors: NDArray[np.float64]) -> Figures:
+    """Of errors: how many, and mean and median of their sizes."""
     return {
         "ships": int(errors.size),
         "mean_absolute": _mean(np.abs(errors)),
         "median_absolute": float(np.median(np.abs(errors))) if errors.size else math.nan,
-        "mean": _mean(errors),
     }
 
 

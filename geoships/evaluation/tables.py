@@ -139,7 +139,7 @@ def _matched(figures: Figures) -> Table:
         ("error of", "ships", "mean", "median", "bias", "within 10 degrees"),
         (
             ("length, m", str(matched["length_error_m"]["ships"]), *_error(matched["length_error_m"]), ""),
-            ("heading, degrees", str(heading["ships"]), *_error(heading)[:2], "", _text(heading["share_within_10"])),
+            ("heading, degrees", str(heading["ships"]), *_error(heading), _text(heading["share_within_10"])),
         ),
         "Headings modulo 180 degrees, of ships at least twice as long as wide.",
     )
@@ -165,11 +165,11 @@ def _calibration(figures: Figures) -> Table | None:
 
 
 def _error(error: Figures) -> tuple[str, str, str]:
-    mean, median, bias = (error[name] for name in ("mean_absolute", "median_absolute", "mean"))
-    return _metres(mean), _metres(median), _metres(bias)
+    mean, median, bias = (error.get(name) for name in ("mean_absolute", "median_absolute", "mean"))
+    return _number(mean), _number(median), _number(bias)
 
 
-def _metres(value: float | None) -> str:
+def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
