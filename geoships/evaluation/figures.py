@@ -36,8 +36,7 @@ def figures(scenes: Sequence[JudgedScene], model: Bundle, config: PredictConfig,
         "model": model.card.name,
         "threshold": threshold,
         "settings": config.model_dump(include=SETTINGS),
-        "all": _totals(scenes, threshold),
-        "scenes": {scene.files.name: _totals([scene], threshold) for scene in scenes},
+        **totals_by_scene([(scene, threshold) for scene in scenes]),
         "curve": curve,
         "best_threshold": {
             "ships_f1": _best(curve, "f1", threshold),
@@ -57,6 +56,17 @@ def figures(scenes: Sequence[JudgedScene], model: Bundle, config: PredictConfig,
     return rounded
 
 
+def totals_by_scene(judged: Sequence[tuple[JudgedScene, float]]) -> Figures:
+    """Figures of pixels and ships: `all`, over the scenes together, and `scenes`, for each.
+
+    judged: at least one scene, each with the threshold that its ships were found at; the scenes may come from
+    several evaluations.
+    """
+    names = {scene.files.name: _totals([(scene, threshold)]) for scene, threshold in judged}
+    totals: Figures = _rounded({"all": _totals(judged), "scenes": names})
+    return totals
+
+
 def average_precision(points: Sequence[tuple[float, float]]) -> float:
     """Area under the points (recall, precision), each recall at the best precision of that or a greater recall.
 
@@ -74,19 +84,19 @@ def average_precision(points: Sequence[tuple[float, float]]) -> float:
     return area
 
 
-def _totals(scenes: Sequence[JudgedScene], threshold: float) -> Figures:
-    """Figures at the model's threshold; `without_ignore` where a scene has an ignore layer."""
-    shown = _sums(scenes, threshold, ignore=True)
-    with_layer = any(scene.files.ignore for scene in scenes)
-    return {**shown, "without_ignore": _sums(scenes, threshold, ignore=False) if with_layer else None}
+def _totals(judged: Sequence[tuple[JudgedScene, float]]) -> Figures:
+    """Figures of scenes at their thresholds; `without_ignore` where one of them has an ignore layer."""
+    with_layer = any(scene.files.ignore for scene, _ in judged)
+    return {**_sums(judged, ignore=True), "without_ignore": _sums(judged, ignore=False) if with_layer else None}
 
 
-def _sums(scenes: Sequence[JudgedScene], threshold: float, *, ignore: bool) -> Figures:
-    pixels = reduce(add, (scene.scores.at(threshold, ignore=ignore) for scene in scenes))
+def _sums(judged: Sequence[tuple[JudgedScene, float]], *, ignore: bool) -> Figures:
+    pixels = reduce(add, (scene.scores.at(threshold, ignore=ignore) for scene, threshold in judged))
+    comparisons = [scene.comparison for scene, _ in judged]
     counts = {
-        "touched": reduce(add, (scene.comparison.touched(ignore=ignore) for scene in scenes)),
+        "touched": reduce(add, (comparison.touched(ignore=ignore) for comparison in comparisons)),
         **{
-            f"iou_{iou}": reduce(add, (scene.comparison.one_to_one(iou, ignore=ignore) for scene in scenes))
+            f"iou_{iou}": reduce(add, (comparison.one_to_one(iou, ignore=ignore) for comparison in comparisons))
             for iou in IOUS
         },
     }

@@ -19,7 +19,9 @@ from geoships import GeoshipsError, OutputError, PredictConfig, predict
 from geoships.evaluation import evaluate, store_temperature, write_report
 from geoships.evaluation.bins import heading_difference
 from geoships.evaluation.evaluation import Evaluation
+from geoships.evaluation.figures import totals_by_scene
 from geoships.evaluation.land import land_distances
+from geoships.evaluation.tables import by_scene
 from geoships.model.bundle import load_card, save_bundle
 from geoships.predict import score_rows
 
@@ -163,6 +165,17 @@ def test_a_scene_runs_through_the_model_once(data: Path) -> None:
     bundle = Counting(**vars(fake_bundle()))
     evaluate([data / "scenes"], [data / "labels"], config=CONFIG, model=bundle)
     assert Counting.networks == 2
+
+
+def test_scenes_of_several_evaluations_add_up_each_at_its_threshold(data: Path, result: Evaluation) -> None:
+    config = CONFIG.model_copy(update={"threshold": 0.9})
+    (other,) = evaluate([data / "scenes/a.tif"], [data / "labels"], config=config, model=result.model).scenes
+    totals = totals_by_scene([(result.scenes[1], 0.4), (other, 0.9)])
+    assert totals["scenes"]["b"] == result.figures["scenes"]["b"]
+    assert totals["scenes"]["a"]["ships"]["iou_0.3"]["found"] == 2
+    assert totals["all"]["ships"]["iou_0.3"]["found"] == 6
+    assert totals["all"]["ships"]["touched"]["labelled"] == 8
+    assert by_scene(totals).rows[-1][:1] == ("all",)
 
 
 def test_lengths_headings_and_land(result: Evaluation) -> None:
