@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from shapely import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from geoships.evaluation.matching import Overlaps, mostly_within, overlaps
 from geoships.evaluation.metrics import ObjectCounts
+
+_NOTHING = Polygon()
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,10 @@ class Comparison:
 
 
 def compare(
-    found: Sequence[BaseGeometry], true: Sequence[BaseGeometry], ignored: Sequence[BaseGeometry] = ()
+    found: Sequence[BaseGeometry], true: Sequence[BaseGeometry], ignored: BaseGeometry = _NOTHING
 ) -> Comparison:
-    """Compare found ships with labels, all as valid polygons in pixel coordinates."""
+    """Compare found ships with labels, all as valid polygons in pixel coordinates.
+
+    ignored: what says nothing about ships, in one geometry.
+    """
     return Comparison(len(true), len(found), overlaps(found, true), mostly_within(found, ignored))

@@ -17,7 +17,7 @@ from geoships.config import PredictConfig
 from geoships.evaluation import bins
 from geoships.evaluation.calibration import calibration, fit_temperature, tempered
 from geoships.evaluation.judged import CURVE_IOU, JudgedScene
-from geoships.evaluation.metrics import ObjectCounts, PixelCounts
+from geoships.evaluation.metrics import ObjectCounts, PixelCounts, average_precision
 from geoships.evaluation.scores import Pixels, ScoreCounts
 from geoships.model.bundle import Bundle
 
@@ -65,23 +65,6 @@ def totals_by_scene(judged: Sequence[tuple[JudgedScene, float]]) -> Figures:
     names = {scene.files.name: _totals([(scene, threshold)]) for scene, threshold in judged}
     totals: Figures = _rounded({"all": _totals(judged), "scenes": names})
     return totals
-
-
-def average_precision(points: Sequence[tuple[float, float]]) -> float:
-    """Area under the points (recall, precision), each recall at the best precision of that or a greater recall.
-
-    That is the interpolated average precision of Everingham et al. (2010, The Pascal Visual Object Classes
-    Challenge, section 4.2), over all recalls that occur. Points with NaN do not count.
-
-    >>> average_precision([(0.5, 1.0), (1.0, 0.5), (0.25, 0.5)])
-    0.75
-    """
-    known = sorted(point for point in points if not any(map(math.isnan, point)))
-    area, before = 0.0, 0.0
-    for index, (recall, _) in enumerate(known):
-        area += (recall - before) * max(precision for _, precision in known[index:])
-        before = recall
-    return area
 
 
 def _totals(judged: Sequence[tuple[JudgedScene, float]]) -> Figures:

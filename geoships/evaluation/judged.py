@@ -67,22 +67,22 @@ def judge_scene(
         labels = _clipped(read_labels(files.labels, task.georeference, files.ignore), task.scene.window)
         land = read_land(files.land, task.georeference) if files.land else None
         steps = sorted({*thresholds, task.threshold})
+        own = steps.index(task.threshold)
         scores, ships = _run(task, labels, steps, progress)
-        kept = [task.keep(found) for found in ships]
-        found = kept[steps.index(task.threshold)]
-        compared = [compare([ship.polygon for ship in some], labels.ships, labels.ignored) for some in kept]
-        outlines = [ship.polygon for ship in found]
+        kept = [tuple(task.keep(found)) for found in ships]
+        ignored = shapely.union_all(list(labels.ignored))
+        compared = [compare([ship.polygon for ship in found], labels.ships, ignored) for found in kept]
 
         def from_land(polygons: Sequence[BaseGeometry]) -> tuple[float, ...] | None:
             return None if land is None else tuple(land_distances(polygons, land, task.pixel_size))
 
         return JudgedScene(
             files=files,
-            found=tuple(found),
+            found=kept[own],
             labels=tuple(LabelledShip(ship, measure(ship, task.georeference)) for ship in map(_polygon, labels.ships)),
-            comparison=compared[steps.index(task.threshold)],
+            comparison=compared[own],
             label_land=from_land(labels.ships),
-            found_land=from_land(outlines),
+            found_land=from_land([ship.polygon for ship in kept[own]]),
             scores=scores,
             curve=tuple(comparison.one_to_one(CURVE_IOU) for comparison in compared),
         )

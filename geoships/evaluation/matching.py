@@ -74,13 +74,10 @@ def overlaps(found: Sequence[BaseGeometry], true: Sequence[BaseGeometry]) -> Ove
     return pairs.where(pairs.iou > 0)
 
 
-def mostly_within(ships: Sequence[BaseGeometry], parts: Sequence[BaseGeometry]) -> NDArray[np.bool_]:
-    """Whether at least half of each ship's area lies in the parts, (ships,)."""
-    if not len(parts):
-        return np.zeros(len(ships), np.bool_)
-    polygons, together = np.array(ships, dtype=object), shapely.union_all(list(parts))
-    shapely.prepare(together)
-    inside = np.zeros(len(ships))
-    near = np.flatnonzero(shapely.intersects(together, polygons))
-    inside[near] = shapely.area(shapely.intersection(polygons[near], together))
+def mostly_within(ships: Sequence[BaseGeometry], part: BaseGeometry) -> NDArray[np.bool_]:
+    """Whether at least half of each ship's area lies in a part of the scene, (ships,)."""
+    polygons, inside = np.array(ships, dtype=object), np.zeros(len(ships))
+    shapely.prepare(part)
+    near = np.flatnonzero(shapely.intersects(part, polygons))
+    inside[near] = shapely.area(shapely.intersection(polygons[near], part))
     return np.asarray(inside >= 0.5 * shapely.area(polygons))

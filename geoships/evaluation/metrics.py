@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -100,3 +101,20 @@ def match_objects(found: Sequence[BaseGeometry], true: Sequence[BaseGeometry], m
     pairs = overlaps(found, true)
     pairs = pairs.where(pairs.iou > min_iou)
     return ObjectCounts(len(true), len(found), np.unique(pairs.true).size, np.unique(pairs.found).size)
+
+
+def average_precision(points: Sequence[tuple[float, float]]) -> float:
+    """Area under the points (recall, precision), each recall at the best precision of that or a greater recall.
+
+    That is the interpolated average precision of Everingham et al. (2010, The Pascal Visual Object Classes
+    Challenge, section 4.2), over all recalls that occur. Points with NaN do not count.
+
+    >>> average_precision([(0.5, 1.0), (1.0, 0.5), (0.25, 0.5)])
+    0.75
+    """
+    known = sorted(point for point in points if not any(map(math.isnan, point)))
+    area, before = 0.0, 0.0
+    for index, (recall, _) in enumerate(known):
+        area += (recall - before) * max(precision for _, precision in known[index:])
+        before = recall
+    return area
