@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--tile", type=int, default=512)
     options = parser.parse_args()
     bundle = load_bundle(options.bundle)
-    model = Normalised(bundle.network(), bundle.card.input).eval()
+    model = Normalised(bundle.network(), bundle.card.input, bundle.card.temperature).eval()
     step, tile = bundle.card.step, options.tile
     with open_scene(options.scene, bundle.card.bands) as scene:
         rows, columns = (size // step * step for size in scene.window.shape)

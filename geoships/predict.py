@@ -8,9 +8,9 @@ Data goes one way, and no step holds more of the scene than a few rows of tiles.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,10 +25,10 @@ from geoships.memory import release_memory, share_memory
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card
 from geoships.model.engine import Engine, TorchEngine, choose_batch_size, choose_device, has_fast_bf16, run
-from geoships.output.attributes import measure
 from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
+from geoships.output.kept import KeptShip, ShipFilter
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
-from geoships.output.ships import Ship, ShipBuilder, simplified, without_small_holes
+from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.stitch import RowBand, Stitcher
 from geoships.scene.area import Area, read_area
 from geoships.scene.georeference import Georeference
@@ -141,17 +141,15 @@ def predict(
     _check_outputs(paths, scene)
     share_memory()
     started = time.monotonic()
-    bundle = model or load_bundle(config.model)
-    with open_scene(scene, bundle.card.bands, _reading(config)) as opened:
-        task = _Task(opened, bundle, config)
-        _report(task, progress)
-        ships = task.ships(paths, progress)
-        frame = _frame(ships, task)
+    with open_task(scene, config=config, model=model) as task:
+        opened = task.scene
+        task.announce(progress)
+        frame = _frame(task.keep(task.ships(paths, progress)), task)
         if "vector" in paths:
             _write_vector(paths["vector"], frame, task)
     return Prediction(
         scene=str(scene),
-        model=bundle.card.name,
+        model=task.bundle.card.name,
         threshold=task.threshold,
         ships=frame,
         outputs=paths,
@@ -181,18 +179,28 @@ def score_rows(
 
     scene, config, model: as for `predict`. Raises GeoshipsError.
     """
-    config = config or PredictConfig()
+    with open_task(scene, config=config or PredictConfig(), model=model) as task:
+        yield from task.bands()
+
+
+@contextmanager
+def open_task(scene: str | Path, *, config: PredictConfig, model: Bundle | None = None) -> Iterator[Task]:
+    """Open a scene for a model, for those who want more of a run than `predict` hands out.
+
+    scene, config, model: as for `predict`. Raises GeoshipsError.
+    """
     bundle = model or load_bundle(config.model)
-    with open_scene(scene, bundle.card.bands, _reading(config)) as opened:
-        yield from _Task(opened, bundle, config).bands()
+    with open_scene(scene, bundle.card.bands, reading(config)) as opened:
+        yield Task(opened, bundle, config)
 
 
-def _reading(config: PredictConfig) -> Reading:
+def reading(config: PredictConfig) -> Reading:
+    """How the settings want a scene to be read."""
     return Reading(config.bands, config.scale, config.offset, config.sensor, config.trust_vrt)
 
 
-class _Task:
-    """One scene, one model, and all that follows from the two."""
+class Task:
+    """One scene, one model, and all that follows from the two; see `open_task`."""
 
     def __init__(self, scene: Scene, bundle: Bundle, config: PredictConfig) -> None:
         self.scene, self.bundle, self.config = scene, bundle, config
@@ -211,13 +219,8 @@ class _Task:
         """Whether coordinates are on Earth."""
         return self.georeference.placed
 
-    @property
-    def pixel_area(self) -> float:
-        """Square metres of the central pixel."""
-        return self.pixel_size[0] * self.pixel_size[1]
-
     def ships(self, paths: dict[str, Path], progress: Progress) -> list[Ship]:
-        """Run the scene through the model, write the rasters, and return all ships in reading order."""
+        """Run the scene through the model, write the rasters, and return all ships."""
         builder = ShipBuilder(self.scene.window.width, self.threshold)
         ships: list[Ship] = []
         with ExitStack() as stack:
@@ -229,7 +232,26 @@ class _Task:
                 progress.advance(band.valid.size)
                 release_memory()
             ships.extend(builder.finish())
-        return sorted(ships, key=lambda ship: ship.first_pixel)
+        return ships
+
+    def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
+        """Clean and measure whole ships, and return those that are large enough, in reading order."""
+        config = self.config
+        kept = ShipFilter(self.georeference, self.pixel_size, config.min_area, config.max_hole, config.simplify)
+        return kept.keep(sorted(ships, key=lambda ship: ship.first_pixel))
+
+    def announce(self, progress: Progress) -> None:
+        """Tell of the scene, and of what was assumed to read it."""
+        scene = self.scene
+        progress.start(scene.name, self.georeference.height * self.georeference.width)
+        progress.note(f"bands: {scene.bands.how}")
+        progress.note(f"reflectance: {scene.radiometry.origin}")
+        if any(ratio.model != ratio.scene for ratio in self.ratios):
+            across, down = self.pixel_size
+            gsd = self.bundle.card.gsd
+            progress.note(f"pixels of {across:.3g} x {down:.3g} m are resampled to the model's {gsd:g} m")
+        for text in self.warnings:
+            progress.warn(text)
 
     def bands(self) -> Generator[RowBand]:
         """Yield finished rows of scores, from top to bottom."""
@@ -304,49 +326,23 @@ def _pixel_size(georeference: Georeference, gsd: float | None, card: Card) -> tu
     )
 
 
-def _report(task: _Task, progress: Progress) -> None:
+def _frame(ships: Sequence[KeptShip], task: Task) -> GeoDataFrame:
+    """One row a ship, placed on the map."""
     scene = task.scene
-    progress.start(scene.name, task.georeference.height * task.georeference.width)
-    progress.note(f"bands: {scene.bands.how}")
-    progress.note(f"reflectance: {scene.radiometry.origin}")
-    if any(ratio.model != ratio.scene for ratio in task.ratios):
-        across, down = task.pixel_size
-        progress.note(f"pixels of {across:.3g} x {down:.3g} m are resampled to the model's {task.bundle.card.gsd:g} m")
-    for text in task.warnings:
-        progress.warn(text)
-
-
-def _frame(ships: Sequence[Ship], task: _Task) -> GeoDataFrame:
-    """One row a ship of at least the minimum area: cleaned, measured and placed."""
-    config = task.config
-    rows: list[dict[str, object]] = []
-    polygons: list[BaseGeometry] = []
-    for ship in ships:
-        polygon = without_small_holes(ship.polygon, config.max_hole / task.pixel_area)
-        if config.simplify:
-            polygon = simplified(polygon, config.simplify / max(task.pixel_size))
-        measures = measure(polygon, task.georeference)
-        area = measures.area_m2 if measures.area_m2 is not None else polygon.area * task.pixel_area
-        if area < config.min_area:
-            continue
-        rows.append(
-            {
-                "id": len(rows) + 1,
-                "score": ship.score,
-                "area_m2": measures.area_m2,
-                "length_m": measures.length_m,
-                "width_m": measures.width_m,
-                "heading_deg": measures.heading_deg,
-                "lon": measures.lon,
-                "lat": measures.lat,
-                "pixels": ship.pixels,
-                "on_border": ship.on_border,
-                "scene": task.scene.title,
-                "datetime": task.scene.datetime,
-            }
-        )
-        polygons.append(polygon)
-    return ships_frame(rows, _on_map(polygons, task.georeference), task.georeference.crs if task.placed else None)
+    rows: list[dict[str, object]] = [
+        {
+            "id": number,
+            "score": kept.ship.score,
+            **asdict(kept.measures),
+            "pixels": kept.ship.pixels,
+            "on_border": kept.ship.on_border,
+            "scene": scene.title,
+            "datetime": scene.datetime,
+        }
+        for number, kept in enumerate(ships, 1)
+    ]
+    polygons = _on_map([kept.polygon for kept in ships], task.georeference)
+    return ships_frame(rows, polygons, task.georeference.crs if task.placed else None)
 
 
 def _on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list[BaseGeometry]:
@@ -358,6 +354,6 @@ def _on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> lis
     return [shapely.transform(polygon, place) for polygon in polygons]
 
 
-def _write_vector(path: Path, frame: GeoDataFrame, task: _Task) -> None:
+def _write_vector(path: Path, frame: GeoDataFrame, task: Task) -> None:
     title = f"Ships found by geoships in {task.scene.title}"
     write_ships(path, frame, georeference=task.georeference, title=title)

@@ -74,6 +74,7 @@ def _card_facts(card: Card) -> dict[str, object]:
         "bands": ", ".join(card.bands),
         "pixel size": f"{low:g} to {high:g} m; others are resampled to {card.gsd:g} m",
         "threshold": card.threshold,
+        "temperature": card.temperature,
         "training data": [f"{source.get('name')} ({source.get('license')})" for source in card.training_data],
         "metrics": [json.dumps(metric) for metric in card.metrics],
     }

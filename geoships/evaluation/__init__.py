@@ -1,1 +1,34 @@
-"""Judging predictions against labels."""
+"""Judging predictions against labels.
+
+>>> from geoships.evaluation import evaluate
+>>> result = evaluate(["scenes/"], ["labels/"])  # doctest: +SKIP
+>>> result.figures["all"]["pixels"]["iou"]  # doctest: +SKIP
+0.61
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geoships.evaluation.evaluation import Evaluation, evaluate
+    from geoships.evaluation.report import write_report
+    from geoships.evaluation.temperature import store_temperature
+
+__all__ = ["Evaluation", "evaluate", "store_temperature", "write_report"]
+
+_HOMES = {
+    "Evaluation": "geoships.evaluation.evaluation",
+    "evaluate": "geoships.evaluation.evaluation",
+    "store_temperature": "geoships.evaluation.temperature",
+    "write_report": "geoships.evaluation.report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'geoships.evaluation' has no attribute {name!r}")

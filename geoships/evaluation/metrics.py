@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from geoships.evaluation.matching import overlaps
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,18 @@ class PixelCounts:
         """Dice coefficient, 2 |A and B| / (|A| + |B|); NaN where neither mask has a pixel."""
         total = 2 * self.both + self.found_only + self.true_only
         return 2 * self.both / total if total else float("nan")
+
+    @property
+    def precision(self) -> float:
+        """Part of the found pixels that are true; NaN when none was found."""
+        found = self.both + self.found_only
+        return self.both / found if found else float("nan")
+
+    @property
+    def recall(self) -> float:
+        """Part of the true pixels that were found; NaN when there is none."""
+        true = self.both + self.true_only
+        return self.both / true if true else float("nan")
 
 
 def count_pixels(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> PixelCounts:
@@ -77,19 +92,29 @@ class ObjectCounts:
         return 2 * self.precision * self.recall / (self.precision + self.recall) if self.hit else 0.0
 
 
-def match_objects(
-    found: Sequence[shapely.Geometry], true: Sequence[shapely.Geometry], min_iou: float = 0.0
-) -> ObjectCounts:
+def match_objects(found: Sequence[BaseGeometry], true: Sequence[BaseGeometry], min_iou: float = 0.0) -> ObjectCounts:
     """Match found ships with labelled ones: their areas overlap by an IoU above `min_iou` (0: they touch).
 
     All polygons are in one plane CRS or in pixels. One found ship may match several labels, and the
     other way round.
     """
-    if not len(found) or not len(true):
-        return ObjectCounts(len(true), len(found), 0, 0)
-    found_array, true_array = np.array(found, dtype=object), np.array(true, dtype=object)
-    i, j = shapely.STRtree(true_array).query(found_array, predicate="intersects")
-    common = shapely.area(shapely.intersection(found_array[i], true_array[j]))
-    union = shapely.area(found_array[i]) + shapely.area(true_array[j]) - common
-    matched = common > min_iou * union
-    return ObjectCounts(len(true), len(found), len(np.unique(j[matched])), len(np.unique(i[matched])))
+    pairs = overlaps(found, true)
+    pairs = pairs.where(pairs.iou > min_iou)
+    return ObjectCounts(len(true), len(found), np.unique(pairs.true).size, np.unique(pairs.found).size)
+
+
+def average_precision(points: Sequence[tuple[float, float]]) -> float:
+    """Area under the points (recall, precision), each recall at the best precision of that or a greater recall.
+
+    That is the interpolated average precision of Everingham et al. (2010, The Pascal Visual Object Classes
+    Challenge, section 4.2), over all recalls that occur. Points with NaN do not count.
+
+    >>> average_precision([(0.5, 1.0), (1.0, 0.5), (0.25, 0.5)])
+    0.75
+    """
+    known = sorted(point for point in points if not any(map(math.isnan, point)))
+    area, before = 0.0, 0.0
+    for index, (recall, _) in enumerate(known):
+        area += (recall - before) * max(precision for _, precision in known[index:])
+        before = recall
+    return area

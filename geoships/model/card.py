@@ -88,6 +88,8 @@ class Card(_Part):
 
     gsd: ground sample distance in metres that scenes are brought to when theirs is outside `gsd_range`.
     threshold: score from which on a pixel is ship.
+    temperature: logits are divided by it before they become scores (Guo et al. 2017, On Calibration of Modern
+        Neural Networks); 1: scores as the network was trained to give them.
     halo: context in model pixels that a score needs from each side of a tile.
     step: model pixels that the network's deepest level turns into one; tiles are multiples of it.
     """
@@ -104,6 +106,7 @@ class Card(_Part):
     gsd: Positive
     gsd_range: Annotated[tuple[Positive, Positive], Field(alias="geoships:gsd_range")]
     threshold: Annotated[float, Field(alias="geoships:threshold", gt=0, lt=1)] = 0.5
+    temperature: Annotated[float, Field(alias="geoships:temperature", gt=0, allow_inf_nan=False)] = 1.0
     halo: Annotated[int, Field(alias="geoships:halo", ge=0)]
     step: Annotated[int, Field(alias="geoships:step", ge=1)] = 32
     network: Annotated[Network, Field(alias="geoships:network")]

@@ -94,25 +94,26 @@ class Normalised(nn.Module):
     """A network with its recipe: reflectance in, scores out.
 
     network: maps (n, bands, rows, columns) to logits (n, classes, rows, columns).
-    recipe: the card's input.
+    recipe: the card's input. temperature: what the logits are divided by, see Card.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, network: nn.Module, recipe: ModelInput) -> None:
+    def __init__(self, network: nn.Module, recipe: ModelInput, temperature: float = 1.0) -> None:
         super().__init__()
         self.network = network
+        self._temperature = temperature
         self._root = recipe.pre_processing_function.expression == "sqrt"
         self.register_buffer("mean", torch.tensor([band.mean for band in recipe.value_scaling])[:, None, None])
         self.register_buffer("std", torch.tensor([band.stddev for band in recipe.value_scaling])[:, None, None])
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits of the first class, (n, rows, columns)."""
+        """Logits of the first class, float32 (n, rows, columns), at the temperature."""
         if self._root:
             images = images.clamp(0, 1).sqrt_()
         logits: torch.Tensor = self.network((images - self.mean).div_(self.std))
-        return logits[:, 0]
+        return logits[:, 0].float() / self._temperature  # bfloat16 would round the quotient
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class TorchEngine:
         self.batch_size = batch_size
         self.device = device
         self._bf16 = bf16
-        self._model = Normalised(bundle.network(), bundle.card.input).eval()
+        self._model = Normalised(bundle.network(), bundle.card.input, bundle.card.temperature).eval()
         self._model.to(device)
         self._model.to(memory_format=torch.channels_last)
         self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
@@ -165,7 +166,7 @@ class TorchEngine:
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             logits = self._model(images)
-        scores: torch.Tensor = logits.float().sigmoid()
+        scores: torch.Tensor = logits.sigmoid()
         return scores
 
 

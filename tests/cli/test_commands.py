@@ -74,6 +74,15 @@ def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> Non
         (["predict", "a.tif", "--out-dir", "o", "--format", "shp"], 2, "geojson"),
         (["predict", "a.tif", "--out", "s.geojson", "--threshold", "2"], 1, "threshold"),
         (["predict", "a.tif", "--out", "s.geojson", "--precision", "int3"], 1, "precision"),
+        (["evaluate", "b", "--scenes", "a.tif", "--labels", "none", "--out", "o"], 1, "none"),
+        (["evaluate", "b", "--scenes", "a.tif", "--labels", ".", "--out", "o"], 1, "no labels for a in ."),
+        (["evaluate", "b", "--scenes", "a.tif", "--labels", "."], 2, "--out"),
+        (["evaluate", "b", "--labels", ".", "--out", "o"], 2, "--scenes"),
+        (
+            ["evaluate", "sentinel2-ships", "--scenes", "a", "--labels", ".", "--out", "o", "--store-temperature"],
+            1,
+            "copy its folder",
+        ),
         (["nonsense"], 2, "nonsense"),
     ],
 )
@@ -114,3 +123,29 @@ def test_bands_are_taken_as_the_user_says(geoships, tmp_path: Path) -> None:
     code, out, _ = geoships("predict", tmp_path / "two.tif", "--out", tmp_path / "s.json", "--bands", "2", "--json")
     assert code == 0
     assert json.loads(out)["ships"] == 1
+
+
+def test_evaluate_prints_a_table_or_one_object(geoships, tmp_path: Path) -> None:
+    (tmp_path / "scenes").mkdir()
+    mask = ship_scene(tmp_path / "scenes" / "a.tif")
+    with rasterio.open(tmp_path / "scenes" / "a.tif") as scene:
+        profile = {**scene.profile, "dtype": "uint8", "nodata": None}
+    with rasterio.open(tmp_path / "scenes" / "a_mask.tif", "w", **profile) as labels:
+        labels.write(mask.astype("uint8"), 1)
+    where = ["--scenes", tmp_path / "scenes", "--labels", tmp_path / "scenes", "--device", "cpu"]
+    code, out, err = geoships("evaluate", "b", *where, "--out", tmp_path / "one" / "two", "--no-pictures")
+    assert code == 0
+    header, scene_row, total, *_ = out.splitlines()
+    assert header.split()[:3] == ["scene", "IoU", "Dice"]
+    assert scene_row.split() == ["a", "1.000", "1.000", "4", "4", *["1.000"] * 6]
+    assert total.split()[0] == "all"
+    assert "a.tif" in err
+    assert {path.name for path in (tmp_path / "one" / "two").iterdir()} == {"metrics.json", "report.md", "report.html"}
+    code, out, err = geoships(
+        "evaluate", "b", *where, "--out", tmp_path / "one", "--json", "--quiet", "--threshold", "0.6"
+    )
+    summary = json.loads(out)
+    assert (code, err, summary["threshold"]) == (0, "", 0.6)
+    assert summary["all"]["ships"]["iou_0.5"]["f1"] == 1
+    assert Path(summary["outputs"]["report.html"]).is_file()
+    assert geoships("evaluate", "b", *where, "--out", tmp_path / "scenes" / "a.tif")[0] == 1

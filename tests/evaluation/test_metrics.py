@@ -3,7 +3,7 @@ import math
 import numpy as np
 import shapely
 
-from geoships.evaluation.metrics import ObjectCounts, count_pixels, match_objects
+from geoships.evaluation.metrics import ObjectCounts, PixelCounts, average_precision, count_pixels, match_objects
 
 
 def test_pixels() -> None:
@@ -35,3 +35,16 @@ def test_nothing_found_and_nothing_labelled() -> None:
     assert match_objects(box, []).precision == 0
     assert math.isnan(match_objects([], []).recall)
     assert match_objects([], []).f1 == 0
+
+
+def test_average_precision_is_the_area_under_the_best_precision_of_each_recall() -> None:
+    assert average_precision([(0.5, 1.0), (1.0, 0.5), (0.25, 0.5)]) == 0.75
+    assert average_precision([(0.5, 0.2), (0.5, 0.6), (math.nan, 1.0), (0.0, math.nan)]) == 0.3
+    assert average_precision([]) == 0
+
+
+def test_pixel_precision_and_recall() -> None:
+    counts = PixelCounts(both=6, found_only=2, true_only=4)
+    assert (counts.precision, counts.recall) == (0.75, 0.6)
+    assert math.isnan(PixelCounts(0, 0, 3).precision)
+    assert math.isnan(PixelCounts(0, 3, 0).recall)

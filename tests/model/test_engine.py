@@ -69,6 +69,18 @@ def test_the_torch_engine_scores_a_batch(bf16: bool) -> None:
     np.testing.assert_allclose(scores[:, 0, 0], torch.tensor([-8.0, 8.0]).sigmoid(), atol=1e-3)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 0.5])
+def test_a_bundle_scores_at_the_temperature_of_its_card(temperature: float) -> None:
+    images = torch.linspace(0, 1, 16).reshape(1, 1, 4, 4)
+    scores = []
+    for card in ({"geoships:temperature": temperature}, {}):
+        engine = TorchEngine(fake_bundle(**card), device=torch.device("cpu"), bf16=False, batch_size=1)
+        scores.append(engine.collect(engine.submit(images)))
+    expected = ((images[:, 0] - 0.5) * 20 / temperature).sigmoid()
+    np.testing.assert_array_equal(scores[0], expected)
+    assert np.array_equal(*scores) == (temperature == 1)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 def test_cuda_gives_the_scores_of_the_cpu() -> None:
     images = torch.rand(4, 1, 64, 64)

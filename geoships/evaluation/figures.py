@@ -1,0 +1,217 @@
+"""All figures of an evaluation, as plain values under stable names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+
+from geoships.config import PredictConfig
+from geoships.evaluation import bins
+from geoships.evaluation.calibration import calibration, fit_temperature, tempered
+from geoships.evaluation.judged import CURVE_IOU, JudgedScene
+from geoships.evaluation.metrics import ObjectCounts, PixelCounts, average_precision
+from geoships.evaluation.scores import Pixels, ScoreCounts
+from geoships.model.bundle import Bundle
+
+Figures = dict[str, Any]
+
+IOUS = (0.1, 0.3, 0.5)
+SETTINGS = {"min_area", "max_hole", "simplify", "gsd", "bands", "scale", "offset", "sensor"}
+_DECIMALS = 5
+
+
+def figures(scenes: Sequence[JudgedScene], model: Bundle, config: PredictConfig, threshold: float) -> Figures:
+    """All figures of some judged scenes; at least one."""
+    scores = reduce(add, (scene.scores for scene in scenes))
+    curve = _curve(scenes, scores)
+    raw = {
+        "model": model.card.name,
+        "threshold": threshold,
+        "settings": config.model_dump(include=SETTINGS),
+        **totals_by_scene([(scene, threshold) for scene in scenes]),
+        "curve": curve,
+        "best_threshold": {
+            "ships_f1": _best(curve, "f1", threshold),
+            "pixel_dice": _best(curve, "pixel_dice", threshold),
+        },
+        "average_precision": {
+            f"ships_iou_{CURVE_IOU}": average_precision([(row["recall"], row["precision"]) for row in curve]),
+            "pixels": _pixel_average_precision(scores.pixels),
+        },
+        "by_length_m": _by_length(scenes),
+        "by_land_m": _by_land(scenes),
+        "matched_ships": _errors(scenes),
+        "calibration": _calibration(scores.pixels, model.card.temperature),
+        "notes": _notes(scenes, scores.pixels),
+    }
+    rounded: Figures = _rounded(raw)
+    return rounded
+
+
+def totals_by_scene(judged: Sequence[tuple[JudgedScene, float]]) -> Figures:
+    """Figures of pixels and ships: `all`, over the scenes together, and `scenes`, for each.
+
+    judged: at least one scene, each with the threshold that its ships were found at; the scenes may come from
+    several evaluations.
+    """
+    names = {scene.files.name: _totals([(scene, threshold)]) for scene, threshold in judged}
+    totals: Figures = _rounded({"all": _totals(judged), "scenes": names})
+    return totals
+
+
+def _totals(judged: Sequence[tuple[JudgedScene, float]]) -> Figures:
+    """Figures of scenes at their thresholds; `without_ignore` where one of them has an ignore layer."""
+    with_layer = any(scene.files.ignore for scene, _ in judged)
+    return {**_sums(judged, ignore=True), "without_ignore": _sums(judged, ignore=False) if with_layer else None}
+
+
+def _sums(judged: Sequence[tuple[JudgedScene, float]], *, ignore: bool) -> Figures:
+    pixels = reduce(add, (scene.scores.at(threshold, ignore=ignore) for scene, threshold in judged))
+    comparisons = [scene.comparison for scene, _ in judged]
+    counts = {
+        "touched": reduce(add, (comparison.touched(ignore=ignore) for comparison in comparisons)),
+        **{
+            f"iou_{iou}": reduce(add, (comparison.one_to_one(iou, ignore=ignore) for comparison in comparisons))
+            for iou in IOUS
+        },
+    }
+    return {"pixels": _of_pixels(pixels), "ships": {name: _of_ships(count) for name, count in counts.items()}}
+
+
+def _of_pixels(counts: PixelCounts) -> Figures:
+    return {name: getattr(counts, name) for name in ("iou", "dice", "precision", "recall")}
+
+
+def _of_ships(counts: ObjectCounts) -> Figures:
+    return {
+        "labelled": counts.true, "found": counts.found, "hit": counts.hit, "right": counts.right,
+        "precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
+    }  # fmt: skip
+
+
+def _curve(scenes: Sequence[JudgedScene], scores: ScoreCounts) -> list[Figures]:
+    rows = []
+    for index, threshold in enumerate(scores.thresholds):
+        ships: ObjectCounts = reduce(add, (scene.curve[index] for scene in scenes))
+        pixels = scores.at(threshold)
+        rows.append({
+            "threshold": threshold, "found": ships.found,
+            "precision": ships.precision, "recall": ships.recall, "f1": ships.f1,
+            "pixel_iou": pixels.iou, "pixel_dice": pixels.dice,
+        })  # fmt: skip
+    return rows
+
+
+def _best(curve: Sequence[Figures], name: str, own: float) -> Figures:
+    """The threshold of the highest value, and of several the one closest to the model's own."""
+    known = [row for row in curve if not math.isnan(row[name])] or curve
+    best = max(known, key=lambda row: (row[name], -abs(row["threshold"] - own)))
+    return {"threshold": best["threshold"], "value": best[name]}
+
+
+def _pixel_average_precision(pixels: Pixels) -> float:
+    if not pixels.both_kinds:
+        return math.nan
+    return float(average_precision_score(pixels.ship, pixels.logits, sample_weight=pixels.count))
+
+
+def _by_length(scenes: Sequence[JudgedScene]) -> list[Figures]:
+    ships = bins.labelled_ships(scenes)
+    return [
+        {
+            "class": name, "labelled": int(inside.sum()), "hit": int(ships.hit[inside].sum()),
+            "recall": _mean(ships.hit[inside]),
+            "length_error_m": _error(ships.error[inside & ships.hit & np.isfinite(ships.error)]),
+        }
+        for name, inside in bins.classes(ships.length, bins.LENGTHS)
+    ]  # fmt: skip
+
+
+def _by_land(scenes: Sequence[JudgedScene]) -> list[Figures] | None:
+    if not any(scene.files.land for scene in scenes):
+        return None
+    ships = bins.labelled_ships(scenes)
+    metres, right = bins.found_near_land(scenes)
+    found = bins.classes(metres, bins.LAND)
+    return [
+        {
+            "class": name, "labelled": int(inside.sum()), "hit": int(ships.hit[inside].sum()),
+            "recall": _mean(ships.hit[inside]),
+            "found": int(near.sum()), "precision": _mean(right[near]),
+        }
+        for (name, inside), (_, near) in zip(bins.classes(ships.land, bins.LAND), found, strict=True)
+    ]  # fmt: skip
+
+
+def _errors(scenes: Sequence[JudgedScene]) -> Figures:
+    matched = bins.matched_ships(scenes)
+    headings = matched.heading_errors
+    return {
+        "iou": CURVE_IOU,
+        "length_error_m": _error(matched.length_errors),
+        "heading_error_deg": {**_sizes(headings), "share_within_10": _mean(headings <= bins.CLOSE_HEADING)},
+    }
+
+
+def _error(errors: NDArray[np.float64]) -> Figures:
+    """Sizes of errors, and their mean (negative: found too short)."""
+    return {**_sizes(errors), "mean": _mean(errors)}
+
+
+def _sizes(errors: NDArray[np.float64]) -> Figures:
+    """Of errors: how many, and mean and median of their sizes."""
+    return {
+        "ships": int(errors.size),
+        "mean_absolute": _mean(np.abs(errors)),
+        "median_absolute": float(np.median(np.abs(errors))) if errors.size else math.nan,
+    }
+
+
+def _calibration(pixels: Pixels, card_temperature: float) -> Figures | None:
+    if not pixels.both_kinds:
+        return None
+    before, temperature = calibration(pixels), fit_temperature(pixels)
+    after = calibration(tempered(pixels, temperature))
+    return {
+        **asdict(before),
+        "bins": [asdict(row) for row in before.bins],
+        "temperature": temperature,
+        "card_temperature": card_temperature,
+        "card_temperature_fitted": card_temperature * temperature,
+        "after": {"ece": after.ece, "brier": after.brier, "log_loss": after.log_loss},
+    }
+
+
+def _notes(scenes: Sequence[JudgedScene], pixels: Pixels) -> list[str]:
+    notes = []
+    if unknown := sum(ship.measures.length_m is None for scene in scenes for ship in scene.labels):
+        notes.append(f"{unknown} labelled ships have no length: their scenes have no place on Earth.")
+    without = [scene.files.name for scene in scenes if scene.files.land is None]
+    if without:
+        notes.append(f"No distance to land: no land layer for {', '.join(without)}.")
+    if not pixels.both_kinds:
+        notes.append("No calibration: the scenes do not hold both ships and water.")
+    return notes
+
+
+def _mean(values: NDArray[Any]) -> float:
+    return float(values.mean()) if values.size else math.nan
+
+
+def _rounded(value: Any) -> Any:
+    """Plain values with few decimals, and None for NaN."""
+    if isinstance(value, dict):
+        return {key: _rounded(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(entry) for entry in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, _DECIMALS)
+    return value

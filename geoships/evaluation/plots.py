@@ -1,0 +1,93 @@
+"""Curves of an evaluation as SVG pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from geoships.evaluation.figures import Figures
+from geoships.evaluation.judged import CURVE_IOU
+
+_SIZE = (5.2, 3.6)  # inches
+_STYLE: Any = {"svg.hashsalt": "geoships", "svg.fonttype": "path", "axes.grid": True, "grid.alpha": 0.3, "font.size": 9}
+
+
+def plots(figures: Figures) -> list[tuple[str, str]]:
+    """Title and SVG text of each plot that the figures allow."""
+    drawn = [
+        (f"Precision and recall of ships at IoU {CURVE_IOU}", precision_recall),
+        ("Over the threshold", over_threshold),
+        ("Recall by length", recall_by_length),
+        *([("Reliability of pixel scores", reliability)] if figures["calibration"] else []),
+    ]
+    return [(title, draw(figures)) for title, draw in drawn]
+
+
+def precision_recall(figures: Figures) -> str:
+    """Precision over recall, one point a threshold, the model's own as a ring."""
+    rows = [row for row in figures["curve"] if row["precision"] is not None and row["recall"] is not None]
+    own = [row for row in rows if row["threshold"] == figures["threshold"]]
+
+    def draw(axes: Axes) -> None:
+        axes.plot([row["recall"] for row in rows], [row["precision"] for row in rows], marker=".")
+        axes.plot([row["recall"] for row in own], [row["precision"] for row in own], "o", ms=10, mfc="none", c="k")
+        axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+
+    return _svg(draw)
+
+
+def over_threshold(figures: Figures) -> str:
+    """Precision, recall and F1 of ships and Dice of pixels over the threshold."""
+    names = {"precision": "precision", "recall": "recall", "f1": "F1", "pixel_dice": "pixel Dice"}
+
+    def draw(axes: Axes) -> None:
+        for name, label in names.items():
+            axes.plot(*_known([(row["threshold"], row[name]) for row in figures["curve"]]), marker=".", label=label)
+        axes.axvline(figures["threshold"], color="k", ls=":", lw=1, label="the model's own")
+        axes.set(xlabel="threshold", xlim=(0, 1), ylim=(0, 1.02))
+        axes.legend(fontsize=7)
+
+    return _svg(draw)
+
+
+def recall_by_length(figures: Figures) -> str:
+    """Bars of recall, with the number of labelled ships above each."""
+    rows = figures["by_length_m"]
+
+    def draw(axes: Axes) -> None:
+        bars = axes.bar([row["class"] for row in rows], [row["recall"] or 0 for row in rows])
+        axes.bar_label(bars, [f"{row['hit']} of {row['labelled']}" for row in rows], fontsize=7)
+        axes.set(xlabel="length of the labelled ship, m", ylabel=f"recall at IoU {CURVE_IOU}", ylim=(0, 1.1))
+
+    return _svg(draw)
+
+
+def reliability(figures: Figures) -> str:
+    """Part of the pixels that is ship over their mean score."""
+    rows = figures["calibration"]["bins"]
+
+    def draw(axes: Axes) -> None:
+        axes.plot([0, 1], [0, 1], "k:", lw=1)
+        axes.plot(*_known([(row["score"], row["ship"]) for row in rows]), marker="o")
+        axes.set(xlabel="mean score", ylabel="part that is ship", xlim=(0, 1), ylim=(0, 1))
+
+    return _svg(draw)
+
+
+def _known(points: Sequence[tuple[float | None, float | None]]) -> tuple[list[float], list[float]]:
+    known = [(x, y) for x, y in points if x is not None and y is not None]
+    return [x for x, _ in known], [y for _, y in known]
+
+
+def _svg(draw: Callable[[Axes], None]) -> str:
+    with mpl.rc_context(_STYLE):
+        figure = Figure(_SIZE, layout="constrained")
+        draw(figure.add_subplot())
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()

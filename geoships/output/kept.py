@@ -1,0 +1,61 @@
+"""Whole ships that are kept: cleaned, measured, and not too small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shapely import MultiPolygon, Polygon
+
+from geoships.output.attributes import Measures, measure
+from geoships.output.ships import Ship, simplified, without_small_holes
+from geoships.scene.georeference import Georeference
+
+
+@dataclass(frozen=True)
+class KeptShip:
+    """A found ship that the user gets.
+
+    polygon: its outline as it is handed out, in pixel coordinates (column, row). measures: of that outline.
+    ship: the mask pixels that it was made of.
+    """
+
+    polygon: Polygon | MultiPolygon
+    measures: Measures
+    ship: Ship
+
+
+@dataclass(frozen=True)
+class ShipFilter:
+    """What becomes of whole ships, after they were joined across every seam.
+
+    pixel_size: metres of the central pixel (across, down).
+    min_area: smallest ship, and max_hole: largest hole that is filled, in square metres.
+    simplify: metres that an outline may move to have fewer corners.
+    """
+
+    georeference: Georeference
+    pixel_size: tuple[float, float]
+    min_area: float
+    max_hole: float
+    simplify: float
+
+    def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
+        """Return the ships of at least the minimum area, in their order."""
+        cleaned = map(self._clean, ships)
+        return [kept for kept in cleaned if self._area(kept) >= self.min_area]
+
+    def _clean(self, ship: Ship) -> KeptShip:
+        polygon = without_small_holes(ship.polygon, self.max_hole / self._pixel_area)
+        if self.simplify:
+            polygon = simplified(polygon, self.simplify / max(self.pixel_size))
+        return KeptShip(polygon, measure(polygon, self.georeference), ship)
+
+    def _area(self, kept: KeptShip) -> float:
+        """Square metres, by the central pixel's size where there is no place on Earth."""
+        area = kept.measures.area_m2
+        return area if area is not None else kept.polygon.area * self._pixel_area
+
+    @property
+    def _pixel_area(self) -> float:
+        return self.pixel_size[0] * self.pixel_size[1]
