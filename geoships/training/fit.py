@@ -84,6 +84,7 @@ def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = F
         WeightedLoss({str(name): weight for name, weight in config.loss.items()}),
         config.optimiser,
         config.schedule,
+        seed=config.seed,
     )
     with _quiet_lightning():
         trainer = _trainer(config, out, data, quiet)
@@ -164,23 +165,19 @@ def _precision(run: Run, cuda: bool) -> str:
 
 
 def _loggers(out: Path) -> list[Logger]:
-    return [CSVLogger(out, name="logs", version=""), TensorBoardLogger(out, name="logs", version="")]
+    """Logs of this part of the run: one that goes on after a stop keeps those of the part before."""
+    part = f"part-{len(list((out / 'logs').glob('part-*'))) + 1}"
+    return [CSVLogger(out, name="logs", version=part), TensorBoardLogger(out, name="logs", version=part)]
 
 
 def _callbacks(config: TrainConfig, out: Path, data: ShipData) -> Iterator[Callback]:
     run = config.run
     if run.ema:
         yield WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(run.ema))  # type: ignore[no-untyped-call]
-    monitor = "val_iou" if data.validated else None
-    yield ModelCheckpoint(
-        out / "checkpoints",
-        filename="best",
-        monitor=monitor,
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=not data.validated,
-    )
+    folder = out / "checkpoints"
+    yield ModelCheckpoint(folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+    if data.validated:
+        yield ModelCheckpoint(folder, filename="best", monitor="val_iou", mode="max", enable_version_counter=False)
     if run.early_stopping and data.validated:
         yield EarlyStopping(
             "val_iou", mode="max", patience=run.early_stopping.patience, min_delta=run.early_stopping.min_delta

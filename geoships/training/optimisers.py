@@ -33,7 +33,8 @@ def make_schedule(optimiser: Optimizer, settings: Schedule, steps: int) -> LRSch
     """Make a schedule over all steps of a training, to be moved at each of them."""
     if settings.name == "onecycle":
         rates = [group["lr"] for group in optimiser.param_groups]
-        return OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=max(settings.warmup, 1 / (steps + 1)))
+        total = max(steps + 1, 4)  # both its halves want a step at least
+        return OneCycleLR(optimiser, rates, total_steps=total, pct_start=min(max(settings.warmup, 2 / total), 0.9))
     return LambdaLR(optimiser, lambda step: rate_factor(settings, step, steps))
 
 

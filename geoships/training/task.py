@@ -7,15 +7,15 @@ from typing import Any
 import lightning
 import torch
 from torch import nn
-from torchmetrics.classification import BinaryJaccardIndex, BinaryPrecisionRecallCurve
+from torchmetrics.classification import BinaryJaccardIndex
 
 from geoships.config.train import Optimiser, Schedule
-from geoships.scene.labels import IGNORED
+from geoships.scene.labels import IGNORED, SHIP
 from geoships.training.losses import WeightedLoss
 from geoships.training.optimisers import make_optimiser, make_schedule
 
 Batch = dict[str, torch.Tensor]
-THRESHOLDS = 99  # 0.01 to 0.99
+BINS = 100  # of scores from 0 to 1, for the best threshold
 
 
 class Segmentation(lightning.LightningModule):
@@ -25,19 +25,25 @@ class Segmentation(lightning.LightningModule):
     `best_threshold` is the one with the greatest IoU on the validation data; 0.5 without any.
     """
 
-    def __init__(self, network: nn.Module, loss: WeightedLoss, optimiser: Optimiser, schedule: Schedule) -> None:
+    def __init__(
+        self, network: nn.Module, loss: WeightedLoss, optimiser: Optimiser, schedule: Schedule, *, seed: int = 0
+    ) -> None:
         super().__init__()
         self.network = network
         self.best_threshold = 0.5
         self._loss, self._optimiser, self._schedule = loss, optimiser, schedule
         self._iou = BinaryJaccardIndex(ignore_index=IGNORED)
-        steps = torch.linspace(0.01, 0.99, THRESHOLDS)
-        self._curve = BinaryPrecisionRecallCurve(thresholds=steps, ignore_index=IGNORED)
+        self._seed = seed
+        self._counts = torch.zeros(2, BINS)  # pixels without and with a ship, by score
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of a batch of normalised images."""
         logits: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
         return logits
+
+    def on_train_epoch_start(self) -> None:
+        """Start the epoch's random numbers (dropout, stochastic depth) afresh, wherever the run was resumed."""
+        torch.manual_seed(self._seed * 100_003 + self.current_epoch * 1_009 + self.global_rank)
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
         """One step of training."""
@@ -49,17 +55,17 @@ class Segmentation(lightning.LightningModule):
         """One step of validation."""
         logits, mask = self(batch["image"]).float(), batch["mask"]
         self.log("val_loss", self._loss(logits, mask), batch_size=len(mask), sync_dist=True)
-        scores, truth = logits.sigmoid(), mask.long()
-        self._iou.update(scores, truth)
-        self._curve.update(scores, truth)
+        scores = logits.sigmoid()
+        self._iou.update(scores, mask.long())
+        for kind, pixels in enumerate((mask == 0, mask == SHIP)):
+            self._counts[kind] += torch.histc(scores[pixels].cpu(), BINS, 0, 1)
         self.log("val_iou", self._iou, on_step=False, on_epoch=True, prog_bar=True)
 
     def on_validation_epoch_end(self) -> None:
-        """Find the threshold with the greatest IoU: 1 / (1 / precision + 1 / recall - 1)."""
-        precision, recall, thresholds = self._curve.compute()
-        iou = 1 / (1 / precision[:-1].clamp(1e-9) + 1 / recall[:-1].clamp(1e-9) - 1)
-        self.best_threshold = round(float(thresholds[iou.argmax()]), 2)
-        self._curve.reset()
+        """Find the threshold with the greatest IoU on the validation data."""
+        counts = self.all_gather(self._counts.to(self.device)).reshape(-1, 2, BINS).sum(0).cpu()
+        self.best_threshold = best_threshold(counts)
+        self._counts.zero_()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the threshold with the weights."""
@@ -74,3 +80,17 @@ class Segmentation(lightning.LightningModule):
         optimiser = make_optimiser(self.network.parameters(), self._optimiser)
         schedule = make_schedule(optimiser, self._schedule, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def best_threshold(counts: torch.Tensor) -> float:
+    """The score from which on a pixel is ship, so that the IoU is greatest; of several, the middle one.
+
+    counts: (2, bins), pixels without and with a ship by score, in bins of one width from 0 to 1.
+
+    >>> best_threshold(torch.tensor([[9.0, 1, 0, 0], [0, 0, 2, 3]]))
+    0.5
+    """
+    above = counts.flip(1).cumsum(1).flip(1)[:, 1:]  # at thresholds 1 / bins, 2 / bins, ...
+    iou = above[1] / (above[0] + counts[1].sum()).clamp(min=1)
+    best = (iou == iou.max()).nonzero().flatten()
+    return round((int(best[len(best) // 2]) + 1) / counts.shape[1], 2)

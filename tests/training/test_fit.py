@@ -26,11 +26,14 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     config = train_config(settings)
     whole = fit(config, tmp_path / "whole", quiet=True)
 
-    def die(task: fitting.Segmentation) -> None:
-        if task.current_epoch == 2:
-            raise KilledError
+    step = fitting.Segmentation.training_step
 
-    monkeypatch.setattr(fitting.Segmentation, "on_train_epoch_start", die)
+    def die(task: fitting.Segmentation, batch: dict[str, torch.Tensor], number: int) -> torch.Tensor:
+        if task.current_epoch == 2 and number == 1:
+            raise KilledError
+        return step(task, batch, number)
+
+    monkeypatch.setattr(fitting.Segmentation, "training_step", die)
     with pytest.raises(KilledError):
         fit(config, tmp_path / "parts", quiet=True)
     monkeypatch.undo()
@@ -50,9 +53,9 @@ def test_a_trained_bundle_finds_ships_that_it_never_saw(settings: Path, labelled
     assert 11 <= len(found.ships) <= 17
     text = card.to_json()
     assert str(labelled) not in text
-    log = list(csv.DictReader((tmp_path / "run" / "logs" / "metrics.csv").open()))
+    log = list(csv.DictReader((tmp_path / "run" / "logs" / "part-1" / "metrics.csv").read_text().splitlines()))
     assert [row["epoch"] for row in log if row["val_iou"]] == [str(epoch) for epoch in range(10)]
-    assert list((tmp_path / "run" / "logs").glob("events*"))
+    assert list((tmp_path / "run" / "logs").glob("part-1/events*"))
 
 
 def test_a_folder_holds_one_run(settings: Path, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_every_optimiser_and_schedule_goes_downhill(name: str, schedule: str) ->
         (weight**2).sum().backward()
         optimiser.step()
         moving.step()
-    assert abs(float(weight)) < 2.5
+    assert abs(weight.item()) < 2.5
 
 
 @given(st.integers(0, 100), st.floats(0, 0.9), st.sampled_from(["cosine", "poly", "constant"]))
