@@ -142,6 +142,7 @@ def predict(
     share_memory()
     started = time.monotonic()
     bundle = model or load_bundle(config.model)
+    bundle.require_segmentation()
     with open_scene(scene, bundle.card.bands, _reading(config)) as opened:
         task = _Task(opened, bundle, config)
         _report(task, progress)
@@ -183,6 +184,7 @@ def score_rows(
     """
     config = config or PredictConfig()
     bundle = model or load_bundle(config.model)
+    bundle.require_segmentation()
     with open_scene(scene, bundle.card.bands, _reading(config)) as opened:
         yield from _Task(opened, bundle, config).bands()
 
