@@ -43,7 +43,5 @@ def _samples(bundle: Bundle, chips: Iterable[NDArray[np.float32]]) -> Iterator[S
                 f"chip {number} is {chip.dtype} {chip.shape}; {bundle.card.name} takes floats of "
                 f"{', '.join(bundle.card.bands)} as (bands, rows, columns)"
             )
-        sized = (
-            chip if chip.shape[1:] == (rows, columns) else np.stack([resample(band, (rows, columns)) for band in chip])
-        )
-        yield {"image": torch.from_numpy(np.ascontiguousarray(sized, np.float32))}
+        sized = np.stack([resample(np.ascontiguousarray(band, np.float32), (rows, columns)) for band in chip])
+        yield {"image": torch.from_numpy(sized)}

@@ -33,7 +33,8 @@ def make_schedule(optimiser: Optimizer, settings: Schedule, steps: int) -> LRSch
     """Make a schedule over all steps of a training, to be moved at each of them."""
     if settings.name == "onecycle":
         rates = [group["lr"] for group in optimiser.param_groups]
-        return OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=max(settings.warmup, 1 / (steps + 1)))
+        # A rise of less than one step would divide by zero.
+        return OneCycleLR(optimiser, rates, total_steps=steps + 1, pct_start=max(settings.warmup, 2 / (steps + 1)))
     return LambdaLR(optimiser, lambda step: rate_factor(settings, step, steps))
 
 

@@ -26,14 +26,14 @@ FULL = {"uint8": 255.0, "uint16": 65_535.0}
 
 @dataclass(frozen=True)
 class Chip:
-    """One labelled chip. label: 1 with a ship, else 0. scene: what it was cut out of, None if its name does not tell."""
+    """One labelled chip; label: 1 with a ship, else 0."""
 
     path: Path
     label: int
 
     @property
     def scene(self) -> str | None:
-        """The scene that the name tells of.
+        """The scene that it was cut out of; None where the name does not tell.
 
         >>> Chip(Path("1__20170414_180529_0f28__-122.35_37.75.png"), 1).scene, Chip(Path("ship_7.png"), 1).scene
         ('20170414_180529_0f28', None)
@@ -54,7 +54,7 @@ def find_chips(data: ChipFiles) -> list[Chip]:
     for name, label in ((SHIP, 1), (OTHER, 0)):
         if not any(chip.label == label for chip in chips):
             raise GeoshipsError(
-                f"no chip of class {name} in {data.labels or data.root}; data.root holds the folders {SHIP} and {OTHER} "
+                f"no chip of class {name} in {data.labels or data.root}; data.root holds folders {SHIP} and {OTHER} of "
                 "PNG, JPEG or TIFF files, or data.labels names a CSV file with the columns file and label"
             )
     return chips
@@ -65,10 +65,10 @@ def read_chip(path: Path, size: int) -> NDArray[np.float32]:
 
     Raises GeoshipsError where the file is no picture of 8 or 16 bits.
     """
-    stored = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
+    stored = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if stored is None or stored.dtype.name not in FULL:
         raise GeoshipsError(f"cannot read the chip {path}: it is no picture of 8 or 16 bits a band")
-    image = stored.transpose(2, 0, 1).astype(np.float32) / np.float32(FULL[stored.dtype.name])
+    image = stored[..., ::-1].transpose(2, 0, 1).astype(np.float32) / np.float32(FULL[stored.dtype.name])
     return np.stack([resample(np.ascontiguousarray(band), (size, size)) for band in image])
 
 
