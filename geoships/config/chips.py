@@ -78,6 +78,12 @@ class ChipAugment(Part):
     noise: Noise | None = Noise(p=0.3, most=0.02)
 
 
+class ChipInput(Input):
+    """What happens to values from 0 to 1 before the network, as in Input."""
+
+    transform: Literal["none", "sqrt"] = "none"
+
+
 class ClassifierSettings(Part):
     """The network: any classifier of timm.
 
@@ -111,7 +117,7 @@ class ChipConfig(Part):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     data: ChipFiles = ChipFiles()
-    input: Input = Input(transform="none")
+    input: ChipInput = ChipInput()
     network: ClassifierSettings = ClassifierSettings()
     augment: ChipAugment = ChipAugment()
     loss: ChipLoss = ChipLoss()

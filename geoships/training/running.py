@@ -101,6 +101,9 @@ def _precision(run: Run, cuda: bool) -> str:
 
 
 def _loggers(out: Path) -> list[Logger]:
+    written = out / "logs" / "metrics.csv"
+    if written.exists():  # the logger would delete what a stopped run has written
+        written.rename(written.with_name(f"metrics-{len(list(written.parent.glob('metrics-*.csv'))) + 1}.csv"))
     return [CSVLogger(out, name="logs", version=""), TensorBoardLogger(out, name="logs", version="")]
 
 
@@ -148,6 +151,7 @@ def quiet_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", FutureWarning)
             warnings.filterwarnings("ignore", ".*does not have many workers")
             warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty")
+            warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
             warnings.filterwarnings("ignore", ".*smaller than the logging interval")
             yield
     finally:

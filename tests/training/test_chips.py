@@ -72,6 +72,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     monkeypatch.undo()
     assert not (tmp_path / "parts" / "bundle").exists()
     assert fit_chips(config, tmp_path / "parts", chips=chips, resume=True, quiet=True).epochs == 3
+    assert {path.name for path in (tmp_path / "parts" / "logs").glob("*.csv")} == {"metrics-1.csv", "metrics.csv"}
     one, other = (load_file(tmp_path / name / "bundle" / "model.safetensors") for name in ("parts", "whole"))
     torch.testing.assert_close(one, other, rtol=0, atol=0)
 
