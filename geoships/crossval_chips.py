@@ -104,9 +104,11 @@ def _row(name: str, figures: ChipFigures) -> str:
 def measure(labels: Numbers, scores: NDArray[np.float32], threshold: float) -> ChipFigures:
     """Figures of scores from 0 to 1 for labels of 0 and 1."""
     called, ship = scores >= threshold, labels == 1
-    pairs = (called & ship, called & ~ship, ~called & ship, ~called & ~ship)
+    hits, false_alarms, misses, rejections = (
+        int(pair.sum()) for pair in (called & ship, called & ~ship, ~called & ship, ~called & ~ship)
+    )
     auc = float(roc_auc_score(labels, scores)) if 0 < ship.sum() < len(ship) else math.nan
-    return ChipFigures(*(int(pair.sum()) for pair in pairs), auc)
+    return ChipFigures(hits, false_alarms, misses, rejections, auc)
 
 
 def cross_validate_chips(

@@ -88,8 +88,10 @@ def test_a_trained_classifier_knows_chips_that_it_never_saw(trained: Trained) ->
     ]
     scores = classify(trained.bundle, chips, batch_size=7, device="cpu")
     assert ((scores >= 0.5) == labels).mean() >= 0.9
-    one = classify(trained.bundle, chips[:1], device="cpu")
-    np.testing.assert_allclose(one, scores[:1], atol=1e-5)
+    mirrored = classify(trained.bundle, [chip[:, :, ::-1] for chip in chips], device="cpu")
+    np.testing.assert_allclose(mirrored, scores, atol=1e-5)
+    once = [classify(trained.bundle, [np.rot90(chips[0], turn, (1, 2))], device="cpu", views=1) for turn in (0, 1)]
+    assert once[0] != pytest.approx(once[1], abs=1e-6)
 
 
 def test_chips_of_another_size_are_brought_to_the_bundles(trained: Trained) -> None:

@@ -51,11 +51,11 @@ def place(image: Image, zoom: Zoom | None, shift: Shift | None, rng: np.random.G
     matrix = np.array(
         [[factor, 0, centre[0] * (1 - factor) + right], [0, factor, centre[1] * (1 - factor) + down]], np.float64
     )
-    how = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REFLECT_101}
-    return np.stack([cv2.warpAffine(band, matrix, (columns, rows), **how) for band in image])
+    moved = [cv2.warpAffine(band, matrix, (columns, rows), borderMode=cv2.BORDER_REFLECT_101) for band in image]
+    return np.asarray(moved, np.float32)
 
 
 def contrast(image: Image, step: Contrast, rng: np.random.Generator) -> Image:
     """Stretch all bands alike about their means."""
     means = image.mean(axis=(1, 2), keepdims=True)
-    return ((image - means) * rng.uniform(step.low, step.high) + means).astype(np.float32)
+    return np.asarray((image - means) * rng.uniform(step.low, step.high) + means, np.float32)

@@ -14,8 +14,9 @@ def chip_loss(logits: torch.Tensor, labels: torch.Tensor, settings: ChipLoss) ->
     logits, labels = logits.float(), labels.float()
     truth = labels * (1 - settings.smoothing) + settings.smoothing / 2
     if settings.name == "focal":
-        losses = sigmoid_focal_loss(logits, truth, alpha=-1, gamma=settings.gamma)
+        losses: torch.Tensor = sigmoid_focal_loss(logits, truth, alpha=-1, gamma=settings.gamma)
     else:
         losses = binary_cross_entropy_with_logits(logits, truth, reduction="none")
     weights = 1 + (settings.ship_weight - 1) * labels
-    return (losses * weights).sum() / weights.sum()
+    mean: torch.Tensor = (losses * weights).sum() / weights.sum()
+    return mean
