@@ -190,6 +190,7 @@ def open_task(scene: str | Path, *, config: PredictConfig, model: Bundle | None 
     scene, config, model: as for `predict`. Raises GeoshipsError.
     """
     bundle = model or load_bundle(config.model)
+    bundle.require_segmentation()
     with open_scene(scene, bundle.card.bands, reading(config)) as opened:
         yield Task(opened, bundle, config)
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from geoships.config import PredictConfig, predict_config, train_config
+from geoships.config import PredictConfig, predict_config, task_config
 from geoships.errors import GeoshipsError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -11,7 +11,7 @@ READERS = {"predict": predict_config}  # all others are trainings
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda path: path.name)
 def test_every_config_is_valid(file: Path) -> None:
-    assert READERS.get(file.stem, train_config)(file)
+    assert READERS.get(file.stem, task_config)(file)
 
 
 def test_overrides_go_before_the_file_and_the_file_before_defaults(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from geoships import __version__
 from geoships.errors import GeoshipsError
+from geoships_cli.crossval import crossval
 from geoships_cli.demo import demo
 from geoships_cli.evaluate import evaluate
 from geoships_cli.info import info, models
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, evaluate, demo, train, models, info):
+for command in (predict, evaluate, demo, train, crossval, models, info):
     app.command()(command)
 
 

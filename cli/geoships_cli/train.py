@@ -1,4 +1,4 @@
-"""`geoships train`: train a model on labelled scenes."""
+"""`geoships train`: train a model on labelled scenes, or a classifier on labelled chips."""
 
 from __future__ import annotations
 
@@ -25,13 +25,18 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if it was stopped.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a model on labelled scenes; the finished bundle is OUT/bundle."""
-    from geoships.config import train_config
+    """Train a model on labelled scenes, or a classifier of chips; the finished bundle is OUT/bundle."""
+    from geoships.config import ChipConfig, task_config
 
-    checked = train_config(config, tuple(settings or ()))
-    with training_errors():
-        from geoships.training.fit import fit
-    trained = fit(checked, out, resume=resume, quiet=quiet)
+    checked = task_config(config, tuple(settings or ()))
+    if isinstance(checked, ChipConfig):
+        with training_errors():
+            from geoships.training.chips.fit import fit_chips
+        trained = fit_chips(checked, out, resume=resume, quiet=quiet)
+    else:
+        with training_errors():
+            from geoships.training.fit import fit
+        trained = fit(checked, out, resume=resume, quiet=quiet)
     if not quiet:
         figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trained.validation.items()))
         typer.echo(f"{checked.name}: {trained.epochs} epochs ({figures}) -> {trained.folder / 'bundle'}")

@@ -1,6 +1,16 @@
 """Settings: pydantic models of the YAML files."""
 
+from geoships.config.chips import ChipConfig, chip_config
 from geoships.config.predict import PredictConfig, predict_config
+from geoships.config.task import task_config
 from geoships.config.train import TrainConfig, train_config
 
-__all__ = ["PredictConfig", "TrainConfig", "predict_config", "train_config"]
+__all__ = [
+    "ChipConfig",
+    "PredictConfig",
+    "TrainConfig",
+    "chip_config",
+    "predict_config",
+    "task_config",
+    "train_config",
+]

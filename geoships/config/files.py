@@ -21,15 +21,20 @@ def read_settings(kind: type[Settings], file: Path | None, overrides: Mapping[st
     example: a file that shows what is allowed, named in errors.
     Raises GeoshipsError that names each wrong setting and what it may be.
     """
-    values = _read(file, example) if file else {}
-    for name, value in overrides.items():
-        _put(values, name.split("."), value, name)
     try:
-        return kind.model_validate(values)
+        return kind.model_validate(read_values(file, overrides, example))
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         where = f" in {file}, or on the command line" if file else ""
         raise GeoshipsError(f"wrong setting{where}: {faults}") from error
+
+
+def read_values(file: Path | None, overrides: Mapping[str, object], example: str) -> dict[str, Any]:
+    """Values of a YAML file with overrides on top, as `read_settings` takes them, before anything is validated."""
+    values = _read(file, example) if file else {}
+    for name, value in overrides.items():
+        _put(values, name.split("."), value, name)
+    return values
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, object]:

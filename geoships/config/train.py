@@ -187,6 +187,7 @@ class BundleSettings(Part):
 class TrainConfig(Part):
     """All of one training: scenes and labels in, a model bundle out."""
 
+    task: Annotated[Literal["segmentation"], Field(exclude=True)] = "segmentation"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     data: Data

@@ -20,7 +20,7 @@ from torch import nn
 
 from geoships.errors import BundleError
 from geoships.model.card import Card, parse_card
-from geoships.model.networks import Architecture, build_network
+from geoships.model.networks import Architecture, build_classifier, build_network
 
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -45,7 +45,7 @@ class Bundle:
         return {name: value.float() if value.is_floating_point() else value for name, value in self.weights.items()}
 
     def network(self) -> nn.Module:
-        """The network in evaluation mode, float32; it maps normalised batches to logits.
+        """The network in evaluation mode, float32; it maps normalised batches to logits, of pixels or of chips.
 
         Raises BundleError when the weights do not fit the architecture of the card.
         """
@@ -53,12 +53,25 @@ class Bundle:
         architecture = Architecture(
             card.network.decoder, card.network.encoder, len(card.bands), len(card.classes), card.network.options
         )
-        network = build_network(architecture)
+        network = build_classifier(architecture) if card.is_classifier else build_network(architecture)
         try:
             network.load_state_dict(self.float_weights())
         except RuntimeError as error:
             raise BundleError(f"the weights of {self.path} do not fit its card: {error}") from error
         return network.eval()
+
+    def require_segmentation(self) -> None:
+        """Raise BundleError where the model scores whole chips, not pixels."""
+        if self.card.is_classifier:
+            raise BundleError(
+                f"{self.card.name} is a classifier of chips: it tells whether a small picture holds a ship, and finds "
+                "none in a scene; choose another model (geoships models)"
+            )
+
+    def require_classifier(self) -> None:
+        """Raise BundleError where the model scores pixels, not whole chips."""
+        if not self.card.is_classifier:
+            raise BundleError(f"{self.card.name} is no classifier of chips; choose another model (geoships models)")
 
 
 def load_bundle(where: str | Path | None = None) -> Bundle:

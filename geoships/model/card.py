@@ -124,6 +124,11 @@ class Card(_Part):
         return self.input.bands
 
     @property
+    def is_classifier(self) -> bool:
+        """Whether the network scores whole chips, not pixels."""
+        return "classification" in self.tasks
+
+    @property
     def classes(self) -> tuple[ModelClass, ...]:
         """The classes that the network tells apart."""
         return self.outputs[0].classes

@@ -1,4 +1,4 @@
-"""Networks by name: any decoder of segmentation-models-pytorch over any of its encoders."""
+"""Networks by name: any decoder of segmentation-models-pytorch over any of its encoders, any classifier of timm."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import segmentation_models_pytorch as smp
+import timm
 import torch
 from torch import nn
 
@@ -58,6 +59,41 @@ def build_network(architecture: Architecture) -> nn.Module:
     return network
 
 
+def build_classifier(architecture: Architecture) -> nn.Module:
+    """Build a classifier of timm with random weights; it maps (N, bands, H, W) to logits (N, classes).
+
+    architecture: `encoder` is a name of timm; there is no decoder. Nothing is downloaded.
+    Raises BundleError when timm knows no such network or option.
+    """
+    try:
+        network = timm.create_model(
+            architecture.encoder,
+            pretrained=False,
+            num_classes=architecture.classes,
+            in_chans=architecture.bands,
+            **architecture.options,
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise BundleError(
+            f"cannot build the classifier {architecture.encoder}: {error}; name a network that timm knows"
+        ) from error
+    assert isinstance(network, nn.Module)
+    return network
+
+
+def load_body(network: nn.Module, weights: Mapping[str, torch.Tensor], rgb: Sequence[int | None]) -> None:
+    """Copy an RGB classifier's weights, in order, into a classifier of timm, all but its last layer.
+
+    As `load_encoder` does. Raises BundleError where a layer has another shape, or some are missing.
+    """
+    head = {id(value) for value in network.get_classifier().state_dict(keep_vars=True).values()}  # type: ignore[operator]
+    whole = network.state_dict(keep_vars=True)
+    body = {name: value.detach() for name, value in whole.items() if id(value) not in head}
+    if len(weights) < len(body):
+        raise BundleError(f"encoder weights do not fit: {len(weights)} of them for {len(body)} of the network")
+    network.load_state_dict(_in_order(body, weights, rgb), strict=False)
+
+
 def load_encoder(network: nn.Module, weights: Mapping[str, torch.Tensor], rgb: Sequence[int | None]) -> None:
     """Copy an RGB encoder's weights, in order, into a network of any number of bands.
 
@@ -67,7 +103,12 @@ def load_encoder(network: nn.Module, weights: Mapping[str, torch.Tensor], rgb: S
     All are scaled by 3 / bands, so that the stem's output keeps its magnitude.
     """
     encoder = network.get_submodule("encoder")
-    target = encoder.state_dict()
+    encoder.load_state_dict(_in_order(encoder.state_dict(), weights, rgb))
+
+
+def _in_order(
+    target: dict[str, torch.Tensor], weights: Mapping[str, torch.Tensor], rgb: Sequence[int | None]
+) -> dict[str, torch.Tensor]:
     for index, (name, source) in enumerate(zip(target, weights.values(), strict=False)):
         if index == 0:
             stem = source.mean(dim=1, keepdim=True).repeat(1, target[name].shape[1], 1, 1)
@@ -81,4 +122,4 @@ def load_encoder(network: nn.Module, weights: Mapping[str, torch.Tensor], rgb: S
             raise BundleError(
                 f"encoder weights do not fit: {name} is {tuple(target[name].shape)}, not {tuple(source.shape)}"
             )
-    encoder.load_state_dict(target)
+    return target

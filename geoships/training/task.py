@@ -25,25 +25,18 @@ class Segmentation(lightning.LightningModule):
     `best_threshold` is the one with the greatest IoU on the validation data; 0.5 without any.
     """
 
-    def __init__(
-        self, network: nn.Module, loss: WeightedLoss, optimiser: Optimiser, schedule: Schedule, *, seed: int = 0
-    ) -> None:
+    def __init__(self, network: nn.Module, loss: WeightedLoss, optimiser: Optimiser, schedule: Schedule) -> None:
         super().__init__()
         self.network = network
         self.best_threshold = 0.5
         self._loss, self._optimiser, self._schedule = loss, optimiser, schedule
         self._iou = BinaryJaccardIndex(ignore_index=IGNORED)
-        self._seed = seed
         self._counts = torch.zeros(2, BINS)  # pixels without and with a ship, by score
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of a batch of normalised images."""
         logits: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
         return logits
-
-    def on_train_epoch_start(self) -> None:
-        """Start the epoch's random numbers (dropout, stochastic depth) afresh, wherever the run was resumed."""
-        torch.manual_seed(self._seed * 100_003 + self.current_epoch * 1_009 + self.global_rank)
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
         """One step of training."""
@@ -63,7 +56,9 @@ class Segmentation(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Find the threshold with the greatest IoU on the validation data."""
-        counts = self.all_gather(self._counts.to(self.device)).reshape(-1, 2, BINS).sum(0).cpu()
+        gathered = self.all_gather(self._counts.to(self.device))
+        assert isinstance(gathered, torch.Tensor)
+        counts = gathered.reshape(-1, 2, BINS).sum(0).cpu()
         self.best_threshold = best_threshold(counts)
         self._counts.zero_()
 

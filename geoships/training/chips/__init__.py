@@ -1,0 +1,1 @@
+"""Training of classifiers of chips: labelled chips in, weights out."""

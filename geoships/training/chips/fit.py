@@ -1,0 +1,113 @@
+"""One training of a classifier: settings in, a folder with weights, logs and a model bundle out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from torch import nn
+
+from geoships.config.chips import ChipConfig
+from geoships.errors import GeoshipsError
+from geoships.model.bundle import load_bundle, save_bundle
+from geoships.model.card import Card
+from geoships.model.networks import Architecture, build_classifier, load_body
+from geoships.training.augment import Recipe
+from geoships.training.chips.data import ChipData
+from geoships.training.chips.files import BANDS
+from geoships.training.chips.folds import ChipSet, open_chips
+from geoships.training.chips.task import Classification
+from geoships.training.encoder import read_weights
+from geoships.training.running import Monitor, Trained, kept_weights, make_trainer, prepare_folder, quiet_lightning
+
+# Paths say nothing to those who get the model; the bundle's own settings are the card.
+NOT_IN_CARD: Any = {"bundle": True, "data": {"root", "labels"}, "network": {"encoder_weights", "start"}}
+MONITOR = Monitor("val_loss", "min")
+
+
+def fit_chips(
+    config: ChipConfig, out: Path, *, chips: ChipSet | None = None, resume: bool = False, quiet: bool = False
+) -> Trained:
+    """Train a classifier of chips.
+
+    config: settings. out: folder of the run; it gets `config.yaml`, `checkpoints/`, `logs/` and `bundle/`.
+    chips: those of the settings, where they are open already. resume: go on from `checkpoints/last.ckpt` where there
+    is one; on a CPU the weights become the same as if the run had never stopped. A finished run stays as it is.
+    Raises GeoshipsError where the folder holds another run, or data or settings do not fit.
+    """
+    last = prepare_folder(config, out, resume)
+    if resume and (out / "bundle").is_dir():
+        return Trained(out, load_bundle(out / "bundle"), config.run.epochs, {})
+    lightning.seed_everything(config.seed, verbose=False)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    data = ChipData(config, chips or open_chips(config.data))
+    network = _starting_network(config)
+    task = Classification(network, config.loss, config.optimiser, config.schedule)
+    with quiet_lightning():
+        trainer = make_trainer(config.run, out, MONITOR if data.validated else None, seed=config.seed, quiet=quiet)
+        trainer.fit(task, datamodule=data, ckpt_path=str(last) if last else None, weights_only=False)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    weights, _ = kept_weights(config.run, out)
+    save_bundle(out / "bundle", make_card(config, data.recipe, network), weights)
+    figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    return Trained(out, load_bundle(out / "bundle"), trainer.current_epoch, figures)
+
+
+def _starting_network(config: ChipConfig) -> nn.Module:
+    settings = config.network
+    network = build_classifier(Architecture("", settings.encoder, len(BANDS), options=settings.options))
+    if settings.encoder_weights:
+        load_body(network, read_weights(settings.encoder_weights), range(len(BANDS)))
+    if settings.start:
+        start = load_bundle(settings.start)
+        try:
+            network.load_state_dict(start.float_weights())
+        except RuntimeError as error:
+            raise GeoshipsError(f"network.start: the weights of {settings.start} are of another network") from error
+    return network.to(memory_format=torch.channels_last)
+
+
+def make_card(config: ChipConfig, recipe: Recipe, network: nn.Module) -> Card:
+    """The card of a trained classifier."""
+    settings, data = config.bundle, config.data
+    return Card.model_validate(
+        {
+            "mlm:name": config.name,
+            "description": settings.description,
+            "license": settings.licence,
+            "mlm:architecture": config.network.encoder,
+            "mlm:tasks": ["classification"],
+            "mlm:total_parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "mlm:input": [
+                {
+                    "bands": recipe.bands,
+                    "input": {"shape": (-1, len(recipe.bands), data.size, data.size)},
+                    "value_scaling": [{"mean": m, "stddev": s} for m, s in zip(recipe.mean, recipe.std, strict=True)],
+                    "pre_processing_function": {"expression": recipe.transform},
+                }
+            ],
+            "mlm:output": [
+                {
+                    "tasks": ["classification"],
+                    "classification:classes": [
+                        {"value": 1, "name": "ship", "description": "one whole vessel in the middle of the chip"}
+                    ],
+                }
+            ],
+            "gsd": data.gsd,
+            "geoships:gsd_range": data.gsd_range,
+            "geoships:threshold": settings.threshold or 0.5,
+            "geoships:halo": 0,
+            "geoships:step": 1,
+            "geoships:network": {
+                "decoder": "classifier",
+                "encoder": config.network.encoder,
+                "options": config.network.options,
+            },
+            "geoships:training_data": settings.training_data,
+            "geoships:training": config.model_dump(mode="json", exclude=NOT_IN_CARD),
+        }
+    )

@@ -1,0 +1,31 @@
+"""Put a trained classifier of chips into the installed models, with the figures of its cross-validation.
+
+python scripts/pack_chips.py RUN/bundle CROSSVAL/crossval.json geoships/model/bundled/chips-rgb3m
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from geoships.model.bundle import load_bundle, save_bundle
+
+
+def main() -> None:
+    source, crossval, target = map(Path, sys.argv[1:])
+    bundle = load_bundle(source)
+    content = json.loads(crossval.read_text())
+    metric = {
+        "name": f"{len(content['folds'])}-fold cross-validation of {len(content['scores'])} chips",
+        "note": "The chips have no scene in their names: the split keeps near-duplicates together, not scenes. "
+        "The installed weights are trained on all chips, which these figures do not judge.",
+        "command": "geoships crossval --config configs/chips-rgb3m.yaml --folds 5 --set data.root=SHIPSNET",
+        "groups": content["groups"],
+        "threshold": content["threshold"],
+        "figures": {name: round(value, 4) for name, value in content["all"].items()},
+    }
+    save_bundle(target, bundle.card.model_copy(update={"metrics": (metric,)}), bundle.weights)
+    print(f"{target}: {metric['figures']}")
+
+
+if __name__ == "__main__":
+    main()
