@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -33,11 +33,29 @@ class Architecture:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+# Options of timm that fetch or unpickle files; a bundle brings its own weights, and nothing else is opened for it.
+FETCHING = {
+    "cache_dir", "checkpoint_path", "encoder_weights", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay",
+    "pretrained_strict", "weights",
+}  # fmt: skip
+
+
+def check_architecture(architecture: Architecture) -> None:
+    """Raise BundleError for what would make timm look beyond the names that it has itself."""
+    if fetching := sorted(FETCHING & set(architecture.options)):
+        raise BundleError(f"network options {', '.join(fetching)} open other files; leave them out")
+    name = architecture.encoder.removeprefix("tu-")
+    own = architecture.encoder.startswith("tu-") or not architecture.decoder
+    if own and not timm.is_model(name):
+        raise BundleError(f"cannot build the network {architecture.encoder}: it is no network that timm knows")
+
+
 def build_network(architecture: Architecture) -> nn.Module:
     """Build a network with random weights; it maps (N, bands, H, W) to logits (N, classes, H, W).
 
     Nothing is downloaded. Raises BundleError when smp knows no such decoder, encoder or option.
     """
+    check_architecture(architecture)
     try:
         with warnings.catch_warnings():
             # smp advises `tu-` encoders; theirs take other feature maps, and our trained weights do not fit them.
@@ -65,6 +83,7 @@ def build_classifier(architecture: Architecture) -> nn.Module:
     architecture: `encoder` is a name of timm; there is no decoder. Nothing is downloaded.
     Raises BundleError when timm knows no such network or option.
     """
+    check_architecture(replace(architecture, decoder=""))
     try:
         network = timm.create_model(
             architecture.encoder,

@@ -9,7 +9,7 @@ from fakes import fake_card
 
 from geoships.errors import BundleError
 from geoships.model.bundle import DEFAULT_BUNDLE, Bundle, installed, load_bundle, save_bundle
-from geoships.model.networks import Architecture, build_network, load_encoder
+from geoships.model.networks import Architecture, build_classifier, build_network, load_encoder
 
 SMALL = {"decoder": "unet", "encoder": "tu-mobilenetv3_small_050", "options": {"decoder_channels": (16, 16, 8, 8, 8)}}
 
@@ -105,3 +105,20 @@ def test_the_installed_model_is_whole() -> None:
         assert bundle.network()(torch.zeros(1, 5, 64, 64)).shape == (1, 1, 64, 64)
     trainable = sum(parameter.numel() for parameter in bundle.network().parameters())
     assert trainable == bundle.card.total_parameters
+
+
+@pytest.mark.parametrize("decoder", ["unet", "classifier"])
+@pytest.mark.parametrize(
+    ("encoder", "options", "message"),
+    [
+        ("hf-hub:someone/something", {}, "no network that timm knows"),
+        ("local-dir:/tmp", {}, "no network that timm knows"),
+        ("resnet10t", {"checkpoint_path": "weights.pth"}, "checkpoint_path open other files"),
+        ("resnet10t", {"pretrained": True, "cache_dir": "."}, "cache_dir, pretrained open other files"),
+    ],
+)
+def test_a_card_cannot_make_timm_fetch_or_unpickle(decoder: str, encoder: str, options: dict, message: str) -> None:
+    build = build_network if decoder == "unet" else build_classifier
+    name = f"tu-{encoder}" if decoder == "unet" else encoder
+    with pytest.raises(BundleError, match=message):
+        build(Architecture(decoder, name, 3, options=options))

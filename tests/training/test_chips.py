@@ -190,7 +190,7 @@ def test_losses_weigh_ships_and_smooth_labels(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("network.encoder=resnet1", "cannot build the classifier resnet1: .*a network that timm knows"),
+        ("network.encoder=resnet1", "cannot build the network resnet1: it is no network that timm knows"),
         ("network.encoder_weights={folder}/misfit.safetensors", "encoder weights do not fit"),
         ("data.hold_out={folds: 3, fold: 4}", "no fold 4 of 3"),
         ("data.hold_out={folds: 20, fold: 1}", "20 folds need"),
