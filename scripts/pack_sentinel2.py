@@ -1,14 +1,18 @@
 """Make a bundle of the weights that `scripts/train_sentinel2.py` wrote.
 
-uv run --extra train python scripts/pack_sentinel2.py runs/all/weights.safetensors BUNDLE --cities athens ...
+uv run --extra train python scripts/pack_sentinel2.py BUNDLE --weights runs/all/weights.safetensors --cities athens ...
+
+Several files of weights are averaged.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
 from train_sentinel2 import ARCHITECTURE, MEAN, STD
 
@@ -31,15 +35,24 @@ PRETRAINED = {
 }
 
 
+def average(parts: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    return {
+        name: (sum(part[name].float() for part in parts) / len(parts)).to(value.dtype)  # type: ignore[union-attr]
+        for name, value in parts[0].items()
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", type=Path)
     parser.add_argument("bundle", type=Path)
+    parser.add_argument("--weights", type=Path, nargs="+", required=True)
+    parser.add_argument("--gsd", type=float, default=10.0, help="metres that scenes outside --gsd-range are brought to")
+    parser.add_argument("--gsd-range", type=float, nargs=2, default=(5.0, 15.0))
     parser.add_argument("--cities", nargs="+", required=True, help="cities that the weights were trained on")
     parser.add_argument("--metrics", type=Path, help="figures that scripts/judge_sentinel2.py wrote")
     parser.add_argument("--metrics-note", default="", help="which weights the figures are of, and on what data")
     options = parser.parse_args()
-    weights = load_file(options.weights)
+    weights = average([load_file(path) for path in options.weights])
     card = Card.model_validate(
         {
             "mlm:name": options.bundle.stem,
@@ -61,8 +74,8 @@ def main() -> None:
             "mlm:output": [
                 {"classification:classes": [{"value": 1, "name": "ship", "description": "a vessel"}]}
             ],
-            "gsd": 10.0,
-            "geoships:gsd_range": (5.0, 15.0),
+            "gsd": options.gsd,
+            "geoships:gsd_range": options.gsd_range,
             "geoships:threshold": 0.3,
             "geoships:halo": HALO,
             "geoships:network": {
