@@ -273,7 +273,7 @@ class Task:
         pixels = self.ratios[0].to_model(height) * self.ratios[1].to_model(width)
         batch_size = config.batch_size or min(len(self.plan), choose_batch_size(self.device, pixels))
         bf16 = config.precision == "bf16" or (config.precision == "auto" and has_fast_bf16(self.device))
-        return TorchEngine(self.bundle, device=self.device, bf16=bf16, batch_size=batch_size)
+        return TorchEngine(self.bundle, device=self.device, bf16=bf16, batch_size=batch_size, views=config.views)
 
     def _sinks(self, paths: dict[str, Path]) -> Iterator[RasterSink]:
         tags = {"software": "geoships", "model": self.bundle.card.name, "threshold": str(self.threshold)}

@@ -18,6 +18,7 @@ import rasterio.features
 import shapely
 
 from geoships import PredictConfig, load_bundle, predict
+from geoships.config import predict_config
 from geoships.evaluation.metrics import ObjectCounts, PixelCounts, count_pixels, match_objects
 from geoships.model.bundle import Bundle
 
@@ -43,10 +44,11 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--cities", nargs="+", required=True)
     parser.add_argument("--threshold", type=float)
+    parser.add_argument("--views", type=int, default=1, help="see `geoships predict --help`")
     parser.add_argument("--out", type=Path, help="write the figures as JSON, for the card")
     options = parser.parse_args()
     bundle = load_bundle(options.bundle)
-    config = PredictConfig(threshold=options.threshold)
+    config = predict_config(threshold=options.threshold, views=options.views)
     rows = {city: judge(bundle, options.data / "images" / f"{city}.tif", config) for city in options.cities}
     first, *rest = rows.values()
     total = first

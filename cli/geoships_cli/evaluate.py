@@ -51,6 +51,7 @@ def evaluate(
     sensor: options.Sensor = None,
     trust_vrt: options.TrustVrt = False,
     device: options.Device = None,
+    views: options.Views = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -66,7 +67,7 @@ def evaluate(
     check_folder(out)
     config = predict_config(
         settings, model=bundle, threshold=threshold, gsd=gsd, bands=options.split_bands(bands), scale=scale,
-        offset=offset, sensor=sensor, trust_vrt=trust_vrt or None, device=device,
+        offset=offset, sensor=sensor, trust_vrt=trust_vrt or None, device=device, views=views,
     )  # fmt: skip
     with closing(progress_display(quiet=quiet)) as progress:
         result = evaluate(

@@ -14,6 +14,12 @@ Model = Annotated[
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
+Views = Annotated[
+    int | None,
+    typer.Option(
+        help="Mean score over 1, 2, 4 or 8 ways to turn and mirror a tile; as many times the work.", show_default="1"
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
 Bands = Annotated[

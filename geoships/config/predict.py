@@ -26,6 +26,7 @@ class PredictConfig(BaseModel):
     trust_vrt: open a VRT whatever files it refers to.
     device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     precision: ``auto`` takes bfloat16 where the processor has it.
+    views: the score is the mean over so many ways to turn and mirror a tile; each costs one run of the model.
     tile_size: greatest tile in model pixels; None: chosen for the machine.
     batch_size: tiles in a batch; None: chosen for the machine.
     """
@@ -46,6 +47,7 @@ class PredictConfig(BaseModel):
     trust_vrt: bool = False
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    views: Literal[1, 2, 4, 8] = 1
     tile_size: Annotated[int, Field(ge=64, le=8192)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import psutil
@@ -117,6 +117,28 @@ class Normalised(nn.Module):
 
 
 @dataclass(frozen=True)
+class View:
+    """A picture turned by quarters, counter-clockwise, after its columns are mirrored."""
+
+    quarters: int
+    mirrored: bool
+
+    def apply(self, images: torch.Tensor) -> torch.Tensor:
+        """Turn images (..., rows, columns)."""
+        images = images.flip(-1) if self.mirrored else images
+        return images.rot90(self.quarters, (-2, -1)) if self.quarters else images
+
+    def undo(self, scores: torch.Tensor) -> torch.Tensor:
+        """Turn scores (..., rows, columns) back."""
+        scores = scores.rot90(-self.quarters, (-2, -1)) if self.quarters else scores
+        return scores.flip(-1) if self.mirrored else scores
+
+
+# A ship stays one however it lies. The first two are mirror images; the first four keep rows rows.
+VIEWS = tuple(View(quarters, mirrored) for quarters in (0, 2, 1, 3) for mirrored in (False, True))
+
+
+@dataclass(frozen=True)
 class Pending:
     """A batch under way: its scores in host memory, and the event after which they are there."""
 
@@ -128,13 +150,16 @@ class TorchEngine:
     """PyTorch on a CPU or a CUDA device.
 
     bundle: the model. device: ``cpu``, ``cuda``, ``cuda:1``. bf16: compute in bfloat16 where it is safe.
-    batch_size: tiles in a batch.
+    batch_size: tiles in a batch. views: scores are the mean over so many of VIEWS.
     """
 
-    def __init__(self, bundle: Bundle, *, device: torch.device, bf16: bool, batch_size: int) -> None:
+    def __init__(
+        self, bundle: Bundle, *, device: torch.device, bf16: bool, batch_size: int, views: Literal[1, 2, 4, 8] = 1
+    ) -> None:
         self.batch_size = batch_size
         self.device = device
         self._bf16 = bf16
+        self._views = VIEWS[:views]
         self._model = Normalised(bundle.network(), bundle.card.input, bundle.card.temperature).eval()
         self._model.to(device)
         self._model.to(memory_format=torch.channels_last)
@@ -144,13 +169,13 @@ class TorchEngine:
     def submit(self, images: torch.Tensor) -> Pending:
         """Start on a batch (n, bands, rows, columns) of float32 reflectance."""
         if self._copies is None:
-            return Pending(self._forward(images.contiguous(memory_format=torch.channels_last)))
+            return Pending(self._forward(images))
         compute = torch.cuda.current_stream(self.device)
         with torch.cuda.stream(self._copies):
             on_device = images.pin_memory().to(self.device, non_blocking=True)
         compute.wait_stream(self._copies)
         on_device.record_stream(compute)
-        scores = self._forward(on_device.contiguous(memory_format=torch.channels_last))
+        scores = self._forward(on_device)
         on_host = torch.empty(scores.shape, dtype=scores.dtype, pin_memory=True)
         on_host.copy_(scores, non_blocking=True)
         ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -164,10 +189,17 @@ class TorchEngine:
         return handle.scores.numpy()
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
+        total = self._view(images, self._views[0])
+        for view in self._views[1:]:
+            total += self._view(images, view)
+        return total.div_(len(self._views))
+
+    def _view(self, images: torch.Tensor, view: View) -> torch.Tensor:
+        turned = view.apply(images).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-            logits = self._model(images)
+            logits = self._model(turned)
         scores: torch.Tensor = logits.sigmoid()
-        return scores
+        return view.undo(scores) if scores.ndim == 3 else scores  # a chip's score has no place
 
 
 def choose_device(name: str) -> torch.device:

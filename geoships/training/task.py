@@ -11,6 +11,7 @@ from torchmetrics.classification import BinaryJaccardIndex
 
 from geoships.config.train import Optimiser, Schedule
 from geoships.scene.labels import IGNORED, SHIP
+from geoships.training.depthwise import Float32Depthwise
 from geoships.training.losses import WeightedLoss
 from geoships.training.optimisers import make_optimiser, make_schedule
 
@@ -35,7 +36,8 @@ class Segmentation(lightning.LightningModule):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of a batch of normalised images."""
-        logits: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
+        with Float32Depthwise():
+            logits: torch.Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
         return logits
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:

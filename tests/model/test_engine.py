@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from fakes import BrightnessEngine, fake_bundle, fake_card
+from fakes import BrightnessEngine, FakeBundle, fake_bundle, fake_card
 
 from geoships.errors import DeviceError
-from geoships.model.engine import Normalised, TorchEngine, choose_batch_size, choose_device, run
+from geoships.model.engine import VIEWS, Normalised, TorchEngine, choose_batch_size, choose_device, run
 
 
 def samples(count: int) -> list[dict[str, torch.Tensor]]:
@@ -79,6 +79,44 @@ def test_a_bundle_scores_at_the_temperature_of_its_card(temperature: float) -> N
     expected = ((images[:, 0] - 0.5) * 20 / temperature).sigmoid()
     np.testing.assert_array_equal(scores[0], expected)
     assert np.array_equal(*scores) == (temperature == 1)
+
+
+class Shift(torch.nn.Module):
+    """Looks at the pixel to the left: not the same for a picture that is turned."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, :1].roll(1, -1)
+
+
+class ShiftBundle(FakeBundle):
+    def network(self) -> torch.nn.Module:
+        return Shift()
+
+
+@pytest.mark.parametrize("views", [1, 2, 4, 8])
+def test_a_view_is_undone_and_all_differ(views: int) -> None:
+    picture = torch.rand(2, 3, 4, 6)
+    turned = [view.apply(picture) for view in VIEWS[:views]]
+    assert all(torch.equal(view.undo(image), picture) for view, image in zip(VIEWS, turned, strict=False))
+    assert len({image.numpy().tobytes() for image in turned}) == views
+    assert views == 8 or all(image.shape == picture.shape for image in turned)
+
+
+@pytest.mark.parametrize("views", [1, 2, 4, 8])
+def test_the_mean_over_views_does_not_care_how_a_ship_lies(views: int) -> None:
+    bundle = fake_bundle()
+    engine = TorchEngine(
+        ShiftBundle(bundle.card, bundle.weights, bundle.path),
+        device=torch.device("cpu"), bf16=False, batch_size=1, views=views,
+    )  # fmt: skip
+    images = torch.rand(1, 1, 4, 6)
+    scores = torch.from_numpy(engine.collect(engine.submit(images)))
+    same = [
+        torch.allclose(view.undo(torch.from_numpy(engine.collect(engine.submit(view.apply(images))))), scores)
+        for view in VIEWS
+    ]
+    assert all(same[:views])  # the first views are a group: each of them only orders the others anew
+    assert all(same) == (views == 8)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
