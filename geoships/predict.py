@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import shapely
+import torch
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
@@ -24,6 +25,7 @@ from geoships.errors import OutputError
 from geoships.memory import release_memory, share_memory
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card
+from geoships.model.choice import choose_model
 from geoships.model.engine import Engine, TorchEngine, choose_batch_size, choose_device, has_fast_bf16, run
 from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
 from geoships.output.kept import KeptShip, ShipFilter
@@ -31,6 +33,7 @@ from geoships.output.raster import MaskSink, RasterSink, ScoreSink
 from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.stitch import RowBand, Stitcher
 from geoships.scene.area import Area, read_area
+from geoships.scene.describe import scene_header
 from geoships.scene.georeference import Georeference
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.resample import Ratio, ratio, resample
@@ -189,10 +192,14 @@ def open_task(scene: str | Path, *, config: PredictConfig, model: Bundle | None 
 
     scene, config, model: as for `predict`. Raises GeoshipsError.
     """
-    bundle = model or load_bundle(config.model)
+    chosen = None
+    if model is None and config.model is None:
+        bands, pixel_size = scene_header(scene, trust_vrt=config.trust_vrt)
+        chosen = choose_model(bands, config.gsd or pixel_size, config.bands)
+    bundle = model or load_bundle(chosen.path if chosen else config.model)
     bundle.require_segmentation()
-    with open_scene(scene, bundle.card.bands, reading(config)) as opened:
-        yield Task(opened, bundle, config)
+    with open_scene(scene, bundle.card.bands, reading(config), bundle.card.optional) as opened:
+        yield Task(opened, bundle, config, why=chosen.why if chosen else "as asked for")
 
 
 def reading(config: PredictConfig) -> Reading:
@@ -201,10 +208,10 @@ def reading(config: PredictConfig) -> Reading:
 
 
 class Task:
-    """One scene, one model, and all that follows from the two; see `open_task`."""
+    """One scene, one model, and all that follows from the two; see `open_task`. why: the model was taken."""
 
-    def __init__(self, scene: Scene, bundle: Bundle, config: PredictConfig) -> None:
-        self.scene, self.bundle, self.config = scene, bundle, config
+    def __init__(self, scene: Scene, bundle: Bundle, config: PredictConfig, why: str) -> None:
+        self.scene, self.bundle, self.config, self.why = scene, bundle, config, why
         self.georeference: Georeference = scene.georeference
         self.threshold = config.threshold or bundle.card.threshold
         self.area: Area | None = read_area(config.area, scene.georeference) if config.area else None
@@ -245,6 +252,7 @@ class Task:
         """Tell of the scene, and of what was assumed to read it."""
         scene = self.scene
         progress.start(scene.name, self.georeference.height * self.georeference.width)
+        progress.note(f"model: {self.bundle.card.name} ({self.why})")
         progress.note(f"bands: {scene.bands.how}")
         progress.note(f"reflectance: {scene.radiometry.origin}")
         if any(ratio.model != ratio.scene for ratio in self.ratios):
@@ -259,13 +267,25 @@ class Task:
         stitcher = Stitcher(*self.scene.window.shape)
         turn = -1 if self.georeference.south_up else 1  # the model sees every scene with north up
         with closing(stream_tiles(self.scene, self.plan, self.ratios, self.area)) as tiles:
-            for sample, scores in run(self._engine(), _turned(tiles, turn)):
+            for sample, scores in run(self._engine(), self._completed(_turned(tiles, turn))):
                 window = Window(*sample["window"].tolist())
                 rows, columns = self.plan.weights(_tile_at(self.plan, window))
                 yield from stitcher.add(
                     window, resample(scores[::turn], window.shape), sample["valid"].numpy(), rows[:, None] * columns
                 )
         yield from stitcher.finish()
+
+    def _completed(self, tiles: Iterator[Sample]) -> Iterator[Sample]:
+        """Tiles with all bands of the model; those that the scene lacks have their neutral value."""
+        card = self.bundle.card
+        present = [card.bands.index(band) for band in self.scene.wanted]
+        neutral = torch.tensor(card.input.neutral)[:, None, None]
+        for sample in tiles:
+            if len(present) < len(card.bands):
+                image = neutral.repeat(1, *sample["image"].shape[1:])
+                image[present] = sample["image"]
+                sample = {**sample, "image": image}
+            yield sample
 
     def _engine(self) -> Engine:
         config = self.config

@@ -245,3 +245,23 @@ def test_an_area_beside_the_scene_is_an_error(tmp_path: Path) -> None:
     geopandas.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)], crs=4326).to_file(tmp_path / "area.gpkg")
     with pytest.raises(GeoshipsError, match="outside the scene"):
         predict(tmp_path / "scene.tif", config=PredictConfig(area=tmp_path / "area.gpkg"), model=fake_bundle())
+
+
+def test_a_scene_may_lack_bands_that_the_model_can_do_without(tmp_path: Path) -> None:
+    ship_scene(tmp_path / "scene.tif")
+    scaling = [{"mean": 0.3, "stddev": 1}, {"mean": 0, "stddev": 1}]
+    entry = {
+        "bands": ("nir", "red"),
+        "input": {"shape": (-1, 2, -1, -1)},
+        "value_scaling": scaling,
+        "pre_processing_function": {"expression": "sqrt"},
+    }
+    card = {"mlm:input": [entry]}
+    with pytest.raises(SceneError, match="has no nir"):
+        predict(tmp_path / "scene.tif", model=fake_bundle(**card))
+    model = fake_bundle(**card, **{"geoships:optional_bands": ("nir",)})
+    result = predict(tmp_path / "scene.tif", model=model, scores=tmp_path / "scores.tif")
+    assert "without nir" in result.bands
+    with rasterio.open(tmp_path / "scores.tif") as dataset:
+        scores = dataset.read(1)[dataset.read_masks(1) > 0]
+    assert set(scores) == {0}  # the neutral value becomes 0, whose score is far below one half

@@ -10,7 +10,7 @@ import typer
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", help="Installed model, bundle folder or bundle zip.", show_default="the default model"
+        "--model", "-m", help="Installed model, bundle folder or bundle zip.", show_default="by bands and pixel size"
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]

@@ -137,7 +137,7 @@ def _run(jobs: Sequence[Job], config: PredictConfig, progress: Lines) -> tuple[l
     from geoships.model.bundle import load_bundle
     from geoships.predict import predict
 
-    bundle = load_bundle(config.model)
+    bundle = load_bundle(config.model) if config.model else None  # else each scene gets the one that suits it
     done, failed = [], []
     for job in jobs:
         try:

@@ -117,11 +117,16 @@ class Gamma(Range):
 
 
 class BandDropout(Step):
-    """Takes one to `most` bands away: the network sees their mean instead; `keep` bands always stay."""
+    """Takes bands away: the network sees their mean instead.
+
+    most: one to so many are taken at random, but none of `keep`.
+    subsets: the bands of other sensors; where there are some, half of these crops keep one subset and lose the rest.
+    """
 
     p: Share = 0.15
     most: Annotated[int, Field(ge=1)] = 1
     keep: tuple[str, ...] = ()
+    subsets: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
 
 
 class Augment(Part):

@@ -13,7 +13,7 @@ from geoships.config.files import read_settings
 class PredictConfig(BaseModel):
     """How ships are looked for; every field has a default that suits a georeferenced Sentinel-2 scene.
 
-    model: name of an installed model, or path of a bundle; None: the default model.
+    model: name of an installed model, or path of a bundle; None: the installed one that suits the scene.
     threshold: score from which on a pixel is ship; None: the model's own.
     min_area: smallest ship in square metres.
     max_hole: holes in a ship up to this size in square metres are filled.

@@ -210,6 +210,14 @@ class TrainConfig(Part):
                 raise ValueError(f"input.{name} has {len(values)} values for {len(self.data.bands)} bands")
         return self
 
+    @model_validator(mode="after")
+    def _dropout_of_own_bands(self) -> TrainConfig:
+        step = self.augment.band_dropout
+        named = {band for subset in step.subsets for band in subset} | set(step.keep) if step else set()
+        if unknown := sorted(named - set(self.data.bands)):
+            raise ValueError(f"augment.band_dropout names {', '.join(unknown)}, which are not among data.bands")
+        return self
+
 
 def train_config(file: Path, settings: tuple[str, ...] = ()) -> TrainConfig:
     """Settings of a YAML file, with texts like ``optimiser.rate=3e-4`` on top.

@@ -57,6 +57,12 @@ class ModelInput(_Part):
             )
         return self
 
+    @property
+    def neutral(self) -> tuple[float, ...]:
+        """For each band, the reflectance that becomes 0 before the network: what stands for an absent band."""
+        root = self.pre_processing_function.expression == "sqrt"
+        return tuple(band.mean**2 if root else band.mean for band in self.value_scaling)
+
 
 class ModelClass(_Part):
     """One class that the network tells apart."""
@@ -92,6 +98,7 @@ class Card(_Part):
         Neural Networks); 1: scores as the network was trained to give them.
     halo: context in model pixels that a score needs from each side of a tile.
     step: model pixels that the network's deepest level turns into one; tiles are multiples of it.
+    optional: bands that a scene may lack; the network then gets `ModelInput.neutral` in their place.
     """
 
     name: Annotated[str, Field(alias="mlm:name")]
@@ -109,6 +116,7 @@ class Card(_Part):
     temperature: Annotated[float, Field(alias="geoships:temperature", gt=0, allow_inf_nan=False)] = 1.0
     halo: Annotated[int, Field(alias="geoships:halo", ge=0)]
     step: Annotated[int, Field(alias="geoships:step", ge=1)] = 32
+    optional: Annotated[tuple[str, ...], Field(alias="geoships:optional_bands")] = ()
     network: Annotated[Network, Field(alias="geoships:network")]
     training_data: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:training_data")] = ()
     metrics: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:metrics")] = ()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from pathlib import Path
 
 from rasterio.io import DatasetReader
 
-from geoships.scene.bands import common_names, describe_bands
+from geoships.scene.bands import BandDescription, common_names, describe_bands
 from geoships.scene.georeference import Georeference, georeference_of
 from geoships.scene.source import gdal_env, open_dataset, resolve
 
@@ -32,6 +33,17 @@ def describe_scene(name: str | Path, *, trust_vrt: bool = False) -> dict[str, ob
             "blocks": f"{dataset.block_shapes[0][1]} columns x {dataset.block_shapes[0][0]} rows",
             "overviews": ", ".join(map(str, dataset.overviews(1))) or "none",
         }
+
+
+def scene_header(name: str | Path, *, trust_vrt: bool = False) -> tuple[tuple[BandDescription, ...], float | None]:
+    """The bands of a raster, and its pixel size in metres: the geometric mean of both sides, None if not known.
+
+    Raises SceneError when it cannot be opened safely.
+    """
+    source = resolve(name, trust_vrt=trust_vrt)
+    with gdal_env(source), open_dataset(source) as dataset:
+        size = georeference_of(dataset).pixel_size()
+        return describe_bands(dataset), None if size is None else sqrt(size[0] * size[1])
 
 
 def _bands(dataset: DatasetReader) -> list[str]:

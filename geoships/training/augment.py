@@ -103,11 +103,18 @@ def gamma(image: Image, step: Gamma, rng: np.random.Generator) -> Image:
 
 def drop_bands(image: Image, step: BandDropout, bands: Sequence[str], rng: np.random.Generator) -> Image:
     """Mark bands as absent (NaN); one band at least stays."""
-    free = [index for index, band in enumerate(bands) if band not in step.keep and np.isfinite(image[index, 0, 0])]
-    present = sum(bool(np.isfinite(band[0, 0])) for band in image)
-    count = min(int(rng.integers(1, step.most + 1)), len(free), present - 1)
+    present = np.array([bool(np.isfinite(band[0, 0])) for band in image])
+    if step.subsets and rng.random() < 0.5:
+        subset = step.subsets[rng.integers(len(step.subsets))]
+        lost = present & ~np.isin(bands, subset)
+    else:
+        free = np.flatnonzero(present & ~np.isin(bands, step.keep))
+        count = min(int(rng.integers(1, step.most + 1)), len(free), int(present.sum()) - 1)
+        lost = np.isin(np.arange(len(bands)), rng.permutation(free)[:count])
+    if lost.sum() == present.sum():
+        return image
     image = image.copy()
-    image[rng.permutation(free)[:count].astype(np.intp)] = np.nan
+    image[lost] = np.nan
     return image
 
 

@@ -127,6 +127,7 @@ def make_card(config: TrainConfig, data: ShipData, network: nn.Module, *, halo: 
             "geoships:threshold": threshold,
             "geoships:halo": halo,
             "geoships:step": _step(network),
+            "geoships:optional_bands": config.data.optional,
             "geoships:network": {
                 "decoder": config.network.decoder,
                 "encoder": config.network.encoder,
