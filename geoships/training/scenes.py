@@ -103,6 +103,8 @@ def _entries(entry: SceneFiles | str, data: Data) -> list[SceneFiles]:
     if isinstance(entry, SceneFiles):
         return [entry]
     assert data.labels is not None  # the settings see to it
+    if data.ignore and not (data.root / data.ignore).is_dir():
+        raise GeoshipsError(f"data.ignore: there is no folder {data.root / data.ignore}")
     found = [path for path in sorted(data.root.glob(entry)) if not path.stem.endswith("_mask")]
     if not found:
         raise GeoshipsError(f"data.scenes: no file matches {data.root / entry}")
@@ -113,7 +115,7 @@ def _entries(entry: SceneFiles | str, data: Data) -> list[SceneFiles]:
             raise GeoshipsError(
                 f"no labels of {path} in {data.root / data.labels}; name them as the scene, or leave it out"
             )
-        ignore = find_layer(data.ignore, path) if data.ignore else None
+        ignore = find_layer(data.root / data.ignore, path) if data.ignore else None
         entries.append(SceneFiles(scene=str(path), labels=labels, ignore=ignore))
     return entries
 
