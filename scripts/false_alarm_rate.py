@@ -3,8 +3,8 @@
     uv run python scripts/false_alarm_rate.py SCENE... --labels FOLDER [--ignore FOLDER] [--bundle BUNDLE]
     uv run python scripts/false_alarm_rate.py SCENE... --labels FOLDER [--ignore FOLDER] --crossval RUN
 
-The second judges each scene by the model of the fold that left it out. Open sea is water at least 1 km from land; inland
-is land at least 500 m from water bodies of 1 square kilometre and more; both are told by the scene's own green and
+The second judges each scene by the model of the fold that left it out. Open sea is water at least 1 km from land;
+inland is land at least 500 m from water bodies of 1 square kilometre and more; both are told by the scene's green and
 infrared. Found ships that touch a labelled one, or lie mostly in the ignore layer, are no false ones.
 """
 
