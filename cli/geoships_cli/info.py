@@ -72,6 +72,7 @@ def _card_facts(card: Card) -> dict[str, object]:
         "network": f"{card.network.decoder} over {card.network.encoder}",
         "parameters": f"{card.total_parameters / 1e6:.2f} M",
         "bands": ", ".join(card.bands),
+        "bands that may be absent": ", ".join(card.optional) or "none",
         "pixel size": f"{low:g} to {high:g} m; others are resampled to {card.gsd:g} m",
         "threshold": card.threshold,
         "temperature": card.temperature,
