@@ -214,6 +214,7 @@ class Task:
         self.scene, self.bundle, self.config, self.why = scene, bundle, config, why
         self.georeference: Georeference = scene.georeference
         self.threshold = config.threshold or bundle.card.threshold
+        self.min_peak = bundle.card.min_peak if config.min_peak is None else config.min_peak
         self.area: Area | None = read_area(config.area, scene.georeference) if config.area else None
         self.pixel_size, assumed = _pixel_size(scene.georeference, config.gsd, bundle.card)
         self.warnings = (*scene.warnings, *([assumed] if assumed else []))
@@ -243,9 +244,11 @@ class Task:
         return ships
 
     def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
-        """Clean and measure whole ships, and return those that are large enough, in reading order."""
+        """Clean and measure whole ships, and return those that are large and certain enough, in reading order."""
         config = self.config
-        kept = ShipFilter(self.georeference, self.pixel_size, config.min_area, config.max_hole, config.simplify)
+        kept = ShipFilter(
+            self.georeference, self.pixel_size, config.min_area, config.max_hole, config.simplify, self.min_peak
+        )
         return kept.keep(sorted(ships, key=lambda ship: ship.first_pixel))
 
     def announce(self, progress: Progress) -> None:
@@ -293,7 +296,13 @@ class Task:
         pixels = self.ratios[0].to_model(height) * self.ratios[1].to_model(width)
         batch_size = config.batch_size or min(len(self.plan), choose_batch_size(self.device, pixels))
         bf16 = config.precision == "bf16" or (config.precision == "auto" and has_fast_bf16(self.device))
-        return TorchEngine(self.bundle, device=self.device, bf16=bf16, batch_size=batch_size, views=config.views)
+        return TorchEngine(
+            self.bundle,
+            device=self.device,
+            bf16=bf16,
+            batch_size=batch_size,
+            views=config.views or self.bundle.card.views,
+        )
 
     def _sinks(self, paths: dict[str, Path]) -> Iterator[RasterSink]:
         tags = {"software": "geoships", "model": self.bundle.card.name, "threshold": str(self.threshold)}

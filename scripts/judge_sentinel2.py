@@ -44,11 +44,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--cities", nargs="+", required=True)
     parser.add_argument("--threshold", type=float)
-    parser.add_argument("--views", type=int, default=1, help="see `geoships predict --help`")
+    parser.add_argument("--min-peak", type=float, help="see `geoships predict --help`")
+    parser.add_argument("--views", type=int, help="see `geoships predict --help`")
     parser.add_argument("--out", type=Path, help="write the figures as JSON, for the card")
     options = parser.parse_args()
     bundle = load_bundle(options.bundle)
-    config = predict_config(threshold=options.threshold, views=options.views)
+    config = predict_config(threshold=options.threshold, views=options.views, min_peak=options.min_peak)
     rows = {city: judge(bundle, options.data / "images" / f"{city}.tif", config) for city in options.cities}
     first, *rest = rows.values()
     total = first

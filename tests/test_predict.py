@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -13,6 +14,7 @@ from rasterio.control import GroundControlPoint
 from scenes import SHIPS, UTM, ship_scene
 
 from geoships import GeoshipsError, OutputError, PredictConfig, SceneError, predict
+from geoships.model.engine import TorchEngine
 from geoships.scene.blocks import Pixels
 from geoships.scene.reader import Scene
 from geoships.scene.windows import Window
@@ -168,6 +170,37 @@ def test_small_ships_are_dropped_after_they_are_joined(tmp_path: Path) -> None:
     result = predict(tmp_path / "scene.tif", config=config, model=fake_bundle())
     assert result.ships.id.tolist() == [1, 2, 3]
     assert result.ships.area_m2.min() > 5000
+
+
+def test_a_ship_has_to_reach_the_least_peak(tmp_path: Path) -> None:
+    ship_scene(tmp_path / "scene.tif")
+    with rasterio.open(tmp_path / "scene.tif", "r+") as dataset:
+        stored = dataset.read(1)
+        stored[20:24, 30:50] = 5500  # 0.55: above the threshold, with a score of 0.73
+        stored[90:120, 60:65] = 5500
+        stored[100, 62] = 9000
+        dataset.write(stored, 1)
+    found = [
+        len(predict(tmp_path / "scene.tif", model=fake_bundle(**card), config=PredictConfig(min_peak=peak)).ships)
+        for peak, card in ((None, {}), (0.9, {}), (None, {"geoships:min_peak": 0.9}), (0.7, {"geoships:min_peak": 0.9}))
+    ]
+    assert found == [4, 3, 3, 4]
+
+
+def test_views_come_from_the_settings_or_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ship_scene(tmp_path / "scene.tif")
+    used = []
+
+    class Noted(TorchEngine):
+        def __init__(self, *args: Any, views: Any, **options: Any) -> None:
+            used.append(views)
+            super().__init__(*args, views=views, **options)
+
+    monkeypatch.setattr("geoships.predict.TorchEngine", Noted)
+    for views, card in ((None, {}), (None, {"geoships:views": 4}), (8, {"geoships:views": 4})):
+        result = predict(tmp_path / "scene.tif", model=fake_bundle(**card), config=PredictConfig(views=views))
+        assert len(result.ships) == 4
+    assert used == [1, 4, 8]
 
 
 def test_each_block_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

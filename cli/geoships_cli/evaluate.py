@@ -44,6 +44,7 @@ def evaluate(
     threshold: Annotated[
         float | None, typer.Option(help="Score from which on a pixel is ship.", show_default="the model's own")
     ] = None,
+    min_peak: options.MinPeak = None,
     gsd: Annotated[float | None, typer.Option(help="Pixel size in metres.", show_default="from the scene")] = None,
     bands: options.Bands = None,
     scale: options.Scale = None,
@@ -66,8 +67,8 @@ def evaluate(
 
     check_folder(out)
     config = predict_config(
-        settings, model=bundle, threshold=threshold, gsd=gsd, bands=options.split_bands(bands), scale=scale,
-        offset=offset, sensor=sensor, trust_vrt=trust_vrt or None, device=device, views=views,
+        settings, model=bundle, threshold=threshold, min_peak=min_peak, gsd=gsd, bands=options.split_bands(bands),
+        scale=scale, offset=offset, sensor=sensor, trust_vrt=trust_vrt or None, device=device, views=views,
     )  # fmt: skip
     with closing(progress_display(quiet=quiet)) as progress:
         result = evaluate(

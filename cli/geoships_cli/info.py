@@ -75,6 +75,8 @@ def _card_facts(card: Card) -> dict[str, object]:
         "bands that may be absent": ", ".join(card.optional) or "none",
         "pixel size": f"{low:g} to {high:g} m; others are resampled to {card.gsd:g} m",
         "threshold": card.threshold,
+        "least peak of a ship": card.min_peak,
+        "views": card.views,
         "temperature": card.temperature,
         "training data": [f"{source.get('name')} ({source.get('license')})" for source in card.training_data],
         "metrics": [json.dumps(metric) for metric in card.metrics],

@@ -20,6 +20,9 @@ Views = Annotated[
         help="Mean score over 1, 2, 4 or 8 ways to turn and mirror a tile; as many times the work.", show_default="1"
     ),
 ]
+MinPeak = Annotated[
+    float | None, typer.Option(help="Score that one pixel of a ship has to reach.", show_default="the model's own")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
 Bands = Annotated[

@@ -49,6 +49,7 @@ def predict(
     threshold: Annotated[
         float | None, typer.Option(help="Score from which on a pixel is ship.", show_default="the model's own")
     ] = None,
+    min_peak: options.MinPeak = None,
     min_area: Annotated[float | None, typer.Option(help="Smallest ship in square metres.", show_default="300")] = None,
     max_hole: Annotated[
         float | None, typer.Option(help="Fill holes up to this size in square metres.", show_default="500")
@@ -78,10 +79,10 @@ def predict(
     from geoships.config import predict_config
 
     config = predict_config(
-        settings, model=model, threshold=threshold, min_area=min_area, max_hole=max_hole, simplify=simplify, area=area,
-        gsd=gsd, bands=options.split_bands(bands), scale=scale, offset=offset, sensor=sensor,
-        trust_vrt=trust_vrt or None, device=device, precision=precision, views=views, tile_size=tile_size,
-        batch_size=batch_size,
+        settings, model=model, threshold=threshold, min_peak=min_peak, min_area=min_area, max_hole=max_hole,
+        simplify=simplify, area=area, gsd=gsd, bands=options.split_bands(bands), scale=scale, offset=offset,
+        sensor=sensor, trust_vrt=trust_vrt or None, device=device, precision=precision, views=views,
+        tile_size=tile_size, batch_size=batch_size,
     )  # fmt: skip
     if out_dir:
         _make_folder(out_dir)

@@ -15,6 +15,7 @@ class PredictConfig(BaseModel):
 
     model: name of an installed model, or path of a bundle; None: the installed one that suits the scene.
     threshold: score from which on a pixel is ship; None: the model's own.
+    min_peak: score that one pixel of a ship has to reach; None: the model's own.
     min_area: smallest ship in square metres.
     max_hole: holes in a ship up to this size in square metres are filled.
     simplify: outlines may move by this many metres to have fewer corners; 0: exact pixel edges.
@@ -26,7 +27,8 @@ class PredictConfig(BaseModel):
     trust_vrt: open a VRT whatever files it refers to.
     device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     precision: ``auto`` takes bfloat16 where the processor has it.
-    views: the score is the mean over so many ways to turn and mirror a tile; each costs one run of the model.
+    views: the score is the mean over so many ways to turn and mirror a tile, each of which costs one run of
+        the model; None: the model's own.
     tile_size: greatest tile in model pixels; None: chosen for the machine.
     batch_size: tiles in a batch; None: chosen for the machine.
     """
@@ -35,6 +37,7 @@ class PredictConfig(BaseModel):
 
     model: str | None = None
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    min_peak: Annotated[float, Field(ge=0, lt=1)] | None = None
     min_area: Annotated[float, Field(ge=0)] = 300.0
     max_hole: Annotated[float, Field(ge=0)] = 500.0
     simplify: Annotated[float, Field(ge=0)] = 0.0
@@ -47,7 +50,7 @@ class PredictConfig(BaseModel):
     trust_vrt: bool = False
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    views: Literal[1, 2, 4, 8] = 1
+    views: Literal[1, 2, 4, 8] | None = None
     tile_size: Annotated[int, Field(ge=64, le=8192)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
 

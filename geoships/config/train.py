@@ -175,12 +175,15 @@ class BundleSettings(Part):
 
     halo: context in model pixels that a score needs; None: measured on the trained network.
     threshold: score from which on a pixel is ship; None: the best on the validation data, else 0.5.
+    min_peak: score that one pixel of a ship has to reach. views: see PredictConfig.
     """
 
     description: str = ""
     licence: str = "proprietary"
     halo: Annotated[int, Field(ge=0)] | None = None
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    min_peak: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    views: Literal[1, 2, 4, 8] = 1
     training_data: tuple[dict[str, Any], ...] = ()
 
 

@@ -24,7 +24,7 @@ from geoships.model.bundle import Bundle
 Figures = dict[str, Any]
 
 IOUS = (0.1, 0.3, 0.5)
-SETTINGS = {"min_area", "max_hole", "simplify", "gsd", "bands", "scale", "offset", "sensor"}
+SETTINGS = {"min_peak", "views", "min_area", "max_hole", "simplify", "gsd", "bands", "scale", "offset", "sensor"}
 _DECIMALS = 5
 
 

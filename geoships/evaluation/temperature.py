@@ -27,7 +27,8 @@ def store_temperature(evaluation: Evaluation) -> Card:
 def tempered_card(card: Card, temperature: float) -> Card:
     """A card whose model divides its logits by `temperature` on top of what it did.
 
-    The threshold moves along, so that the same pixels are ship as before.
+    Threshold and least peak move along, so that the same pixels are ship as before.
     """
-    threshold = float(expit(logit(card.threshold) / temperature))
-    return card.model_copy(update={"temperature": card.temperature * temperature, "threshold": threshold})
+    threshold, min_peak = (float(expit(logit(score) / temperature)) for score in (card.threshold, card.min_peak))
+    moved = {"temperature": card.temperature * temperature, "threshold": threshold, "min_peak": min_peak}
+    return card.model_copy(update=moved)

@@ -93,7 +93,8 @@ class Card(_Part):
     """All that is known of a model.
 
     gsd: ground sample distance in metres that scenes are brought to when theirs is outside `gsd_range`.
-    threshold: score from which on a pixel is ship.
+    threshold: score from which on a pixel is ship. min_peak: score that one pixel of a ship has to reach.
+    views: scores are the mean over so many ways to turn and mirror a tile.
     temperature: logits are divided by it before they become scores (Guo et al. 2017, On Calibration of Modern
         Neural Networks); 1: scores as the network was trained to give them.
     halo: context in model pixels that a score needs from each side of a tile.
@@ -113,6 +114,8 @@ class Card(_Part):
     gsd: Positive
     gsd_range: Annotated[tuple[Positive, Positive], Field(alias="geoships:gsd_range")]
     threshold: Annotated[float, Field(alias="geoships:threshold", gt=0, lt=1)] = 0.5
+    min_peak: Annotated[float, Field(alias="geoships:min_peak", ge=0, lt=1)] = 0.0
+    views: Annotated[Literal[1, 2, 4, 8], Field(alias="geoships:views")] = 1
     temperature: Annotated[float, Field(alias="geoships:temperature", gt=0, allow_inf_nan=False)] = 1.0
     halo: Annotated[int, Field(alias="geoships:halo", ge=0)]
     step: Annotated[int, Field(alias="geoships:step", ge=1)] = 32

@@ -32,6 +32,8 @@ class ShipFilter:
     pixel_size: metres of the central pixel (across, down).
     min_area: smallest ship, and max_hole: largest hole that is filled, in square metres.
     simplify: metres that an outline may move to have fewer corners.
+    min_peak: score that one pixel of a ship has to reach. With the lower threshold of the mask this is hysteresis
+        thresholding (Canny 1986, A computational approach to edge detection).
     """
 
     georeference: Georeference
@@ -39,10 +41,11 @@ class ShipFilter:
     min_area: float
     max_hole: float
     simplify: float
+    min_peak: float = 0.0
 
     def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
-        """Return the ships of at least the minimum area, in their order."""
-        cleaned = map(self._clean, ships)
+        """Return the ships of at least the minimum area and peak, in their order."""
+        cleaned = (self._clean(ship) for ship in ships if ship.peak >= self.min_peak)
         return [kept for kept in cleaned if self._area(kept) >= self.min_area]
 
     def _clean(self, ship: Ship) -> KeptShip:

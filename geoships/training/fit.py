@@ -125,6 +125,8 @@ def make_card(config: TrainConfig, data: ShipData, network: nn.Module, *, halo: 
             "gsd": config.data.gsd,
             "geoships:gsd_range": config.data.gsd_range,
             "geoships:threshold": threshold,
+            "geoships:min_peak": settings.min_peak,
+            "geoships:views": settings.views,
             "geoships:halo": halo,
             "geoships:step": _step(network),
             "geoships:optional_bands": config.data.optional,

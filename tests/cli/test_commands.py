@@ -1,3 +1,4 @@
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -10,12 +11,17 @@ from geoships_cli.app import main
 from scenes import ship_scene
 
 from geoships.model import bundle as bundles
+from geoships.model.choice import ModelChoice
+
+pipeline = importlib.import_module("geoships.predict")  # the attribute of that name is the function
 
 
 @pytest.fixture
 def geoships(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs the command with a fake model; returns exit code, stdout and stderr."""
-    monkeypatch.setattr(bundles, "load_bundle", lambda _=None: fake_bundle())
+    for where in (bundles, pipeline):
+        monkeypatch.setattr(where, "load_bundle", lambda _=None: fake_bundle())
+    monkeypatch.setattr(pipeline, "choose_model", lambda *_: ModelChoice(Path("fake"), "the only one"))
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["geoships", *map(str, arguments)])
@@ -35,6 +41,7 @@ def test_predict_writes_and_says_what_it_did(geoships, tmp_path: Path) -> None:
     code, out, err = geoships("predict", tmp_path / "scene.tif", "--out", tmp_path / "s.geojson", "--device", "cpu")
     assert code == 0
     assert "4 ships" in out
+    assert "model: fake (the only one)" in err
     assert "bands: red=1 (B04)" in err
     assert (tmp_path / "s.geojson").exists()
 
