@@ -16,6 +16,7 @@ from geoships.config.train import SceneFiles
 from geoships.errors import GeoshipsError
 from geoships.evaluation.evaluation import Evaluation, evaluate
 from geoships.evaluation.figures import totals_by_scene
+from geoships.evaluation.outcomes import write_outcomes
 from geoships.evaluation.report import write_report
 from geoships.evaluation.tables import by_scene
 from geoships.model.bundle import Bundle
@@ -63,6 +64,7 @@ def cross_validate(
         judged = [entry for entry in entries if group_of(entry) in held]
         evaluation = _judge(config, judged, bundle, threshold)
         write_report(evaluation, folder / "evaluation", pictures=False)
+        write_outcomes(evaluation, folder / "evaluation" / "ships")
         evaluations.append(evaluation)
     return _write(CrossValidation(parts, *_summary(evaluations)), out)
 

@@ -371,11 +371,11 @@ def _frame(ships: Sequence[KeptShip], task: Task) -> GeoDataFrame:
         }
         for number, kept in enumerate(ships, 1)
     ]
-    polygons = _on_map([kept.polygon for kept in ships], task.georeference)
+    polygons = on_map([kept.polygon for kept in ships], task.georeference)
     return ships_frame(rows, polygons, task.georeference.crs if task.placed else None)
 
 
-def _on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list[BaseGeometry]:
+def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list[BaseGeometry]:
     """Polygons in pixel coordinates brought to map coordinates."""
 
     def place(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import geopandas
 import pytest
 import torch
 from labelled import BANDS, write_scene
@@ -50,6 +51,9 @@ def test_each_scene_is_judged_by_a_model_that_never_saw_it_and_a_second_run_trai
         assert set(card["geoships:trained_on"]) == {"east", "north", "west"} - set(held)
         figures = json.loads((out / f"fold-{number}" / "evaluation" / "metrics.json").read_text())
         assert set(figures["scenes"]) == set(held)
+        ships = geopandas.read_file(out / f"fold-{number}" / "evaluation" / "ships" / f"{held[0]}.geojson")
+        assert set(ships.outcome) <= {"right", "false", "missed"}
+        assert (ships.outcome != "false").sum() == 14
     weights = out / "fold-1" / "bundle" / "model.safetensors"
     before, written = load_file(weights), weights.stat().st_mtime_ns
     second = cross_validate(config, out, groups=("east", "west"), quiet=True)

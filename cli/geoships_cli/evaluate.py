@@ -32,6 +32,9 @@ def evaluate(
     land: Annotated[
         list[Path] | None, typer.Option(help=f"Land, polygons or masks, for the distance to it: {_PAIRED}.")
     ] = None,
+    ships: Annotated[
+        Path | None, typer.Option(help="Folder for SCENE.geojson of all found and missed ships, with their outcome.")
+    ] = None,
     pictures: Annotated[
         bool, typer.Option("--pictures/--no-pictures", help="Show cuts of the scenes in report.html.")
     ] = True,
@@ -60,12 +63,13 @@ def evaluate(
     if store_temperature:
         _refuse_installed(bundle)
     from geoships.config import predict_config
-    from geoships.evaluation import evaluate, write_report
+    from geoships.evaluation import evaluate, write_outcomes, write_report
     from geoships.evaluation import store_temperature as store
     from geoships.evaluation.report import check_folder
     from geoships.model.bundle import load_bundle
 
-    check_folder(out)
+    for folder in (out, *([ships] if ships else [])):
+        check_folder(folder)
     config = predict_config(
         settings, model=bundle, threshold=threshold, min_peak=min_peak, gsd=gsd, bands=options.split_bands(bands),
         scale=scale, offset=offset, sensor=sensor, trust_vrt=trust_vrt or None, device=device, views=views,
@@ -76,6 +80,9 @@ def evaluate(
             progress=progress,
         )  # fmt: skip
     files = write_report(result, out, pictures=pictures)
+    if ships:
+        write_outcomes(result, ships)
+        files["ships"] = ships
     card = store(result) if store_temperature else None
     if as_json:
         typer.echo(json.dumps(_summary(result, files)))

@@ -108,8 +108,8 @@ class Crops(Part):
 
     size: pixels of the network's input, a multiple of 32. count: crops in an epoch.
     around_ship: share of crops that hold a ship. hard: share of the others that lie around a false alarm
-    (`hard_examples`, a vector file or a folder of them by scene). evenly: 0 draws scenes by their
-    number of ships, 1 all alike.
+    (`hard_examples`, a vector file or a folder of them by scene, such as `geoships evaluate --ships` writes).
+    evenly: 0 draws scenes by their number of ships, 1 all alike.
     """
 
     size: Annotated[int, Field(ge=32, le=2048, multiple_of=32)] = 192

@@ -22,6 +22,7 @@ from geoships.output.attributes import Measures, measure
 from geoships.output.kept import KeptShip
 from geoships.output.ships import Ship, ShipBuilder
 from geoships.predict import Progress, Task, open_task
+from geoships.scene.georeference import Georeference
 from geoships.scene.labels import Labels, read_labels
 from geoships.scene.windows import Window
 
@@ -40,12 +41,14 @@ class LabelledShip:
 class JudgedScene:
     """What a model finds in a scene beside what is there.
 
+    georeference: of the scene.
     found: exactly the ships that `geoships.predict` returns. labels: the labelled ones. comparison: of the two.
     label_land, found_land: metres of each from land; None without a land layer.
     scores: of the pixels. curve: ships at each of the scores' thresholds, matched one to one at CURVE_IOU.
     """
 
     files: LabelledScene
+    georeference: Georeference
     found: tuple[KeptShip, ...]
     labels: tuple[LabelledShip, ...]
     comparison: Comparison
@@ -78,6 +81,7 @@ def judge_scene(
 
         return JudgedScene(
             files=files,
+            georeference=task.georeference,
             found=kept[own],
             labels=tuple(LabelledShip(ship, measure(ship, task.georeference)) for ship in map(_polygon, labels.ships)),
             comparison=compared[own],

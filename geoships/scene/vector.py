@@ -14,13 +14,16 @@ from geoships.errors import SceneError
 from geoships.scene.georeference import Georeference
 
 
-def read_polygons(path: Path, georeference: Georeference, what: str) -> list[BaseGeometry]:
+def read_polygons(
+    path: Path, georeference: Georeference, what: str, only: tuple[str, str] | None = None
+) -> list[BaseGeometry]:
     """Polygons and multipolygons of a vector file in any CRS, valid, in pixel coordinates (column, row).
 
     A file without a CRS is taken as pixel coordinates if the scene is not placed on Earth, and as
     the scene's map coordinates otherwise.
 
     what: names the file in errors, such as ``the area of interest``.
+    only: a column and the value of the rows that count; a file without this column counts whole.
     Raises SceneError for files that cannot be read or reach off the scene's map projection.
     """
     import geopandas
@@ -29,6 +32,8 @@ def read_polygons(path: Path, georeference: Georeference, what: str) -> list[Bas
         frame = geopandas.read_file(path)
     except Exception as error:  # pyogrio and fiona raise errors of their own, without a common base
         raise SceneError(f"cannot read {what} {path}: {error}") from error
+    if only and only[0] in frame:
+        frame = frame[frame[only[0]] == only[1]]
     crs = None if frame.crs is None else CRS.from_user_input(frame.crs)
     polygons = [g for g in frame.geometry if g is not None and g.geom_type in ("Polygon", "MultiPolygon")]
     polygons = [_to_pixels(shapely.make_valid(g), crs, georeference) for g in polygons if not g.is_empty]

@@ -184,7 +184,10 @@ def _recipe(config: TrainConfig, scenes: Sequence[LabelledScene]) -> Recipe:
 
 
 def _hard_examples(scene: LabelledScene, config: TrainConfig) -> list[shapely.Geometry]:
-    """Places of a scene that look like ships and are none; those in ignored parts are left out."""
+    """Places of a scene that look like ships and are none; those in ignored parts are left out.
+
+    Of a file that `geoships evaluate --ships` wrote, the false alarms alone.
+    """
     where = config.crops.hard_examples
     if where is None:
         return []
@@ -192,5 +195,5 @@ def _hard_examples(scene: LabelledScene, config: TrainConfig) -> list[shapely.Ge
     if path is None:
         return []
     hidden = shapely.union_all(list(scene.labels.ignored))
-    polygons = read_polygons(path, scene.scene.georeference, "the hard examples")
+    polygons = read_polygons(path, scene.scene.georeference, "the hard examples", only=("outcome", "false"))
     return [polygon for polygon in polygons if not shapely.intersects(hidden, polygon)]

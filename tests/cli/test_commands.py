@@ -140,7 +140,9 @@ def test_evaluate_prints_a_table_or_one_object(geoships, tmp_path: Path) -> None
     with rasterio.open(tmp_path / "scenes" / "a_mask.tif", "w", **profile) as labels:
         labels.write(mask.astype("uint8"), 1)
     where = ["--scenes", tmp_path / "scenes", "--labels", tmp_path / "scenes", "--device", "cpu"]
-    code, out, err = geoships("evaluate", "b", *where, "--out", tmp_path / "one" / "two", "--no-pictures")
+    code, out, err = geoships(
+        "evaluate", "b", *where, "--out", tmp_path / "one" / "two", "--no-pictures", "--ships", tmp_path / "ships"
+    )
     assert code == 0
     header, scene_row, total, *_ = out.splitlines()
     assert header.split()[:3] == ["scene", "IoU", "Dice"]
@@ -148,6 +150,7 @@ def test_evaluate_prints_a_table_or_one_object(geoships, tmp_path: Path) -> None
     assert total.split()[0] == "all"
     assert "a.tif" in err
     assert {path.name for path in (tmp_path / "one" / "two").iterdir()} == {"metrics.json", "report.md", "report.html"}
+    assert (tmp_path / "ships" / "a.geojson").read_text().count('"outcome":"right"') == 4
     code, out, err = geoships(
         "evaluate", "b", *where, "--out", tmp_path / "one", "--json", "--quiet", "--threshold", "0.6"
     )

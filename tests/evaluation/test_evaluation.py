@@ -16,7 +16,7 @@ from sklearn.metrics import average_precision_score, f1_score, jaccard_score, pr
 from torch import nn
 
 from geoships import GeoshipsError, OutputError, PredictConfig, predict
-from geoships.evaluation import evaluate, store_temperature, write_report
+from geoships.evaluation import evaluate, store_temperature, write_outcomes, write_report
 from geoships.evaluation.bins import heading_difference
 from geoships.evaluation.evaluation import Evaluation
 from geoships.evaluation.figures import totals_by_scene
@@ -258,6 +258,25 @@ def test_a_report_is_three_files_that_need_no_other(result: Evaluation, tmp_path
     bare = write_report(result, tmp_path / "bare", pictures=False)["report.html"].read_text()
     assert "data:image/png" not in bare
     assert "By distance to land" in bare
+
+
+def test_each_ship_is_written_with_its_outcome(result: Evaluation, tmp_path: Path) -> None:
+    paths = write_outcomes(result, tmp_path / "new" / "ships")
+    assert [path.name for path in paths] == ["a.geojson", "b.geojson"]
+    ships, exact = (geopandas.read_file(path).to_crs(32631) for path in paths)
+    assert list(ships) == [
+        "outcome", "score", "area_m2", "length_m", "width_m", "heading_deg", "lon", "lat", "geometry",
+    ]  # fmt: skip
+    assert ships.outcome.tolist() == ["right", "ignored", "right", "right", "missed"]
+    assert ships.score.tolist()[:4] == pytest.approx([0.9997, 0.45, 0.73, 0.9997], abs=0.01)
+    assert np.isnan(ships.score[4])
+    assert ships.length_m[4] == pytest.approx(100, rel=1e-2)
+    lost = shapely.affinity.affine_transform(boxes(LABELS)[3], UTM.to_shapely())
+    assert ships.geometry[4].hausdorff_distance(lost) < 0.1
+    assert exact.outcome.tolist() == ["right"] * 4
+    alone = evaluate([result.scenes[0].files.scene], [result.scenes[0].files.labels], config=CONFIG, model=result.model)
+    (path,) = write_outcomes(alone, tmp_path)
+    assert geopandas.read_file(path).outcome.tolist() == ["right", "false", "right", "right", "missed"]
 
 
 def test_a_report_appears_whole_or_not_at_all(result: Evaluation, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import torch
@@ -43,6 +44,19 @@ def test_without_augmentation_a_crop_shows_the_scene_and_its_ships(settings: Pat
 def test_the_share_around_ships_is_what_the_settings_say(settings: Path) -> None:
     source = data(settings, "crops.around_ship=1", "augment.paste_ships=null")
     assert all((crop["mask"] == SHIP).any() for crop in crops(source))
+
+
+def test_false_alarms_of_an_evaluation_are_hard_examples(settings: Path, labelled: Path, tmp_path: Path) -> None:
+    ships = geopandas.read_file(labelled / "east.geojson")
+    ships["outcome"] = ["false", *["right"] * (len(ships) - 2), "missed"]
+    ships.to_file(tmp_path / "east.geojson")
+    plain = ["crops.around_ship=0", "crops.hard=1", f"crops.hard_examples={tmp_path}", "augment.scale=null"]
+    (source,) = data(settings, *plain)._crops._sources
+    left, top, right, bottom = source.scene.labels.ships[0].bounds
+    rng = np.random.default_rng(1)
+    for window in (source.sampler.draw(rng).window for _ in range(12)):
+        assert window.row < (top + bottom) / 2 < window.row_end
+        assert window.column < (left + right) / 2 < window.column_end
 
 
 def test_scales_and_dropped_bands_keep_the_shape(settings: Path) -> None:
