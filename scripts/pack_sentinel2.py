@@ -21,6 +21,8 @@ from geoships.model.card import Card
 from geoships.model.networks import build_network
 
 BANDS = ("blue", "green", "red", "nir", "swir16")
+OPTIONAL = ("blue", "swir16")  # measured: MODELS.md
+THRESHOLD, MIN_PEAK = 0.35, 0.85
 HALO = 224  # model pixels, measured by benchmarks/context.py
 TRAINING_DATA = {
     "name": "sen2ships",
@@ -76,7 +78,9 @@ def main() -> None:
             ],
             "gsd": options.gsd,
             "geoships:gsd_range": options.gsd_range,
-            "geoships:threshold": 0.3,
+            "geoships:threshold": THRESHOLD,
+            "geoships:min_peak": MIN_PEAK,
+            "geoships:optional_bands": OPTIONAL,
             "geoships:halo": HALO,
             "geoships:network": {
                 "decoder": ARCHITECTURE.decoder, "encoder": ARCHITECTURE.encoder, "options": dict(ARCHITECTURE.options)
