@@ -52,6 +52,7 @@ def evaluate(
     trust_vrt: options.TrustVrt = False,
     device: options.Device = None,
     views: options.Views = None,
+    verify: options.Verify = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -68,6 +69,7 @@ def evaluate(
     config = predict_config(
         settings, model=bundle, threshold=threshold, gsd=gsd, bands=options.split_bands(bands), scale=scale,
         offset=offset, sensor=sensor, trust_vrt=trust_vrt or None, device=device, views=views,
+        verify=verify,
     )  # fmt: skip
     with closing(progress_display(quiet=quiet)) as progress:
         result = evaluate(

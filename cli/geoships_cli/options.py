@@ -20,6 +20,14 @@ Views = Annotated[
         help="Mean score over 1, 2, 4 or 8 ways to turn and mirror a tile; as many times the work.", show_default="1"
     ),
 ]
+Verify = Annotated[
+    bool | None,
+    typer.Option(
+        "--verify/--no-verify",
+        help="Drop found ships that the model's verifier takes for none.",
+        show_default="as the model's card says",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
 Bands = Annotated[

@@ -17,6 +17,7 @@ from geoships.errors import GeoshipsError
 from geoships.scene.blocks import Pixels
 from geoships.scene.labels import Labels, read_labels
 from geoships.scene.reader import Reading, Scene, open_scene
+from geoships.scene.resample import scale_of
 from geoships.scene.sampling import SceneDataset
 from geoships.scene.windows import Window
 
@@ -169,6 +170,4 @@ def _fetch(scene: Scene) -> Any:
 
 def _scale(scene: Scene, data: Data) -> tuple[float, float]:
     across, down = scene.georeference.pixel_size() or (data.gsd, data.gsd)
-    low, high = data.gsd_range
-    scales = [1.0 if low <= size <= high else size / data.gsd for size in (down, across)]
-    return scales[0], scales[1]
+    return scale_of(down, data.gsd, data.gsd_range), scale_of(across, data.gsd, data.gsd_range)
