@@ -33,6 +33,21 @@ def choose_verifier(bundle: Bundle, verify: bool | None) -> Bundle | None:
     return bundle.verifier if wanted else None
 
 
+def with_verifier(model: Bundle, classifier: Bundle, *, default: bool, threshold: float | None = None) -> Bundle:
+    """A model with a classifier that looks again at what it finds.
+
+    default: whether it does so where the user says nothing. threshold: score from 0 to 1 from which on it keeps a ship;
+    None: its own. Raises BundleError where the two do not fit.
+    """
+    card = classifier.card
+    if threshold is not None:
+        if not 0 < threshold < 1:
+            raise BundleError(f"the threshold {threshold:g} is not between 0 and 1")
+        card = card.model_copy(update={"threshold": threshold})
+    outer = model.card.model_copy(update={"verify": default})
+    return replace(model, card=outer, verifier=replace(classifier, card=card))
+
+
 class Verifier:
     """Scores the found ships of one scene, each once, and drops those below its threshold.
 

@@ -17,6 +17,7 @@ from scipy.special import expit
 from geoships import BundleError, GeoshipsError, PredictConfig, predict, verify
 from geoships.evaluation import evaluate, write_report
 from geoships.model import bundle as bundles
+from geoships.model.networks import Architecture, build_classifier, build_network
 
 CONFIG = PredictConfig(tile_size=96, min_area=0, device="cpu", precision="fp32", verify=True)
 
@@ -194,3 +195,33 @@ def test_the_middle_is_that_of_the_box(tmp_path: Path) -> None:
     (ship,) = predict(tmp_path / "scene.tif", config=CONFIG, model=verified()).ships.itertuples()
     assert shapely.box(*ship.geometry.bounds).area > 2 * ship.geometry.area
     assert ship.class_prob == pytest.approx(score(true, (40, 40, 24, 30)), rel=1e-4)
+
+
+def test_the_command_puts_a_classifier_into_a_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"decoder": "unet", "encoder": "tu-mobilenetv3_small_050", "options": {"decoder_channels": [8] * 5}}
+    outer = fake_bundle(**{"geoships:network": settings}).card
+    inner = fake_classifier(**{"geoships:network": {"decoder": "classifier", "encoder": "resnet10t"}}).card
+    unet = build_network(Architecture("unet", settings["encoder"], 1, options=settings["options"]))
+    bundles.save_bundle(tmp_path / "model", outer, unet.state_dict())
+    bundles.save_bundle(tmp_path / "second", inner, build_classifier(Architecture("", "resnet10t", 1)).state_dict())
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["geoships", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out = capsys.readouterr()
+        return int(end.value.code or 0), out.out + out.err
+
+    parts = tmp_path / "model", tmp_path / "second", "--out", tmp_path / "both.zip"
+    assert "by default" in run("verifier", *parts, "--default", "--threshold", 0.3)[1]
+    joined = bundles.load_bundle(tmp_path / "both.zip")
+    assert joined.card.verify and joined.verifier is not None
+    assert joined.verifier.card.threshold == 0.3
+    code, text = run("info", tmp_path / "both.zip")
+    assert code == 0 and "second look, resnet10t" in text and "on, unless --no-verify" in text
+    assert run("verifier", *parts, "--threshold", 2)[0] == 1
+    code, text = run("verifier", tmp_path / "second", tmp_path / "second", "--out", tmp_path / "none")
+    assert code == 1 and "finds no ships that second look could verify" in text
+    assert not (tmp_path / "none").exists()
