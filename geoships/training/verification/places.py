@@ -50,7 +50,7 @@ def find_places(scene: LabelledScene, candidates: Sequence[BaseGeometry]) -> Pla
     whole = scene.scene.window
     return Places(
         _inside(_middles([*ships, *(candidates[number] for number in right)]), whole),
-        _inside(_middles([candidates[number] for number in np.flatnonzero(wrong)]), whole),
+        _inside(_middles([candidates[number] for number in np.flatnonzero(wrong).tolist()]), whole),
     )
 
 
