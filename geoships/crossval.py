@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from geoships.config import PredictConfig, TrainConfig
-from geoships.config.train import SceneFiles
+from geoships.config.train import Data, SceneFiles
 from geoships.errors import GeoshipsError
-from geoships.evaluation.evaluation import Evaluation, evaluate
+from geoships.evaluation.evaluation import THRESHOLDS, Evaluation, evaluate
 from geoships.evaluation.figures import totals_by_scene
 from geoships.evaluation.outcomes import write_outcomes
 from geoships.evaluation.report import write_report
@@ -62,7 +62,7 @@ def cross_validate(
         folder = out / f"fold-{number}"
         bundle = _trained(config, folder, held, quiet)
         judged = [entry for entry in entries if group_of(entry) in held]
-        evaluation = _judge(config, judged, bundle, threshold)
+        evaluation = judge(config.data, judged, bundle, PredictConfig(threshold=threshold))
         write_report(evaluation, folder / "evaluation", pictures=False)
         write_outcomes(evaluation, folder / "evaluation" / "ships")
         evaluations.append(evaluation)
@@ -97,8 +97,19 @@ def _trained(config: TrainConfig, folder: Path, held: Sequence[str], quiet: bool
     return fit(fold, folder, resume=True, quiet=quiet).bundle
 
 
-def _judge(config: TrainConfig, entries: Sequence[SceneFiles], bundle: Bundle, threshold: float | None) -> Evaluation:
-    root = config.data.root
+def judge(
+    data: Data,
+    entries: Sequence[SceneFiles],
+    bundle: Bundle,
+    config: PredictConfig,
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> Evaluation:
+    """Judge a model on some scenes of a training's settings.
+
+    config: settings of the judging, less how scenes are read, which their entries say. thresholds: as for `evaluate`.
+    Raises GeoshipsError.
+    """
+    root = data.root
     readings = {(entry.bands, entry.scale, entry.offset, entry.sensor) for entry in entries}
     if len(readings) > 1:
         raise GeoshipsError("scenes of one fold are to be read in different ways; give each a fold of its own")
@@ -107,7 +118,8 @@ def _judge(config: TrainConfig, entries: Sequence[SceneFiles], bundle: Bundle, t
         [entry.scene if "://" in entry.scene else below(root, entry.scene) for entry in entries],
         [below(root, entry.labels) for entry in entries],
         ignore=[below(root, entry.ignore) for entry in entries if entry.ignore],
-        config=PredictConfig(threshold=threshold, bands=bands, scale=scale, offset=offset, sensor=sensor),
+        thresholds=thresholds,
+        config=config.model_copy(update={"bands": bands, "scale": scale, "offset": offset, "sensor": sensor}),
         model=bundle,
     )
 

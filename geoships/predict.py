@@ -1,6 +1,6 @@
 """From a scene to ships: the whole pipeline on one page.
 
-    scene -> tiles -> scores -> row bands -> rasters and ships -> vector file
+    scene -> tiles -> scores -> row bands -> rasters and ships -> verified ships -> vector file
 
 Data goes one way, and no step holds more of the scene than a few rows of tiles.
 """
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import shapely
-import torch
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
@@ -27,6 +26,7 @@ from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card
 from geoships.model.choice import choose_model
 from geoships.model.engine import Engine, TorchEngine, choose_batch_size, choose_device, has_fast_bf16, run
+from geoships.model.samples import prepared
 from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
 from geoships.output.kept import KeptShip, ShipFilter
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
@@ -37,9 +37,9 @@ from geoships.scene.describe import scene_header
 from geoships.scene.georeference import Georeference
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.resample import Ratio, ratio, resample
-from geoships.scene.sampling import Sample
 from geoships.scene.streaming import stream_tiles
 from geoships.scene.windows import Tile, TilePlan, Window, plan_axis
+from geoships.verify import Verifier, choose_verifier
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -86,6 +86,7 @@ class Prediction:
     """What was found in one scene.
 
     scene: its name. model: name of the model. threshold: score from which on a pixel was ship.
+    verifier: name of the classifier that looked again at every ship; None where none did.
     ships: one row a ship, in the scene's CRS or in pixel coordinates (column, row).
     outputs: files written, by kind (vector, mask, scores).
     bands, radiometry: how the scene was read. warnings: what was assumed.
@@ -102,6 +103,7 @@ class Prediction:
     pixels: int
     seconds: float
     warnings: tuple[str, ...] = field(default=())
+    verifier: str | None = None
 
     def summary(self) -> dict[str, object]:
         """The result as plain values for JSON."""
@@ -110,6 +112,7 @@ class Prediction:
             "ships": len(self.ships),
             "model": self.model,
             "threshold": self.threshold,
+            "verifier": self.verifier,
             "outputs": {kind: str(path) for kind, path in self.outputs.items()},
             "bands": self.bands,
             "radiometry": self.radiometry,
@@ -161,6 +164,7 @@ def predict(
         pixels=task.georeference.height * task.georeference.width,
         seconds=time.monotonic() - started,
         warnings=task.warnings,
+        verifier=task.verifier.bundle.card.name if task.verifier else None,
     )
 
 
@@ -222,6 +226,20 @@ class Task:
         self.plan, self.ratios = plan_tiles(
             scene.window, self.pixel_size, bundle.card, config.tile_size or TILE_SIZES[self.device.type]
         )
+        self.verifier = self._verifier()
+
+    def _verifier(self) -> Verifier | None:
+        config, chosen = self.config, choose_verifier(self.bundle, self.config.verify)
+        if chosen is None:
+            return None
+        return Verifier(
+            chosen,
+            self.scene,
+            self.pixel_size,
+            device=self.device,
+            bf16=config.precision == "bf16",
+            batch_size=config.batch_size,
+        )
 
     @property
     def placed(self) -> bool:
@@ -244,12 +262,13 @@ class Task:
         return ships
 
     def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
-        """Clean and measure whole ships, and return those that are large and certain enough, in reading order."""
+        """Clean, measure and verify whole ships, and return the large and certain ones in reading order."""
         config = self.config
-        kept = ShipFilter(
+        large = ShipFilter(
             self.georeference, self.pixel_size, config.min_area, config.max_hole, config.simplify, self.min_peak
         )
-        return kept.keep(sorted(ships, key=lambda ship: ship.first_pixel))
+        kept = large.keep(sorted(ships, key=lambda ship: ship.first_pixel))
+        return self.verifier.verify(kept) if self.verifier else kept
 
     def announce(self, progress: Progress) -> None:
         """Tell of the scene, and of what was assumed to read it."""
@@ -262,6 +281,9 @@ class Task:
             across, down = self.pixel_size
             gsd = self.bundle.card.gsd
             progress.note(f"pixels of {across:.3g} x {down:.3g} m are resampled to the model's {gsd:g} m")
+        if self.verifier:
+            card = self.verifier.bundle.card
+            progress.note(f"verifier: {card.name} (ships from a score of {card.threshold:g} on are kept)")
         for text in self.warnings:
             progress.warn(text)
 
@@ -270,25 +292,14 @@ class Task:
         stitcher = Stitcher(*self.scene.window.shape)
         turn = -1 if self.georeference.south_up else 1  # the model sees every scene with north up
         with closing(stream_tiles(self.scene, self.plan, self.ratios, self.area)) as tiles:
-            for sample, scores in run(self._engine(), self._completed(_turned(tiles, turn))):
+            north_up = prepared(tiles, self.bundle.card, self.scene.wanted, south_up=turn == -1)
+            for sample, scores in run(self._engine(), north_up):
                 window = Window(*sample["window"].tolist())
                 rows, columns = self.plan.weights(_tile_at(self.plan, window))
                 yield from stitcher.add(
                     window, resample(scores[::turn], window.shape), sample["valid"].numpy(), rows[:, None] * columns
                 )
         yield from stitcher.finish()
-
-    def _completed(self, tiles: Iterator[Sample]) -> Iterator[Sample]:
-        """Tiles with all bands of the model; those that the scene lacks have their neutral value."""
-        card = self.bundle.card
-        present = [card.bands.index(band) for band in self.scene.wanted]
-        neutral = torch.tensor(card.input.neutral)[:, None, None]
-        for sample in tiles:
-            if len(present) < len(card.bands):
-                image = neutral.repeat(1, *sample["image"].shape[1:])
-                image[present] = sample["image"]
-                sample = {**sample, "image": image}
-            yield sample
 
     def _engine(self) -> Engine:
         config = self.config
@@ -312,12 +323,6 @@ class Task:
             yield MaskSink(paths["mask"], self.georeference, self.threshold, tags)
         if "scores" in paths:
             yield ScoreSink(paths["scores"], self.georeference, tags)
-
-
-def _turned(tiles: Iterator[Sample], turn: int) -> Iterator[Sample]:
-    """Tiles with their images' rows in reverse order if `turn` is -1."""
-    for sample in tiles:
-        yield sample if turn == 1 else {**sample, "image": sample["image"].flip(1)}
 
 
 def plan_tiles(
@@ -368,11 +373,13 @@ def _frame(ships: Sequence[KeptShip], task: Task) -> GeoDataFrame:
             "on_border": kept.ship.on_border,
             "scene": scene.title,
             "datetime": scene.datetime,
+            **({"class_prob": kept.class_prob} if task.verifier else {}),
         }
         for number, kept in enumerate(ships, 1)
     ]
     polygons = on_map([kept.polygon for kept in ships], task.georeference)
-    return ships_frame(rows, polygons, task.georeference.crs if task.placed else None)
+    crs = task.georeference.crs if task.placed else None
+    return ships_frame(rows, polygons, crs, verified=task.verifier is not None)
 
 
 def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list[BaseGeometry]:

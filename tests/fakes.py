@@ -12,6 +12,8 @@ from torch import nn
 from geoships.model.bundle import Bundle
 from geoships.model.card import Card
 
+LEVEL = 0.08  # mean reflectance of a chip that FakeClassifier scores 0.5
+
 
 class BrightnessEngine:
     """Scores are the first band's reflectance; batches of more than `limit` tiles run out of memory."""
@@ -44,6 +46,20 @@ class FakeBundle(Bundle):
         return Brightness()
 
 
+class MeanBrightness(nn.Module):
+    """Logit 0 where the mean of a chip's first band is LEVEL."""
+
+    def forward(self, chips: torch.Tensor) -> torch.Tensor:
+        return (chips[:, :1].mean(dim=(2, 3)) - LEVEL) * 40
+
+
+class FakeClassifier(Bundle):
+    """A classifier of chips whose network is `MeanBrightness`."""
+
+    def network(self) -> nn.Module:
+        return MeanBrightness()
+
+
 def fake_card(bands: Sequence[str] = ("red",), gsd: float = 10.0, halo: int = 8, **more: object) -> Card:
     return Card.model_validate(
         {
@@ -70,3 +86,13 @@ def fake_card(bands: Sequence[str] = ("red",), gsd: float = 10.0, halo: int = 8,
 
 def fake_bundle(**card: object) -> FakeBundle:
     return FakeBundle(fake_card(**card), {}, Path("fake"))  # type: ignore[arg-type]
+
+
+def fake_classifier(bands: Sequence[str] = ("red",), size: int = 32, mean: float = 0, **card: object) -> FakeClassifier:
+    entry = {
+        "bands": bands,
+        "input": {"shape": (-1, len(bands), size, size)},
+        "value_scaling": [{"mean": mean, "stddev": 1}] * len(bands),
+    }
+    more = {"mlm:name": "second look", "mlm:tasks": ["classification"], "mlm:input": [entry], **card}
+    return FakeClassifier(fake_card(bands=bands, **more), {}, Path("fake/verifier"))  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from geoships_cli.evaluate import evaluate
 from geoships_cli.info import info, models
 from geoships_cli.predict import predict
 from geoships_cli.train import train
+from geoships_cli.verifier import verifier
 
 app = typer.Typer(
     name="geoships",
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, evaluate, demo, train, crossval, models, info):
+for command in (predict, evaluate, demo, train, crossval, verifier, models, info):
     app.command()(command)
 
 

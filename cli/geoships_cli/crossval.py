@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geoships.errors import GeoshipsError
 from geoships_cli import options
 from geoships_cli.train import Setting, training_errors
 
@@ -32,7 +33,7 @@ def crossval(
     quiet: options.Quiet = False,
 ) -> None:
     """Train and judge a model for each fold; run it again to go on after a stop."""
-    from geoships.config import ChipConfig, task_config
+    from geoships.config import ChipConfig, VerifierConfig, task_config
 
     checked = task_config(config, tuple(settings or ()))
     if isinstance(checked, ChipConfig):
@@ -40,6 +41,8 @@ def crossval(
             raise typer.BadParameter("chips have no groups to name; their folds are dealt out", param_hint="--group")
         _crossval_chips(checked, out, folds, threshold, quiet)
         return
+    if isinstance(checked, VerifierConfig):
+        raise GeoshipsError("a verifier is judged with the model that it verifies: see scripts/measure_verifier.py")
     with training_errors():
         from geoships.crossval import cross_validate
     result = cross_validate(checked, out, folds=folds, groups=groups or (), threshold=threshold, quiet=quiet)

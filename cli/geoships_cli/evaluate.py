@@ -56,6 +56,7 @@ def evaluate(
     trust_vrt: options.TrustVrt = False,
     device: options.Device = None,
     views: options.Views = None,
+    verify: options.Verify = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -73,6 +74,7 @@ def evaluate(
     config = predict_config(
         settings, model=bundle, threshold=threshold, min_peak=min_peak, gsd=gsd, bands=options.split_bands(bands),
         scale=scale, offset=offset, sensor=sensor, trust_vrt=trust_vrt or None, device=device, views=views,
+        verify=verify,
     )  # fmt: skip
     with closing(progress_display(quiet=quiet)) as progress:
         result = evaluate(

@@ -60,7 +60,11 @@ def _bundle_facts(what: str) -> dict[str, object]:
 
     bundle = load_bundle(find_bundle(what))
     bundle.network()  # a bundle whose weights do not fit its card is no bundle
-    return {"path": bundle.path, **_card_facts(bundle.card)}
+    facts = {"path": bundle.path, **_card_facts(bundle.card)}
+    if bundle.verifier is None:
+        return facts
+    bundle.verifier.network()
+    return {**facts, "verifier": _verifier_facts(bundle.verifier.card, on=bundle.card.verify)}
 
 
 def _card_facts(card: Card) -> dict[str, object]:
@@ -81,6 +85,15 @@ def _card_facts(card: Card) -> dict[str, object]:
         "training data": [f"{source.get('name')} ({source.get('license')})" for source in card.training_data],
         "metrics": [json.dumps(metric) for metric in card.metrics],
     }
+
+
+def _verifier_facts(card: Card, *, on: bool) -> list[str]:
+    _, _, rows, columns = card.input.input.shape
+    return [
+        f"{card.name}, {card.network.encoder}, {card.total_parameters / 1e6:.2f} M parameters",
+        f"chips of {rows} x {columns} pixels of {card.gsd:g} m; bands {', '.join(card.bands)}",
+        f"threshold {card.threshold:g}; {'on, unless --no-verify is given' if on else 'off, unless --verify is given'}",
+    ]
 
 
 def _scene_facts(what: str, trust_vrt: bool) -> dict[str, object]:

@@ -23,6 +23,14 @@ Views = Annotated[
 MinPeak = Annotated[
     float | None, typer.Option(help="Score that one pixel of a ship has to reach.", show_default="the model's own")
 ]
+Verify = Annotated[
+    bool | None,
+    typer.Option(
+        "--verify/--no-verify",
+        help="Drop found ships that the model's verifier takes for none.",
+        show_default="as the model's card says",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
 Bands = Annotated[

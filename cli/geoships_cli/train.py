@@ -25,14 +25,18 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if it was stopped.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a model on labelled scenes, or a classifier of chips; the finished bundle is OUT/bundle."""
-    from geoships.config import ChipConfig, task_config
+    """Train a model on labelled scenes, a classifier of chips, or a verifier; the finished bundle is OUT/bundle."""
+    from geoships.config import ChipConfig, VerifierConfig, task_config
 
     checked = task_config(config, tuple(settings or ()))
     if isinstance(checked, ChipConfig):
         with training_errors():
             from geoships.training.chips.fit import fit_chips
         trained = fit_chips(checked, out, resume=resume, quiet=quiet)
+    elif isinstance(checked, VerifierConfig):
+        with training_errors():
+            from geoships.training.verification.fit import fit_verifier
+        trained = fit_verifier(checked, out, resume=resume, quiet=quiet)
     else:
         with training_errors():
             from geoships.training.fit import fit

@@ -4,13 +4,16 @@ from geoships.config.chips import ChipConfig, chip_config
 from geoships.config.predict import PredictConfig, predict_config
 from geoships.config.task import task_config
 from geoships.config.train import TrainConfig, train_config
+from geoships.config.verification import VerifierConfig, verifier_config
 
 __all__ = [
     "ChipConfig",
     "PredictConfig",
     "TrainConfig",
+    "VerifierConfig",
     "chip_config",
     "predict_config",
     "task_config",
     "train_config",
+    "verifier_config",
 ]

@@ -16,6 +16,7 @@ class PredictConfig(BaseModel):
     model: name of an installed model, or path of a bundle; None: the installed one that suits the scene.
     threshold: score from which on a pixel is ship; None: the model's own.
     min_peak: score that one pixel of a ship has to reach; None: the model's own.
+    verify: drop found ships that the model's verifier takes for none; None: as the model's card says.
     min_area: smallest ship in square metres.
     max_hole: holes in a ship up to this size in square metres are filled.
     simplify: outlines may move by this many metres to have fewer corners; 0: exact pixel edges.
@@ -38,6 +39,7 @@ class PredictConfig(BaseModel):
     model: str | None = None
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     min_peak: Annotated[float, Field(ge=0, lt=1)] | None = None
+    verify: bool | None = None
     min_area: Annotated[float, Field(ge=0)] = 300.0
     max_hole: Annotated[float, Field(ge=0)] = 500.0
     simplify: Annotated[float, Field(ge=0)] = 0.0

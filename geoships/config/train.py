@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from geoships.config.augment import Augment, NotNegative, Part, Positive, Share
+from geoships.config.augment import Augment, BandDropout, NotNegative, Part, Positive, Share
 from geoships.config.files import parse_overrides, read_settings
 
 Count = Annotated[int, Field(ge=1)]
@@ -207,19 +207,19 @@ class TrainConfig(Part):
     bundle: BundleSettings = BundleSettings()
 
     @model_validator(mode="after")
-    def _one_statistic_per_band(self) -> TrainConfig:
-        for name, values in (("mean", self.input.mean), ("std", self.input.std)):
-            if values is not None and len(values) != len(self.data.bands):
-                raise ValueError(f"input.{name} has {len(values)} values for {len(self.data.bands)} bands")
+    def _bands_fit(self) -> TrainConfig:
+        check_bands(self.data.bands, self.input, self.augment.band_dropout)
         return self
 
-    @model_validator(mode="after")
-    def _dropout_of_own_bands(self) -> TrainConfig:
-        step = self.augment.band_dropout
-        named = {band for subset in step.subsets for band in subset} | set(step.keep) if step else set()
-        if unknown := sorted(named - set(self.data.bands)):
-            raise ValueError(f"augment.band_dropout names {', '.join(unknown)}, which are not among data.bands")
-        return self
+
+def check_bands(bands: tuple[str, ...], statistics: Input, dropout: BandDropout | None) -> None:
+    """Raise ValueError where statistics are not one for each band, or other bands are to be dropped."""
+    for name, values in (("mean", statistics.mean), ("std", statistics.std)):
+        if values is not None and len(values) != len(bands):
+            raise ValueError(f"input.{name} has {len(values)} values for {len(bands)} bands")
+    named = {band for subset in dropout.subsets for band in subset} | set(dropout.keep) if dropout else set()
+    if unknown := sorted(named - set(bands)):
+        raise ValueError(f"augment.band_dropout names {', '.join(unknown)}, which are not among data.bands")
 
 
 def train_config(file: Path, settings: tuple[str, ...] = ()) -> TrainConfig:

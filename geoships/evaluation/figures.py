@@ -20,6 +20,7 @@ from geoships.evaluation.judged import CURVE_IOU, JudgedScene
 from geoships.evaluation.metrics import ObjectCounts, PixelCounts, average_precision
 from geoships.evaluation.scores import Pixels, ScoreCounts
 from geoships.model.bundle import Bundle
+from geoships.verify import choose_verifier
 
 Figures = dict[str, Any]
 
@@ -32,8 +33,10 @@ def figures(scenes: Sequence[JudgedScene], model: Bundle, config: PredictConfig,
     """All figures of some judged scenes; at least one."""
     scores = reduce(add, (scene.scores for scene in scenes))
     curve = _curve(scenes, scores)
+    verifier = choose_verifier(model, config.verify)
     raw = {
         "model": model.card.name,
+        "verifier": verifier.card.name if verifier else None,
         "threshold": threshold,
         "settings": config.model_dump(include=SETTINGS),
         **totals_by_scene([(scene, threshold) for scene in scenes]),

@@ -88,7 +88,8 @@ def _title(figures: Figures) -> str:
 
 def _settings(figures: Figures) -> str:
     chosen = ", ".join(f"{name} {value}" for name, value in figures["settings"].items() if value is not None)
-    return f"Threshold {figures['threshold']:g}; {chosen}."
+    verifier = f", ships verified by {figures['verifier']}" if figures["verifier"] else ""
+    return f"Threshold {figures['threshold']:g}{verifier}; {chosen}."
 
 
 def _data(kind: str, content: bytes) -> str:

@@ -1,16 +1,17 @@
 """Model bundles: weights and their card, in one folder or one zip file.
 
-A bundle holds `model.json` (the card) and `model.safetensors` (the weights). Nothing in it is code,
-and nothing is unpickled.
+A bundle holds `model.json` (the card) and `model.safetensors` (the weights), and where a classifier looks again at
+the ships that the model finds, the same two files of that one in `verifier/`. Nothing in it is code, and nothing is
+unpickled.
 """
 
 from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import torch
 from safetensors import SafetensorError
@@ -24,6 +25,7 @@ from geoships.model.networks import Architecture, build_classifier, build_networ
 
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
+VERIFIER = "verifier"  # folder of a bundle's verifying classifier
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_BUNDLE = "sentinel2-ships"
 LARGEST_CARD = 1 << 20  # bytes; more is no card
@@ -34,11 +36,17 @@ class Bundle:
     """A model: its card and its weights.
 
     path: where it came from. weights: state dict, in the precision that it is stored in.
+    verifier: a classifier that looks again at every ship that this model finds.
+    Raises BundleError where the verifier does not fit the model.
     """
 
     card: Card
     weights: Mapping[str, torch.Tensor]
     path: Path
+    verifier: Bundle | None = None
+
+    def __post_init__(self) -> None:
+        check_verifier(self.card, self.verifier)
 
     def float_weights(self) -> dict[str, torch.Tensor]:
         """The weights in float32; whole numbers stay what they are."""
@@ -80,33 +88,67 @@ def load_bundle(where: str | Path | None = None) -> Bundle:
     Raises BundleError when there is none, or when it is damaged.
     """
     path = find_bundle(where)
-    card = load_card(path)
+    card, weights = _load(path)
+    verifier = Bundle(*_load(path, VERIFIER), path / VERIFIER) if _has_verifier(path) else None
+    return Bundle(card, weights, path, verifier)
+
+
+def _load(path: Path, folder: str = "") -> tuple[Card, dict[str, torch.Tensor]]:
+    """Card and weights of the model in a folder of a bundle."""
+    card = load_card(path, folder)
     try:
-        weights = load_tensors(_read(path, WEIGHTS_FILE))
+        return card, load_tensors(_read(path, WEIGHTS_FILE, folder))
     except SafetensorError as error:
-        raise BundleError(f"the weights {path / WEIGHTS_FILE} are damaged: {error}; copy the bundle again") from error
-    return Bundle(card, weights, path)
+        where = path / folder / WEIGHTS_FILE
+        raise BundleError(f"the weights {where} are damaged: {error}; copy the bundle again") from error
 
 
-def load_card(path: Path) -> Card:
-    """Load and validate the card of a bundle, without its weights."""
-    text = _read(path, CARD_FILE)
+def load_card(path: Path, folder: str = "") -> Card:
+    """Load and validate the card of a bundle, or of the model in a folder of it, without its weights."""
+    text = _read(path, CARD_FILE, folder)
+    where = path / folder / CARD_FILE
     if len(text) > LARGEST_CARD:
-        raise BundleError(f"the model card {path / CARD_FILE} has {len(text)} bytes; that is no model card")
-    return parse_card(text, str(path / CARD_FILE))
+        raise BundleError(f"the model card {where} has {len(text)} bytes; that is no model card")
+    return parse_card(text, str(where))
 
 
-def save_bundle(path: Path, card: Card, weights: Mapping[str, torch.Tensor], *, half: bool = True) -> None:
+def check_verifier(card: Card, verifier: Bundle | None) -> None:
+    """Raise BundleError where a model's card asks for a verifier and there is none, or where that does not fit it."""
+    if verifier is None:
+        if card.verify:
+            raise BundleError(f"the card of {card.name} turns a verifier on, and the bundle holds none")
+        return
+    own = verifier.card
+    verifier.require_classifier()
+    if card.is_classifier:
+        raise BundleError(f"{card.name} is a classifier of chips: it finds no ships that {own.name} could verify")
+    if min(own.input.input.shape[2:]) < 1:
+        raise BundleError(f"the verifier {own.name} does not say how large its chips are")
+    if strange := sorted(set(own.bands) - set(card.bands)):
+        raise BundleError(f"the verifier {own.name} wants {', '.join(strange)}, which {card.name} does not read")
+    if needed := sorted(set(own.bands) & set(card.optional) - set(own.optional)):
+        raise BundleError(f"the verifier {own.name} cannot do without {', '.join(needed)}, and {card.name} can")
+
+
+def save_bundle(
+    path: Path,
+    card: Card,
+    weights: Mapping[str, torch.Tensor],
+    *,
+    half: bool = True,
+    verifier: Bundle | None = None,
+) -> None:
     """Write a bundle, as a zip file when `path` ends in ``.zip`` and as a folder otherwise.
 
-    half: store floating-point weights in half precision. The bundle is complete before it takes its name;
-    an existing folder's two files are replaced one by one.
+    half: store floating-point weights in half precision. verifier: goes in with it. The bundle is complete before it
+    takes its name; an existing folder's files are replaced one by one, and those of a verifier that it is to hold no
+    longer are removed. Raises BundleError where it cannot be written, or the verifier does not fit the model.
     """
-    stored = {
-        name: (value.half() if half and value.is_floating_point() else value).contiguous()
-        for name, value in weights.items()
-    }
-    files = {CARD_FILE: card.to_json().encode(), WEIGHTS_FILE: save_tensors(stored)}
+    check_verifier(card, verifier)
+    files = _files(card, weights, half)
+    if verifier is not None:
+        inner = _files(verifier.card, verifier.weights, half)
+        files = {**{f"{VERIFIER}/{name}": content for name, content in inner.items()}, **files}
     try:
         if path.suffix == ".zip":
             partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -115,13 +157,26 @@ def save_bundle(path: Path, card: Card, weights: Mapping[str, torch.Tensor], *, 
                     archive.writestr(name, content)
             partial.replace(path)
             return
-        path.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            partial = path / f".{name}.{os.getpid()}"
+            target = path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f".{target.name}.{os.getpid()}")
             partial.write_bytes(content)
-            partial.replace(path / name)
+            partial.replace(target)
+        if verifier is None and (path / VERIFIER).is_dir():
+            for name in (CARD_FILE, WEIGHTS_FILE):
+                (path / VERIFIER / name).unlink(missing_ok=True)
     except OSError as error:
         raise BundleError(f"cannot write the bundle {path}: {error.strerror or error}") from error
+
+
+def _files(card: Card, weights: Mapping[str, torch.Tensor], half: bool) -> dict[str, bytes]:
+    """The two files of a model, by name."""
+    stored = {
+        name: (value.half() if half and value.is_floating_point() else value).contiguous()
+        for name, value in weights.items()
+    }
+    return {CARD_FILE: card.to_json().encode(), WEIGHTS_FILE: save_tensors(stored)}
 
 
 def installed() -> Iterator[tuple[str, Path]]:
@@ -146,16 +201,42 @@ def find_bundle(where: str | Path | None) -> Path:
     return path
 
 
-def _read(path: Path, name: str) -> bytes:
+def _has_verifier(path: Path) -> bool:
+    """Whether a bundle that can be read holds a verifier."""
+    if path.is_dir():
+        return any((path / VERIFIER / name).exists() for name in (CARD_FILE, WEIGHTS_FILE))
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return any(_entries(names, name, VERIFIER) for name in (CARD_FILE, WEIGHTS_FILE))
+
+
+def _read(path: Path, name: str, folder: str = "") -> bytes:
     try:
         if path.is_dir():
-            return (path / name).read_bytes()
+            return (path / folder / name).read_bytes()
         with zipfile.ZipFile(path) as archive:
-            inside = [entry for entry in archive.namelist() if entry == name or entry.endswith(f"/{name}")]
+            inside = _entries(archive.namelist(), name, folder)
             if len(inside) != 1:
                 raise BundleError(f"{path} is no model bundle: it holds {len(inside)} files named {name}, not one")
             return archive.read(inside[0])
     except FileNotFoundError as error:
-        raise BundleError(f"{path} is no model bundle: it holds no {name}") from error
+        raise BundleError(f"{path} is no model bundle: it holds no {Path(folder, name)}") from error
     except (OSError, zipfile.BadZipFile) as error:
         raise BundleError(f"cannot read {name} of the bundle {path}: {error}") from error
+
+
+def _entries(names: Sequence[str], name: str, folder: str = "") -> list[str]:
+    """Entries of a zip that are a file of its bundle, whatever folder the bundle lies in; one in a sound zip.
+
+    folder: of the bundle. A bundle's verifier is no second bundle.
+
+    >>> _entries(["a/model.json", "a/verifier/model.json"], "model.json")
+    ['a/model.json']
+    >>> _entries(["a/model.json", "a/verifier/model.json"], "model.json", "verifier")
+    ['a/verifier/model.json']
+    """
+    paths = [PurePosixPath(entry) for entry in names]
+    roots = {path.parent for path in paths if path.name == CARD_FILE}
+    roots -= {root / VERIFIER for root in roots}
+    wanted = {root / folder / name for root in roots}
+    return [entry for entry, path in zip(names, paths, strict=True) if path in wanted]

@@ -41,25 +41,33 @@ SHIP_COLUMNS: dict[str, str] = {
     "datetime": "string",
 }
 
+VERIFIED_COLUMNS = {"class_prob": "float64"}  # behind the others, where a verifier ran
+
 PIXEL_NOTE = "Coordinates are pixels (column, row): the scene has no place on Earth"
 
 _DECIMALS = (7, 9, 12)  # of degrees: 7 are 1 cm; the others are for ships that vanish there
 
 
 def ships_frame(
-    rows: Sequence[Mapping[str, Any]], geometries: Sequence[BaseGeometry], crs: CRS | None
+    rows: Sequence[Mapping[str, Any]],
+    geometries: Sequence[BaseGeometry],
+    crs: CRS | None,
+    *,
+    verified: bool = False,
 ) -> geopandas.GeoDataFrame:
     """Ships with the columns of SHIP_COLUMNS, in this order, whatever the number of rows.
 
     rows: the attributes of each ship. Numbers with a fraction and texts may be None or left out.
     geometries: a Polygon or MultiPolygon per row, in `crs`, or in pixels (column, row) without one.
+    verified: with the columns of VERIFIED_COLUMNS, too.
 
     Raises ValueError for a name that is no column, and for lists of different lengths.
     """
-    unknown = {name for row in rows for name in row} - SHIP_COLUMNS.keys()
+    kinds = {**SHIP_COLUMNS, **VERIFIED_COLUMNS} if verified else SHIP_COLUMNS
+    unknown = {name for row in rows for name in row} - kinds.keys()
     if unknown or len(rows) != len(geometries):
         raise ValueError(f"{len(rows)} rows, {len(geometries)} geometries, unknown columns {sorted(unknown)}")
-    columns = {name: pd.Series([row.get(name) for row in rows], dtype=kind) for name, kind in SHIP_COLUMNS.items()}
+    columns = {name: pd.Series([row.get(name) for row in rows], dtype=kind) for name, kind in kinds.items()}
     return geopandas.GeoDataFrame(columns, geometry=geopandas.GeoSeries(list(geometries), crs=crs))
 
 

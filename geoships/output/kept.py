@@ -17,12 +17,13 @@ class KeptShip:
     """A found ship that the user gets.
 
     polygon: its outline as it is handed out, in pixel coordinates (column, row). measures: of that outline.
-    ship: the mask pixels that it was made of.
+    ship: the mask pixels that it was made of. class_prob: a verifier's score from 0 to 1; None where none ran.
     """
 
     polygon: Polygon | MultiPolygon
     measures: Measures
     ship: Ship
+    class_prob: float | None = None
 
 
 @dataclass(frozen=True)

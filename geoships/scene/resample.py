@@ -39,6 +39,15 @@ def ratio(pixel_size: float, gsd: float, gsd_range: tuple[float, float], step: i
     return Ratio(step, max(1, round(step * gsd / pixel_size)))
 
 
+def scale_of(pixel_size: float, gsd: float, gsd_range: tuple[float, float]) -> float:
+    """Model pixels per scene pixel of `pixel_size` metres; 1 within `gsd_range`.
+
+    >>> scale_of(8.0, gsd=10, gsd_range=(5, 14)), scale_of(2.5, gsd=10, gsd_range=(5, 14))
+    (1.0, 0.25)
+    """
+    return 1.0 if gsd_range[0] <= pixel_size <= gsd_range[1] else pixel_size / gsd
+
+
 def resample(band: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
     """Resize (rows, columns) to `shape`: area averages where it shrinks, linear where it grows.
 

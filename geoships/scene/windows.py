@@ -100,6 +100,16 @@ def source_window(window: Window, scene: Window) -> Window:
     return Window(row, column, int(rows.max()) - row + 1, int(columns.max()) - column + 1)
 
 
+def window_around(column: float, row: float, shape: tuple[int, int]) -> Window:
+    """The window of a shape (height, width) whose middle is nearest to a place.
+
+    >>> window_around(10, 20, (4, 7))
+    Window(row=18, column=6, height=4, width=7)
+    """
+    height, width = shape
+    return Window(round(row - height / 2), round(column - width / 2), height, width)
+
+
 @dataclass(frozen=True)
 class Axis:
     """Tiles along one axis of a scene.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoships.config.augment import Augment, BandDropout, Blur, Gain, Gamma, Haze, Noise, Offset
+from geoships.config.verification import VerifierAugment
 
 Image = NDArray[np.float32]
 
@@ -48,7 +49,7 @@ class Recipe:
         return np.asarray(np.nan_to_num((image - mean) / std, nan=0.0), np.float32)
 
 
-def vary(image: Image, steps: Augment, bands: Sequence[str], rng: np.random.Generator) -> Image:
+def vary(image: Image, steps: Augment | VerifierAugment, bands: Sequence[str], rng: np.random.Generator) -> Image:
     """Change the radiometry of a crop (bands, rows, columns) by the steps that are on, in their order."""
     if steps.gain and rng.random() < steps.gain.p:
         image = gain(image, steps.gain, rng)

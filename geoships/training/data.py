@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import lightning
 import numpy as np
@@ -13,15 +12,15 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from geoships.config.augment import Augment
-from geoships.config.train import TrainConfig, Validation
+from geoships.config.train import Input, TrainConfig, Validation
 from geoships.errors import GeoshipsError
 from geoships.scene.sampling import WindowSlice
-from geoships.scene.vector import read_polygons
+from geoships.scene.windows import Window
 from geoships.training.augment import Recipe
 from geoships.training.blocks import Blocks, BlockSampler, all_blocks, choose_blocks, without_blocks
 from geoships.training.crops import Crop, Crops, EpochSampler, at_size, crop_source, hide_rim
 from geoships.training.paste import Donors
-from geoships.training.scenes import LabelDataset, LabelledScene, find_layer, open_scenes
+from geoships.training.scenes import LabelDataset, LabelledScene, named_polygons, open_scenes
 
 CONTEXT = 32  # model pixels around a validation block that are seen and not judged
 STATISTICS_CROPS = 200
@@ -38,14 +37,13 @@ class Split:
     validation: Sequence[tuple[LabelledScene, Blocks]]
 
 
-def split_scenes(scenes: Sequence[LabelledScene], config: TrainConfig) -> Split:
+def split_scenes(scenes: Sequence[LabelledScene], settings: Validation, seed: int) -> Split:
     """Split by groups where the settings name some, else by blocks of each scene."""
-    settings = config.data.validation
     if settings.groups:
         train = [scene for scene in scenes if scene.group not in settings.groups]
         judges = [scene for scene in scenes if scene.group in settings.groups]
         return Split(train, [(scene, all_blocks(scene.scene.window, _block(scene, settings))) for scene in judges])
-    rng = np.random.default_rng([config.seed, 1])
+    rng = np.random.default_rng([seed, 1])
     chosen = [
         choose_blocks(
             scene.scene.window,
@@ -107,7 +105,7 @@ class ShipData(lightning.LightningDataModule):
         super().__init__()
         self._config = config
         self.scenes = open_scenes(config.data)
-        split = split_scenes(self.scenes, config)
+        split = split_scenes(self.scenes, config.data.validation, config.seed)
         if not any(scene.labels.ships for scene in split.train):
             raise GeoshipsError(
                 "no labelled ship is left to train on; check the labels, data.hold_out and data.validation"
@@ -155,17 +153,25 @@ class ShipData(lightning.LightningDataModule):
 
 def _recipe(config: TrainConfig, scenes: Sequence[LabelledScene]) -> Recipe:
     """The recipe of the settings, or one measured on unvaried crops."""
-    bands, settings = config.data.bands, config.input
+    sources = [crop_source(scene, config.crops, Augment(scale=None)) for scene in scenes]
+    rng = np.random.default_rng([config.seed, 2])
+    drawn = (sources[number % len(sources)] for number in range(STATISTICS_CROPS))
+    crops = ((source.scene, source.sampler.draw(rng).window) for source in drawn)
+    return measured_recipe(config.data.bands, config.input, crops)
+
+
+def measured_recipe(bands: tuple[str, ...], settings: Input, windows: Iterable[tuple[LabelledScene, Window]]) -> Recipe:
+    """The recipe of the settings; what they leave out is measured on windows of scenes.
+
+    Raises GeoshipsError where a band has no data in any of them.
+    """
     if settings.mean and settings.std:
         return Recipe(bands, settings.transform, settings.mean, settings.std)
     plain = Recipe(bands, settings.transform, (0.0,) * len(bands), (1.0,) * len(bands))
-    sources = [crop_source(scene, config.crops, Augment(scale=None)) for scene in scenes]
-    rng = np.random.default_rng([config.seed, 2])
     total, squares, counts = (np.zeros(len(bands)) for _ in range(3))
-    for number in range(STATISTICS_CROPS):
-        source = sources[number % len(sources)]
-        image, _, valid = source.scene.sample(source.sampler.draw(rng).window)
-        for band in np.flatnonzero(source.scene.present):
+    for scene, window in windows:
+        image, valid = scene.picture(window)
+        for band in np.flatnonzero(scene.present):
             values = plain.apply(image[band : band + 1])[0][valid].astype(np.float64)
             total[band] += values.sum()
             squares[band] += (values**2).sum()
@@ -189,11 +195,6 @@ def _hard_examples(scene: LabelledScene, config: TrainConfig) -> list[shapely.Ge
     Of a file that `geoships evaluate --ships` wrote, the false alarms alone.
     """
     where = config.crops.hard_examples
-    if where is None:
-        return []
-    path = where if where.is_file() else find_layer(where, Path(f"{scene.name}.scene"), marks=("",))
-    if path is None:
-        return []
     hidden = shapely.union_all(list(scene.labels.ignored))
-    polygons = read_polygons(path, scene.scene.georeference, "the hard examples", only=("outcome", "false"))
+    polygons = named_polygons(where, scene, "the hard examples", only=("outcome", "false")) or []
     return [polygon for polygon in polygons if not shapely.intersects(hidden, polygon)]

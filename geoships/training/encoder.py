@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,6 +32,15 @@ def read_weights(where: str) -> Mapping[str, torch.Tensor]:
     if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         raise BundleError(f"{path} is no state dict of tensors by name")
     return weights
+
+
+def rgb_channels(bands: Sequence[str]) -> list[int | None]:
+    """Places of red, green and blue among the bands of a network; None for those that it does not have.
+
+    >>> rgb_channels(["blue", "green", "nir"])
+    [None, 1, 0]
+    """
+    return [bands.index(name) if name in bands else None for name in ("red", "green", "blue")]
 
 
 def _in_package(name: str) -> Path:

@@ -20,7 +20,7 @@ from geoships.scene.windows import Window
 from geoships.training.augment import Recipe
 from geoships.training.crops import at_size
 from geoships.training.data import ShipData
-from geoships.training.encoder import read_weights
+from geoships.training.encoder import read_weights, rgb_channels
 from geoships.training.halo import measure_halo
 from geoships.training.losses import WeightedLoss
 from geoships.training.pictures import ValidationPictures
@@ -85,9 +85,7 @@ def _starting_network(architecture: Architecture, config: TrainConfig) -> nn.Mod
     network = build_network(architecture)
     settings = config.network
     if settings.encoder_weights:
-        bands = config.data.bands
-        rgb = [bands.index(name) if name in bands else None for name in ("red", "green", "blue")]
-        load_encoder(network, read_weights(settings.encoder_weights), rgb)
+        load_encoder(network, read_weights(settings.encoder_weights), rgb_channels(config.data.bands))
     if settings.start:
         start = load_bundle(settings.start)
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset, IntersectionDataset
 
 from geoships.config.train import Data, SceneFiles
@@ -17,7 +18,9 @@ from geoships.errors import GeoshipsError
 from geoships.scene.blocks import Pixels
 from geoships.scene.labels import Labels, read_labels
 from geoships.scene.reader import Reading, Scene, open_scene
+from geoships.scene.resample import scale_of
 from geoships.scene.sampling import SceneDataset
+from geoships.scene.vector import read_polygons
 from geoships.scene.windows import Window
 
 IN_MEMORY = 1 << 30  # bytes; larger scenes are read from their files crop by crop
@@ -66,10 +69,17 @@ class LabelledScene:
     def sample(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]]:
         """Image (all bands of the model, NaN where absent), mask and validity of a window, in scene pixels."""
         sample = self.dataset[self.images.grid.query(window)]
-        found = sample["image"].numpy()
+        return self._spread(sample["image"]), sample["mask"].numpy(), sample["valid"].numpy()
+
+    def picture(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Image and validity of a window, as `sample` has them."""
+        sample = self.images[self.images.grid.query(window)]
+        return self._spread(sample["image"]), sample["valid"].numpy()
+
+    def _spread(self, found: torch.Tensor) -> NDArray[np.float32]:
         image = np.full((len(self.present), *found.shape[1:]), np.nan, np.float32)
-        image[list(self.present)] = found
-        return image, sample["mask"].numpy(), sample["valid"].numpy()
+        image[list(self.present)] = found.numpy()
+        return image
 
 
 def open_scenes(data: Data) -> list[LabelledScene]:
@@ -130,6 +140,19 @@ def find_layer(folder: Path, scene: Path, marks: Sequence[str] = ("", "_mask")) 
     return None
 
 
+def named_polygons(
+    where: Path | None, scene: LabelledScene, what: str, only: tuple[str, str] | None = None
+) -> list[BaseGeometry] | None:
+    """The polygons of a vector file, or of the one in a folder that is named as the scene, in pixel coordinates.
+
+    what: names them in errors. only: see `read_polygons`. None where there is no file.
+    Raises SceneError for one that cannot be read.
+    """
+    if where is not None and not where.is_file():
+        where = find_layer(where, Path(f"{scene.name}.scene"), marks=("",))
+    return read_polygons(where, scene.scene.georeference, what, only) if where else None
+
+
 def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
     """Open one scene and read its labels."""
     reading = Reading(entry.bands, entry.scale, entry.offset, entry.sensor)
@@ -171,6 +194,4 @@ def _fetch(scene: Scene) -> Any:
 
 def _scale(scene: Scene, data: Data) -> tuple[float, float]:
     across, down = scene.georeference.pixel_size() or (data.gsd, data.gsd)
-    low, high = data.gsd_range
-    scales = [1.0 if low <= size <= high else size / data.gsd for size in (down, across)]
-    return scales[0], scales[1]
+    return scale_of(down, data.gsd, data.gsd_range), scale_of(across, data.gsd, data.gsd_range)

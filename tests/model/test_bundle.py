@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import fake_card
+from fakes import fake_card, fake_classifier
 
 from geoships.errors import BundleError
 from geoships.model.bundle import DEFAULT_BUNDLE, Bundle, installed, load_bundle, save_bundle
+from geoships.model.card import Network
 from geoships.model.networks import Architecture, build_classifier, build_network, load_encoder
 
 SMALL = {"decoder": "unet", "encoder": "tu-mobilenetv3_small_050", "options": {"decoder_channels": (16, 16, 8, 8, 8)}}
@@ -30,6 +31,58 @@ def test_a_saved_bundle_loads_again(name: str, bundle: Bundle, tmp_path: Path) -
     with torch.inference_mode():
         torch.testing.assert_close(loaded.network()(images), bundle.network()(images))
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.fixture(scope="module")
+def verifier() -> Bundle:
+    card = fake_classifier(bands=("nir", "red")).card.model_copy(
+        update={"network": Network(decoder="classifier", encoder="resnet10t")}
+    )
+    return Bundle(card, build_classifier(Architecture("", "resnet10t", 2)).state_dict(), Path("made here, too"))
+
+
+@pytest.mark.parametrize("name", ["model", "model.zip"])
+def test_a_verifier_is_saved_and_loaded_with_its_model(
+    name: str, bundle: Bundle, verifier: Bundle, tmp_path: Path
+) -> None:
+    card = bundle.card.model_copy(update={"verify": True})
+    save_bundle(tmp_path / name, card, bundle.weights, half=False, verifier=verifier)
+    loaded = load_bundle(tmp_path / name)
+    assert loaded.card.verify and json.loads(loaded.card.to_json())["geoships:verify"] is True
+    assert loaded.verifier is not None and loaded.verifier.verifier is None
+    assert loaded.verifier.card.to_json() == verifier.card.to_json()
+    assert loaded.verifier.path == tmp_path / name / "verifier"
+    images = torch.rand(1, 2, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded.network()(images), bundle.network()(images))
+        torch.testing.assert_close(loaded.verifier.network()(images), verifier.network()(images))
+    save_bundle(tmp_path / name, bundle.card, bundle.weights)
+    assert load_bundle(tmp_path / name).verifier is None
+
+
+def test_a_zip_may_hold_the_bundle_in_a_folder_of_any_name(bundle: Bundle, verifier: Bundle, tmp_path: Path) -> None:
+    save_bundle(tmp_path / "model", bundle.card, bundle.weights, verifier=verifier)
+    for folder in ("", "ships/", "verifier/", "./"):
+        with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+            for path in (tmp_path / "model").rglob("*.*"):
+                archive.write(path, folder + path.relative_to(tmp_path / "model").as_posix())
+        loaded = load_bundle(tmp_path / "model.zip")
+        assert loaded.card.name == bundle.card.name
+        assert loaded.verifier is not None and loaded.verifier.card.name == verifier.card.name
+    with zipfile.ZipFile(tmp_path / "model.zip", "a") as archive:
+        archive.writestr("other/model.json", "{}")
+    with pytest.raises(BundleError, match=r"holds 2 files named model\.json, not one"):
+        load_bundle(tmp_path / "model.zip")
+
+
+def test_a_damaged_verifier_is_named(bundle: Bundle, verifier: Bundle, tmp_path: Path) -> None:
+    save_bundle(tmp_path / "model", bundle.card, bundle.weights, verifier=verifier)
+    (tmp_path / "model" / "verifier" / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(BundleError, match=r"verifier/model\.safetensors are damaged"):
+        load_bundle(tmp_path / "model")
+    (tmp_path / "model" / "verifier" / "model.json").unlink()
+    with pytest.raises(BundleError, match=r"holds no verifier/model\.json"):
+        load_bundle(tmp_path / "model")
 
 
 def test_half_precision_halves_the_file(bundle: Bundle, tmp_path: Path) -> None:

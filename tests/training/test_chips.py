@@ -215,7 +215,9 @@ def test_the_task_says_which_settings_a_file_holds(settings: Path) -> None:
     scenes = Path(__file__).parents[2] / "configs" / "sentinel2-5band.yaml"
     assert isinstance(task_config(scenes), TrainConfig)
     assert task_config(scenes, ("task=segmentation",)) == task_config(scenes)
-    with pytest.raises(GeoshipsError, match=r"task: 'detection' is none of \('segmentation', 'classification'\)"):
+    with pytest.raises(
+        GeoshipsError, match=r"task: 'detection' is none of \('segmentation', 'classification', 'verification'\)"
+    ):
         task_config(settings, ("task=detection",))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoships.config.chips import ChipAugment, Contrast, Shift, Zoom
+from geoships.config.verification import VerifierAugment
 from geoships.training.augment import blur, gain, gamma, noise
 
 Image = NDArray[np.float32]
@@ -28,7 +29,7 @@ def vary_chip(image: Image, steps: ChipAugment, rng: np.random.Generator) -> Ima
     return np.clip(image, 0, 1).astype(np.float32)
 
 
-def turn_chip(image: Image, steps: ChipAugment, rng: np.random.Generator) -> Image:
+def turn_chip(image: Image, steps: ChipAugment | VerifierAugment, rng: np.random.Generator) -> Image:
     """Turn by quarters, and mirror."""
     if steps.turn and rng.random() < steps.turn.p:
         image = np.rot90(image, int(rng.integers(4)), (1, 2))

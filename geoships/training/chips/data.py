@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from geoships.config.chips import ChipAugment, ChipConfig
+from geoships.config.train import Run
 from geoships.errors import GeoshipsError
 from geoships.training.augment import Recipe
 from geoships.training.chips.augment import vary_chip
@@ -21,7 +22,14 @@ from geoships.training.crops import EpochSampler
 Item = dict[str, torch.Tensor]
 
 
-class VariedChips(Dataset[Item]):
+class Items(Dataset[Item]):
+    """A dataset that knows how many items it has."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+
+class VariedChips(Items):
     """Varied chips by (epoch, number): an epoch is all of them once, in an order of its own.
 
     An item holds `image`, (3, size, size) float32, normalised, and `label`, 0 or 1.
@@ -42,10 +50,10 @@ class VariedChips(Dataset[Item]):
         chosen = self._order[1][number]
         rng = np.random.default_rng([self._seed, 2, epoch, number])
         image = vary_chip(self._chips.images[chosen], self._steps, rng)
-        return _item(self._recipe.apply(image), self._chips.chips[chosen].label)
+        return chip_item(self._recipe.apply(image), self._chips.chips[chosen].label)
 
 
-class PlainChips(Dataset[Item]):
+class PlainChips(Items):
     """Chips as they are, by their place in `numbers`; items are as those of VariedChips."""
 
     def __init__(self, chips: ChipSet, numbers: Numbers, recipe: Recipe) -> None:
@@ -57,22 +65,18 @@ class PlainChips(Dataset[Item]):
     def __getitem__(self, place: int) -> Item:
         """Read one chip."""
         chosen = self._numbers[place]
-        return _item(self._recipe.apply(self._chips.images[chosen]), self._chips.chips[chosen].label)
+        return chip_item(self._recipe.apply(self._chips.images[chosen]), self._chips.chips[chosen].label)
 
 
-class ChipData(lightning.LightningDataModule):
-    """Loaders of chips to train on and of chips that judge.
+class ClassifierData(lightning.LightningDataModule):
+    """Loaders of chips to train on and of chips that judge; an item holds `image` and `label`.
 
-    config: settings of the training. chips: all chips. Raises GeoshipsError where the split cannot be made.
+    recipe: what the images have become. varied: chips by (epoch, number). plain: those that judge.
     """
 
-    def __init__(self, config: ChipConfig, chips: ChipSet) -> None:
+    def __init__(self, recipe: Recipe, varied: Items, plain: Items, run: Run) -> None:
         super().__init__()
-        self._run = config.run
-        self.split = split_chips(chips, config.data)
-        self.recipe = _recipe(config, chips, self.split.train)
-        self._varied = VariedChips(chips, self.split.train, self.recipe, config.augment, config.seed)
-        self._plain = PlainChips(chips, self.split.validation, self.recipe)
+        self.recipe, self._varied, self._plain, self._run = recipe, varied, plain, run
 
     @property
     def validated(self) -> bool:
@@ -97,7 +101,21 @@ class ChipData(lightning.LightningDataModule):
         return DataLoader(self._plain, batch_size=64)
 
 
-def _item(image: np.ndarray[tuple[int, ...], np.dtype[np.float32]], label: int) -> Item:
+class ChipData(ClassifierData):
+    """The data of a training on labelled chips.
+
+    config: settings of the training. chips: all chips. Raises GeoshipsError where the split cannot be made.
+    """
+
+    def __init__(self, config: ChipConfig, chips: ChipSet) -> None:
+        self.split = split_chips(chips, config.data)
+        recipe = _recipe(config, chips, self.split.train)
+        varied = VariedChips(chips, self.split.train, recipe, config.augment, config.seed)
+        super().__init__(recipe, varied, PlainChips(chips, self.split.validation, recipe), config.run)
+
+
+def chip_item(image: np.ndarray[tuple[int, ...], np.dtype[np.float32]], label: int) -> Item:
+    """An item of a normalised image (bands, size, size) and its label, 0 or 1."""
     return {"image": torch.from_numpy(image), "label": torch.tensor(label)}
 
 

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning
 import torch
 from torch import nn
 
-from geoships.config.chips import ChipConfig
+from geoships.config.chips import ChipConfig, ClassifierSettings
+from geoships.config.verification import VerifierConfig
 from geoships.errors import GeoshipsError
 from geoships.model.bundle import load_bundle, save_bundle
 from geoships.model.card import Card
 from geoships.model.networks import Architecture, build_classifier, load_body
 from geoships.training.augment import Recipe
-from geoships.training.chips.data import ChipData
-from geoships.training.chips.files import BANDS
+from geoships.training.chips.data import ChipData, ClassifierData
 from geoships.training.chips.folds import ChipSet, open_chips
 from geoships.training.chips.task import Classification
-from geoships.training.encoder import read_weights
+from geoships.training.encoder import read_weights, rgb_channels
 from geoships.training.running import Monitor, Trained, kept_weights, make_trainer, prepare_folder, quiet_lightning
 
 # Paths say nothing to those who get the model; the bundle's own settings are the card.
 NOT_IN_CARD: Any = {"bundle": True, "data": {"root", "labels"}, "network": {"encoder_weights", "start"}}
 MONITOR = Monitor("val_loss", "min")
+Data = TypeVar("Data", bound=ClassifierData)
 
 
 def fit_chips(
@@ -37,13 +39,36 @@ def fit_chips(
     is one; on a CPU the weights become the same as if the run had never stopped. A finished run stays as it is.
     Raises GeoshipsError where the folder holds another run, or data or settings do not fit.
     """
+
+    def open_data() -> ChipData:
+        return ChipData(config, chips or open_chips(config.data))
+
+    def card(data: ClassifierData, network: nn.Module) -> Card:
+        return make_card(config, data.recipe, network)
+
+    return fit_classifier(config, out, open_data, card, resume=resume, quiet=quiet)
+
+
+def fit_classifier(
+    config: ChipConfig | VerifierConfig,
+    out: Path,
+    open_data: Callable[[], Data],
+    make_card: Callable[[Data, nn.Module], Card],
+    *,
+    resume: bool,
+    quiet: bool,
+) -> Trained:
+    """Train a classifier of timm on chips of any kind; `fit_chips` tells of the folder and of `resume`.
+
+    open_data: gives the chips. make_card: the card of the trained network, which is in evaluation mode.
+    """
     last = prepare_folder(config, out, resume)
     if resume and (out / "bundle").is_dir():
         return Trained(out, load_bundle(out / "bundle"), config.run.epochs, {})
     lightning.seed_everything(config.seed, verbose=False)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    data = ChipData(config, chips or open_chips(config.data))
-    network = _starting_network(config)
+    data = open_data()
+    network = _starting_network(config.network, data.recipe.bands)
     task = Classification(network, config.loss, config.optimiser, config.schedule)
     with quiet_lightning():
         trainer = make_trainer(config.run, out, MONITOR if data.validated else None, seed=config.seed, quiet=quiet)
@@ -51,16 +76,16 @@ def fit_chips(
     if trainer.interrupted:
         raise KeyboardInterrupt
     weights, _ = kept_weights(config.run, out)
-    save_bundle(out / "bundle", make_card(config, data.recipe, network), weights)
+    network.load_state_dict(weights)
+    save_bundle(out / "bundle", make_card(data, network.cpu().float().eval()), weights)
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
     return Trained(out, load_bundle(out / "bundle"), trainer.current_epoch, figures)
 
 
-def _starting_network(config: ChipConfig) -> nn.Module:
-    settings = config.network
-    network = build_classifier(Architecture("", settings.encoder, len(BANDS), options=settings.options))
+def _starting_network(settings: ClassifierSettings, bands: Sequence[str]) -> nn.Module:
+    network = build_classifier(Architecture("", settings.encoder, len(bands), options=settings.options))
     if settings.encoder_weights:
-        load_body(network, read_weights(settings.encoder_weights), range(len(BANDS)))
+        load_body(network, read_weights(settings.encoder_weights), rgb_channels(bands))
     if settings.start:
         start = load_bundle(settings.start)
         try:
@@ -71,43 +96,46 @@ def _starting_network(config: ChipConfig) -> nn.Module:
 
 
 def make_card(config: ChipConfig, recipe: Recipe, network: nn.Module) -> Card:
-    """The card of a trained classifier."""
+    """The card of a trained classifier of chips."""
+    card = classifier_card(config, recipe, network, config.data.size, "one whole vessel in the middle of the chip")
+    return Card.model_validate({**card, "geoships:training": config.model_dump(mode="json", exclude=NOT_IN_CARD)})
+
+
+def classifier_card(
+    config: ChipConfig | VerifierConfig, recipe: Recipe, network: nn.Module, size: int, ship: str
+) -> dict[str, Any]:
+    """What every classifier's card says. size: of a chip in pixels. ship: what the class means."""
     settings, data = config.bundle, config.data
-    return Card.model_validate(
-        {
-            "mlm:name": config.name,
-            "description": settings.description,
-            "license": settings.licence,
-            "mlm:architecture": config.network.encoder,
-            "mlm:tasks": ["classification"],
-            "mlm:total_parameters": sum(parameter.numel() for parameter in network.parameters()),
-            "mlm:input": [
-                {
-                    "bands": recipe.bands,
-                    "input": {"shape": (-1, len(recipe.bands), data.size, data.size)},
-                    "value_scaling": [{"mean": m, "stddev": s} for m, s in zip(recipe.mean, recipe.std, strict=True)],
-                    "pre_processing_function": {"expression": recipe.transform},
-                }
-            ],
-            "mlm:output": [
-                {
-                    "tasks": ["classification"],
-                    "classification:classes": [
-                        {"value": 1, "name": "ship", "description": "one whole vessel in the middle of the chip"}
-                    ],
-                }
-            ],
-            "gsd": data.gsd,
-            "geoships:gsd_range": data.gsd_range,
-            "geoships:threshold": settings.threshold or 0.5,
-            "geoships:halo": 0,
-            "geoships:step": 1,
-            "geoships:network": {
-                "decoder": "classifier",
-                "encoder": config.network.encoder,
-                "options": config.network.options,
-            },
-            "geoships:training_data": settings.training_data,
-            "geoships:training": config.model_dump(mode="json", exclude=NOT_IN_CARD),
-        }
-    )
+    return {
+        "mlm:name": config.name,
+        "description": settings.description,
+        "license": settings.licence,
+        "mlm:architecture": config.network.encoder,
+        "mlm:tasks": ["classification"],
+        "mlm:total_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "mlm:input": [
+            {
+                "bands": recipe.bands,
+                "input": {"shape": (-1, len(recipe.bands), size, size)},
+                "value_scaling": [{"mean": m, "stddev": s} for m, s in zip(recipe.mean, recipe.std, strict=True)],
+                "pre_processing_function": {"expression": recipe.transform},
+            }
+        ],
+        "mlm:output": [
+            {
+                "tasks": ["classification"],
+                "classification:classes": [{"value": 1, "name": "ship", "description": ship}],
+            }
+        ],
+        "gsd": data.gsd,
+        "geoships:gsd_range": data.gsd_range,
+        "geoships:threshold": settings.threshold or 0.5,
+        "geoships:halo": 0,
+        "geoships:step": 1,
+        "geoships:network": {
+            "decoder": "classifier",
+            "encoder": config.network.encoder,
+            "options": config.network.options,
+        },
+        "geoships:training_data": settings.training_data,
+    }

@@ -1,0 +1,116 @@
+"""Measure what a verifier brings: object F1 at IoU 0.3 of a cross-validation's models, without and with it.
+
+    uv run python scripts/measure_verifier.py runs/folds --config configs/verifier-5band.yaml --out runs/verifiers
+
+The folder of `geoships crossval` holds a model for each fold. Each finds candidates in the scenes that it has not seen.
+A fold's verifier is trained on the scenes and candidates of the other folds, and judged with the fold's model on its
+own. A second run goes on where the first one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from geoships import PredictConfig, load_bundle, predict
+from geoships.config import TrainConfig, VerifierConfig, train_config, verifier_config
+from geoships.config.train import SceneFiles
+from geoships.crossval import judge
+from geoships.evaluation.evaluation import Evaluation
+from geoships.evaluation.figures import totals_by_scene
+from geoships.model.bundle import Bundle
+from geoships.training.scenes import below, group_of, scene_files
+from geoships.training.verification.fit import fit_verifier
+from geoships.verify import with_verifier
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a cross-validation: its settings, the model, and the scenes that this one has not seen."""
+
+    name: str
+    config: TrainConfig
+    model: Bundle
+    held: tuple[SceneFiles, ...]
+
+
+def read_folds(folder: Path) -> list[Fold]:
+    """The finished folds. Groups that all of them hold out belong to none."""
+    paths = sorted(path.parent for path in folder.glob("fold-*/bundle"))
+    configs = [train_config(path / "config.yaml") for path in paths]
+    common = set.intersection(*(set(config.data.hold_out) for config in configs)) if len(configs) > 1 else set()
+    return [
+        Fold(path.name, config, load_bundle(path / "bundle"), tuple(
+            entry for entry in scene_files(config.data) if group_of(entry) in set(config.data.hold_out) - common
+        ))
+        for path, config in zip(paths, configs, strict=True)
+    ]  # fmt: skip
+
+
+def find_candidates(fold: Fold, out: Path, settings: PredictConfig) -> None:
+    """Write the ships that a fold's model finds in its own scenes, each file named after its scene."""
+    out.mkdir(parents=True, exist_ok=True)
+    for entry in fold.held:
+        path = out / f"{Path(entry.scene).stem}.gpkg"
+        if not path.exists():
+            reading = entry.model_dump(include={"bands", "scale", "offset", "sensor"})
+            scene = entry.scene if "://" in entry.scene else below(fold.config.data.root, entry.scene)
+            predict(scene, out=path, config=settings.model_copy(update=reading), model=fold.model)
+
+
+def train(fold: Fold, config: VerifierConfig, candidates: Path, out: Path) -> Bundle:
+    """The verifier of a fold, trained on the scenes of the others."""
+    shared = fold.config.data.model_dump(include={"root", "scenes", "labels", "ignore", "hold_out"})
+    data = {**config.data.model_dump(), **shared, "candidates": candidates}
+    whole = VerifierConfig.model_validate({**config.model_dump(), "data": data})
+    return fit_verifier(whole, out, resume=True, quiet=True).bundle
+
+
+def measure(fold: Fold, model: Bundle, settings: PredictConfig) -> Evaluation:
+    return judge(fold.config.data, fold.held, model, settings, thresholds=())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folds", type=Path, help="folder that geoships crossval wrote")
+    parser.add_argument("--config", type=Path, required=True, help="settings of a verifier's training")
+    parser.add_argument("--set", action="append", default=[], dest="settings", help="as for geoships train")
+    parser.add_argument("--out", type=Path, required=True, help="gets candidates/ and a run for each fold")
+    parser.add_argument("--threshold", type=float, help="of the models, from which on a pixel is ship")
+    parser.add_argument("--verifier-threshold", type=float, help="of the verifiers; their own where it is left out")
+    parser.add_argument("--views", type=int, default=1, help="see `geoships predict --help`")
+    options = parser.parse_args()
+    settings = PredictConfig(threshold=options.threshold, views=options.views, verify=False)
+    folds = read_folds(options.folds)
+    if len(folds) < 2:
+        parser.error(f"{options.folds} holds {len(folds)} finished folds; two at least are needed")
+    config = verifier_config(options.config, tuple(options.settings))
+    for fold in folds:
+        find_candidates(fold, options.out / "candidates", settings)
+    results: dict[bool, list[Evaluation]] = {False: [], True: []}
+    for fold in folds:
+        second = train(fold, config, options.out / "candidates", options.out / fold.name)
+        model = with_verifier(fold.model, second, default=False, threshold=options.verifier_threshold)
+        for verify, evaluations in results.items():
+            evaluations.append(measure(fold, model, settings.model_copy(update={"verify": verify})))
+    without, verified = (
+        totals_by_scene([(scene, result.threshold) for result in evaluations for scene in result.scenes])
+        for evaluations in results.values()
+    )
+    print(f"{'scene':16} {'ships':>6} {'found':>6} {'F1@.3':>6} {'found':>6} {'F1@.3':>6}  (without, with)")
+    for name in (*without["scenes"], "all"):
+        rows = [(side["all"] if name == "all" else side["scenes"][name]) for side in (without, verified)]
+        first, second = (row["ships"]["iou_0.3"] for row in rows)
+        print(
+            f"{name:16} {first['labelled']:6} {first['found']:6} {_text(first['f1'])} "
+            f"{second['found']:6} {_text(second['f1'])}"
+        )
+
+
+def _text(value: float | None) -> str:
+    return f"{'-' if value is None else format(value, '.3f'):>6}"
+
+
+if __name__ == "__main__":
+    main()
