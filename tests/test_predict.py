@@ -1,3 +1,4 @@
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -196,7 +197,8 @@ def test_views_come_from_the_settings_or_the_model(tmp_path: Path, monkeypatch: 
             used.append(views)
             super().__init__(*args, views=views, **options)
 
-    monkeypatch.setattr("geoships.predict.TorchEngine", Noted)
+    pipeline = importlib.import_module("geoships.predict")  # the attribute of that name is the function
+    monkeypatch.setattr(pipeline, "TorchEngine", Noted)
     for views, card in ((None, {}), (None, {"geoships:views": 4}), (8, {"geoships:views": 4})):
         result = predict(tmp_path / "scene.tif", model=fake_bundle(**card), config=PredictConfig(views=views))
         assert len(result.ships) == 4
