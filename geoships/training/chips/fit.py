@@ -55,12 +55,15 @@ def fit_classifier(
     open_data: Callable[[], Data],
     make_card: Callable[[Data, nn.Module], Card],
     *,
+    head: float = 1.0,
     resume: bool,
     quiet: bool,
 ) -> Trained:
     """Train a classifier of timm on chips of any kind; `fit_chips` tells of the folder and of `resume`.
 
     open_data: gives the chips. make_card: the card of the trained network, which is in evaluation mode.
+    head: factor on the last layer's first weights. timm draws them from -1 to 1 for one class in some networks, which
+    makes a new network very sure of what it does not know.
     """
     last = prepare_folder(config, out, resume)
     if resume and (out / "bundle").is_dir():
@@ -68,7 +71,7 @@ def fit_classifier(
     lightning.seed_everything(config.seed, verbose=False)
     torch.use_deterministic_algorithms(True, warn_only=True)
     data = open_data()
-    network = _starting_network(config.network, data.recipe.bands)
+    network = _starting_network(config.network, data.recipe.bands, head)
     task = Classification(network, config.loss, config.optimiser, config.schedule)
     with quiet_lightning():
         trainer = make_trainer(config.run, out, MONITOR if data.validated else None, seed=config.seed, quiet=quiet)
@@ -82,10 +85,12 @@ def fit_classifier(
     return Trained(out, load_bundle(out / "bundle"), trainer.current_epoch, figures)
 
 
-def _starting_network(settings: ClassifierSettings, bands: Sequence[str]) -> nn.Module:
+def _starting_network(settings: ClassifierSettings, bands: Sequence[str], head: float) -> nn.Module:
     network = build_classifier(Architecture("", settings.encoder, len(bands), options=settings.options))
     if settings.encoder_weights:
         load_body(network, read_weights(settings.encoder_weights), rgb_channels(bands))
+    with torch.no_grad():
+        network.get_classifier().weight.mul_(head)  # type: ignore[operator]
     if settings.start:
         start = load_bundle(settings.start)
         try:

@@ -22,6 +22,7 @@ NOT_IN_CARD: Any = {
     "data": {"root", "scenes", "labels", "ignore", "candidates"},
     "network": {"encoder_weights", "start"},
 }
+HEAD = 0.01
 SHIP = "a vessel in the middle of the chip"
 
 
@@ -35,7 +36,7 @@ def fit_verifier(config: VerifierConfig, out: Path, *, resume: bool = False, qui
     def card(data: VerifierData, network: nn.Module) -> Card:
         return make_card(config, data, network)
 
-    return fit_classifier(config, out, lambda: VerifierData(config), card, resume=resume, quiet=quiet)
+    return fit_classifier(config, out, lambda: VerifierData(config), card, head=HEAD, resume=resume, quiet=quiet)
 
 
 def make_card(config: VerifierConfig, data: VerifierData, network: nn.Module) -> Card:
