@@ -16,14 +16,15 @@ from matplotlib.patches import Patch
 
 COLOURS = {"right": "#1a7f37", "missed": "#d97706", "false": "#c8102e", "ignored": "#9aa3ad"}
 COLUMNS = 5
-PANEL = 3.2  # inches
+PANEL = 3.8  # inches
 
 
 def draw(files: list[Path], out: Path) -> None:
     """One panel a scene, north up, with a frame of its ships and a scale in kilometres."""
-    rows = -(-len(files) // COLUMNS)
-    figure = Figure((COLUMNS * PANEL, rows * PANEL + 0.4), layout="constrained")
-    panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    columns = min(COLUMNS, len(files))
+    rows = -(-len(files) // columns)
+    figure = Figure((columns * PANEL, rows * PANEL + 0.4), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, file in zip(panels, files, strict=False):
         ships = geopandas.read_file(file)
         ships = ships.to_crs(ships.estimate_utm_crs())
@@ -36,6 +37,8 @@ def draw(files: list[Path], out: Path) -> None:
                 part.plot(ax=panel, facecolor=colour, edgecolor=colour, linewidth=1.5)
         counts = ", ".join(f"{int((ships.outcome == name).sum())} {name}" for name in COLOURS)
         panel.set_title(f"{file.stem}\n{counts}", fontsize=8)
+        panel.set_xlabel("kilometres", fontsize=7)
+        panel.set_ylabel("")
         panel.tick_params(labelsize=7)
         panel.set_aspect("equal", adjustable="datalim")
     for panel in panels[len(files) :]:
