@@ -3,10 +3,13 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pytest
+import rasterio
+import shapely
 import torch
 from labelled import write_scene
 
 from geoships.config import TrainConfig, train_config
+from geoships.errors import GeoshipsError
 from geoships.scene.labels import IGNORED, SHIP
 from geoships.training.crops import EpochSampler, hide_rim
 from geoships.training.data import ShipData
@@ -132,3 +135,16 @@ def test_devices_share_out_an_epoch_without_a_crop_twice() -> None:
     assert len(drawn) == len(set(drawn)) == 9
     assert {epoch for epoch, _ in drawn} == {2}
     assert {len(list(part)) for part in parts} == {3}
+
+
+def test_an_ignore_layer_starts_from_the_root_and_hides_what_is_no_ship(settings: Path, labelled: Path) -> None:
+    folder = labelled / "unsure"
+    folder.mkdir(exist_ok=True)
+    for name in ("east", "west"):
+        with rasterio.open(labelled / f"{name}.tif") as scene:
+            whole = geopandas.GeoDataFrame(geometry=[shapely.box(*scene.bounds)], crs=scene.crs)
+        whole.to_file(folder / f"{name}.geojson")
+    hidden = crops(data(settings, "data.ignore=unsure", "augment.paste_ships=null", "augment.paste_land=null"))
+    assert {value for crop in hidden for value in crop["mask"].unique().tolist()} == {SHIP, IGNORED}
+    with pytest.raises(GeoshipsError, match="there is no folder"):
+        data(settings, "data.ignore=nowhere")
