@@ -5,6 +5,8 @@ Chip i of epoch e depends on the seed, e and i alone: not on workers, devices, o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import lightning
 import numpy as np
 import torch
@@ -22,11 +24,12 @@ from geoships.training.crops import EpochSampler
 Item = dict[str, torch.Tensor]
 
 
-class Items(Dataset[Item]):
+class Items(Dataset[Item], ABC):
     """A dataset that knows how many items it has."""
 
+    @abstractmethod
     def __len__(self) -> int:
-        raise NotImplementedError
+        """How many."""
 
 
 class VariedChips(Items):
