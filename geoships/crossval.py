@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from geoships.config import PredictConfig, TrainConfig
+from geoships.config import PredictConfig, TrainConfig, train_config
 from geoships.config.train import Data, SceneFiles
 from geoships.errors import GeoshipsError
 from geoships.evaluation.evaluation import THRESHOLDS, Evaluation, evaluate
@@ -19,7 +19,7 @@ from geoships.evaluation.figures import totals_by_scene
 from geoships.evaluation.outcomes import write_outcomes
 from geoships.evaluation.report import write_report
 from geoships.evaluation.tables import by_scene
-from geoships.model.bundle import Bundle
+from geoships.model.bundle import Bundle, load_bundle
 from geoships.output.atomic import appearing
 from geoships.training.fit import fit
 from geoships.training.scenes import below, group_of, scene_files
@@ -66,7 +66,30 @@ def cross_validate(
         write_report(evaluation, folder / "evaluation", pictures=False)
         write_outcomes(evaluation, folder / "evaluation" / "ships")
         evaluations.append(evaluation)
-    return _write(CrossValidation(parts, *_summary(evaluations)), out)
+    return _write(CrossValidation(parts, *summary(evaluations)), out)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A finished fold: its settings, the model, and the scenes that this one has not seen."""
+
+    name: str
+    config: TrainConfig
+    model: Bundle
+    held: tuple[SceneFiles, ...]
+
+
+def finished_folds(folder: Path) -> list[Fold]:
+    """The finished folds below the folder of a cross-validation. Groups that all of them hold out belong to none."""
+    paths = sorted(path.parent for path in folder.glob("fold-*/bundle"))
+    configs = [train_config(path / "config.yaml") for path in paths]
+    common = set.intersection(*(set(config.data.hold_out) for config in configs)) if len(configs) > 1 else set()
+    return [
+        Fold(path.name, config, load_bundle(path / "bundle"), tuple(
+            entry for entry in scene_files(config.data) if group_of(entry) in set(config.data.hold_out) - common
+        ))
+        for path, config in zip(paths, configs, strict=True)
+    ]  # fmt: skip
 
 
 def make_folds(groups: Sequence[str], count: int | None, seed: int) -> tuple[tuple[str, ...], ...]:
@@ -124,7 +147,8 @@ def judge(
     )
 
 
-def _summary(evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], str]:
+def summary(evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], str]:
+    """Figures over the scenes of all evaluations together, `all` and `scenes`, and their table to read."""
     figures = totals_by_scene([(scene, result.threshold) for result in evaluations for scene in result.scenes])
     return figures, by_scene(figures).plain()
 

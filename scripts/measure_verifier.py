@@ -10,42 +10,17 @@ own. A second run goes on where the first one stopped.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
-from geoships import PredictConfig, load_bundle, predict
-from geoships.config import TrainConfig, VerifierConfig, train_config, verifier_config
-from geoships.config.train import SceneFiles
-from geoships.crossval import judge
+from geoships import PredictConfig, predict
+from geoships.config import VerifierConfig, verifier_config
+from geoships.crossval import Fold, finished_folds, judge
 from geoships.evaluation.evaluation import Evaluation
 from geoships.evaluation.figures import totals_by_scene
 from geoships.model.bundle import Bundle
-from geoships.training.scenes import below, group_of, scene_files
+from geoships.training.scenes import below
 from geoships.training.verification.fit import fit_verifier
 from geoships.verify import with_verifier
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One fold of a cross-validation: its settings, the model, and the scenes that this one has not seen."""
-
-    name: str
-    config: TrainConfig
-    model: Bundle
-    held: tuple[SceneFiles, ...]
-
-
-def read_folds(folder: Path) -> list[Fold]:
-    """The finished folds. Groups that all of them hold out belong to none."""
-    paths = sorted(path.parent for path in folder.glob("fold-*/bundle"))
-    configs = [train_config(path / "config.yaml") for path in paths]
-    common = set.intersection(*(set(config.data.hold_out) for config in configs)) if len(configs) > 1 else set()
-    return [
-        Fold(path.name, config, load_bundle(path / "bundle"), tuple(
-            entry for entry in scene_files(config.data) if group_of(entry) in set(config.data.hold_out) - common
-        ))
-        for path, config in zip(paths, configs, strict=True)
-    ]  # fmt: skip
 
 
 def find_candidates(fold: Fold, out: Path, settings: PredictConfig) -> None:
@@ -82,7 +57,7 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=1, help="see `geoships predict --help`")
     options = parser.parse_args()
     settings = PredictConfig(threshold=options.threshold, views=options.views, verify=False)
-    folds = read_folds(options.folds)
+    folds = finished_folds(options.folds)
     if len(folds) < 2:
         parser.error(f"{options.folds} holds {len(folds)} finished folds; two at least are needed")
     config = verifier_config(options.config, tuple(options.settings))

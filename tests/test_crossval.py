@@ -8,7 +8,7 @@ from labelled import BANDS, write_scene
 from safetensors.torch import load_file
 
 from geoships.config import train_config
-from geoships.crossval import cross_validate, make_folds
+from geoships.crossval import cross_validate, finished_folds, make_folds
 from geoships.errors import GeoshipsError
 
 SETTINGS = """
@@ -62,6 +62,9 @@ def test_each_scene_is_judged_by_a_model_that_never_saw_it_and_a_second_run_trai
     torch.testing.assert_close(load_file(weights), before, rtol=0, atol=0)
     assert "| east |" in (out / "crossval.md").read_text()
     assert json.loads((out / "crossval.json").read_text())["folds"] == [["east"], ["west"]]
+    folds = finished_folds(out)
+    assert [[Path(entry.scene).stem for entry in fold.held] for fold in folds] == [["east"], ["west"]]
+    assert [fold.model.card.name for fold in folds] == ["tiny-fold-1", "tiny-fold-2"]
 
 
 def test_folds_hold_every_group_once_and_are_the_same_for_a_seed() -> None:
