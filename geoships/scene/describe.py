@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
-from pathlib import Path
 
 from rasterio.io import DatasetReader
 
+from geoships.scene.bandfiles import SceneName
 from geoships.scene.bands import BandDescription, common_names, describe_bands
 from geoships.scene.georeference import Georeference, georeference_of
-from geoships.scene.source import gdal_env, open_dataset, resolve
+from geoships.scene.source import gdal_env, open_dataset
+from geoships.scene.stac import as_scene, scene_source
+
+FINEST = frozenset({"blue", "green", "red"})
 
 
-def describe_scene(name: str | Path, *, trust_vrt: bool = False) -> dict[str, object]:
+def describe_scene(name: SceneName, *, trust_vrt: bool = False) -> dict[str, object]:
     """Facts about a raster, by their names: size, bands, place, pixel size, validity, storage.
 
     Raises SceneError when it cannot be opened safely.
     """
-    source = resolve(name, trust_vrt=trust_vrt)
+    source = scene_source(as_scene(name), trust_vrt=trust_vrt)
     with gdal_env(source), open_dataset(source) as dataset:
         georeference = georeference_of(dataset)
         return {
@@ -35,15 +39,21 @@ def describe_scene(name: str | Path, *, trust_vrt: bool = False) -> dict[str, ob
         }
 
 
-def scene_header(name: str | Path, *, trust_vrt: bool = False) -> tuple[tuple[BandDescription, ...], float | None]:
+def scene_header(name: SceneName, *, trust_vrt: bool = False) -> tuple[tuple[BandDescription, ...], float | None]:
     """The bands of a raster, and its pixel size in metres: the geometric mean of both sides, None if not known.
 
     Raises SceneError when it cannot be opened safely.
     """
-    source = resolve(name, trust_vrt=trust_vrt)
+    source = scene_source(as_scene(name), _finest, trust_vrt)
     with gdal_env(source), open_dataset(source) as dataset:
         size = georeference_of(dataset).pixel_size()
         return describe_bands(dataset), None if size is None else sqrt(size[0] * size[1])
+
+
+def _finest(bands: Sequence[BandDescription]) -> list[int]:
+    """Which of several files tell the pixel size: those that are finest on all sensors, or else the first."""
+    names = common_names(bands)
+    return [band.index for band in bands if names[band.index] in FINEST] or [bands[0].index]
 
 
 def _bands(dataset: DatasetReader) -> list[str]:

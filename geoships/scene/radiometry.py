@@ -34,6 +34,7 @@ REFLECTANCE_LIMIT = 2.0
 
 QUANTIFICATION_TAGS = ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE")
 OFFSET_TAGS = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
+FILE_TAGS = "scale and offset tags of the file"
 BASELINE_TAG = "PROCESSING_BASELINE"
 
 Sample = Callable[[], NDArray[np.generic]]
@@ -83,6 +84,7 @@ def choose_radiometry(
     offset: float | None = None,
     sensor: str | None = None,
     sample: Sample | None = None,
+    stated: str = FILE_TAGS,
 ) -> Radiometry:
     """Find the rule for a scene.
 
@@ -105,7 +107,7 @@ def choose_radiometry(
     if sensor is not None:
         return _from_preset(sensor, count)
     if any(value != 1.0 for value in scales) or any(value != 0.0 for value in offsets):
-        return Radiometry(tuple(map(float, scales)), tuple(map(float, offsets)), "scale and offset tags of the file")
+        return Radiometry(tuple(map(float, scales)), tuple(map(float, offsets)), stated)
     return _from_metadata(tags, count) or _from_rule(np.dtype(dtype), sample, count)
 
 

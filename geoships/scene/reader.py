@@ -6,7 +6,6 @@ import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,11 +17,14 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from geoships.errors import SceneError
+from geoships.scene.acquisition import Acquisition, acquisition
+from geoships.scene.bandfiles import BandFiles, SceneName
 from geoships.scene.bands import BandChoice, choose_bands, describe_bands
 from geoships.scene.blocks import BlockCache, BlockGrid, Pixels, block_grid
 from geoships.scene.georeference import Georeference, georeference_of
-from geoships.scene.radiometry import Radiometry, choose_radiometry
-from geoships.scene.source import gdal_env, open_dataset, resolve
+from geoships.scene.radiometry import FILE_TAGS, Radiometry, choose_radiometry
+from geoships.scene.source import gdal_env, open_dataset
+from geoships.scene.stac import as_scene, scene_source
 from geoships.scene.windows import Window
 
 # These decode from the top or hold one lock for all handles: more threads would repeat or wait.
@@ -53,10 +55,17 @@ class Scene:
     threads, and pickled to worker processes.
     """
 
-    def __init__(self, name: str, wanted: Sequence[str], reading: Reading, optional: Collection[str] = ()) -> None:
-        self.name = name
+    def __init__(
+        self, name: SceneName, wanted: Sequence[str], reading: Reading, optional: Collection[str] = ()
+    ) -> None:
+        self.name = str(name)
         self.reading = reading
-        self._source = resolve(name, trust_vrt=reading.trust_vrt)
+        named = as_scene(name)
+        self._source = scene_source(
+            named, lambda bands: choose_bands(wanted, bands, reading.bands, optional).indexes, reading.trust_vrt
+        )
+        self.origins = named.origins if isinstance(named, BandFiles) else (self._source.public_name,)
+        self._files = named if isinstance(named, BandFiles) else None
         self._prepare()
         dataset = self._dataset()
         self.driver: str = dataset.driver
@@ -64,7 +73,9 @@ class Scene:
         self.dtypes: tuple[str, ...] = dataset.dtypes
         self.bands: BandChoice = choose_bands(wanted, describe_bands(dataset), reading.bands, optional)
         self.wanted = self.bands.names
-        self.datetime: str | None = acquisition_time(dataset.tags())
+        tags = {**dataset.tags(), **dataset.tags(ns="IMAGERY")}
+        stated = self._files.acquired if self._files else None
+        self.acquired: Acquisition | None = stated or acquisition(tags, self.title)
         picked = [index - 1 for index in self.bands.indexes]
         self.dtype = np.result_type(*(np.dtype(dataset.dtypes[index]) for index in picked))
         self._validity = _Validity.of(dataset, self.bands.indexes)
@@ -78,6 +89,7 @@ class Scene:
             offset=reading.offset,
             sensor=reading.sensor,
             sample=self._sample,
+            stated=self._files.rule if self._files else FILE_TAGS,
         )
 
     def _prepare(self) -> None:
@@ -111,7 +123,14 @@ class Scene:
     @property
     def title(self) -> str:
         """Name of the file, without folders, and without the query of an address."""
+        if self._files:
+            return self._files.name
         return self.name.partition("?")[0].replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+    @property
+    def datetime(self) -> str | None:
+        """When the scene was taken, as ISO 8601 text; None where nothing tells it."""
+        return self.acquired.text if self.acquired else None
 
     @property
     def window(self) -> Window:
@@ -129,7 +148,8 @@ class Scene:
         place = None
         if not self.georeference.placed:
             place = "the scene has no place on Earth (no CRS or no geotransform): coordinates are pixels (column, row)"
-        return tuple(text for text in (self.bands.warning, self.radiometry.warning, place) if text)
+        listed = self._files.warnings if self._files else ()
+        return tuple(text for text in (self.bands.warning, self.radiometry.warning, place, *listed) if text)
 
     def decode(self, window: Window) -> Pixels:
         """Read the stored values and validity of the chosen bands; the window lies inside the scene.
@@ -176,24 +196,15 @@ class Scene:
 
 
 def open_scene(
-    name: str | Path, wanted: Sequence[str], reading: Reading | None = None, optional: Collection[str] = ()
+    name: SceneName, wanted: Sequence[str], reading: Reading | None = None, optional: Collection[str] = ()
 ) -> Scene:
     """Open a raster and find the wanted bands (STAC common names) in it.
 
-    name: a path, a subdataset, ``http(s)://`` or ``s3://`` address. optional: bands that it may lack.
+    name: a path, a subdataset, ``http(s)://`` or ``s3://`` address of a raster or a STAC Item, or files band by band.
+    optional: bands that it may lack.
     Raises SceneError when it cannot be opened safely, has no real values, or lacks other bands.
     """
-    return Scene(str(name), wanted, reading or Reading(), optional)
-
-
-def acquisition_time(tags: dict[str, str]) -> str | None:
-    """Acquisition time as ISO 8601 text from a file's tags; None where none of the usual ones is there."""
-    for key in ("ACQUISITION_DATE", "ACQUISITIONDATETIME", "PRODUCT_START_TIME", "datetime", "SENSING_TIME"):
-        if tags.get(key):
-            return tags[key]
-    stamp = tags.get("TIFFTAG_DATETIME", "")
-    date, _, time = stamp.partition(" ")
-    return f"{date.replace(':', '-')}T{time}" if len(date) == 10 and len(time) == 8 else None
+    return Scene(name, wanted, reading or Reading(), optional)
 
 
 @dataclass(frozen=True)

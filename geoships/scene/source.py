@@ -89,7 +89,12 @@ class Source:
     @property
     def reads_sidecars(self) -> bool:
         """Whether world files, overviews, masks and .aux.xml beside the scene are looked for."""
-        return not self.gdal_name.startswith("/vsi")
+        return not (self.is_remote or self.gdal_name.startswith("/vsi"))
+
+    @property
+    def public_name(self) -> str:
+        """The local file, or else the name without secrets."""
+        return str(self.path) if self.path else _shown(self.name)
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,13 @@ class _Location:
     drivers: tuple[str, ...]
     path: Path | None = None
     is_remote: bool = False
+
+
+def public_name(name: str) -> str:
+    """Where a name leads, for others: an absolute path, or an address without its query and password."""
+    if name.lower().startswith("file://"):
+        name = unquote(name[len("file://") :])
+    return _shown(name) if "://" in name or SUBDATASET.fullmatch(name) else os.path.abspath(name)  # noqa: PTH100
 
 
 def gdal_env(source: Source | None = None) -> rasterio.Env:
