@@ -31,12 +31,15 @@ from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write
 from geoships.output.kept import KeptShip, ShipFilter
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
 from geoships.output.ships import Ship, ShipBuilder
+from geoships.output.stac import NO_TIME, Run, card_path, check_item, write_item
 from geoships.output.stitch import RowBand, Stitcher
 from geoships.scene.area import Area, read_area
+from geoships.scene.bandfiles import BandFiles, SceneName
 from geoships.scene.describe import scene_header
 from geoships.scene.georeference import Georeference
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.resample import Ratio, ratio, resample
+from geoships.scene.stac import as_scene
 from geoships.scene.streaming import stream_tiles
 from geoships.scene.windows import Tile, TilePlan, Window, plan_axis
 from geoships.verify import Verifier, choose_verifier
@@ -88,7 +91,7 @@ class Prediction:
     scene: its name. model: name of the model. threshold: score from which on a pixel was ship.
     verifier: name of the classifier that looked again at every ship; None where none did.
     ships: one row a ship, in the scene's CRS or in pixel coordinates (column, row).
-    outputs: files written, by kind (vector, mask, scores).
+    outputs: files written, by kind (vector, mask, scores, stac).
     bands, radiometry: how the scene was read. warnings: what was assumed.
     pixels: of the scene. seconds: from opening the scene to the last file.
     """
@@ -124,19 +127,21 @@ class Prediction:
 
 
 def predict(
-    scene: str | Path,
+    scene: SceneName,
     *,
     out: str | Path | None = None,
     mask: str | Path | None = None,
     scores: str | Path | None = None,
+    stac: str | Path | None = None,
     config: PredictConfig | None = None,
     progress: Progress | None = None,
     model: Bundle | None = None,
 ) -> Prediction:
     """Find the ships of one scene.
 
-    scene: a path, a subdataset, ``http(s)://`` or ``s3://`` address.
+    scene: a path, a subdataset, ``http(s)://`` or ``s3://`` address of a raster or a STAC Item, or files band by band.
     out: vector file to write (.geojson, .gpkg, .fgb or .parquet). mask, scores: GeoTIFFs to write.
+    stac: STAC Item of the run to write (.json), after all other outputs.
     config: settings. progress: who hears of the run. model: a loaded bundle, to save loading
     `config.model` again for every scene.
 
@@ -144,7 +149,9 @@ def predict(
     """
     config, progress = config or PredictConfig(), progress or Silence()
     paths = {kind: Path(path) for kind, path in (("vector", out), ("mask", mask), ("scores", scores)) if path}
-    _check_outputs(paths, scene)
+    item = Path(stac) if stac else None
+    name, scene = str(scene), as_scene(scene)
+    _check_outputs({**paths, **({"stac": item} if item else {})}, scene)
     share_memory()
     started = time.monotonic()
     with open_task(scene, config=config, model=model) as task:
@@ -153,8 +160,11 @@ def predict(
         frame = _frame(task.keep(task.ships(paths, progress)), task)
         if "vector" in paths:
             _write_vector(paths["vector"], frame, task)
+        if item:
+            _write_item(item, len(frame), paths, task, progress)
+            paths["stac"] = item
     return Prediction(
-        scene=str(scene),
+        scene=name,
         model=task.bundle.card.name,
         threshold=task.threshold,
         ships=frame,
@@ -168,19 +178,23 @@ def predict(
     )
 
 
-def _check_outputs(paths: dict[str, Path], scene: str | Path) -> None:
+def _check_outputs(paths: dict[str, Path], scene: str | BandFiles) -> None:
     """Refuse outputs that cannot be written, before any work."""
     if "vector" in paths:
         check_format(paths["vector"])
+    if "stac" in paths:
+        check_item(paths["stac"])
+        paths = {**paths, **{kind: card_path(paths["stac"], kind) for kind in ("model", "verifier")}}
     places = [path.resolve() for path in paths.values()]
     if len(set(places)) < len(places):
         raise OutputError(f"two outputs are to be written to one file: {', '.join(map(str, paths.values()))}")
-    if Path(scene).resolve() in places:
-        raise OutputError(f"the output {scene} is the scene itself; name another file")
+    for read in scene.inputs if isinstance(scene, BandFiles) else (scene,):
+        if Path(read).resolve() in places:
+            raise OutputError(f"the output {read} is the scene itself; name another file")
 
 
 def score_rows(
-    scene: str | Path, *, config: PredictConfig | None = None, model: Bundle | None = None
+    scene: SceneName, *, config: PredictConfig | None = None, model: Bundle | None = None
 ) -> Iterator[RowBand]:
     """Yield the scores of a scene as finished rows, from top to bottom, without writing anything.
 
@@ -191,12 +205,12 @@ def score_rows(
 
 
 @contextmanager
-def open_task(scene: str | Path, *, config: PredictConfig, model: Bundle | None = None) -> Iterator[Task]:
+def open_task(scene: SceneName, *, config: PredictConfig, model: Bundle | None = None) -> Iterator[Task]:
     """Open a scene for a model, for those who want more of a run than `predict` hands out.
 
     scene, config, model: as for `predict`. Raises GeoshipsError.
     """
-    chosen = None
+    chosen, scene = None, as_scene(scene)
     if model is None and config.model is None:
         bands, pixel_size = scene_header(scene, trust_vrt=config.trust_vrt)
         chosen = choose_model(bands, config.gsd or pixel_size, config.bands)
@@ -394,3 +408,20 @@ def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list
 def _write_vector(path: Path, frame: GeoDataFrame, task: Task) -> None:
     title = f"Ships found by geoships in {task.scene.title}"
     write_ships(path, frame, georeference=task.georeference, title=title)
+
+
+def _write_item(path: Path, ships: int, outputs: dict[str, Path], task: Task, progress: Progress) -> None:
+    """Write the STAC Item of a run: what was found, in what, by which model."""
+    scene, bundle = task.scene, task.bundle
+    if scene.acquired is None:
+        progress.warn(NO_TIME)
+    verifier = task.verifier.bundle.card if task.verifier else None
+    facts = {
+        "processing:lineage": f"{bundle.card.name} of geoships; bands {scene.bands.how}; {scene.radiometry.origin}",
+        "geoships:ships": ships,
+        "geoships:threshold": task.threshold,
+        "geoships:min_peak": task.min_peak,
+        "geoships:min_area_m2": task.config.min_area,
+    }
+    cards = {"model": bundle.card.to_json(), **({"verifier": verifier.to_json()} if verifier else {})}
+    write_item(path, Run(scene.title, task.georeference, scene.acquired, scene.origins, outputs, cards, facts))

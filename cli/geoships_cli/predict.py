@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from geoships.errors import GeoshipsError
-from geoships_cli import options
+from geoships_cli import options, sources
 from geoships_cli.progress import Lines, progress_display
 
 if TYPE_CHECKING:
     from geoships.config import PredictConfig
     from geoships.predict import Prediction
+    from geoships.scene.bandfiles import BandFiles
 
 FORMATS = {"geojson": ".geojson", "gpkg": ".gpkg", "fgb": ".fgb", "parquet": ".parquet"}
 
@@ -26,22 +27,34 @@ FORMATS = {"geojson": ".geojson", "gpkg": ".gpkg", "fgb": ".fgb", "parquet": ".p
 class Job:
     """One scene and the files to write for it."""
 
-    scene: str
+    scene: str | BandFiles
     out: Path | None
     mask: Path | None
     scores: Path | None
+    stac: Path | None = None
 
 
 def predict(
-    scenes: Annotated[list[str], typer.Argument(help="Scenes: paths, subdatasets, http(s):// or s3:// addresses.")],
+    scenes: Annotated[
+        list[str] | None,
+        typer.Argument(help="Scenes: paths, subdatasets, http(s):// or s3:// addresses; rasters or STAC Items."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Ships of one scene: .geojson, .gpkg, .fgb or .parquet.")
     ] = None,
     mask: Annotated[Path | None, typer.Option(help="Ship mask of one scene, as a COG.")] = None,
     scores: Annotated[Path | None, typer.Option(help="Scores of one scene, as a COG.")] = None,
+    stac: sources.Stac = None,
     out_dir: Annotated[Path | None, typer.Option(help="Folder for the outputs of several scenes.")] = None,
     out_format: Annotated[str, typer.Option("--format", help=f"With --out-dir: {', '.join(FORMATS)}.")] = "geojson",
     rasters: Annotated[bool, typer.Option("--rasters", help="With --out-dir: write masks and scores too.")] = False,
+    items: sources.Items = False,
+    band: sources.BandFile = None,
+    stac_api: sources.StacApi = None,
+    collection: sources.Collection = None,
+    bbox: sources.Bbox = None,
+    datetime: sources.Datetime = None,
+    max_cloud: sources.MaxCloud = None,
     model: options.Model = None,
     settings: Annotated[
         Path | None, typer.Option("--config", "-c", help="YAML file of settings, such as configs/predict.yaml.")
@@ -76,7 +89,12 @@ def predict(
     as_json: options.AsJson = False,
 ) -> None:
     """Find the ships of one scene (--out) or of many (--out-dir)."""
-    jobs = _jobs(scenes, Job("", out, mask, scores), out_dir, out_format, rasters)
+    query = sources.Query(stac_api, collection, bbox, datetime, max_cloud)
+    single = Job("", out, mask, scores, stac)
+    with closing(progress_display(quiet=quiet)) as progress:
+        _check_names(single, out_dir, out_format)
+        found = sources.find_scenes(scenes, band, query, several=out_dir is not None, progress=progress)
+    jobs = _jobs(found, single, out_dir, out_format, rasters, items)
     from geoships.config import predict_config
 
     config = predict_config(
@@ -87,8 +105,8 @@ def predict(
     )  # fmt: skip
     if out_dir:
         _make_folder(out_dir)
-    with closing(progress_display(quiet=quiet)) as progress:
-        done, failed = _run(jobs, config, progress)
+    with closing(progress_display(quiet=quiet)) as progress, sources.area_of(config.area, bbox) as searched:
+        done, failed = _run(jobs, config.model_copy(update={"area": searched}), progress)
     if as_json:
         summaries = [result.summary() for result in done]
         typer.echo(json.dumps({"scenes": summaries, "failed": failed} if out_dir else summaries[0]))
@@ -99,18 +117,25 @@ def predict(
         raise GeoshipsError(f"{len(failed)} of {len(jobs)} scenes failed: {', '.join(failed)}")
 
 
-def _jobs(scenes: Sequence[str], single: Job, out_dir: Path | None, out_format: str, rasters: bool) -> list[Job]:
+def _check_names(single: Job, out_dir: Path | None, out_format: str) -> None:
+    """Whether outputs are named in one of the two ways, before anything is searched."""
+    if out_dir is None:
+        if not (single.out or single.mask or single.scores):
+            raise typer.BadParameter("name an output: --out, --mask, --scores or --out-dir", param_hint="--out")
+    elif single.out or single.mask or single.scores or single.stac:
+        raise typer.BadParameter("--out-dir names all outputs itself; leave out --out, --mask, --scores and --stac")
+    elif out_format not in FORMATS:
+        raise typer.BadParameter(f"choose one of {', '.join(FORMATS)}", param_hint="--format")
+
+
+def _jobs(
+    scenes: Sequence[str | BandFiles], single: Job, out_dir: Path | None, out_format: str, rasters: bool, items: bool
+) -> list[Job]:
     if out_dir is None:
         if len(scenes) > 1:
             raise typer.BadParameter("several scenes need --out-dir", param_hint="--out-dir")
-        if not (single.out or single.mask or single.scores):
-            raise typer.BadParameter("name an output: --out, --mask, --scores or --out-dir", param_hint="--out")
-        return [Job(scenes[0], single.out, single.mask, single.scores)]
-    if single.out or single.mask or single.scores:
-        raise typer.BadParameter("--out-dir names all outputs itself; leave out --out, --mask and --scores")
-    if out_format not in FORMATS:
-        raise typer.BadParameter(f"choose one of {', '.join(FORMATS)}", param_hint="--format")
-    stems = [Path(scene.rstrip("/")).stem for scene in scenes]
+        return [replace(single, scene=scenes[0])]
+    stems = [Path(str(scene).partition("?")[0].rstrip("/")).stem for scene in scenes]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise typer.BadParameter(
@@ -122,6 +147,7 @@ def _jobs(scenes: Sequence[str], single: Job, out_dir: Path | None, out_format: 
             out_dir / f"{stem}{FORMATS[out_format]}",
             out_dir / f"{stem}_mask.tif" if rasters else None,
             out_dir / f"{stem}_scores.tif" if rasters else None,
+            out_dir / f"{stem}_item.json" if items else None,
         )
         for scene, stem in zip(scenes, stems, strict=True)
     ]
@@ -149,6 +175,7 @@ def _run(jobs: Sequence[Job], config: PredictConfig, progress: Lines) -> tuple[l
                     out=job.out,
                     mask=job.mask,
                     scores=job.scores,
+                    stac=job.stac,
                     config=config,
                     progress=progress,
                     model=bundle,
@@ -157,7 +184,7 @@ def _run(jobs: Sequence[Job], config: PredictConfig, progress: Lines) -> tuple[l
         except GeoshipsError as error:
             if len(jobs) == 1:
                 raise
-            failed.append(job.scene)
+            failed.append(str(job.scene))
             typer.echo(f"error: {job.scene}: {' '.join(str(error).split())}", err=True)
     return done, failed
 

@@ -216,7 +216,8 @@ def _virtual_raster(grid: _Part, tags: Mapping[str, str]) -> Element:
         points = SubElement(root, "GCPList", Projection=wkt, dataAxisToSRSAxisMapping="1,2")
         for number, point in enumerate(grid.gcps, 1):
             place = {"Pixel": point.col, "Line": point.row, "X": point.x, "Y": point.y, "Z": point.z or 0.0}
-            SubElement(points, "GCP", Id=str(number), **{key: repr(float(value)) for key, value in place.items()})
+            values = {key: repr(float(value)) for key, value in place.items()}
+            SubElement(points, "GCP", {"Id": str(number), **values})
     metadata = SubElement(root, "Metadata")
     for key, value in tags.items():
         SubElement(metadata, "MDI", key=key).text = value
@@ -228,8 +229,8 @@ def _add_band(root: Element, number: int, file: BandFile, part: _Part | None, gr
     shown = part or grid
     rows, columns = grid.block  # blocks of the file, so that none of them is decoded for two windows
     band = SubElement(
-        root, "VRTRasterBand", dataType=GDAL_TYPES[shown.dtype], band=str(number), blockXSize=str(min(columns, grid.width)),
-        blockYSize=str(min(rows, grid.height)),
+        root, "VRTRasterBand", dataType=GDAL_TYPES[shown.dtype], band=str(number),
+        blockXSize=str(min(columns, grid.width)), blockYSize=str(min(rows, grid.height)),
     )  # fmt: skip
     SubElement(band, "Description").text = file.name
     if part is None:
@@ -253,7 +254,7 @@ def _add_mask(root: Element, parts: Sequence[_Part], grid: _Part) -> None:
 def _add_source(band: Element, part: _Part, index: str, grid: _Part) -> None:
     source_window, target_window = _placed(part, grid)
     same = source_window == target_window
-    source = SubElement(band, "SimpleSource", **({} if same else {"resampling": RESAMPLING}))
+    source = SubElement(band, "SimpleSource", {} if same else {"resampling": RESAMPLING})
     SubElement(source, "SourceFilename", relativeToVRT="0", shared="0").text = part.source.gdal_name
     SubElement(source, "SourceBand").text = index
     SubElement(

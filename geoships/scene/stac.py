@@ -110,7 +110,7 @@ def item_scene(content: Mapping[str, Any], address: str) -> BandFiles:
                     f"{shown}: refused, because an asset of this server's Item is no http(s) or s3 address"
                 )
     files = tuple(candidate.file for candidate in found.values())
-    scene = BandFiles(item.id, files, address, _acquired(item), rule="scale and offset of the STAC Item")
+    scene = BandFiles(item.id, files, address, item_acquisition(item), rule="scale and offset of the STAC Item")
     return _sentinel_2(scene, item) if _is_sentinel_2(item) else scene
 
 
@@ -191,7 +191,8 @@ def _gsd(band: Mapping[str, Any]) -> float:
     return _number(band, "raster:spatial_resolution") or _number(band, "gsd") or inf
 
 
-def _acquired(item: Item) -> Acquisition | None:
+def item_acquisition(item: Item) -> Acquisition | None:
+    """When the scene of an Item was taken."""
     common = item.common_metadata
     start, end = item.datetime or common.start_datetime, item.datetime or common.end_datetime
     return Acquisition(_utc(start), _utc(end)) if start and end else None

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import shapely
 from shapely.errors import ShapelyError
+from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition
 from geoships.scene.source import public_name
-from geoships.scene.stac import MISSING, TIMEOUT, _acquired
+from geoships.scene.stac import MISSING, TIMEOUT, item_acquisition
 
 if TYPE_CHECKING:
     from pystac import Item
@@ -120,7 +121,9 @@ def _found(item: Item, bbox: Box) -> Found:
     if not address:
         raise SceneError(f"the item {item.id} has no address of its own; give its assets with --band NAME=FILE")
     cloud = item.properties.get("eo:cloud_cover")
-    return Found(address, item.id, None if cloud is None else float(cloud), _covered(item, bbox), _acquired(item))
+    return Found(
+        address, item.id, None if cloud is None else float(cloud), _covered(item, bbox), item_acquisition(item)
+    )
 
 
 def _covered(item: Item, bbox: Box) -> float:
@@ -133,7 +136,7 @@ def _covered(item: Item, bbox: Box) -> float:
     return float(shapely.intersection(footprint, box).area / box.area)
 
 
-def bbox_shape(bbox: Sequence[float]) -> shapely.Geometry:
+def bbox_shape(bbox: Sequence[float]) -> BaseGeometry:
     """The box as a shape in degrees, of two parts where it crosses the antimeridian (west greater than east)."""
     west, south, east, north = bbox
     if west < east:
