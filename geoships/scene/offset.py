@@ -33,7 +33,7 @@ def offset_is_gone(files: Sequence[BandFile]) -> bool:
         with gdal_env(source), open_dataset(source) as dataset:
             if not dataset.overviews(file.index):
                 return False
-            shape = [max(1, min(side, SIDE)) for side in dataset.shape]
+            shape = tuple(min(side, SIDE) for side in dataset.shape)
             values = dataset.read(file.index, out_shape=shape)
             nodata = dataset.nodatavals[file.index - 1] if file.nodata is None else file.nodata
     except (SceneError, OSError):

@@ -107,8 +107,14 @@ def find_items(search: Search) -> list[Found]:
 def _matches(client: Client, search: Search) -> Iterator[Item]:
     limit = search.max_cloud
     query = {"eo:cloud_cover": {"lte": limit}} if limit is not None and client.conforms_to("QUERY") else None
+    posts = any(link.extra_fields.get("method") == "POST" for link in client.get_links("search"))
     answer = client.search(
-        collections=list(search.collections), bbox=list(search.bbox), datetime=search.datetime, query=query, limit=100
+        method="POST" if posts else "GET",
+        collections=list(search.collections),
+        bbox=list(search.bbox),
+        datetime=search.datetime,
+        query=query,
+        limit=100,
     )
     for item in answer.items():
         cloud = item.properties.get("eo:cloud_cover")
