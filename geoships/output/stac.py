@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,6 @@ from pyproj.exceptions import ProjError
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
-from geoships import __version__
 from geoships.errors import OutputError
 from geoships.output.atomic import appearing, reserve
 from geoships.output.formats import cut_at_antimeridian
@@ -122,7 +122,7 @@ def write_item(path: Path, run: Run) -> None:
             "created": iso(now),
             "processing:level": "L4",
             "processing:datetime": iso(now),
-            "processing:software": {"geoships": __version__},
+            "processing:software": {"geoships": version("geoships")},
             **_projection(run.georeference),
             **run.facts,
         },
