@@ -229,7 +229,7 @@ def _footprint(georeference: Georeference) -> BaseGeometry | None:
         return None
     first = lonlat[0, 0]
     lonlat[:, 0] = first + (lonlat[:, 0] - first + 180) % 360 - 180  # in one piece, before it is cut
-    outline = shapely.simplify(shapely.Polygon(lonlat), 1e-6)
+    outline = shapely.simplify(shapely.Polygon(lonlat), 1e-5)
     rounded = shapely.transform(cut_at_antimeridian(outline), lambda points: np.round(points, _DECIMALS))
     return shapely.orient_polygons(rounded) if rounded.is_valid and not rounded.is_empty else None
 

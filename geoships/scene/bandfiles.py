@@ -31,6 +31,8 @@ GDAL_TYPES = {
     "int16": "Int16",
     "uint32": "UInt32",
     "int32": "Int32",
+    "uint64": "UInt64",
+    "int64": "Int64",
     "float32": "Float32",
     "float64": "Float64",
 }
@@ -220,7 +222,8 @@ def _virtual_raster(grid: _Part, tags: Mapping[str, str]) -> Element:
             SubElement(points, "GCP", {"Id": str(number), **values})
     metadata = SubElement(root, "Metadata")
     for key, value in tags.items():
-        SubElement(metadata, "MDI", key=key).text = value
+        if value.isprintable():  # XML has no way to write control characters
+            SubElement(metadata, "MDI", key=key).text = value
     return root
 
 

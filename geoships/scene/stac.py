@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pystac import Asset, Item
 
 LARGEST = 32 << 20  # bytes; more is no Item
+CHUNK = 1 << 16  # bytes
 TIMEOUT = (10, 60)  # s, to connect and between two parts of an answer
 API_ITEM = re.compile(r"/collections/[^/]+/items/[^/]+/?$")
 PICTURES = ("tiff", "jp2", "jpeg2000")  # parts of the media types that geoships reads bands from
@@ -72,7 +74,7 @@ def _download(address: str) -> dict[str, Any]:
         with requests.get(address, timeout=TIMEOUT, stream=True) as answer:
             if not answer.ok:
                 raise SceneError(f"{shown}: the server answers {answer.status_code} {answer.reason}; check the address")
-            body = answer.raw.read(LARGEST + 1, decode_content=True)
+            body = b"".join(islice(answer.iter_content(CHUNK), LARGEST // CHUNK))
     except requests.RequestException as error:
         raise SceneError(f"{shown}: cannot be read from the server; check the address and the connection") from error
     try:

@@ -84,11 +84,14 @@ def test_scale_offset_and_nodata_come_from_the_file_unless_stated(write):
     tagged = write("b.tif", values, nodata=1000)
     with rasterio.open(tagged, "r+") as dataset:
         dataset.scales, dataset.offsets = (2e-4,), (0.5,)
+        dataset.update_tags(odd="\x01<&", PRODUCT_START_TIME="2023-01-01T10:00:00")
     stack = BandFiles("two", (plain, BandFile("blue", str(tagged))), rule="the test")
     with open_scene(stack, ["red", "blue"]) as scene:
         assert scene.radiometry.scale == (1e-4, 2e-4)
         assert scene.radiometry.offset == (-0.1, 0.5)
         assert scene.radiometry.origin == "the test"
+    with open_scene(stack, ["blue"]) as scene:
+        assert scene.datetime == "2023-01-01T10:00:00Z"
     with open_scene(stack, ["red"]) as scene:
         assert scene.decode(scene.window).valid.tolist() == [[False, True], [True, True]]
     with open_scene(stack, ["red"], Reading(sensor="reflectance")) as scene:
