@@ -13,7 +13,7 @@ import typer
 
 from geoships.errors import GeoshipsError
 from geoships_cli import options
-from geoships_cli.progress import Lines, progress_display
+from geoships_cli.progress import Display, Lines, progress_display
 
 if TYPE_CHECKING:
     from geoships.config import PredictConfig
@@ -74,6 +74,7 @@ def predict(
     batch_size: Annotated[int | None, typer.Option(help="Tiles in a batch.", show_default="for the machine")] = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
+    progress_as: options.Progress = Display.auto,
 ) -> None:
     """Find the ships of one scene (--out) or of many (--out-dir)."""
     jobs = _jobs(scenes, Job("", out, mask, scores), out_dir, out_format, rasters)
@@ -87,7 +88,7 @@ def predict(
     )  # fmt: skip
     if out_dir:
         _make_folder(out_dir)
-    with closing(progress_display(quiet=quiet)) as progress:
+    with closing(progress_display(quiet=quiet, display=progress_as)) as progress:
         done, failed = _run(jobs, config, progress)
     if as_json:
         summaries = [result.summary() for result in done]
