@@ -13,11 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import traceback
 import zipfile
 from pathlib import Path
 
@@ -25,6 +27,9 @@ WORK = Path(tempfile.mkdtemp(prefix="accept-qgis-plugin-"))
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["QGIS_CUSTOM_CONFIG_PATH"] = str(WORK / "profile")  # no user settings leak in
 os.environ["GDAL_PAM_ENABLED"] = "NO"  # nothing is written beside the scenes
+TEMPORARY = WORK / "temporary"
+TEMPORARY.mkdir()
+os.environ["TMPDIR"] = tempfile.tempdir = str(TEMPORARY)  # what a run leaves there is seen
 CLEAN = dict(os.environ)
 
 import qgis.utils  # noqa: E402
@@ -227,21 +232,17 @@ def accept_errors(scene: Path, executable: Path) -> None:
 def accept_cancel(scene: Path) -> None:
     folder = WORK / "cancelled"
     folder.mkdir()
-    heard, ended = Heard(cancel_after=1.0), {}
-
-    def work() -> None:
-        parameters = {name: str(folder / f"{name}.tif") for name in ("MASK", "SCORES")}
-        ended.update(run({"INPUT": str(scene), "OUTPUT": str(folder / "ships.gpkg"), **parameters}, heard))
-
-    before = set(Path(tempfile.gettempdir()).iterdir())
-    work()
+    heard = Heard(cancel_after=1.0)
+    before = set(TEMPORARY.iterdir())
+    parameters = {name: str(folder / f"{name}.tif") for name in ("MASK", "SCORES")}
+    ended = run({"INPUT": str(scene), "OUTPUT": str(folder / "ships.gpkg"), **parameters}, heard)
     seconds = time.monotonic() - heard.cancelled_at
     check(heard.isCanceled() and "SHIPS" not in ended, "a run was cancelled in the middle")
     check(seconds < 5, f"it ended {seconds:.1f} s later")
     check(not processes_with(str(folder)), "no process of it is left")
     left = [path.name for path in folder.iterdir()]
     check(not left, f"no file of it is left {left or ''}")
-    temporary = [path.name for path in set(Path(tempfile.gettempdir()).iterdir()) - before if "geoships" in path.name]
+    temporary = [path.name for path in set(TEMPORARY.iterdir()) - before]
     check(not temporary, f"nor in the temporary folder {temporary or ''}")
 
 
@@ -268,16 +269,29 @@ def main() -> None:
     arguments = parser.parse_args()
     application = QgsApplication([], False)
     application.initQgis()
-    executable = arguments.executable.absolute()
-    install(arguments.plugin)
-    set_executable(str(executable))
-    for scene in arguments.scene:
-        accept_scene(executable, scene.absolute())
-    accept_area(arguments.scene[0].absolute())
-    accept_errors(arguments.scene[0].absolute(), executable)
-    accept_cancel(arguments.scene[0].absolute())
+    try:
+        accept(arguments.plugin, arguments.executable.absolute(), [scene.absolute() for scene in arguments.scene])
+    except SystemExit as end:
+        code = int(end.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    else:
+        code = 0
+    shutil.rmtree(WORK, ignore_errors=True)
     sys.stdout.flush()
-    os._exit(0)  # QGIS's own teardown without a window is not what is checked here
+    os._exit(code)  # without QGIS's own teardown, which is not what is checked here
+
+
+def accept(plugin: Path, executable: Path, scenes: list[Path]) -> None:
+    """All checks. Raises SystemExit at the first that fails."""
+    install(plugin)
+    set_executable(str(executable))
+    for scene in scenes:
+        accept_scene(executable, scene)
+    accept_area(scenes[0])
+    accept_errors(scenes[0], executable)
+    accept_cancel(scenes[0])
 
 
 if __name__ == "__main__":

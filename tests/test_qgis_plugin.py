@@ -1,5 +1,6 @@
 """The parts of the QGIS plugin that need no QGIS; scripts/accept_qgis_plugin.py checks the whole in the real one."""
 
+import doctest
 import os
 import sys
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from geoships_cli.app import app
+from geoships_qgis import command as command_module
 from geoships_qgis.command import MASK, VECTOR, Request, scene_name, split_options
 from geoships_qgis.environment import clean_environment
 from geoships_qgis.executable import ExecutableError, find_executable
@@ -42,6 +44,11 @@ def test_the_command_line_says_what_was_asked_for() -> None:
     assert parsed["progress_as"] == "json"
 
 
+def test_the_examples_of_the_command_line_are_true() -> None:
+    results = doctest.testmod(command_module)
+    assert (results.failed, results.attempted) == (0, 3)
+
+
 def test_what_is_not_set_is_left_to_geoships() -> None:
     assert Request("a.tif").arguments({VECTOR: Path("s.fgb")}) == [
         "predict", "--out=s.fgb", "--json", "--progress=json", "--", "a.tif",
@@ -52,6 +59,12 @@ def test_options_keep_the_backslashes_of_windows() -> None:
     assert split_options(r"--config 'C:\my files\a.yaml' -q") == ["--config", r"C:\my files\a.yaml", "-q"]
     with pytest.raises(ValueError, match="quot"):
         split_options("--config 'a")
+
+
+@pytest.mark.parametrize("more", ["--views 4 --out-dir x", "-o a.gpkg", "--mask=m.tif"])
+def test_outputs_are_no_further_options(more: str) -> None:
+    with pytest.raises(ValueError, match="fields of their own"):
+        Request("a.tif", more=more).arguments({VECTOR: Path("s.gpkg")})
 
 
 @pytest.mark.parametrize(
@@ -82,6 +95,7 @@ def test_the_environment_of_qgis_stays_outside() -> None:
     assert not clean.keys() & qgis.keys()
     assert clean["PATH"].split(os.pathsep) == [own, other]
     assert clean_environment({"PATH": path})["PATH"] == path
+    assert clean_environment({"TMPDIR": "/a"}, Path("b"))["TMPDIR"] == "b"
 
 
 @posix
@@ -217,6 +231,16 @@ def test_outputs_appear_together_or_not_at_all(tmp_path: Path) -> None:
     assert {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {
         "s.gpkg": "new", "s.qml": "style", "m.tif": "new",
     }  # fmt: skip
+
+
+def test_a_style_is_shown_to_geoships_and_never_given_to_the_scene(tmp_path: Path) -> None:
+    (tmp_path / "s.qml").write_text("of the user")
+    staging = Staging({VECTOR: tmp_path / "s.gpkg", MASK: tmp_path / "scene.tiff"}, scene=tmp_path / "scene.tif")
+    with staging.open() as places:
+        assert places[VECTOR].with_suffix(".qml").read_text() == "of the user"
+        places[MASK].with_suffix(".qml").write_text("of the mask")
+        staging.publish()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"s.qml": "of the user"}
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -42,15 +42,20 @@ from .style import StyleBeside
 AUTOMATIC = "automatic"
 OUTPUTS = {"OUTPUT": VECTOR, "MASK": MASK, "SCORES": SCORES}  # option of geoships, by parameter
 
-HELP = """<p>Finds the ships of a satellite scene of any size, and gives them as polygons with score, length, width,
-heading and area, measured in true metres. It runs the <code>geoships</code> command, which is installed apart from
-QGIS: <code>uv tool install geoships</code> or <code>pipx install geoships</code>.</p>
-<p><b>Scene</b>: a raster file or an address (http, s3) with the bands of the model; bands and reflectance are read
-from its descriptions and tags.</p>
-<p><b>Model</b>: automatic takes the installed one that suits the scene's bands and pixel size.</p>
-<p><b>Threshold</b>: score from which on a pixel is ship, 0 to 1. <b>Minimum area</b>: in square metres.</p>
-<p><b>Area</b>: an extent or the polygons of a layer. What lies outside is neither read nor searched.</p>
-<p><b>Mask</b>: 1 ship, 0 none, 255 no data. <b>Scores</b>: 0 to 1. Both on the scene's grid.</p>"""
+# One line a paragraph: QGIS shows a break where there is one.
+HELP = "\n".join(
+    [
+        "<p>Finds the ships of a satellite scene of any size, as polygons with score, length, width, heading and area "
+        "in true metres. Runs the <code>geoships</code> command, which is installed apart from QGIS: "
+        "<code>uv tool install geoships</code> or <code>pipx install geoships</code>.</p>",
+        "<p><b>Scene</b>: a raster from a file or a server that has the bands of the model. Which bands they are, and "
+        "how to get reflectance, is read from its descriptions and tags.</p>",
+        "<p><b>Model</b>: automatic takes the installed one that suits the scene's bands and pixel size.</p>",
+        "<p><b>Threshold</b>: score from which on a pixel is ship, 0 to 1.</p>",
+        "<p><b>Extent, polygons</b>: what lies outside is not searched, and ships are cut there.</p>",
+        "<p><b>Mask</b>: 1 ship, 0 none, 255 no data. <b>Scores</b>: 0 to 1. Both on the scene's grid.</p>",
+    ]
+)
 
 
 class DetectShips(QgsProcessingAlgorithm):
@@ -123,7 +128,8 @@ class DetectShips(QgsProcessingAlgorithm):
         """Refuse what cannot be meant."""
         if parameters.get("EXTENT") and parameters.get("AREA"):
             return False, "Give an extent or a layer of polygons to search, not both."
-        return super().checkParameterValues(parameters, context)
+        ok, reason = super().checkParameterValues(parameters, context)
+        return bool(ok), str(reason)
 
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -133,7 +139,8 @@ class DetectShips(QgsProcessingAlgorithm):
         with tempfile.TemporaryDirectory(prefix="geoships-") as folder:
             request = self._request(parameters, context, Path(folder))
             try:
-                ships = _detect(request, {OUTPUTS[name]: path for name, path in outputs.items()}, feedback)
+                places = {OUTPUTS[name]: path for name, path in outputs.items()}
+                ships = _detect(request, places, Path(folder), feedback)
             except (ExecutableError, StagingError, OSError, ValueError) as error:
                 raise QgsProcessingException(str(error)) from error
         if ships is None:
@@ -204,7 +211,7 @@ class DetectShips(QgsProcessingAlgorithm):
 
 
 def _model_parameter() -> QgsProcessingParameterString:
-    model = QgsProcessingParameterString("MODEL", "Model", AUTOMATIC, optional=True)
+    model = QgsProcessingParameterString("MODEL", "Model", AUTOMATIC)
     model.setMetadata({"widget_wrapper": {"value_hints": [AUTOMATIC, *known_models()]}})
     return model
 
@@ -236,14 +243,15 @@ def _bundle_path(chosen: str) -> str:
     return str(Path(chosen).parent) if Path(chosen).name == "model.json" else chosen
 
 
-def _detect(request: Request, outputs: dict[str, Path], feedback: QgsProcessingFeedback) -> int | None:
+def _detect(request: Request, outputs: dict[str, Path], temporary: Path, feedback: QgsProcessingFeedback) -> int | None:
     """Run geoships; the number of ships, or None where the user has cancelled.
 
+    outputs: files to write, by option. temporary: folder for what geoships needs on the way.
     Raises QgsProcessingException with geoships's own error, ExecutableError, StagingError, OSError and ValueError.
     """
     program = str(executable())
     messages = Messages()
-    staging = Staging(outputs)
+    staging = Staging(outputs, Path(request.scene))
     feedback.pushCommandInfo(printable([program, *request.arguments(outputs)]))
 
     def tell(line: str) -> None:
@@ -257,7 +265,8 @@ def _detect(request: Request, outputs: dict[str, Path], feedback: QgsProcessingF
 
     with staging.open() as places:
         command = [program, *request.arguments(places)]
-        ended = run(command, clean_environment(os.environ), on_line=tell, cancelled=feedback.isCanceled)
+        environment = clean_environment(os.environ, temporary)
+        ended = run(command, environment, on_line=tell, cancelled=feedback.isCanceled)
         if ended.cancelled:
             feedback.pushInfo("Cancelled: geoships was stopped, and nothing was written.")
             return None

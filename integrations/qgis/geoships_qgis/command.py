@@ -9,6 +9,9 @@ from pathlib import Path
 
 VECTOR, MASK, SCORES = "--out", "--mask", "--scores"
 
+# Further options that name outputs which the plugin would not bring to their places, or files that tell of them
+_NOT_HERE = frozenset({"-o", VECTOR, MASK, SCORES, "--out-dir", "--project", "--stac"})
+
 
 @dataclass(frozen=True)
 class Request:
@@ -35,7 +38,7 @@ class Request:
     def arguments(self, outputs: dict[str, Path]) -> list[str]:
         """Arguments of the `geoships` command. outputs: files to write, by option (VECTOR, MASK, SCORES).
 
-        Raises ValueError where quotes of `more` are not closed.
+        Raises ValueError where quotes of `more` are not closed, or it names outputs.
 
         >>> Request("a.tif", threshold=0.4, more="--views 4").arguments({VECTOR: Path("s.gpkg")})[:-4]
         ['predict', '--out=s.gpkg', '--threshold=0.4', '--views', '4']
@@ -50,7 +53,11 @@ class Request:
         }
         given = [f"{option}={value}" for option, value in options.items() if value is not None and value != ""]
         trust = ["--trust-vrt"] if self.trust_vrt else []
-        return ["predict", *given, *trust, *split_options(self.more), "--json", "--progress=json", "--", self.scene]
+        more = split_options(self.more)
+        wrong = sorted(_NOT_HERE.intersection(word.split("=", 1)[0] for word in more))
+        if wrong:
+            raise ValueError(f"{wrong[0]} cannot be among the further options: outputs have fields of their own")
+        return ["predict", *given, *trust, *more, "--json", "--progress=json", "--", self.scene]
 
 
 def scene_name(source: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 _KEPT = 40  # lines of plain text that may explain a failure
 
@@ -65,7 +66,7 @@ class Messages:
         return f"geoships ended with code {code}: {_last(self._plain)}"
 
 
-def _parsed(line: str) -> dict[str, object] | None:
+def _parsed(line: str) -> dict[str, Any] | None:
     if not line.startswith("{"):
         return None
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from qgis.core import QgsTask
 
@@ -24,10 +25,7 @@ class ModelsTask(QgsTask):
         super().__init__("Models of geoships", QgsTask.Flag.CanCancel)
         self._on_news = on_news
         self._names: list[str] | None = None
-        try:
-            self._executable = executable()
-        except ExecutableError:
-            self._executable = None
+        self._executable = _found()
 
     def run(self) -> bool:
         """Do the work, in a thread of QGIS's."""
@@ -46,6 +44,13 @@ class ModelsTask(QgsTask):
         if result and self._names and self._executable:
             remember_models(self._executable, self._names)
             self._on_news()
+
+
+def _found() -> Path | None:
+    try:
+        return executable()
+    except ExecutableError:
+        return None
 
 
 def names_of(cards: str) -> list[str]:

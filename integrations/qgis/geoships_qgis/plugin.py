@@ -18,14 +18,17 @@ class GeoshipsPlugin:
 
     def initProcessing(self) -> None:
         """Add the provider."""
-        self._provider = GeoshipsProvider()
-        QgsApplication.processingRegistry().addProvider(self._provider)
+        self._add_provider()
 
     def initGui(self) -> None:
         """Add the provider, and find out which models there are."""
-        self.initProcessing()
-        self._task = ModelsTask(self._provider.refreshAlgorithms)
+        self._task = ModelsTask(self._add_provider().refreshAlgorithms)
         QgsApplication.taskManager().addTask(self._task)
+
+    def _add_provider(self) -> GeoshipsProvider:
+        self._provider = GeoshipsProvider()
+        QgsApplication.processingRegistry().addProvider(self._provider)
+        return self._provider
 
     def unload(self) -> None:
         """Remove all that was added."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import IO
+from typing import IO, Any
 
 POLL = 0.1  # s between two looks at whether the user has cancelled
-GRACE = 2.0  # s from the request to end until the process is ended without its consent
+GRACE = 1.0  # s from the request to end until the process is ended without its consent
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _follow(
     return True
 
 
-def _apart() -> dict[str, object]:
+def _apart() -> dict[str, Any]:
     """Options of Popen that give the process a group of its own, and on Windows no window."""
     if os.name == "nt":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]

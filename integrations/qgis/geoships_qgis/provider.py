@@ -18,7 +18,7 @@ class GeoshipsProvider(QgsProcessingProvider):
 
     def load(self) -> bool:
         """Add settings and algorithms."""
-        add_settings()
+        add_settings(self.icon())
         self.refreshAlgorithms()
         return True
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from processing.core.ProcessingConfig import ProcessingConfig, Setting
 from qgis.core import QgsSettings
+from qgis.PyQt.QtGui import QIcon
 
 from .executable import find_executable
 
@@ -16,8 +18,9 @@ EXECUTABLE = "GEOSHIPS_EXECUTABLE"
 _MODELS = "geoships_qgis/models"  # the names, and the executable that gave them
 
 
-def add_settings() -> None:
+def add_settings(icon: QIcon) -> None:
     """Show the settings in Settings > Options > Processing > Providers."""
+    ProcessingConfig.setGroupIcon(GROUP, icon)
     ProcessingConfig.addSetting(
         Setting(
             GROUP,
@@ -43,8 +46,7 @@ def executable() -> Path:
 
 def known_models() -> list[str]:
     """Names of the models that the executable had when it was last asked; empty before."""
-    stored = _stored()
-    return [str(name) for name in stored.get("names", [])]
+    return [str(name) for name in _stored().get("names", [])]
 
 
 def models_are_current(path: Path) -> bool:
@@ -57,7 +59,7 @@ def remember_models(path: Path, names: list[str]) -> None:
     QgsSettings().setValue(_MODELS, json.dumps({"of": _fingerprint(path), "names": names}))
 
 
-def _stored() -> dict[str, object]:
+def _stored() -> dict[str, Any]:
     try:
         stored = json.loads(str(QgsSettings().value(_MODELS, "{}")))
     except ValueError:
