@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from geoships_qgis.plugin import GeoshipsPlugin
 
 
-def classFactory(iface: object) -> GeoshipsPlugin:
-    """Make the plugin; QGIS calls this. iface: QGIS's window, None without one."""
+def classFactory(iface: object) -> GeoshipsPlugin:  # noqa: ARG001
+    """Make the plugin; QGIS calls this. iface: QGIS's window, which is not needed here."""
     from .plugin import GeoshipsPlugin
 
-    return GeoshipsPlugin(iface)
+    return GeoshipsPlugin()

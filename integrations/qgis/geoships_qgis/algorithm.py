@@ -100,7 +100,7 @@ class DetectShips(QgsProcessingAlgorithm):
         self.addParameter(_number("THRESHOLD", "Threshold of the score (not set: the model's own)", 0.001, 0.999))
         self.addParameter(_number("MIN_AREA", "Minimum area of a ship, square metres (not set: 300)", 0))
         self.addParameter(QgsProcessingParameterExtent("EXTENT", "Extent to search", optional=True))
-        polygons = [int(QgsProcessing.SourceType.TypeVectorPolygon)]
+        polygons = [QgsProcessing.SourceType.TypeVectorPolygon]
         self.addParameter(
             QgsProcessingParameterFeatureSource("AREA", "Polygons to search within", polygons, optional=True)
         )
