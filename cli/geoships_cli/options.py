@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from geoships_cli.progress import Display
+
 Model = Annotated[
     str | None,
     typer.Option(
@@ -33,6 +35,9 @@ Verify = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
+Progress = Annotated[
+    Display, typer.Option("--progress", help="On stderr: a bar or lines (auto), lines, or JSON lines for programs.")
+]
 Bands = Annotated[
     str | None,
     typer.Option(

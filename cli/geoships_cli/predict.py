@@ -13,7 +13,7 @@ import typer
 
 from geoships.errors import GeoshipsError
 from geoships_cli import options, sources
-from geoships_cli.progress import Lines, progress_display
+from geoships_cli.progress import Display, Lines, progress_display
 
 if TYPE_CHECKING:
     from geoships.config import PredictConfig
@@ -87,11 +87,12 @@ def predict(
     batch_size: Annotated[int | None, typer.Option(help="Tiles in a batch.", show_default="for the machine")] = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
+    progress_as: options.Progress = Display.auto,
 ) -> None:
     """Find the ships of one scene (--out) or of many (--out-dir)."""
     query = sources.Query(stac_api, collection, bbox, datetime, max_cloud)
     single = Job("", out, mask, scores, stac)
-    with closing(progress_display(quiet=quiet)) as progress:
+    with closing(progress_display(quiet=quiet, display=progress_as)) as progress:
         _check_names(single, out_dir, out_format)
         found = sources.find_scenes(scenes, band, query, several=out_dir is not None, progress=progress)
     jobs = _jobs(found, single, out_dir, out_format, rasters, items)
@@ -105,7 +106,10 @@ def predict(
     )  # fmt: skip
     if out_dir:
         _make_folder(out_dir)
-    with closing(progress_display(quiet=quiet)) as progress, sources.area_of(config.area, bbox) as searched:
+    with (
+        closing(progress_display(quiet=quiet, display=progress_as)) as progress,
+        sources.area_of(config.area, bbox) as searched,
+    ):
         done, failed = _run(jobs, config.model_copy(update={"area": searched}), progress)
     if as_json:
         summaries = [result.summary() for result in done]

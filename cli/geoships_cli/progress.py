@@ -1,13 +1,23 @@
-"""How a run looks: a bar on a terminal, plain lines in a log, nothing when quiet."""
+"""How a run looks: a bar on a terminal, plain lines in a log, JSON lines for a program, nothing when quiet."""
 
 from __future__ import annotations
 
+import json
 import time
+from enum import StrEnum
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+
+class Display(StrEnum):
+    """How to show a run; `auto` is a bar on a terminal and lines elsewhere."""
+
+    auto = "auto"
+    lines = "lines"
+    json = "json"
 
 
 class Lines:
@@ -103,8 +113,36 @@ class Quiet(Lines):
         """Do nothing."""
 
 
-def progress_display(*, quiet: bool) -> Lines:
-    """The display that fits: none, a bar on a terminal, or lines."""
+class JsonLines(Lines):
+    """One JSON object a line on stderr, for programs; see docs/outputs.md for their fields."""
+
+    def start(self, name: str, pixels: int) -> None:
+        """A scene of so many pixels begins."""
+        self._pixels, self._done = pixels, 0
+        _say(event="start", scene=name, pixels=pixels)
+
+    def advance(self, pixels: int) -> None:
+        """So many more pixels are finished."""
+        self._done += pixels
+        _say(event="progress", done=self._done, pixels=self._pixels)
+
+    def warn(self, text: str) -> None:
+        """Something that the user should know."""
+        _say(event="warning", text=text)
+
+    def note(self, text: str) -> None:
+        """A choice that was made for the user."""
+        _say(event="note", text=text)
+
+
+def _say(**fields: object) -> None:
+    typer.echo(json.dumps(fields), err=True)
+
+
+def progress_display(*, quiet: bool, display: Display = Display.auto) -> Lines:
+    """The display that fits: none, a bar on a terminal, or lines; or the one that was asked for."""
     if quiet:
         return Quiet()
-    return Bar() if Console(stderr=True).is_terminal else Lines()
+    if display is Display.json:
+        return JsonLines()
+    return Bar() if display is Display.auto and Console(stderr=True).is_terminal else Lines()

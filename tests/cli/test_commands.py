@@ -54,6 +54,20 @@ def test_quiet_is_quiet_and_json_is_one_object(geoships, tmp_path: Path) -> None
     assert json.loads(out)["ships"] == 4
 
 
+def test_progress_for_programs_is_json_lines_and_reaches_the_end(geoships, tmp_path: Path) -> None:
+    ship_scene(tmp_path / "scene.tif", (600, 200))
+    code, _, err = geoships("predict", tmp_path / "scene.tif", "--out", tmp_path / "s.fgb", "--progress", "json")
+    said = [json.loads(line) for line in err.splitlines()]
+    assert code == 0
+    assert said[0] == {"event": "start", "scene": str(tmp_path / "scene.tif"), "pixels": 120000}
+    assert {"event": "note", "text": "model: fake (the only one)"} in said
+    done = [one["done"] for one in said if one["event"] == "progress"]
+    assert done == sorted(done)
+    assert done[-1] == 120000
+    code, _, err = geoships("predict", tmp_path / "none.tif", "--out", tmp_path / "s.fgb", "--progress", "json")
+    assert (code, err[:7], err.count("\n")) == (1, "error: ", 1)
+
+
 def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> None:
     for name in ("a", "c"):
         ship_scene(tmp_path / f"{name}.tif")

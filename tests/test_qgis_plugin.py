@@ -1,0 +1,249 @@
+"""The parts of the QGIS plugin that need no QGIS; scripts/accept_qgis_plugin.py checks the whole in the real one."""
+
+import doctest
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from geoships_cli.app import app
+from geoships_qgis import command as command_module
+from geoships_qgis.command import MASK, VECTOR, Request, scene_name, split_options
+from geoships_qgis.environment import clean_environment
+from geoships_qgis.executable import ExecutableError, find_executable
+from geoships_qgis.messages import Messages, Note, Progress, Warned
+from geoships_qgis.process import run
+from geoships_qgis.staging import Staging, StagingError
+from typer.main import get_command
+
+posix = pytest.mark.skipif(os.name == "nt", reason="uses a shell script or process groups of POSIX")
+
+
+def test_the_command_line_says_what_was_asked_for() -> None:
+    request = Request(
+        "-odd name.tif",
+        model="sentinel2-ships",
+        threshold=0.4,
+        min_area=0.0,
+        area=Path("a b.gpkg"),
+        bands=" 1,2 ",
+        trust_vrt=True,
+        more="--views 4",
+    )
+    arguments = request.arguments({VECTOR: Path("s.gpkg"), MASK: Path("m.tif")})
+    assert arguments == [
+        "predict", "--out=s.gpkg", "--mask=m.tif", "--model=sentinel2-ships", "--threshold=0.4", "--min-area=0.0",
+        "--area=a b.gpkg", "--bands=1,2", "--trust-vrt", "--views", "4", "--json", "--progress=json",
+        "--", "-odd name.tif",
+    ]  # fmt: skip
+    command = get_command(app).commands["predict"]  # type: ignore[attr-defined]
+    parsed = command.make_context("predict", arguments[1:]).params
+    assert parsed["scenes"] == ["-odd name.tif"]
+    assert (parsed["out"], parsed["area"], parsed["views"]) == (Path("s.gpkg"), Path("a b.gpkg"), 4)
+    assert parsed["progress_as"] == "json"
+
+
+def test_the_examples_of_the_command_line_are_true() -> None:
+    results = doctest.testmod(command_module)
+    assert (results.failed, results.attempted) == (0, 3)
+
+
+def test_what_is_not_set_is_left_to_geoships() -> None:
+    assert Request("a.tif").arguments({VECTOR: Path("s.fgb")}) == [
+        "predict", "--out=s.fgb", "--json", "--progress=json", "--", "a.tif",
+    ]  # fmt: skip
+
+
+def test_options_keep_the_backslashes_of_windows() -> None:
+    assert split_options(r"--config 'C:\my files\a.yaml' -q") == ["--config", r"C:\my files\a.yaml", "-q"]
+    with pytest.raises(ValueError, match="quot"):
+        split_options("--config 'a")
+
+
+@pytest.mark.parametrize("more", ["--views 4 --out-dir x", "-o a.gpkg", "--mask=m.tif"])
+def test_outputs_are_no_further_options(more: str) -> None:
+    with pytest.raises(ValueError, match="fields of their own"):
+        Request("a.tif", more=more).arguments({VECTOR: Path("s.gpkg")})
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("/data/a.tif", "/data/a.tif"),
+        ("/data/a.tif|option:NUM_THREADS=2", "/data/a.tif"),
+        ("/vsicurl/https://a.b/c.tif", "https://a.b/c.tif"),
+        ("/vsis3/bucket/a.tif", "s3://bucket/a.tif"),
+        ('NETCDF:"a.nc":var', 'NETCDF:"a.nc":var'),
+    ],
+)
+def test_a_layers_source_becomes_a_scene(source: str, name: str) -> None:
+    assert scene_name(source) == name
+
+
+def test_the_environment_of_qgis_stays_outside() -> None:
+    root, own, other = (str(Path(os.sep, name)) for name in ("osgeo", "bin", "osgeo-other"))
+    path = os.pathsep.join([str(Path(root, "bin")), own, root, other])
+    qgis = {
+        "PYTHONHOME": "x", "PYTHONPATH": "x", "GDAL_DATA": "x", "GDAL_DRIVER_PATH": "x", "PROJ_LIB": "x",
+        "PROJ_DATA": "x", "LD_LIBRARY_PATH": "x", "DYLD_LIBRARY_PATH": "x", "QT_PLUGIN_PATH": "x", "VIRTUAL_ENV": "x",
+        "QGIS_PREFIX_PATH": "x", "OSGEO4W_ROOT": root, "O4W_QT_PREFIX": "x", "VSI_CACHE": "TRUE",
+    }  # fmt: skip
+    users = {"HOME": "/home/a", "HTTPS_PROXY": "p", "GDAL_HTTP_PROXY": "p", "AWS_REGION": "r", "OMP_NUM_THREADS": "1"}
+    clean = clean_environment({**qgis, **users, "PATH": path})
+    assert clean.items() >= users.items()
+    assert not clean.keys() & qgis.keys()
+    assert clean["PATH"].split(os.pathsep) == [own, other]
+    assert clean_environment({"PATH": path})["PATH"] == path
+    assert clean_environment({"TMPDIR": "/a"}, Path("b"))["TMPDIR"] == "b"
+
+
+@posix
+def test_the_executable_is_the_named_one_or_looked_for(tmp_path: Path) -> None:
+    def made(*parts: str) -> Path:
+        path = tmp_path.joinpath(*parts)
+        path.parent.mkdir(parents=True)
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+        return path
+
+    nothing = {"PATH": str(tmp_path / "none")}
+    with pytest.raises(ExecutableError, match="uv tool install geoships"):
+        find_executable("", nothing, tmp_path)
+    with pytest.raises(ExecutableError, match="no file that can be run"):
+        find_executable(str(tmp_path / "none"), nothing, tmp_path)
+    pipx = made(".local", "share", "pipx", "venvs", "geoships", "bin", "geoships")
+    assert find_executable("", nothing, tmp_path) == pipx
+    uv = made("tools", "geoships")
+    assert find_executable("", {**nothing, "UV_TOOL_BIN_DIR": str(uv.parent)}, tmp_path) == uv
+    on_path = made("bin", "geoships")
+    assert find_executable("", {"PATH": str(on_path.parent)}, tmp_path) == on_path
+    assert find_executable(f'"{pipx}"', {"PATH": str(on_path.parent)}, tmp_path) == pipx
+
+
+def test_lines_of_geoships_are_understood() -> None:
+    messages = Messages()
+    assert messages.read('{"event": "start", "scene": "a.tif", "pixels": 2500000}\n') == Note("a.tif: 2.5 Mpix")
+    assert messages.read('{"event": "progress", "done": 5, "pixels": 20}') == Progress(25.0)
+    assert messages.read('{"event": "note", "text": "bands: all"}') == Note("bands: all")
+    assert messages.read('{"event": "warning", "text": "no CRS"}') == Warned("no CRS")
+    assert messages.read("something else") is None
+    assert messages.read("{not json") is None
+    assert messages.error(3) == "geoships ended with code 3: {not json"
+    assert messages.error(-9).startswith("geoships was ended by signal 9")
+    messages.read("error: a.tif: no raster\n")
+    assert messages.error(1) == "a.tif: no raster"
+
+
+def test_wrong_use_is_told_without_its_frame() -> None:
+    messages = Messages()
+    for line in (
+        "Usage: geoships predict [OPTIONS] SCENES...",
+        "Try 'geoships predict -h' for help.",
+        "╭─ Error ─────────────────────╮",
+        "│ No such option: --nonsense  │",
+        "╰─────────────────────────────╯",
+    ):
+        messages.read(line)
+    assert messages.error(2) == "No such option: --nonsense"
+    messages.read("│ No such option: --progress │")
+    assert "older than the plugin" in messages.error(2)
+
+
+SCRIPT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print("out", flush=True)
+print(child.pid, file=sys.stderr, flush=True)
+if {wait}:
+    time.sleep(60)
+print("\\u00e9", file=sys.stderr, flush=True)
+child.kill()
+sys.exit(3)
+"""
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONUTF8": "1"}
+
+
+def test_a_process_is_followed_to_its_end() -> None:
+    lines: list[str] = []
+    command = [sys.executable, "-c", SCRIPT.format(wait=False)]
+    ended = run(command, environment(), on_line=lines.append, cancelled=lambda: False)
+    assert (ended.code, ended.output, ended.cancelled) == (3, "out\n", False)
+    assert lines[1:] == ["é\n"]
+
+
+@posix
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_cancelled_process_ends_at_once_with_its_children(deaf: bool) -> None:
+    lines: list[str] = []
+    ignore = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if deaf else ""
+    command = [sys.executable, "-c", ignore + SCRIPT.format(wait=True)]
+    ended = run(command, environment(), on_line=lines.append, cancelled=lambda: bool(lines))
+    assert ended.cancelled
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and alive(int(lines[0])):  # whoever adopts a killed child clears it away
+        time.sleep(0.05)
+    assert not alive(int(lines[0]))
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not (status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] == "Z")
+
+
+def test_an_error_of_the_listener_stops_the_process() -> None:
+    def fail(line: str) -> None:
+        raise RuntimeError(line)
+
+    started = time.monotonic()
+    with pytest.raises(RuntimeError):
+        run([sys.executable, "-c", SCRIPT.format(wait=True)], environment(), on_line=fail, cancelled=lambda: False)
+    assert time.monotonic() - started < 30
+
+
+def test_outputs_appear_together_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    outputs = {VECTOR: tmp_path / "s.gpkg", MASK: tmp_path / "other" / "m.tif"}
+    outputs[VECTOR].write_text("old")
+    (tmp_path / "s.gpkg-wal").write_text("of the old one")
+    before = sorted(tmp_path.rglob("*"))
+
+    def write(staging: Staging, *, publish: bool) -> None:
+        with staging.open() as places:
+            assert [place.name for place in places.values()] == ["s.gpkg", "m.tif"]
+            for place in places.values():
+                place.write_text("new")
+            places[VECTOR].with_suffix(".qml").write_text("style")
+            assert outputs[VECTOR].read_text() == "old"
+            if publish:
+                staging.publish()
+
+    write(Staging(outputs), publish=False)
+    assert sorted(tmp_path.rglob("*")) == before
+    write(Staging(outputs), publish=True)
+    assert {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {
+        "s.gpkg": "new", "s.qml": "style", "m.tif": "new",
+    }  # fmt: skip
+
+
+def test_a_style_is_shown_to_geoships_and_never_given_to_the_scene(tmp_path: Path) -> None:
+    (tmp_path / "s.qml").write_text("of the user")
+    staging = Staging({VECTOR: tmp_path / "s.gpkg", MASK: tmp_path / "scene.tiff"}, scene=tmp_path / "scene.tif")
+    with staging.open() as places:
+        assert places[VECTOR].with_suffix(".qml").read_text() == "of the user"
+        places[MASK].with_suffix(".qml").write_text("of the mask")
+        staging.publish()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"s.qml": "of the user"}
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StagingError, match="does not exist"), Staging({VECTOR: tmp_path / "no" / "s.gpkg"}).open():
+        pass
+    assert not list(tmp_path.iterdir())
