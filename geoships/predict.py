@@ -29,12 +29,14 @@ from geoships.model.engine import Engine, TorchEngine, choose_batch_size, choose
 from geoships.model.samples import prepared
 from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
 from geoships.output.kept import KeptShip, ShipFilter
+from geoships.output.preview import check_preview, write_preview
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
 from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.stitch import RowBand, Stitcher
 from geoships.scene.area import Area, read_area
 from geoships.scene.describe import scene_header
 from geoships.scene.georeference import Georeference
+from geoships.scene.quicklook import open_quicklook
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.resample import Ratio, ratio, resample
 from geoships.scene.streaming import stream_tiles
@@ -88,7 +90,7 @@ class Prediction:
     scene: its name. model: name of the model. threshold: score from which on a pixel was ship.
     verifier: name of the classifier that looked again at every ship; None where none did.
     ships: one row a ship, in the scene's CRS or in pixel coordinates (column, row).
-    outputs: files written, by kind (vector, mask, scores).
+    outputs: files written, by kind (vector, mask, scores, preview).
     bands, radiometry: how the scene was read. warnings: what was assumed.
     pixels: of the scene. seconds: from opening the scene to the last file.
     """
@@ -129,6 +131,7 @@ def predict(
     out: str | Path | None = None,
     mask: str | Path | None = None,
     scores: str | Path | None = None,
+    preview: str | Path | None = None,
     config: PredictConfig | None = None,
     progress: Progress | None = None,
     model: Bundle | None = None,
@@ -137,22 +140,27 @@ def predict(
 
     scene: a path, a subdataset, ``http(s)://`` or ``s3://`` address.
     out: vector file to write (.geojson, .gpkg, .fgb or .parquet). mask, scores: GeoTIFFs to write.
+    preview: PNG picture to write of the scene with its ships.
     config: settings. progress: who hears of the run. model: a loaded bundle, to save loading
     `config.model` again for every scene.
 
     Raises GeoshipsError with one clear line; outputs then do not exist or are as they were.
     """
     config, progress = config or PredictConfig(), progress or Silence()
-    paths = {kind: Path(path) for kind, path in (("vector", out), ("mask", mask), ("scores", scores)) if path}
+    wanted = {"vector": out, "mask": mask, "scores": scores, "preview": preview}
+    paths = {kind: Path(path) for kind, path in wanted.items() if path}
     _check_outputs(paths, scene)
     share_memory()
     started = time.monotonic()
     with open_task(scene, config=config, model=model) as task:
         opened = task.scene
         task.announce(progress)
-        frame = _frame(task.keep(task.ships(paths, progress)), task)
+        kept = task.keep(task.ships(paths, progress))
+        frame = _frame(kept, task)
         if "vector" in paths:
             _write_vector(paths["vector"], frame, task)
+        if "preview" in paths:
+            _write_preview(paths["preview"], kept, task)
     return Prediction(
         scene=str(scene),
         model=task.bundle.card.name,
@@ -172,6 +180,8 @@ def _check_outputs(paths: dict[str, Path], scene: str | Path) -> None:
     """Refuse outputs that cannot be written, before any work."""
     if "vector" in paths:
         check_format(paths["vector"])
+    if "preview" in paths:
+        check_preview(paths["preview"])
     places = [path.resolve() for path in paths.values()]
     if len(set(places)) < len(places):
         raise OutputError(f"two outputs are to be written to one file: {', '.join(map(str, paths.values()))}")
@@ -394,3 +404,10 @@ def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list
 def _write_vector(path: Path, frame: GeoDataFrame, task: Task) -> None:
     title = f"Ships found by geoships in {task.scene.title}"
     write_ships(path, frame, georeference=task.georeference, title=title)
+
+
+def _write_preview(path: Path, ships: Sequence[KeptShip], task: Task) -> None:
+    scene = task.scene
+    known = dict(zip(scene.bands.names, scene.bands.indexes, strict=True))
+    with open_quicklook(scene.name, known=known, trust_vrt=task.config.trust_vrt) as look:
+        write_preview(path, look, [kept.polygon for kept in ships])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +30,7 @@ class Job:
     out: Path | None
     mask: Path | None
     scores: Path | None
+    preview: Path | None
 
 
 def predict(
@@ -39,9 +40,13 @@ def predict(
     ] = None,
     mask: Annotated[Path | None, typer.Option(help="Ship mask of one scene, as a COG.")] = None,
     scores: Annotated[Path | None, typer.Option(help="Scores of one scene, as a COG.")] = None,
+    preview: Annotated[
+        Path | None, typer.Option(help="Picture (.png) of one scene with its ships, a scale bar and a legend.")
+    ] = None,
     out_dir: Annotated[Path | None, typer.Option(help="Folder for the outputs of several scenes.")] = None,
     out_format: Annotated[str, typer.Option("--format", help=f"With --out-dir: {', '.join(FORMATS)}.")] = "geojson",
     rasters: Annotated[bool, typer.Option("--rasters", help="With --out-dir: write masks and scores too.")] = False,
+    previews: Annotated[bool, typer.Option("--previews", help="With --out-dir: write previews too.")] = False,
     model: options.Model = None,
     settings: Annotated[
         Path | None, typer.Option("--config", "-c", help="YAML file of settings, such as configs/predict.yaml.")
@@ -76,7 +81,7 @@ def predict(
     as_json: options.AsJson = False,
 ) -> None:
     """Find the ships of one scene (--out) or of many (--out-dir)."""
-    jobs = _jobs(scenes, Job("", out, mask, scores), out_dir, out_format, rasters)
+    jobs = _jobs(scenes, Job("", out, mask, scores, preview), out_dir, out_format, rasters, previews)
     from geoships.config import predict_config
 
     config = predict_config(
@@ -99,15 +104,19 @@ def predict(
         raise GeoshipsError(f"{len(failed)} of {len(jobs)} scenes failed: {', '.join(failed)}")
 
 
-def _jobs(scenes: Sequence[str], single: Job, out_dir: Path | None, out_format: str, rasters: bool) -> list[Job]:
+def _jobs(
+    scenes: Sequence[str], single: Job, out_dir: Path | None, out_format: str, rasters: bool, previews: bool
+) -> list[Job]:
     if out_dir is None:
         if len(scenes) > 1:
             raise typer.BadParameter("several scenes need --out-dir", param_hint="--out-dir")
-        if not (single.out or single.mask or single.scores):
-            raise typer.BadParameter("name an output: --out, --mask, --scores or --out-dir", param_hint="--out")
-        return [Job(scenes[0], single.out, single.mask, single.scores)]
-    if single.out or single.mask or single.scores:
-        raise typer.BadParameter("--out-dir names all outputs itself; leave out --out, --mask and --scores")
+        if not (single.out or single.mask or single.scores or single.preview):
+            raise typer.BadParameter(
+                "name an output: --out, --mask, --scores, --preview or --out-dir", param_hint="--out"
+            )
+        return [replace(single, scene=scenes[0])]
+    if single.out or single.mask or single.scores or single.preview:
+        raise typer.BadParameter("--out-dir names all outputs itself; leave out --out, --mask, --scores and --preview")
     if out_format not in FORMATS:
         raise typer.BadParameter(f"choose one of {', '.join(FORMATS)}", param_hint="--format")
     stems = [Path(scene.rstrip("/")).stem for scene in scenes]
@@ -122,6 +131,7 @@ def _jobs(scenes: Sequence[str], single: Job, out_dir: Path | None, out_format: 
             out_dir / f"{stem}{FORMATS[out_format]}",
             out_dir / f"{stem}_mask.tif" if rasters else None,
             out_dir / f"{stem}_scores.tif" if rasters else None,
+            out_dir / f"{stem}.png" if previews else None,
         )
         for scene, stem in zip(scenes, stems, strict=True)
     ]
@@ -149,6 +159,7 @@ def _run(jobs: Sequence[Job], config: PredictConfig, progress: Lines) -> tuple[l
                     out=job.out,
                     mask=job.mask,
                     scores=job.scores,
+                    preview=job.preview,
                     config=config,
                     progress=progress,
                     model=bundle,

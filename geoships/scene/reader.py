@@ -67,7 +67,7 @@ class Scene:
         self.datetime: str | None = acquisition_time(dataset.tags())
         picked = [index - 1 for index in self.bands.indexes]
         self.dtype = np.result_type(*(np.dtype(dataset.dtypes[index]) for index in picked))
-        self._validity = _Validity.of(dataset, self.bands.indexes)
+        self._validity = Validity.of(dataset, self.bands.indexes)
         self.grid: BlockGrid = block_grid(dataset.height, dataset.width, dataset.block_shapes[picked[0]])
         self.radiometry: Radiometry = choose_radiometry(
             self.dtype,
@@ -197,7 +197,7 @@ def acquisition_time(tags: dict[str, str]) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Validity:
+class Validity:
     """How a file tells pixels with data from those without.
 
     masked: the file has an alpha band or an internal or side mask. nodata: value per chosen band.
@@ -207,7 +207,8 @@ class _Validity:
     nodata: tuple[float | None, ...]
 
     @classmethod
-    def of(cls, dataset: rasterio.DatasetReader, indexes: Sequence[int]) -> _Validity:
+    def of(cls, dataset: rasterio.DatasetReader, indexes: Sequence[int]) -> Validity:
+        """How an open file tells it, for some of its bands (numbers from 1)."""
         flags = [dataset.mask_flag_enums[index - 1] for index in indexes]
         masked = any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
         return cls(
@@ -215,10 +216,13 @@ class _Validity:
         )
 
     def mask(self, dataset: rasterio.DatasetReader, values: NDArray[Any], area: RasterioWindow) -> NDArray[np.bool_]:
-        """(rows, columns): False where the mask says so, any band is not finite, or all bands are nodata."""
+        """(rows, columns): False where the mask says so, any band is not finite, or all bands are nodata.
+
+        values: (bands, rows, columns), those of `area`, which may hold more pixels than that.
+        """
         valid: NDArray[np.bool_] = np.ones(values.shape[1:], np.bool_)
         if self.masked:
-            valid &= dataset.dataset_mask(window=area) > 0
+            valid &= dataset.dataset_mask(window=area, out_shape=values.shape[1:]) > 0
         if values.dtype.kind == "f":
             valid &= np.isfinite(values).all(axis=0)
         if all(nodata is not None for nodata in self.nodata):
