@@ -26,6 +26,7 @@ ZOOM = 4  # of the insets, at most
 INSETS = 4  # at most
 
 _COLOURS: dict[str, Colour] = {"found": (255, 225, 40), "false": (255, 60, 50), "missed": (255, 70, 255)}
+_MARGIN = 8  # pixels between the scene and the insets
 _PAPER, _INK = (24, 28, 34), (235, 238, 240)
 
 
@@ -138,8 +139,7 @@ def _compose(
 ) -> Picture:
     """Lay out the outlined picture with a column of insets beside it."""
     rows, columns, _ = rgb.shape
-    margin = 8
-    page = np.full((max(rows, len(drawn) * side), columns + (side + margin if drawn else 0), 3), _PAPER, np.uint8)
+    page = np.full((max(rows, len(drawn) * side), columns + (side + _MARGIN if drawn else 0), 3), _PAPER, np.uint8)
     scene = rgb.copy()
     thickness = max(1, round(rows / 1200))
     across, down = scale
@@ -150,7 +150,7 @@ def _compose(
         left, top = round(inset.window.column * across), round(inset.window.row * down)
         right, bottom = round(inset.window.column_end * across), round(inset.window.row_end * down)
         cv2.rectangle(scene, (left, top), (right - 1, bottom - 1), _INK, 1)
-        page[index * side : index * side + side - margin, columns + margin :] = picture[: side - margin]
+        page[index * side : index * side + side - _MARGIN, columns + _MARGIN :] = picture[: side - _MARGIN]
     page[:rows, :columns] = scene
     return page
 
@@ -177,7 +177,9 @@ def _draw_inset(
     if metres is None:
         return shown
     page = Image.fromarray(shown)
-    _draw_bar(ImageDraw.Draw(page), (10, side - 26), metres[0] / zoom, side // 2, ImageFont.load_default(size=13))
+    font = ImageFont.load_default(size=max(12, side // 24))
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    _draw_bar(ImageDraw.Draw(page), (10, side - _MARGIN - 2 * round(font.size)), metres[0] / zoom, side // 3, font)
     return np.asarray(page)
 
 
