@@ -10,7 +10,7 @@ import rasterio.warp
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS
+from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 from rasterio.control import GroundControlPoint
 from rasterio.enums import Resampling
@@ -91,8 +91,7 @@ class Canvas:
         source = crs or self.georeference.crs
         counts = [shapely.get_num_coordinates(ship) for ship in ships]
         x, y = shapely.get_coordinates(list(ships)).T
-        lon, lat = rasterio.warp.transform(source.to_wkt(), "OGC:CRS84", x, y) if len(x) and source else (x, y)
-        lon = np.asarray(lon, np.float64)
+        lon, lat = Transformer.from_crs(source, 4326, always_xy=True).transform(x, y)
         lon = lon - 360 * np.round((lon - self.middle) / 360)
         return np.split(np.column_stack([lat, lon]), np.cumsum(counts)[:-1]) if counts else []
 

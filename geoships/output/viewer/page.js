@@ -22,7 +22,7 @@
     if (value === null) return "–";
     if (column.kind === "number") {
       const text = value.toLocaleString("en", { maximumFractionDigits: column.digits, minimumFractionDigits: column.digits });
-      return column.unit ? `${text} ${column.unit}` : text;
+      return `${text}${column.unit && column.unit !== "°" ? " " : ""}${column.unit}`;
     }
     return column.kind === "bool" ? (value ? "yes" : "no") : String(value);
   };
@@ -160,6 +160,8 @@
     for (const row of body.rows) row.setAttribute("aria-selected", "false");
     chosen = null;
   });
+
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") map.closePopup(); });
 
   // --- table
 
