@@ -152,7 +152,7 @@
     const { middle } = ships[ship];
     if (!middle) return;
     if (!fromMap) map.setView(middle, Math.max(map.getZoom(), Math.min(smallest + 1, map.getMaxZoom())), { animate: false });
-    popup.setLatLng(middle).setContent(details(ship)).openOn(map);
+    popup.setLatLng([ships[ship].outline.getBounds().getNorth(), middle.lng]).setContent(details(ship)).openOn(map);
   }
   map.on("popupclose", () => {
     if (chosen === null) return;
