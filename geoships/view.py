@@ -164,7 +164,7 @@ def _encoded(
 ) -> list[Any]:
     unit = UNITS[canvas.on_map]
     shapes = polygons if canvas.on_map else pixels
-    encoded = []
+    encoded: list[Any] = []
     for shape, corners in zip(shapes, canvas.place(polygons, pixels, crs), strict=True):
         if not np.isfinite(corners).all():  # off the map
             encoded.append([])
@@ -189,7 +189,7 @@ def _steps(ring: Floats, unit: int) -> list[int]:
     [1, 100, 1, 0, 0, 200]
     """
     whole: NDArray[np.int64] = np.round(ring[:-1] * unit).astype(np.int64)
-    return np.diff(whole, axis=0, prepend=0).ravel().tolist()  # type: ignore[no-any-return]
+    return np.diff(whole, axis=0, prepend=0).ravel().tolist()
 
 
 def _scene(look: Quicklook, canvas: Canvas) -> dict[str, Any]:

@@ -160,7 +160,8 @@ class Quicklook:
         if valid.all():
             return np.stack([_resized(band.astype(np.float32), shape) for band in stored]), weight > 0
         sums = np.stack([_resized(np.where(valid, band, 0).astype(np.float32), shape) for band in stored])
-        return sums / np.maximum(weight, np.float32(1e-6)), weight >= 0.5
+        means = sums / np.maximum(weight, 1e-6)
+        return means.astype(np.float32, copy=False), weight >= 0.5
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
