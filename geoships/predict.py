@@ -29,6 +29,7 @@ from geoships.model.engine import Engine, TorchEngine, choose_batch_size, choose
 from geoships.model.samples import prepared
 from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
 from geoships.output.kept import KeptShip, ShipFilter
+from geoships.output.preview import check_preview, write_preview
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
 from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.stac import NO_TIME, Run, card_path, check_item, write_item
@@ -37,6 +38,7 @@ from geoships.scene.area import Area, read_area
 from geoships.scene.bandfiles import BandFiles, SceneName
 from geoships.scene.describe import scene_header
 from geoships.scene.georeference import Georeference
+from geoships.scene.quicklook import open_quicklook
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.resample import Ratio, ratio, resample
 from geoships.scene.stac import as_scene
@@ -91,7 +93,7 @@ class Prediction:
     scene: its name. model: name of the model. threshold: score from which on a pixel was ship.
     verifier: name of the classifier that looked again at every ship; None where none did.
     ships: one row a ship, in the scene's CRS or in pixel coordinates (column, row).
-    outputs: files written, by kind (vector, mask, scores, stac).
+    outputs: files written, by kind (vector, mask, scores, preview, stac).
     bands, radiometry: how the scene was read. warnings: what was assumed.
     pixels: of the scene. seconds: from opening the scene to the last file.
     """
@@ -133,6 +135,7 @@ def predict(
     mask: str | Path | None = None,
     scores: str | Path | None = None,
     stac: str | Path | None = None,
+    preview: str | Path | None = None,
     config: PredictConfig | None = None,
     progress: Progress | None = None,
     model: Bundle | None = None,
@@ -141,14 +144,16 @@ def predict(
 
     scene: a path, a subdataset, ``http(s)://`` or ``s3://`` address of a raster or a STAC Item, or files band by band.
     out: vector file to write (.geojson, .gpkg, .fgb or .parquet). mask, scores: GeoTIFFs to write.
-    stac: STAC Item of the run to write (.json), after all other outputs.
+    preview: PNG picture to write of the scene with its ships. stac: STAC Item of the run to write (.json), after all
+    other outputs.
     config: settings. progress: who hears of the run. model: a loaded bundle, to save loading
     `config.model` again for every scene.
 
     Raises GeoshipsError with one clear line; outputs then do not exist or are as they were.
     """
     config, progress = config or PredictConfig(), progress or Silence()
-    paths = {kind: Path(path) for kind, path in (("vector", out), ("mask", mask), ("scores", scores)) if path}
+    wanted = {"vector": out, "mask": mask, "scores": scores, "preview": preview}
+    paths = {kind: Path(path) for kind, path in wanted.items() if path}
     item = Path(stac) if stac else None
     name, scene = str(scene), as_scene(scene)
     _check_outputs({**paths, **({"stac": item} if item else {})}, scene)
@@ -157,9 +162,12 @@ def predict(
     with open_task(scene, config=config, model=model) as task:
         opened = task.scene
         task.announce(progress)
-        frame = _frame(task.keep(task.ships(paths, progress)), task)
+        kept = task.keep(task.ships(paths, progress))
+        frame = _frame(kept, task)
         if "vector" in paths:
             _write_vector(paths["vector"], frame, task)
+        if "preview" in paths:
+            _write_preview(paths["preview"], kept, task)
         if item:
             _write_item(item, len(frame), paths, task, progress)
             paths["stac"] = item
@@ -182,6 +190,8 @@ def _check_outputs(paths: dict[str, Path], scene: str | BandFiles) -> None:
     """Refuse outputs that cannot be written, before any work."""
     if "vector" in paths:
         check_format(paths["vector"])
+    if "preview" in paths:
+        check_preview(paths["preview"])
     if "stac" in paths:
         check_item(paths["stac"])
         paths = {**paths, **{kind: card_path(paths["stac"], kind) for kind in ("model", "verifier")}}
@@ -425,3 +435,10 @@ def _write_item(path: Path, ships: int, outputs: dict[str, Path], task: Task, pr
     }
     cards = {"model": bundle.card.to_json(), **({"verifier": verifier.to_json()} if verifier else {})}
     write_item(path, Run(scene.title, task.georeference, scene.acquired, scene.origins, outputs, cards, facts))
+
+
+def _write_preview(path: Path, ships: Sequence[KeptShip], task: Task) -> None:
+    scene = task.scene
+    known = dict(zip(scene.bands.names, scene.bands.indexes, strict=True))
+    with open_quicklook(scene.source, known=known) as look:
+        write_preview(path, look, [kept.polygon for kept in ships])

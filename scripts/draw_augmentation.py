@@ -20,8 +20,9 @@ from shapely.affinity import affine_transform
 
 from geoships.config import augment, train
 from geoships.datasets.harbour import render_harbour, write_harbour
-from geoships.output.overlay import Picture, true_colour
+from geoships.output.overlay import true_colour
 from geoships.scene.labels import IGNORED, SHIP
+from geoships.scene.quicklook import Picture
 from geoships.training.augment import Recipe
 from geoships.training.crops import Crops, crop_source
 from geoships.training.paste import Donors

@@ -17,6 +17,7 @@ from geoships_cli.info import info, models
 from geoships_cli.predict import predict
 from geoships_cli.train import train
 from geoships_cli.verifier import verifier
+from geoships_cli.view import view
 
 app = typer.Typer(
     name="geoships",
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, evaluate, demo, train, crossval, verifier, models, info):
+for command in (predict, view, evaluate, demo, train, crossval, verifier, models, info):
     app.command()(command)
 
 

@@ -32,6 +32,7 @@ class Job:
     mask: Path | None
     scores: Path | None
     stac: Path | None = None
+    preview: Path | None = None
 
 
 def predict(
@@ -45,9 +46,13 @@ def predict(
     mask: Annotated[Path | None, typer.Option(help="Ship mask of one scene, as a COG.")] = None,
     scores: Annotated[Path | None, typer.Option(help="Scores of one scene, as a COG.")] = None,
     stac: sources.Stac = None,
+    preview: Annotated[
+        Path | None, typer.Option(help="Picture (.png) of one scene with its ships, a scale bar and a legend.")
+    ] = None,
     out_dir: Annotated[Path | None, typer.Option(help="Folder for the outputs of several scenes.")] = None,
     out_format: Annotated[str, typer.Option("--format", help=f"With --out-dir: {', '.join(FORMATS)}.")] = "geojson",
     rasters: Annotated[bool, typer.Option("--rasters", help="With --out-dir: write masks and scores too.")] = False,
+    previews: Annotated[bool, typer.Option("--previews", help="With --out-dir: write previews too.")] = False,
     items: sources.Items = False,
     band: sources.BandFile = None,
     stac_api: sources.StacApi = None,
@@ -91,11 +96,11 @@ def predict(
 ) -> None:
     """Find the ships of one scene (--out) or of many (--out-dir)."""
     query = sources.Query(stac_api, collection, bbox, datetime, max_cloud)
-    single = Job("", out, mask, scores, stac)
+    single = Job("", out, mask, scores, stac, preview)
     with closing(progress_display(quiet=quiet, display=progress_as)) as progress:
         _check_names(single, out_dir, out_format)
         found = sources.find_scenes(scenes, band, query, several=out_dir is not None, progress=progress)
-    jobs = _jobs(found, single, out_dir, out_format, rasters, items)
+    jobs = _jobs(found, single, out_dir, out_format, rasters, previews, items)
     from geoships.config import predict_config
 
     config = predict_config(
@@ -123,17 +128,28 @@ def predict(
 
 def _check_names(single: Job, out_dir: Path | None, out_format: str) -> None:
     """Whether outputs are named in one of the two ways, before anything is searched."""
+    named = single.out or single.mask or single.scores or single.preview
     if out_dir is None:
-        if not (single.out or single.mask or single.scores):
-            raise typer.BadParameter("name an output: --out, --mask, --scores or --out-dir", param_hint="--out")
-    elif single.out or single.mask or single.scores or single.stac:
-        raise typer.BadParameter("--out-dir names all outputs itself; leave out --out, --mask, --scores and --stac")
+        if not named:
+            raise typer.BadParameter(
+                "name an output: --out, --mask, --scores, --preview or --out-dir", param_hint="--out"
+            )
+    elif named or single.stac:
+        raise typer.BadParameter(
+            "--out-dir names all outputs itself; leave out --out, --mask, --scores, --preview and --stac"
+        )
     elif out_format not in FORMATS:
         raise typer.BadParameter(f"choose one of {', '.join(FORMATS)}", param_hint="--format")
 
 
 def _jobs(
-    scenes: Sequence[str | BandFiles], single: Job, out_dir: Path | None, out_format: str, rasters: bool, items: bool
+    scenes: Sequence[str | BandFiles],
+    single: Job,
+    out_dir: Path | None,
+    out_format: str,
+    rasters: bool,
+    previews: bool,
+    items: bool,
 ) -> list[Job]:
     if out_dir is None:
         if len(scenes) > 1:
@@ -152,6 +168,7 @@ def _jobs(
             out_dir / f"{stem}_mask.tif" if rasters else None,
             out_dir / f"{stem}_scores.tif" if rasters else None,
             out_dir / f"{stem}_item.json" if items else None,
+            out_dir / f"{stem}.png" if previews else None,
         )
         for scene, stem in zip(scenes, stems, strict=True)
     ]
@@ -180,6 +197,7 @@ def _run(jobs: Sequence[Job], config: PredictConfig, progress: Lines) -> tuple[l
                     mask=job.mask,
                     scores=job.scores,
                     stac=job.stac,
+                    preview=job.preview,
                     config=config,
                     progress=progress,
                     model=bundle,

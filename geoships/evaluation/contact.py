@@ -15,8 +15,9 @@ from shapely.geometry.base import BaseGeometry
 from geoships.config import PredictConfig
 from geoships.evaluation.figures import IOUS
 from geoships.evaluation.judged import JudgedScene
-from geoships.output.overlay import Picture, true_colour
+from geoships.output.overlay import true_colour
 from geoships.predict import reading
+from geoships.scene.quicklook import Picture
 from geoships.scene.reader import Scene, open_scene
 from geoships.scene.windows import Window, paste
 

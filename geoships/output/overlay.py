@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +16,17 @@ from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
 from geoships.output.atomic import appearing
+from geoships.scene.quicklook import Picture
+from geoships.scene.windows import Window
 
-Picture = NDArray[np.uint8]  # (rows, columns, 3): red, green, blue
 Colour = tuple[int, int, int]
 
 WHITEST = 0.3  # reflectance that is drawn white
-ZOOM = 4  # of the insets
+ZOOM = 4  # of the insets, at most
 INSETS = 4  # at most
 
 _COLOURS: dict[str, Colour] = {"found": (255, 225, 40), "false": (255, 60, 50), "missed": (255, 70, 255)}
+_MARGIN = 8  # pixels between the scene and the insets
 _PAPER, _INK = (24, 28, 34), (235, 238, 240)
 
 
@@ -52,25 +55,58 @@ def draw_overlay(
     truth: Sequence[BaseGeometry] | None = None,
     title: str = "",
     pixel_metres: float | None = None,
+    *,
+    scale: tuple[float, float] = (1.0, 1.0),
+    cut: Callable[[Window, int], Picture] | None = None,
 ) -> None:
     """Write a PNG picture with ships outlined, and enlarged cuts of some of them at its right side.
 
-    rgb: (rows, columns, 3). found, truth: polygons in pixel coordinates (column, row), counted from
-    the upper left corner. With `truth`, a found ship that touches no true one is drawn as false, and
-    a true one that none touches as missed. pixel_metres: size of a pixel, for the scale bar.
+    rgb: (rows, columns, 3), the scene or an overview of it. found, truth: polygons in the scene's pixel
+    coordinates (column, row), counted from the upper left corner. With `truth`, a found ship that touches
+    no true one is drawn as false, and a true one that none touches as missed.
+    pixel_metres: size of a pixel of `rgb`, for the scale bars.
+    scale: pixels of `rgb` per scene pixel, (across, down).
+    cut: gives the scene's own pixels, (rows, columns, 3), in a window inside it, with at most so many along a
+    side; None: from `rgb`, which is not an overview then.
 
     The picture lies below a header, at the file's left edge and at its own size. The file appears
     whole or not at all. Raises OutputError when it cannot be written.
     """
     marks = _compare(found, truth)
     side = int(np.clip(rgb.shape[0] // INSETS, 160, 512))
-    shown = _worth_showing(marks)[: max(1, rgb.shape[0] // side)]
-    page = Image.fromarray(_compose(rgb, marks, shown, side))
+    sheet_marks = _worth_showing(marks)[: max(1, rgb.shape[0] // side)]
+    shape = (max(1, round(rgb.shape[0] / scale[1])), max(1, round(rgb.shape[1] / scale[0])))
+    insets = [_Inset.of(mark, shape, side) for mark in sheet_marks]
+    metres = None if pixel_metres is None else (pixel_metres * scale[0], pixel_metres * scale[1])
+    drawn = [_draw_inset(cut or _from(rgb), marks, inset, side, metres) for inset in insets]
+    page = Image.fromarray(_compose(rgb, marks, scale, insets, drawn, side))
     header = _draw_header(page.width, marks, truth is not None, title, pixel_metres)
     sheet = Image.new("RGB", (page.width, header.height + page.height), _PAPER)
     sheet.paste(header, (0, 0))
     sheet.paste(page, (0, header.height))
     _save(sheet, path)
+
+
+@dataclass(frozen=True)
+class _Inset:
+    """A square of the scene, in its pixels, and how much it is enlarged."""
+
+    window: Window
+    zoom: float
+
+    @classmethod
+    def of(cls, mark: _Mark, shape: tuple[int, int], side: int) -> _Inset:
+        """Around a ship, within a scene of `shape` where it fits, to be drawn `side` pixels wide."""
+        west, north, east, south = mark.outline.bounds
+        extent = max(side // ZOOM, math.ceil(1.4 * max(east - west, south - north)))
+        column, row = round((west + east - extent) / 2), round((north + south - extent) / 2)
+        column, row = max(0, min(column, shape[1] - extent)), max(0, min(row, shape[0] - extent))
+        return cls(Window(row, column, extent, extent), side / extent)
+
+
+def _from(rgb: Picture) -> Callable[[Window, int], Picture]:
+    """Cut windows from a picture that has the scene's own pixels."""
+    return lambda window, _: rgb[window.row : window.row_end, window.column : window.column_end]
 
 
 def _compare(found: Sequence[BaseGeometry], truth: Sequence[BaseGeometry] | None) -> list[_Mark]:
@@ -93,42 +129,82 @@ def _worth_showing(marks: Sequence[_Mark]) -> list[_Mark]:
     return [right[step] for step in steps] + chosen
 
 
-def _compose(rgb: Picture, marks: Sequence[_Mark], shown: Sequence[_Mark], side: int) -> Picture:
+def _compose(
+    rgb: Picture,
+    marks: Sequence[_Mark],
+    scale: tuple[float, float],
+    insets: Sequence[_Inset],
+    drawn: Sequence[Picture],
+    side: int,
+) -> Picture:
     """Lay out the outlined picture with a column of insets beside it."""
     rows, columns, _ = rgb.shape
-    margin = 8
-    page = np.full((max(rows, len(shown) * side), columns + (side + margin if shown else 0), 3), _PAPER, np.uint8)
+    page = np.full((max(rows, len(drawn) * side), columns + (side + _MARGIN if drawn else 0), 3), _PAPER, np.uint8)
     scene = rgb.copy()
     thickness = max(1, round(rows / 1200))
+    across, down = scale
     for mark in marks:
-        _outline(scene, mark, 1.5 + thickness, thickness)
-    for index, mark in enumerate(shown):
-        cut = _cut(rgb, mark, side // ZOOM)
-        inset = _draw_inset(rgb, marks, cut, side)
-        cv2.rectangle(scene, cut, (cut[0] + side // ZOOM - 1, cut[1] + side // ZOOM - 1), _INK, 1)
-        page[index * side : index * side + side - margin, columns + margin :] = inset[: side - margin]
+        moved = affine_transform(mark.outline, [across, 0, 0, down, 0, 0])
+        _outline(scene, _Mark(moved, mark.kind), 1.5 + thickness, thickness)
+    for index, (inset, picture) in enumerate(zip(insets, drawn, strict=True)):
+        left, top = round(inset.window.column * across), round(inset.window.row * down)
+        right, bottom = round(inset.window.column_end * across), round(inset.window.row_end * down)
+        cv2.rectangle(scene, (left, top), (right - 1, bottom - 1), _INK, 1)
+        page[index * side : index * side + side - _MARGIN, columns + _MARGIN :] = picture[: side - _MARGIN]
     page[:rows, :columns] = scene
     return page
 
 
-def _cut(rgb: Picture, mark: _Mark, extent: int) -> tuple[int, int]:
-    """First column and row of a square of `extent` pixels around a ship, within the picture where it fits."""
-    centre = mark.outline.centroid
-    column, row = round(centre.x - extent / 2), round(centre.y - extent / 2)
-    return max(0, min(column, rgb.shape[1] - extent)), max(0, min(row, rgb.shape[0] - extent))
-
-
-def _draw_inset(rgb: Picture, marks: Sequence[_Mark], cut: tuple[int, int], side: int) -> Picture:
-    column, row = cut
-    extent = side // ZOOM
-    piece = rgb[row : row + extent, column : column + extent]
-    large = np.repeat(np.repeat(piece, ZOOM, axis=0), ZOOM, axis=1)
+def _draw_inset(
+    cut: Callable[[Window, int], Picture],
+    marks: Sequence[_Mark],
+    inset: _Inset,
+    side: int,
+    metres: tuple[float, float] | None,
+) -> Picture:
+    """A square picture of `side` pixels. metres: of a scene pixel, (across, down)."""
+    window, zoom = inset.window, inset.zoom
+    piece = cut(window, side)
+    step = max(1.0, max(piece.shape[0] / side, piece.shape[1] / side))
+    # A window that hangs over the scene gives fewer pixels: they keep their size.
+    shown = np.full((side, side, 3), _PAPER, np.uint8)
+    enlarge = zoom if window.height <= side else 1 / step
+    width, height = (max(1, min(side, round(length * enlarge))) for length in (piece.shape[1], piece.shape[0]))
+    shown[:height, :width] = cv2.resize(piece, (width, height), interpolation=cv2.INTER_NEAREST)
     for mark in marks:
-        moved = affine_transform(mark.outline, [ZOOM, 0, 0, ZOOM, -ZOOM * column, -ZOOM * row])
-        _outline(large, _Mark(moved, mark.kind), 1.2 * ZOOM, 2)
-    inset = np.full((side, side, 3), _PAPER, np.uint8)
-    inset[: large.shape[0], : large.shape[1]] = large
-    return inset
+        moved = affine_transform(mark.outline, [zoom, 0, 0, zoom, -zoom * window.column, -zoom * window.row])
+        _outline(shown, _Mark(moved, mark.kind), 1.2 * max(1.0, zoom), 2)
+    if metres is None:
+        return shown
+    page = Image.fromarray(shown)
+    font = ImageFont.load_default(size=max(12, side // 24))
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    _draw_bar(ImageDraw.Draw(page), (10, side - _MARGIN - 2 * round(font.size)), metres[0] / zoom, side // 3, font)
+    return np.asarray(page)
+
+
+def _draw_bar(
+    draw: ImageDraw.ImageDraw, place: tuple[int, int], metres: float, longest: int, font: ImageFont.FreeTypeFont
+) -> None:
+    """A scale bar with its length above it. metres: of a pixel. longest: pixels that it may have."""
+    length, text = _bar(metres, longest)
+    left, top = place
+    bottom = top + round(font.getbbox("Ag")[3] * 1.15)
+    draw.text((left, top - 4), text, fill=_INK, font=font, stroke_width=1, stroke_fill=_PAPER)
+    draw.rectangle((left - 1, bottom - 1, left + length + 1, bottom + 3), fill=_PAPER)
+    draw.rectangle((left, bottom, left + length, bottom + 2), fill=_INK)
+
+
+def _bar(metres: float, longest: int) -> tuple[int, str]:
+    """Pixels of the longest bar of a round length that fits, and its length as text.
+
+    >>> _bar(10.0, 160)
+    (100, '1 km')
+    """
+    most = longest * metres
+    power = 10.0 ** math.floor(math.log10(most))
+    length = max(step * power for step in (1, 2, 5) if step * power <= most)
+    return round(length / metres), f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
 
 
 def _outline(picture: Picture, mark: _Mark, gap: float, thickness: int) -> None:
@@ -141,35 +217,32 @@ def _outline(picture: Picture, mark: _Mark, gap: float, thickness: int) -> None:
 def _draw_header(
     width: int, marks: Sequence[_Mark], compared: bool, title: str, pixel_metres: float | None
 ) -> Image.Image:
-    """Title and legend, one entry after the other, on as many lines as the width needs."""
+    """Title and legend, one entry after the other, on as many lines as the width needs, and a scale bar."""
     font = ImageFont.load_default(size=int(np.clip(width / 80, 11, 26)))
+    assert isinstance(font, ImageFont.FreeTypeFont)
     line = round(font.getbbox("Ag")[3] * 1.5)
     kinds = ("found", "false", "missed") if compared else ("found",)
     entries: list[tuple[str, Colour | None]] = [(title, None)] if title else []
     entries += [(f"{kind}: {sum(mark.kind == kind for mark in marks)}", _COLOURS[kind]) for kind in kinds]
-    entries.append((_scale_text(pixel_metres), None))
+    longest = max(1, min(8 * line, width - line))
+    widths = [round(font.getlength(text)) for text, _ in entries]
     places: list[tuple[int, int]] = []
     x, y = line // 2, line // 4
-    for text, _ in entries:
-        advance = round(font.getlength(text)) + 2 * line
+    for taken in [*widths, *([longest] if pixel_metres else [])]:
+        advance = taken + 2 * line
         if x + advance - line > width and x > line:
             x, y = line // 2, y + line
         places.append((x, y))
         x += advance
-    header = Image.new("RGB", (width, y + line + line // 4), _PAPER)
+    header = Image.new("RGB", (width, y + line + line // 3), _PAPER)
     draw = ImageDraw.Draw(header)
-    for (text, colour), (left, top) in zip(entries, places, strict=True):
+    for (text, colour), (left, top) in zip(entries, places, strict=False):
         if colour is not None:
             draw.rectangle((left, top + line // 6, left + line // 2, top + 2 * line // 3), outline=colour, width=2)
         draw.text((left + (round(0.7 * line) if colour else 0), top), text, fill=_INK, font=font)
+    if pixel_metres:
+        _draw_bar(draw, places[-1], pixel_metres, longest, font)
     return header
-
-
-def _scale_text(pixel_metres: float | None) -> str:
-    zoomed = f"cuts x {ZOOM}"
-    if pixel_metres is None:
-        return zoomed
-    return f"1 pixel = {pixel_metres:g} m, 100 pixels = {pixel_metres / 10:g} km, {zoomed}"
 
 
 def _save(sheet: Image.Image, path: Path) -> None:

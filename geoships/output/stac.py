@@ -54,8 +54,8 @@ SCENE_TYPES = {
     ".tiff": "image/tiff; application=geotiff",
     ".jp2": "image/jp2",
 }
-TITLES = {"vector": "Ships", "mask": "Ship mask", "scores": "Ship scores"}
-ROLES = {"vector": ["data"], "mask": ["data"], "scores": ["data"]}
+TITLES = {"vector": "Ships", "mask": "Ship mask", "scores": "Ship scores", "preview": "Ships on the scene"}
+ROLES = {"vector": ["data"], "mask": ["data"], "scores": ["data"], "preview": ["overview"]}
 
 # A null datetime needs a range. No satellite took a picture before the first one flew.
 FIRST_SATELLITE = datetime(1957, 10, 4, tzinfo=UTC)

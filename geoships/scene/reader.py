@@ -23,7 +23,7 @@ from geoships.scene.bands import BandChoice, choose_bands, describe_bands
 from geoships.scene.blocks import BlockCache, BlockGrid, Pixels, block_grid
 from geoships.scene.georeference import Georeference, georeference_of
 from geoships.scene.radiometry import FILE_TAGS, Radiometry, choose_radiometry
-from geoships.scene.source import gdal_env, open_dataset
+from geoships.scene.source import Source, gdal_env, open_dataset
 from geoships.scene.stac import as_scene, scene_source
 from geoships.scene.windows import Window
 
@@ -78,7 +78,7 @@ class Scene:
         self.acquired: Acquisition | None = stated or acquisition(tags, self.title)
         picked = [index - 1 for index in self.bands.indexes]
         self.dtype = np.result_type(*(np.dtype(dataset.dtypes[index]) for index in picked))
-        self._validity = _Validity.of(dataset, self.bands.indexes)
+        self._validity = Validity.of(dataset, self.bands.indexes)
         self.grid: BlockGrid = block_grid(dataset.height, dataset.width, dataset.block_shapes[picked[0]])
         self.radiometry: Radiometry = choose_radiometry(
             self.dtype,
@@ -119,6 +119,11 @@ class Scene:
             self._local = threading.local()
         for handle in handles:
             handle.close()
+
+    @property
+    def source(self) -> Source:
+        """The raster that is read."""
+        return self._source
 
     @property
     def title(self) -> str:
@@ -208,7 +213,7 @@ def open_scene(
 
 
 @dataclass(frozen=True)
-class _Validity:
+class Validity:
     """How a file tells pixels with data from those without.
 
     masked: the file has an alpha band or an internal or side mask. nodata: value per chosen band.
@@ -218,7 +223,8 @@ class _Validity:
     nodata: tuple[float | None, ...]
 
     @classmethod
-    def of(cls, dataset: rasterio.DatasetReader, indexes: Sequence[int]) -> _Validity:
+    def of(cls, dataset: rasterio.DatasetReader, indexes: Sequence[int]) -> Validity:
+        """How an open file tells it, for some of its bands (numbers from 1)."""
         flags = [dataset.mask_flag_enums[index - 1] for index in indexes]
         masked = any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
         return cls(
@@ -226,10 +232,13 @@ class _Validity:
         )
 
     def mask(self, dataset: rasterio.DatasetReader, values: NDArray[Any], area: RasterioWindow) -> NDArray[np.bool_]:
-        """(rows, columns): False where the mask says so, any band is not finite, or all bands are nodata."""
+        """(rows, columns): False where the mask says so, any band is not finite, or all bands are nodata.
+
+        values: (bands, rows, columns), those of `area`, which may hold more pixels than that.
+        """
         valid: NDArray[np.bool_] = np.ones(values.shape[1:], np.bool_)
         if self.masked:
-            valid &= dataset.dataset_mask(window=area) > 0
+            valid &= dataset.dataset_mask(window=area, out_shape=values.shape[1:]) > 0
         if values.dtype.kind == "f":
             valid &= np.isfinite(values).all(axis=0)
         if all(nodata is not None for nodata in self.nodata):

@@ -36,13 +36,18 @@ def read_polygons(
         frame = frame[frame[only[0]] == only[1]]
     crs = None if frame.crs is None else CRS.from_user_input(frame.crs)
     polygons = [g for g in frame.geometry if g is not None and g.geom_type in ("Polygon", "MultiPolygon")]
-    polygons = [_to_pixels(shapely.make_valid(g), crs, georeference) for g in polygons if not g.is_empty]
+    polygons = [to_pixels(shapely.make_valid(g), crs, georeference) for g in polygons if not g.is_empty]
     if not all(np.isfinite(polygon.bounds).all() for polygon in polygons):
         raise SceneError(f"{what} {path} reaches outside the scene's map projection; draw a smaller one")
     return [shapely.make_valid(polygon) for polygon in polygons]
 
 
-def _to_pixels(polygon: BaseGeometry, crs: CRS | None, georeference: Georeference) -> BaseGeometry:
+def to_pixels(polygon: BaseGeometry, crs: CRS | None, georeference: Georeference) -> BaseGeometry:
+    """A polygon in `crs`, or in the scene's map coordinates, in the scene's pixel coordinates (column, row).
+
+    It is taken for pixel coordinates if the scene is not placed on Earth. Longitudes are turned to where a scene
+    in degrees has them, which may be beyond 180. Coordinates off the scene's projection come back as infinity.
+    """
     if not georeference.placed:
         return polygon
     moved = crs is not None and crs != georeference.crs
@@ -55,6 +60,9 @@ def _to_pixels(polygon: BaseGeometry, crs: CRS | None, georeference: Georeferenc
         polygon = shapely.transform(polygon, lambda xy: np.column_stack(transformer.transform(*xy.T)))
 
     def to_pixel(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        if georeference.crs is not None and georeference.crs.is_geographic:
+            middle, _ = georeference.to_map(georeference.width / 2, georeference.height / 2)
+            xy = np.column_stack([xy[:, 0] - 360 * np.round((xy[:, 0] - middle) / 360), xy[:, 1]])
         return np.column_stack(georeference.to_pixel(xy[:, 0], xy[:, 1]))
 
     return shapely.transform(polygon, to_pixel)

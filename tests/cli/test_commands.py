@@ -68,6 +68,25 @@ def test_progress_for_programs_is_json_lines_and_reaches_the_end(geoships, tmp_p
     assert (code, err[:7], err.count("\n")) == (1, "error: ", 1)
 
 
+def test_predict_draws_a_preview_that_view_s_page_goes_with(geoships, tmp_path: Path) -> None:
+    ship_scene(tmp_path / "a.tif")
+    ships, picture = tmp_path / "s.gpkg", tmp_path / "s.png"
+    code, out, _ = geoships("predict", tmp_path / "a.tif", "--out", ships, "--preview", picture, "--json")
+    assert code == 0
+    assert json.loads(out)["outputs"]["preview"] == str(picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    code, out, err = geoships("view", ships, "--scene", tmp_path / "a.tif")
+    assert (code, err) == (0, "")
+    assert out.startswith("4 ships, 4 with a picture")
+    assert (tmp_path / "s.html").is_file()
+    ship_scene(tmp_path / "b.tif", transform=rasterio.Affine(10, 0, 6e5, 0, -10, 5e6))
+    code, out, err = geoships("view", ships, "--scene", tmp_path / "b.tif", "--out", tmp_path / "b.html", "--json")
+    assert json.loads(out)["in_scene"] == 0
+    assert "4 of 4 ships lie outside" in err
+    code, _, _ = geoships("predict", tmp_path / "a.tif", "--out-dir", tmp_path / "many", "--previews", "-q")
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["a.geojson", "a.png"]
+
+
 def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> None:
     for name in ("a", "c"):
         ship_scene(tmp_path / f"{name}.tif")
@@ -95,6 +114,9 @@ def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> Non
         (["predict", "a.tif", "--out-dir", "o", "--format", "shp"], 2, "geojson"),
         (["predict", "a.tif", "--out", "s.geojson", "--threshold", "2"], 1, "threshold"),
         (["predict", "a.tif", "--out", "s.geojson", "--precision", "int3"], 1, "precision"),
+        (["predict", "a.tif", "--preview", "s.jpg"], 1, ".png"),
+        (["view", "s.geojson", "--scene", "a.tif"], 1, "s.geojson"),
+        (["view", "s.geojson"], 2, "--scene"),
         (["evaluate", "b", "--scenes", "a.tif", "--labels", "none", "--out", "o"], 1, "none"),
         (["evaluate", "b", "--scenes", "a.tif", "--labels", ".", "--out", "o"], 1, "no labels for a in ."),
         (["evaluate", "b", "--scenes", "a.tif", "--labels", "."], 2, "--out"),
