@@ -57,6 +57,7 @@ def evaluate(
     device: options.Device = None,
     views: options.Views = None,
     verify: options.Verify = None,
+    split: options.Split = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -74,7 +75,7 @@ def evaluate(
     config = predict_config(
         settings, model=bundle, threshold=threshold, min_peak=min_peak, gsd=gsd, bands=options.split_bands(bands),
         scale=scale, offset=offset, sensor=sensor, trust_vrt=trust_vrt or None, device=device, views=views,
-        verify=verify,
+        verify=verify, split=split,
     )  # fmt: skip
     with closing(progress_display(quiet=quiet)) as progress:
         result = evaluate(

@@ -25,7 +25,19 @@ from geoships.verify import choose_verifier
 Figures = dict[str, Any]
 
 IOUS = (0.1, 0.3, 0.5)
-SETTINGS = {"min_peak", "views", "min_area", "max_hole", "simplify", "gsd", "bands", "scale", "offset", "sensor"}
+SETTINGS = {
+    "min_peak",
+    "views",
+    "split",
+    "min_area",
+    "max_hole",
+    "simplify",
+    "gsd",
+    "bands",
+    "scale",
+    "offset",
+    "sensor",
+}
 _DECIMALS = 5
 
 
