@@ -23,6 +23,7 @@ from geoships.model.networks import build_network
 BANDS = ("blue", "green", "red", "nir", "swir16")
 OPTIONAL = ("blue", "swir16")  # measured: MODELS.md
 THRESHOLD, MIN_PEAK = 0.35, 0.85
+LABEL_MARGIN = 2.8  # model pixels, see docs/outputs.md
 HALO = 224  # model pixels, measured by benchmarks/context.py
 TRAINING_DATA = {
     "name": "sen2ships",
@@ -82,6 +83,7 @@ def main() -> None:
             "geoships:min_peak": MIN_PEAK,
             "geoships:optional_bands": OPTIONAL,
             "geoships:halo": HALO,
+            "geoships:label_margin": LABEL_MARGIN * 10 / options.gsd,
             "geoships:network": {
                 "decoder": ARCHITECTURE.decoder, "encoder": ARCHITECTURE.encoder, "options": dict(ARCHITECTURE.options)
             },

@@ -109,10 +109,11 @@ def _summary(result: Evaluation, files: dict[str, Path]) -> dict[str, object]:
 
 
 def _print(result: Evaluation, files: dict[str, Path]) -> None:
-    from geoships.evaluation.tables import by_scene
+    from geoships.evaluation.tables import by_scene, measures
 
     best = result.figures["best_threshold"]["ships_f1"]
     typer.echo(by_scene(result.figures).plain())
+    typer.echo(measures(result.figures).plain())
     typer.echo(
         f"threshold {result.figures['threshold']:g}; ships at IoU 0.3 are best at {best['threshold']:g} "
         f"(F1 {best['value']:.3f})\n-> {', '.join(map(str, files.values()))}"
