@@ -22,7 +22,6 @@ REACH = 256  # rows and columns of the largest ship that is looked at
 NECK = 0.5  # a neck is at most this part of the lesser width of the two ships that it joins
 LEAST = 1.5  # half the width in pixels from which on a part may be a ship
 SMOOTH = 0.7  # pixels; standard deviation of the Gaussian that takes the stairs out of the distances
-CONCAVE = 0.9  # an outline that fills more than this of its convex hull has no neck
 
 _EIGHT = np.ones((3, 3), np.bool_)  # pixels touch by an edge or by a corner
 _NONE = -1.0  # score of a pixel without data
@@ -121,10 +120,10 @@ def _window(ship: Ship) -> Window:
 
 
 def _may_have_neck(ship: Ship) -> bool:
-    """Whether two ships of the least width fit into it, and its outline is concave; quick to tell."""
+    """Whether two ships of the least width fit into it, and its outline is not convex; quick to tell."""
     if ship.pixels < 2 * math.pi * LEAST**2:
         return False
-    return bool(ship.polygon.area <= CONCAVE * ship.polygon.convex_hull.area)
+    return bool(ship.polygon.area < ship.polygon.convex_hull.area)
 
 
 def _scores(band: RowBand) -> Floats:
