@@ -32,8 +32,8 @@ from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write
 from geoships.output.kept import KeptShip, ShipFilter
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
 from geoships.output.ships import Ship, ShipBuilder
-from geoships.output.stac import NO_TIME, Run, card_path, check_item, write_item
 from geoships.output.split import Splitter
+from geoships.output.stac import NO_TIME, Run, card_path, check_item, write_item
 from geoships.output.stitch import RowBand, Stitcher
 from geoships.scene.area import Area, read_area
 from geoships.scene.bandfiles import BandFiles, SceneName
