@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from geoships.config import PredictConfig, TrainConfig, train_config
+from geoships.config import PredictConfig, TrainConfig, predict_config, train_config
 from geoships.config.train import Data, SceneFiles
 from geoships.errors import GeoshipsError
 from geoships.evaluation.evaluation import THRESHOLDS, Evaluation, evaluate
@@ -45,6 +45,7 @@ def cross_validate(
     folds: int | None = None,
     groups: Sequence[str] = (),
     threshold: float | None = None,
+    split: bool | None = None,
     quiet: bool = False,
 ) -> CrossValidation:
     """Train and judge a model for each fold; a fold that is trained already is judged only, a stopped one goes on.
@@ -53,7 +54,7 @@ def cross_validate(
     out: gets a folder for each fold, with its run and `evaluation/`, and `crossval.json` and `crossval.md` for all.
     folds: how many; None: one for each group. groups: those to judge, while the others are always trained on;
     empty: all. threshold: score from which on a pixel is ship; None: each model's own.
-    Raises GeoshipsError.
+    split: cut found ships at their necks; None: as `PredictConfig` has it. Raises GeoshipsError.
     """
     entries = [entry for entry in scene_files(config.data) if group_of(entry) not in config.data.hold_out]
     parts = make_folds(_judged_groups(entries, groups), folds, config.seed)
@@ -62,7 +63,7 @@ def cross_validate(
         folder = out / f"fold-{number}"
         bundle = _trained(config, folder, held, quiet)
         judged = [entry for entry in entries if group_of(entry) in held]
-        evaluation = judge(config.data, judged, bundle, PredictConfig(threshold=threshold))
+        evaluation = judge(config.data, judged, bundle, predict_config(threshold=threshold, split=split))
         write_report(evaluation, folder / "evaluation", pictures=False)
         write_outcomes(evaluation, folder / "evaluation" / "ships")
         evaluations.append(evaluation)

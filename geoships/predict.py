@@ -27,11 +27,13 @@ from geoships.model.card import Card
 from geoships.model.choice import choose_model
 from geoships.model.engine import Engine, TorchEngine, choose_batch_size, choose_device, has_fast_bf16, run
 from geoships.model.samples import prepared
+from geoships.output.attributes import Margin
 from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
 from geoships.output.kept import KeptShip, ShipFilter
 from geoships.output.preview import check_preview, write_preview
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
 from geoships.output.ships import Ship, ShipBuilder
+from geoships.output.split import Splitter
 from geoships.output.stac import NO_TIME, Run, card_path, check_item, write_item
 from geoships.output.stitch import RowBand, Stitcher
 from geoships.scene.area import Area, read_area
@@ -266,30 +268,50 @@ class Task:
         )
 
     @property
+    def margin(self) -> Margin:
+        """What lengths and widths are less than the outlines', in metres."""
+        sizes = [
+            size * ratio.scene / ratio.model for size, ratio in zip(self.pixel_size[::-1], self.ratios, strict=True)
+        ]
+        pixel = sum(sizes) / 2  # metres of a model pixel
+        return Margin(self.bundle.card.label_margin * pixel, pixel)
+
+    @property
     def placed(self) -> bool:
         """Whether coordinates are on Earth."""
         return self.georeference.placed
 
     def ships(self, paths: dict[str, Path], progress: Progress) -> list[Ship]:
         """Run the scene through the model, write the rasters, and return all ships."""
-        builder = ShipBuilder(self.scene.window.width, self.threshold)
+        width = self.scene.window.width
+        builder, splitter = ShipBuilder(width, self.threshold), Splitter(width) if self.config.split else None
         ships: list[Ship] = []
         with ExitStack() as stack:
             sinks = [stack.enter_context(sink) for sink in self._sinks(paths)]
             for band in stack.enter_context(closing(self.bands())):
                 for sink in sinks:
                     sink.write(band)
-                ships.extend(builder.feed(band))
+                found = builder.feed(band)
+                ships.extend(splitter.split(found, self.threshold, band) if splitter else found)
+                if splitter:
+                    splitter.remember(band)
                 progress.advance(band.valid.size)
                 release_memory()
-            ships.extend(builder.finish())
+            found = builder.finish()
+            ships.extend(splitter.split(found, self.threshold) if splitter else found)
         return ships
 
     def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
         """Clean, measure and verify whole ships, and return the large and certain ones in reading order."""
         config = self.config
         large = ShipFilter(
-            self.georeference, self.pixel_size, config.min_area, config.max_hole, config.simplify, self.min_peak
+            self.georeference,
+            self.pixel_size,
+            config.min_area,
+            config.max_hole,
+            config.simplify,
+            self.min_peak,
+            self.margin,
         )
         kept = large.keep(sorted(ships, key=lambda ship: ship.first_pixel))
         return self.verifier.verify(kept) if self.verifier else kept

@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--weights", type=Path, nargs="+", required=True)
     parser.add_argument("--gsd", type=float, default=10.0, help="metres that scenes outside --gsd-range are brought to")
+    parser.add_argument("--label-margin", type=float, default=2.8, help="model pixels, see docs/outputs.md; 3.8 at 6 m")
     parser.add_argument("--gsd-range", type=float, nargs=2, default=(5.0, 15.0))
     parser.add_argument("--cities", nargs="+", required=True, help="cities that the weights were trained on")
     parser.add_argument("--metrics", type=Path, help="figures that scripts/judge_sentinel2.py wrote")
@@ -82,6 +83,7 @@ def main() -> None:
             "geoships:min_peak": MIN_PEAK,
             "geoships:optional_bands": OPTIONAL,
             "geoships:halo": HALO,
+            "geoships:label_margin": options.label_margin,
             "geoships:network": {
                 "decoder": ARCHITECTURE.decoder, "encoder": ARCHITECTURE.encoder, "options": dict(ARCHITECTURE.options)
             },

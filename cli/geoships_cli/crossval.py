@@ -29,6 +29,7 @@ def crossval(
         float | None,
         typer.Option(help="Score from which on a pixel, or a chip, is ship.", show_default="each model's own"),
     ] = None,
+    split: options.Split = None,
     settings: Setting = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -37,6 +38,8 @@ def crossval(
 
     checked = task_config(config, tuple(settings or ()))
     if isinstance(checked, ChipConfig):
+        if split is not None:
+            raise typer.BadParameter("chips hold no polygons to split", param_hint="--split")
         if groups:
             raise typer.BadParameter("chips have no groups to name; their folds are dealt out", param_hint="--group")
         _crossval_chips(checked, out, folds, threshold, quiet)
@@ -45,7 +48,9 @@ def crossval(
         raise GeoshipsError("a verifier is judged with the model that it verifies: see scripts/measure_verifier.py")
     with training_errors():
         from geoships.crossval import cross_validate
-    result = cross_validate(checked, out, folds=folds, groups=groups or (), threshold=threshold, quiet=quiet)
+    result = cross_validate(
+        checked, out, folds=folds, groups=groups or (), threshold=threshold, split=split, quiet=quiet
+    )
     if not quiet:
         typer.echo(result.table)
         typer.echo(f"{len(result.folds)} folds -> {out / 'crossval.md'}")

@@ -57,6 +57,7 @@ def evaluate(
     device: options.Device = None,
     views: options.Views = None,
     verify: options.Verify = None,
+    split: options.Split = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -74,7 +75,7 @@ def evaluate(
     config = predict_config(
         settings, model=bundle, threshold=threshold, min_peak=min_peak, gsd=gsd, bands=options.split_bands(bands),
         scale=scale, offset=offset, sensor=sensor, trust_vrt=trust_vrt or None, device=device, views=views,
-        verify=verify,
+        verify=verify, split=split,
     )  # fmt: skip
     with closing(progress_display(quiet=quiet)) as progress:
         result = evaluate(
@@ -108,10 +109,11 @@ def _summary(result: Evaluation, files: dict[str, Path]) -> dict[str, object]:
 
 
 def _print(result: Evaluation, files: dict[str, Path]) -> None:
-    from geoships.evaluation.tables import by_scene
+    from geoships.evaluation.tables import by_scene, measures
 
     best = result.figures["best_threshold"]["ships_f1"]
     typer.echo(by_scene(result.figures).plain())
+    typer.echo(measures(result.figures).plain())
     typer.echo(
         f"threshold {result.figures['threshold']:g}; ships at IoU 0.3 are best at {best['threshold']:g} "
         f"(F1 {best['value']:.3f})\n-> {', '.join(map(str, files.values()))}"

@@ -33,6 +33,10 @@ Verify = Annotated[
         show_default="as the model's card says",
     ),
 ]
+Split = Annotated[
+    bool | None,
+    typer.Option("--split/--no-split", help="Cut found ships where a neck joins two wide parts.", show_default="split"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
 Progress = Annotated[

@@ -86,6 +86,7 @@ def predict(
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.", show_default="auto")] = None,
     views: options.Views = None,
     verify: options.Verify = None,
+    split: options.Split = None,
     tile_size: Annotated[
         int | None, typer.Option(help="Greatest tile in model pixels.", show_default="1024, on CUDA 1536")
     ] = None,
@@ -107,7 +108,7 @@ def predict(
         settings, model=model, threshold=threshold, min_peak=min_peak, min_area=min_area, max_hole=max_hole,
         simplify=simplify, area=area, gsd=gsd, bands=options.split_bands(bands), scale=scale, offset=offset,
         sensor=sensor, trust_vrt=trust_vrt or None, device=device, precision=precision, views=views,
-        tile_size=tile_size, batch_size=batch_size, verify=verify,
+        tile_size=tile_size, batch_size=batch_size, verify=verify, split=split,
     )  # fmt: skip
     if out_dir:
         _make_folder(out_dir)

@@ -20,6 +20,7 @@ class PredictConfig(BaseModel):
     min_area: smallest ship in square metres.
     max_hole: holes in a ship up to this size in square metres are filled.
     simplify: outlines may move by this many metres to have fewer corners; 0: exact pixel edges.
+    split: cut found ships where a neck joins two wide parts; the mask stays as it is.
     area: vector file of the area of interest, in any CRS; None: the whole scene.
     gsd: pixel size in metres, where the scene has no place on Earth or its own is wrong.
     bands: band numbers (from 1) or descriptions in the model's order; None: found by description.
@@ -43,6 +44,7 @@ class PredictConfig(BaseModel):
     min_area: Annotated[float, Field(ge=0)] = 300.0
     max_hole: Annotated[float, Field(ge=0)] = 500.0
     simplify: Annotated[float, Field(ge=0)] = 0.0
+    split: bool = True
     area: Path | None = None
     gsd: Annotated[float, Field(gt=0)] | None = None
     bands: tuple[int | str, ...] | None = None

@@ -176,6 +176,7 @@ class BundleSettings(Part):
     halo: context in model pixels that a score needs; None: measured on the trained network.
     threshold: score from which on a pixel is ship; None: the best on the validation data, else 0.5.
     min_peak: score that one pixel of a ship has to reach. views: see PredictConfig.
+    label_margin: model pixels by which the labels are longer, and wider, than hulls; see docs/outputs.md.
     """
 
     description: str = ""
@@ -184,6 +185,7 @@ class BundleSettings(Part):
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     min_peak: Annotated[float, Field(ge=0, lt=1)] = 0.0
     views: Literal[1, 2, 4, 8] = 1
+    label_margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     training_data: tuple[dict[str, Any], ...] = ()
 
 

@@ -14,6 +14,7 @@ from geoships.evaluation.judged import CURVE_IOU, JudgedScene
 LENGTHS = (0.0, 25.0, 50.0, 100.0, 200.0, np.inf)  # metres
 LAND = (0.0, 100.0, 500.0, np.inf)  # metres
 CLOSE_HEADING = 10.0  # degrees
+LONG = 80.0  # metres; headings of longer ships are judged on their own
 LEAST_RATIO = 2.0  # of length and width; rounder ships have no clear heading
 
 
@@ -38,6 +39,12 @@ class MatchedShips:
         """Angle between found and labelled heading, 0 to 90 degrees, of the ships that are longer than wide."""
         long = self.true[:, 0] >= LEAST_RATIO * self.true[:, 1]  # false for NaN
         return heading_difference(self.found[long, 2], self.true[long, 2])
+
+    @property
+    def long(self) -> MatchedShips:
+        """Those whose labels are longer than LONG."""
+        chosen = self.true[:, 0] > LONG  # false for NaN
+        return MatchedShips(self.true[chosen], self.found[chosen])
 
 
 def heading_difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

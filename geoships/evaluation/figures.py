@@ -25,7 +25,19 @@ from geoships.verify import choose_verifier
 Figures = dict[str, Any]
 
 IOUS = (0.1, 0.3, 0.5)
-SETTINGS = {"min_peak", "views", "min_area", "max_hole", "simplify", "gsd", "bands", "scale", "offset", "sensor"}
+SETTINGS = {
+    "min_peak",
+    "views",
+    "split",
+    "min_area",
+    "max_hole",
+    "simplify",
+    "gsd",
+    "bands",
+    "scale",
+    "offset",
+    "sensor",
+}
 _DECIMALS = 5
 
 
@@ -156,12 +168,21 @@ def _by_land(scenes: Sequence[JudgedScene]) -> list[Figures] | None:
 
 def _errors(scenes: Sequence[JudgedScene]) -> Figures:
     matched = bins.matched_ships(scenes)
-    headings = matched.heading_errors
+    headings, long = matched.heading_errors, matched.long
     return {
         "iou": CURVE_IOU,
         "length_error_m": _error(matched.length_errors),
-        "heading_error_deg": {**_sizes(headings), "share_within_10": _mean(headings <= bins.CLOSE_HEADING)},
+        "heading_error_deg": _headings(headings),
+        "long": {
+            "longer_than_m": bins.LONG,
+            "length_error_m": _error(long.length_errors),
+            "heading_error_deg": _headings(bins.heading_difference(long.found[:, 2], long.true[:, 2])),
+        },
     }
+
+
+def _headings(errors: NDArray[np.float64]) -> Figures:
+    return {**_sizes(errors), "share_within_10": _mean(errors <= bins.CLOSE_HEADING)}
 
 
 def _error(errors: NDArray[np.float64]) -> Figures:

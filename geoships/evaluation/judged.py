@@ -21,6 +21,7 @@ from geoships.model.bundle import Bundle
 from geoships.output.attributes import Measures, measure
 from geoships.output.kept import KeptShip
 from geoships.output.ships import Ship, ShipBuilder
+from geoships.output.split import Splitter
 from geoships.predict import Progress, Task, open_task
 from geoships.scene.georeference import Georeference
 from geoships.scene.labels import Labels, read_labels
@@ -83,7 +84,10 @@ def judge_scene(
             files=files,
             georeference=task.georeference,
             found=kept[own],
-            labels=tuple(LabelledShip(ship, measure(ship, task.georeference)) for ship in map(_polygon, labels.ships)),
+            labels=tuple(
+                LabelledShip(ship, measure(ship, task.georeference, task.margin))
+                for ship in map(_polygon, labels.ships)
+            ),
             comparison=compared[own],
             label_land=from_land(labels.ships),
             found_land=from_land([ship.polygon for ship in kept[own]]),
@@ -99,16 +103,21 @@ def _run(
     width = task.scene.window.width
     scores = ScoreCounts.none(thresholds)
     builders = [ShipBuilder(width, threshold) for threshold in thresholds]
+    splitter = Splitter(width) if task.config.split else None
     ships: list[list[Ship]] = [[] for _ in thresholds]
     with closing(task.bands()) as bands:
         for band in bands:
             scores.feed(band.scores, band.valid, labels.mask(Window(band.row, 0, len(band.scores), width)))
-            for found, builder in zip(ships, builders, strict=True):
-                found.extend(builder.feed(band))
+            for found, builder, threshold in zip(ships, builders, thresholds, strict=True):
+                new = builder.feed(band)
+                found.extend(splitter.split(new, threshold, band) if splitter else new)
+            if splitter:
+                splitter.remember(band)
             progress.advance(band.valid.size)
             release_memory()
-    for found, builder in zip(ships, builders, strict=True):
-        found.extend(builder.finish())
+    for found, builder, threshold in zip(ships, builders, thresholds, strict=True):
+        new = builder.finish()
+        found.extend(splitter.split(new, threshold) if splitter else new)
     return scores, ships
 
 

@@ -51,7 +51,7 @@ class Table:
 def tables(figures: Figures) -> list[Table]:
     """All tables of a report."""
     found = [by_scene(figures), _totals(figures), _thresholds(figures), _by_length(figures), _by_land(figures)]
-    return [table for table in (*found, _matched(figures), _calibration(figures)) if table]
+    return [table for table in (*found, measures(figures), _calibration(figures)) if table]
 
 
 def by_scene(figures: Figures) -> Table:
@@ -131,17 +131,26 @@ def _by_land(figures: Figures) -> Table | None:
     )  # fmt: skip
 
 
-def _matched(figures: Figures) -> Table:
+def measures(figures: Figures) -> Table:
+    """Errors of length and heading of the matched ships."""
     matched = figures["matched_ships"]
-    heading = matched["heading_error_deg"]
+    heading, long = matched["heading_error_deg"], matched["long"]
+    least, turned = f"{long['longer_than_m']:g} m", long["heading_error_deg"]
     return Table(
         f"Measures of matched ships (IoU >= {CURVE_IOU})",
         ("error of", "ships", "mean", "median", "bias", "within 10 degrees"),
         (
             ("length, m", str(matched["length_error_m"]["ships"]), *_error(matched["length_error_m"]), ""),
             ("heading, degrees", str(heading["ships"]), *_error(heading), _text(heading["share_within_10"])),
+            (f"length, m, over {least}", str(long["length_error_m"]["ships"]), *_error(long["length_error_m"]), ""),
+            (
+                f"heading, degrees, over {least}",
+                str(turned["ships"]),
+                *_error(turned),
+                _text(turned["share_within_10"]),
+            ),
         ),
-        "Headings modulo 180 degrees, of ships at least twice as long as wide.",
+        "Headings modulo 180 degrees, of ships at least twice as long as wide, or of all longer ones.",
     )
 
 

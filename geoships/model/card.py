@@ -100,6 +100,7 @@ class Card(_Part):
     halo: context in model pixels that a score needs from each side of a tile.
     step: model pixels that the network's deepest level turns into one; tiles are multiples of it.
     optional: bands that a scene may lack; the network then gets `ModelInput.neutral` in their place.
+    label_margin: model pixels by which the labels that it learnt from are longer, and wider, than hulls.
     verify: whether the bundle's verifier looks at every found ship where the user says nothing.
     """
 
@@ -122,6 +123,7 @@ class Card(_Part):
     step: Annotated[int, Field(alias="geoships:step", ge=1)] = 32
     optional: Annotated[tuple[str, ...], Field(alias="geoships:optional_bands")] = ()
     verify: Annotated[bool, Field(alias="geoships:verify")] = False
+    label_margin: Annotated[float, Field(alias="geoships:label_margin", ge=0, allow_inf_nan=False)] = 0.0
     network: Annotated[Network, Field(alias="geoships:network")]
     training_data: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:training_data")] = ()
     metrics: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:metrics")] = ()

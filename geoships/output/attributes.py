@@ -27,9 +27,10 @@ class Measures:
     """True measures on the WGS 84 ellipsoid; all None where the place on Earth is not known.
 
     area_m2: area without holes, in square metres.
-    length_m, width_m: long and short side of the least rectangle around the ship, in metres.
-    heading_deg: direction of the long side, 0 <= heading < 180 degrees clockwise from true north. Where the
-        sides are equal within one percent, the direction of the one closer to north.
+    length_m, width_m: sides of the rectangle around the ship that lies along its principal axis, in metres, less the
+        margin; the larger one is the length.
+    heading_deg: direction of that axis, 0 <= heading < 180 degrees clockwise from true north. A ship as long as
+        wide within one percent has none: then that of the least rectangle's side that is closer to north.
     lon, lat: the centroid, in degrees; -180 <= lon < 180.
     """
 
@@ -41,8 +42,28 @@ class Measures:
     lat: float | None = None
 
 
-def measure(polygon: Polygon | MultiPolygon, georeference: Georeference) -> Measures:
+@dataclass(frozen=True)
+class Margin:
+    """How much longer, and wider, outlines are than hulls, in metres on the ground: both sides of the hull together.
+
+    excess: what is taken off length and width. least: what is left of either at least, unless it was less before.
+    """
+
+    excess: float = 0.0
+    least: float = 0.0
+
+    def off(self, side: float) -> float:
+        """A side of an outline less the margin."""
+        return max(side - self.excess, min(side, self.least))
+
+
+NO_MARGIN = Margin()
+
+
+def measure(polygon: Polygon | MultiPolygon, georeference: Georeference, margin: Margin = NO_MARGIN) -> Measures:
     """Measure a polygon, not empty, in the scene's pixel coordinates (column, row).
+
+    margin: is taken off length and width, and not off the area, which is the polygon's.
 
     The scene's projection leaves no trace in the measures. The area lies between geodesics from vertex to
     vertex (Karney 2013, Algorithms for geodesics, section 6). Sides and heading are those in the azimuthal
@@ -59,7 +80,7 @@ def measure(polygon: Polygon | MultiPolygon, georeference: Georeference) -> Meas
     plane = shapely.transform(polygon, lambda _: _local_metres(centre, vertices))
     length, width, heading = _long_axis(plane)
     area = _area(shapely.transform(polygon, lambda _: vertices))
-    return Measures(area, length, width, heading, *centre.tolist())
+    return Measures(area, margin.off(length), margin.off(width), heading, *centre.tolist())
 
 
 def _lonlat(polygon: Polygon | MultiPolygon, georeference: Georeference) -> Floats | None:
@@ -82,6 +103,39 @@ def _local_metres(centre: Floats, lonlat: Floats) -> Floats:
 
 
 def _long_axis(plane: Polygon | MultiPolygon) -> tuple[float, float, float]:
+    """Length, width, and heading of a polygon in metres: of the rectangle around it along its principal axis.
+
+    The principal axis is that of the second moments of area, which every pixel has a say in; the sides of the least
+    rectangle hang on few, and lie along the grid for most small ships.
+    """
+    variances, axes = np.linalg.eigh(_second_moments(plane))
+    if variances[0] > (1 - _SQUARE) ** 2 * variances[1]:
+        return _least_rectangle(plane)
+    along, across = (np.ptp(shapely.get_coordinates(plane) @ axis) for axis in axes.T[::-1])
+    heading = float(np.degrees(np.arctan2(*axes[:, 1])).round(_HEADING_DECIMALS) % 180)
+    return float(along), float(across), heading
+
+
+def _second_moments(plane: Polygon | MultiPolygon) -> Floats:
+    """Central second moments of area over the area, (2, 2); by Green's theorem, a sum over the triangles of the origin.
+
+    See Steger 1996, On the calculation of arbitrary moments of polygons.
+    """
+    area, first, second = 0.0, np.zeros(2), np.zeros((2, 2))
+    for part in shapely.get_parts(plane):
+        for sign, ring in ((1, part.exterior), *((-1, hole) for hole in part.interiors)):
+            points = shapely.get_coordinates(ring)
+            a, b = points[:-1], points[1:]
+            twice = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+            twice *= np.sign(twice.sum()) * sign
+            area += twice.sum() / 2
+            first += twice @ (a + b) / 6
+            second += sum(np.einsum("n,ni,nj->ij", twice, p, p) for p in (a, b, a + b)) / 24
+    mean = first / area
+    return np.asarray(second / area - np.outer(mean, mean))
+
+
+def _least_rectangle(plane: Polygon | MultiPolygon) -> tuple[float, float, float]:
     """Long side, short side, and heading of the long one, of the least rectangle around a polygon in metres."""
     corners = shapely.get_coordinates(shapely.oriented_envelope(plane))
     sides = np.diff(corners[:3], axis=0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shapely import MultiPolygon, Polygon
 
-from geoships.output.attributes import Measures, measure
+from geoships.output.attributes import NO_MARGIN, Margin, Measures, measure
 from geoships.output.ships import Ship, simplified, without_small_holes
 from geoships.scene.georeference import Georeference
 
@@ -35,6 +35,7 @@ class ShipFilter:
     simplify: metres that an outline may move to have fewer corners.
     min_peak: score that one pixel of a ship has to reach. With the lower threshold of the mask this is hysteresis
         thresholding (Canny 1986, A computational approach to edge detection).
+    margin: is taken off lengths and widths.
     """
 
     georeference: Georeference
@@ -43,6 +44,7 @@ class ShipFilter:
     max_hole: float
     simplify: float
     min_peak: float = 0.0
+    margin: Margin = NO_MARGIN
 
     def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
         """Return the ships of at least the minimum area and peak, in their order."""
@@ -53,7 +55,7 @@ class ShipFilter:
         polygon = without_small_holes(ship.polygon, self.max_hole / self._pixel_area)
         if self.simplify:
             polygon = simplified(polygon, self.simplify / max(self.pixel_size))
-        return KeptShip(polygon, measure(polygon, self.georeference), ship)
+        return KeptShip(polygon, measure(polygon, self.georeference, self.margin), ship)
 
     def _area(self, kept: KeptShip) -> float:
         """Square metres, by the central pixel's size where there is no place on Earth."""

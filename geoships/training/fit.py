@@ -127,6 +127,7 @@ def make_card(config: TrainConfig, data: ShipData, network: nn.Module, *, halo: 
             "geoships:views": settings.views,
             "geoships:halo": halo,
             "geoships:step": _step(network),
+            "geoships:label_margin": settings.label_margin,
             "geoships:optional_bands": config.data.optional,
             "geoships:network": {
                 "decoder": config.network.decoder,

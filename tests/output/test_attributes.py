@@ -7,10 +7,10 @@ import pytest
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
 from rasterio.control import GroundControlPoint
-from shapely import MultiPolygon, Polygon, box
-from shapely.affinity import rotate
+from shapely import MultiPolygon, Polygon, box, union_all
+from shapely.affinity import rotate, translate
 
-from geoships.output.attributes import Measures, measure
+from geoships.output.attributes import Margin, Measures, measure
 from geoships.scene.georeference import Georeference
 
 GEOD = Geod(ellps="WGS84")
@@ -111,6 +111,24 @@ def test_a_scene_with_control_points_only() -> None:
     assert measures.width_m == pytest.approx(width, rel=1e-3)
     assert measures.heading_deg == pytest.approx(0, abs=0.01)
     assert (measures.lon, measures.lat) == pytest.approx((10.05, 49.95), abs=1e-6)
+
+
+def test_a_margin_comes_off_both_sides_down_to_a_least() -> None:
+    polygon, margin = box(0, 0, 20, 3), Margin(28, 10)
+    whole, less = measure(polygon, UTM), measure(polygon, UTM, margin)
+    assert whole.length_m is not None and less.length_m == pytest.approx(whole.length_m - 28)
+    assert (less.width_m, less.area_m2, less.heading_deg) == (10, whole.area_m2, whole.heading_deg)
+    pixel = measure(box(0, 0, 0.5, 0.5), UTM, margin)  # less than the least before
+    assert pixel == measure(box(0, 0, 0.5, 0.5), UTM)
+
+
+@pytest.mark.parametrize("heading", [15, 30, 60, 105, 160])
+def test_the_heading_of_a_small_ship_of_pixels(heading: float) -> None:
+    hull = rotate(box(-1.5, -5, 1.5, 5), heading)  # three by ten pixels; rows go down, so this is clockwise
+    pixels = [box(x, y, x + 1, y + 1) for x in range(-8, 8) for y in range(-8, 8)]
+    mask = union_all([pixel for pixel in pixels if hull.contains(pixel.centroid)])
+    found = measure(translate(mask, 500, 500), UTM).heading_deg
+    assert found is not None and abs((found - heading + 90) % 180 - 90) < 4
 
 
 UTM = scene_around(32632, 9.0, 54.0, NORTH_UP)  # on its central meridian, where grid north is true north
