@@ -31,11 +31,14 @@ from geoships.output.attributes import Margin
 from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
 from geoships.output.kept import KeptShip, ShipFilter
 from geoships.output.preview import check_preview, write_preview
+from geoships.output.project import check_project, project_warnings, write_project
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
 from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.split import Splitter
 from geoships.output.stac import NO_TIME, Run, card_path, check_item, write_item
 from geoships.output.stitch import RowBand, Stitcher
+from geoships.output.styled import StylePlan, appearing_styles, plan_styles
+from geoships.output.styles import ship_style
 from geoships.scene.area import Area, read_area
 from geoships.scene.bandfiles import BandFiles, SceneName
 from geoships.scene.describe import scene_header
@@ -95,7 +98,7 @@ class Prediction:
     scene: its name. model: name of the model. threshold: score from which on a pixel was ship.
     verifier: name of the classifier that looked again at every ship; None where none did.
     ships: one row a ship, in the scene's CRS or in pixel coordinates (column, row).
-    outputs: files written, by kind (vector, mask, scores, preview, stac).
+    outputs: files written, by kind (vector, mask, scores, preview, project, stac).
     bands, radiometry: how the scene was read. warnings: what was assumed.
     pixels: of the scene. seconds: from opening the scene to the last file.
     """
@@ -138,6 +141,7 @@ def predict(
     scores: str | Path | None = None,
     stac: str | Path | None = None,
     preview: str | Path | None = None,
+    project: str | Path | None = None,
     config: PredictConfig | None = None,
     progress: Progress | None = None,
     model: Bundle | None = None,
@@ -146,8 +150,9 @@ def predict(
 
     scene: a path, a subdataset, ``http(s)://`` or ``s3://`` address of a raster or a STAC Item, or files band by band.
     out: vector file to write (.geojson, .gpkg, .fgb or .parquet). mask, scores: GeoTIFFs to write.
-    preview: PNG picture to write of the scene with its ships. stac: STAC Item of the run to write (.json), after all
-    other outputs.
+    preview: PNG picture to write of the scene with its ships.
+    project: QGIS project (.qgz) to write, of the scene and of `out`, `mask` and `scores`.
+    stac: STAC Item of the run to write (.json), after all other outputs.
     config: settings. progress: who hears of the run. model: a loaded bundle, to save loading
     `config.model` again for every scene.
 
@@ -156,34 +161,40 @@ def predict(
     config, progress = config or PredictConfig(), progress or Silence()
     wanted = {"vector": out, "mask": mask, "scores": scores, "preview": preview}
     paths = {kind: Path(path) for kind, path in wanted.items() if path}
-    item = Path(stac) if stac else None
+    more = {kind: Path(path) for kind, path in (("project", project), ("stac", stac)) if path}
     name, scene = str(scene), as_scene(scene)
-    _check_outputs({**paths, **({"stac": item} if item else {})}, scene)
+    _check_outputs({**paths, **more}, scene)
     share_memory()
     started = time.monotonic()
     with open_task(scene, config=config, model=model) as task:
         opened = task.scene
         task.announce(progress)
-        kept = task.keep(task.ships(paths, progress))
-        frame = _frame(kept, task)
-        if "vector" in paths:
-            _write_vector(paths["vector"], frame, task)
+        styles = plan_styles(paths, opened.source.path) if task.config.style else StylePlan({})
+        notes = styles.warnings + (project_warnings(opened, paths) if "project" in more else ())
+        for text in notes:
+            progress.warn(text)
+        with appearing_styles(styles):
+            kept = task.keep(task.ships(paths, progress))
+            frame = _frame(kept, task)
+            if "vector" in paths:
+                _write_vector(paths["vector"], frame, task)
         if "preview" in paths:
             _write_preview(paths["preview"], kept, task)
-        if item:
-            _write_item(item, len(frame), paths, task, progress)
-            paths["stac"] = item
+        if "project" in more:
+            write_project(more["project"], opened, paths, frame)
+        if "stac" in more:
+            _write_item(more["stac"], len(frame), paths, task, progress)
     return Prediction(
         scene=name,
         model=task.bundle.card.name,
         threshold=task.threshold,
         ships=frame,
-        outputs=paths,
+        outputs={**paths, **more},
         bands=opened.bands.how,
         radiometry=opened.radiometry.origin,
         pixels=task.georeference.height * task.georeference.width,
         seconds=time.monotonic() - started,
-        warnings=task.warnings,
+        warnings=(*task.warnings, *notes),
         verifier=task.verifier.bundle.card.name if task.verifier else None,
     )
 
@@ -194,6 +205,8 @@ def _check_outputs(paths: dict[str, Path], scene: str | BandFiles) -> None:
         check_format(paths["vector"])
     if "preview" in paths:
         check_preview(paths["preview"])
+    if "project" in paths:
+        check_project(paths["project"])
     if "stac" in paths:
         check_item(paths["stac"])
         paths = {**paths, **{kind: card_path(paths["stac"], kind) for kind in ("model", "verifier")}}
@@ -439,7 +452,8 @@ def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list
 
 def _write_vector(path: Path, frame: GeoDataFrame, task: Task) -> None:
     title = f"Ships found by geoships in {task.scene.title}"
-    write_ships(path, frame, georeference=task.georeference, title=title)
+    style = ship_style().qml() if task.config.style else None
+    write_ships(path, frame, georeference=task.georeference, title=title, style=style)
 
 
 def _write_item(path: Path, ships: int, outputs: dict[str, Path], task: Task, progress: Progress) -> None:

@@ -37,6 +37,10 @@ Split = Annotated[
     bool | None,
     typer.Option("--split/--no-split", help="Cut found ships where a neck joins two wide parts.", show_default="split"),
 ]
+Style = Annotated[
+    bool | None,
+    typer.Option("--style/--no-style", help="Write a style for QGIS with every output.", show_default="on"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
 Progress = Annotated[

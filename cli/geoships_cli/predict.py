@@ -33,6 +33,7 @@ class Job:
     scores: Path | None
     stac: Path | None = None
     preview: Path | None = None
+    project: Path | None = None
 
 
 def predict(
@@ -49,6 +50,10 @@ def predict(
     preview: Annotated[
         Path | None, typer.Option(help="Picture (.png) of one scene with its ships, a scale bar and a legend.")
     ] = None,
+    project: Annotated[
+        Path | None, typer.Option(help="QGIS project (.qgz) of the scene and the outputs above.")
+    ] = None,
+    style: options.Style = None,
     out_dir: Annotated[Path | None, typer.Option(help="Folder for the outputs of several scenes.")] = None,
     out_format: Annotated[str, typer.Option("--format", help=f"With --out-dir: {', '.join(FORMATS)}.")] = "geojson",
     rasters: Annotated[bool, typer.Option("--rasters", help="With --out-dir: write masks and scores too.")] = False,
@@ -97,7 +102,7 @@ def predict(
 ) -> None:
     """Find the ships of one scene (--out) or of many (--out-dir)."""
     query = sources.Query(stac_api, collection, bbox, datetime, max_cloud)
-    single = Job("", out, mask, scores, stac, preview)
+    single = Job("", out, mask, scores, stac, preview, project)
     with closing(progress_display(quiet=quiet, display=progress_as)) as progress:
         _check_names(single, out_dir, out_format)
         found = sources.find_scenes(scenes, band, query, several=out_dir is not None, progress=progress)
@@ -108,7 +113,7 @@ def predict(
         settings, model=model, threshold=threshold, min_peak=min_peak, min_area=min_area, max_hole=max_hole,
         simplify=simplify, area=area, gsd=gsd, bands=options.split_bands(bands), scale=scale, offset=offset,
         sensor=sensor, trust_vrt=trust_vrt or None, device=device, precision=precision, views=views,
-        tile_size=tile_size, batch_size=batch_size, verify=verify, split=split,
+        tile_size=tile_size, batch_size=batch_size, verify=verify, split=split, style=style,
     )  # fmt: skip
     if out_dir:
         _make_folder(out_dir)
@@ -135,9 +140,9 @@ def _check_names(single: Job, out_dir: Path | None, out_format: str) -> None:
             raise typer.BadParameter(
                 "name an output: --out, --mask, --scores, --preview or --out-dir", param_hint="--out"
             )
-    elif named or single.stac:
+    elif named or single.stac or single.project:
         raise typer.BadParameter(
-            "--out-dir names all outputs itself; leave out --out, --mask, --scores, --preview and --stac"
+            "--out-dir names all outputs itself; leave out --out, --mask, --scores, --preview, --stac and --project"
         )
     elif out_format not in FORMATS:
         raise typer.BadParameter(f"choose one of {', '.join(FORMATS)}", param_hint="--format")
@@ -199,6 +204,7 @@ def _run(jobs: Sequence[Job], config: PredictConfig, progress: Lines) -> tuple[l
                     scores=job.scores,
                     stac=job.stac,
                     preview=job.preview,
+                    project=job.project,
                     config=config,
                     progress=progress,
                     model=bundle,

@@ -31,6 +31,7 @@ class PredictConfig(BaseModel):
     precision: ``auto`` takes bfloat16 where the processor has it.
     views: the score is the mean over so many ways to turn and mirror a tile, each of which costs one run of
         the model; None: the model's own.
+    style: write a style for QGIS with every output.
     tile_size: greatest tile in model pixels; None: chosen for the machine.
     batch_size: tiles in a batch; None: chosen for the machine.
     """
@@ -55,6 +56,7 @@ class PredictConfig(BaseModel):
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     views: Literal[1, 2, 4, 8] | None = None
+    style: bool = True
     tile_size: Annotated[int, Field(ge=64, le=8192)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
 

@@ -78,13 +78,20 @@ def check_format(path: Path) -> None:
 
 
 def write_ships(
-    path: Path, frame: geopandas.GeoDataFrame, *, georeference: Georeference, title: str, note: str | None = None
+    path: Path,
+    frame: geopandas.GeoDataFrame,
+    *,
+    georeference: Georeference,
+    title: str,
+    note: str | None = None,
+    style: str | None = None,
 ) -> None:
     """Write ships in the format that the extension names; the file appears whole or not at all.
 
     frame: of `ships_frame`. GeoJSON gets longitude and latitude, the others keep the frame's CRS.
     title: of the layer, for people.
     note: a remark to put into the file; without one, a scene that is not placed gets PIXEL_NOTE.
+    style: text of a QML file to put into a GeoPackage, whose layer QGIS then draws so; the others cannot hold one.
 
     Raises OutputError where the format is not known or the file cannot be written.
     """
@@ -94,6 +101,8 @@ def write_ships(
     frame = frame.replace([math.inf, -math.inf], math.nan)
     with appearing(path) as temporary:
         write(temporary, frame, path.stem, title, note)
+        if style and path.suffix.lower() == ".gpkg":
+            _add_style(temporary, path.stem, style)
 
 
 def _writer(path: Path) -> Callable[[Path, geopandas.GeoDataFrame, str, str, str | None], None]:
@@ -107,6 +116,26 @@ def _write_geopackage(path: Path, frame: geopandas.GeoDataFrame, layer: str, tit
     # Version 1.2: QGIS 3.22 and 3.28 warn about newer ones.
     options = {"IDENTIFIER": title, "DESCRIPTION": note or title, "SPATIAL_INDEX": "YES"}
     _write_layer(path, frame, layer, "GPKG", options, {"VERSION": "1.2"})
+
+
+def _add_style(path: Path, layer: str, style: str) -> None:
+    """Put a style into a GeoPackage as QGIS does: a row of the table `layer_styles`."""
+    row = {
+        "f_table_catalog": "",
+        "f_table_schema": "",
+        "f_table_name": layer,
+        "f_geometry_column": "geom",
+        "styleName": layer,
+        "styleQML": style,
+        "styleSLD": "",
+        "useAsDefault": True,
+        "description": "geoships",
+        "owner": "",
+        "ui": None,
+        "update_time": pd.Timestamp.now("UTC").floor("s"),
+    }
+    table = pd.DataFrame([row]).astype({"ui": "string"})
+    pyogrio.write_dataframe(table, path, layer="layer_styles", driver="GPKG", append=True, layer_options={"FID": "id"})
 
 
 def _write_flatgeobuf(path: Path, frame: geopandas.GeoDataFrame, layer: str, title: str, note: str | None) -> None:

@@ -29,7 +29,7 @@ def read_polygons(
     import geopandas
 
     try:
-        frame = geopandas.read_file(path)
+        frame = geopandas.read_file(path, layer=_first_layer(path))
     except Exception as error:  # pyogrio and fiona raise errors of their own, without a common base
         raise SceneError(f"cannot read {what} {path}: {error}") from error
     if only and only[0] in frame:
@@ -40,6 +40,14 @@ def read_polygons(
     if not all(np.isfinite(polygon.bounds).all() for polygon in polygons):
         raise SceneError(f"{what} {path} reaches outside the scene's map projection; draw a smaller one")
     return [shapely.make_valid(polygon) for polygon in polygons]
+
+
+def _first_layer(path: Path) -> str | None:
+    """Name of the first layer with shapes; a GeoPackage may hold tables of other things, such as styles."""
+    import pyogrio
+
+    layers = pyogrio.list_layers(path)
+    return next((str(name) for name, kind in layers if kind is not None), None)
 
 
 def to_pixels(polygon: BaseGeometry, crs: CRS | None, georeference: Georeference) -> BaseGeometry:
