@@ -61,7 +61,8 @@ def run_demo(
 ) -> Demonstration:
     """Render a harbour into `folder`, find its ships and draw them.
 
-    Writes harbour.tif, ships.geojson, mask.tif, scores.tif and ships.png. Raises GeoshipsError.
+    Writes harbour.tif, ships.geojson, mask.tif, scores.tif, their styles, a QGIS project of all of them,
+    harbour.qgz, and ships.png. Raises GeoshipsError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,6 +76,7 @@ def run_demo(
         out=folder / "ships.geojson",
         mask=folder / "mask.tif",
         scores=folder / "scores.tif",
+        project=folder / "harbour.qgz",
         config=config,
         progress=progress,
     )

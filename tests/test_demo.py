@@ -19,7 +19,8 @@ def test_the_demo_writes_all_it_names(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(pipeline, "load_bundle", lambda _=None: fake_bundle(bands=("swir16",)))
     result = run_demo(tmp_path / "demo", size=256, config=PredictConfig(device="cpu"))
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {
-        "harbour.tif", "ships.geojson", "mask.tif", "scores.tif", "ships.png",
+        "harbour.tif", "ships.geojson", "mask.tif", "scores.tif", "ships.png", "harbour.qgz",
+        "ships.qml", "mask.qml", "scores.qml",
     }  # fmt: skip
     assert result.counts.true >= 1
     assert result.counts.found == len(json.loads((tmp_path / "demo" / "ships.geojson").read_text())["features"])

@@ -270,7 +270,7 @@ def test_ground_control_points_place_the_ships(tmp_path: Path) -> None:
     )
     found = np.array(sorted(zip(result.ships.lon, result.ships.lat, strict=True)))
     np.testing.assert_allclose(found, centres(UTM, "EPSG:32631"), atol=2e-6)
-    assert geopandas.read_file(tmp_path / "s.gpkg").crs == "EPSG:32631"
+    assert geopandas.read_file(tmp_path / "s.gpkg", layer="s").crs == "EPSG:32631"
     with rasterio.open(tmp_path / "m.tif") as mask:
         assert len(mask.gcps[0]) == 9
 

@@ -26,11 +26,11 @@ SCORE_END = 1.0
 SCORE_RAMP: tuple[tuple[float, Colour], ...] = (
     (0.0, (68, 1, 84, 0)),
     (0.05, (70, 16, 93, 0)),
-    (0.2, (65, 68, 135, 90)),
-    (0.4, (49, 104, 142, 140)),
-    (0.6, (33, 145, 140, 170)),
-    (0.8, (53, 183, 121, 190)),
-    (1.0, (109, 205, 89, 200)),
+    (0.2, (65, 68, 135, 60)),
+    (0.4, (49, 104, 142, 90)),
+    (0.6, (33, 145, 140, 115)),
+    (0.8, (53, 183, 121, 130)),
+    (1.0, (109, 205, 89, 140)),
 )
 
 LABEL = "round(\"length_m\") || ' m'"  # null, so no label, where the length is not known
@@ -38,7 +38,7 @@ LABEL_SCALE = 50_000  # labels from 1:50,000 on; further out they would hide the
 CASING: Colour = (0, 0, 0, 150)  # a dark rim, so that lines stand out from bright decks and foam
 LINE_MM, CASING_MM = 0.4, 0.9
 
-SCENE_GAMMA = 1.3  # lifts dark water and hulls; the stretch alone leaves them near black
+SCENE_GAMMA = 1.5  # lifts dark water and hulls; the stretch alone leaves them near black
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,8 @@ def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> Non
     assert "1 of 3 scenes failed" in err
     assert "Traceback" not in err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "a.geojson", "a_mask.tif", "a_scores.tif", "c.geojson", "c_mask.tif", "c_scores.tif",
+        f"{stem}{ending}" for stem in "ac"
+        for ending in (".geojson", ".qml", "_mask.qml", "_mask.tif", "_scores.qml", "_scores.tif")
     ]  # fmt: skip
 
 

@@ -15,7 +15,9 @@ from pyproj import CRS, Transformer
 
 from geoships.errors import OutputError
 from geoships.output.formats import PIXEL_NOTE, SHIP_COLUMNS, check_format, ships_frame, write_ships
+from geoships.output.styles import ship_style
 from geoships.scene.georeference import Georeference
+from geoships.scene.vector import read_polygons
 
 UTM = CRS(32630)
 PLACED = Georeference(100, 100, Affine(10, 0, 500000, 0, -10, 6000000), UTM)
@@ -126,6 +128,28 @@ def test_geopackage_tables(tmp_path):
         ]
         assert ("gpkg_rtree_index",) in database.execute("select extension_name from gpkg_extensions").fetchall()
     database.close()
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_geopackage_holds_its_style(tmp_path, count):
+    style = ship_style().qml()
+    path = written(tmp_path / "my harbour.gpkg", ships(POLYGONS[:count]), style=style)
+    with sqlite3.connect(path) as database:
+        columns = "f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, styleQML, useAsDefault"
+        rows = database.execute(f"select {columns} from layer_styles").fetchall()
+        geometry = database.execute("select table_name, column_name from gpkg_geometry_columns").fetchall()
+        contents = database.execute("select table_name, data_type from gpkg_contents").fetchall()
+        version = database.execute("pragma user_version").fetchone()
+    database.close()
+    assert rows == [("", "", "my harbour", "geom", "my harbour", style, 1)]
+    assert geometry == [("my harbour", "geom")]
+    assert contents == [("my harbour", "features"), ("layer_styles", "attributes")]
+    assert version == (10200,)
+
+
+def test_a_geopackage_with_a_style_still_serves_as_polygons(tmp_path):
+    path = written(tmp_path / "s.gpkg", ships(), style=ship_style().qml())
+    assert len(read_polygons(path, PLACED, "the labels")) == 2
 
 
 @pytest.mark.parametrize("count", [0, 2])
