@@ -1,8 +1,7 @@
-"""Scenes and ships at the edges of the ordinary: every output of each is right, for every library that reads it."""
+"""Every output of scenes at the edges of the ordinary is right, for every library that reads it."""
 
 import json
 import zipfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,85 +12,13 @@ import pyogrio
 import pytest
 import rasterio
 import shapely
-from affine import Affine
+from edge_cases import CASES, CONFIG, FORMATS, Run, write_all
 from fakes import fake_bundle
 from pyproj import CRS, Geod
-from rasterio.control import GroundControlPoint
 from rio_cogeo import cog_validate
-from scenes import SHIPS, UTM, ship_scene
+from scenes import ship_scene
 
-from geoships import PredictConfig, Prediction, predict
-from geoships.output.formats import write_ships
-from geoships.output.styles import ship_style
-from geoships.scene.georeference import Georeference, georeference_of
-
-CONFIG = PredictConfig(min_area=0, device="cpu", precision="fp32", tile_size=384)
-FORMATS = ("geojson", "gpkg", "fgb", "parquet")
-ANTIMERIDIAN = Affine(1e-4, 0, 179.99, 0, -9e-5, -17.0)  # crossed by the hundredth column
-
-
-@dataclass(frozen=True)
-class Case:
-    """A scene: its ships as (row, column, height, width), and its place."""
-
-    ships: tuple[tuple[int, int, int, int], ...] = SHIPS
-    crs: str | None = "EPSG:32631"
-    shape: tuple[int, int] = (180, 200)
-    place: dict[str, object] = field(default_factory=dict)
-
-
-def at(transform: Affine | None, crs: str | None = "EPSG:32631") -> Case:
-    return Case(crs=crs, place={"transform": transform})
-
-
-CONTROL = [GroundControlPoint(r, c, *(UTM @ (c, r))) for r in (0, 90, 180) for c in (0, 100, 200)]
-CASES = {
-    "zero ships": Case(ships=()),
-    "one ship on the border": Case(ships=((0, 90, 4, 20),)),
-    "one ship in the corner": Case(ships=((160, 195, 20, 5),)),
-    "a thousand ships": Case(
-        tuple((row, column, 3, 9) for row in range(4, 640, 16) for column in range(4, 640, 25)), shape=(640, 640)
-    ),
-    "a ship across the antimeridian": Case(
-        ((20, 90, 4, 20), (90, 150, 30, 5)), "EPSG:4326", place={"transform": ANTIMERIDIAN}
-    ),
-    "across the antimeridian in UTM": at(Affine(10, 0, 819000, 0, -10, 8115000), "EPSG:32760"),
-    "southern hemisphere": at(Affine(10, 0, 500000, 0, -10, 6000000), "EPSG:32731"),
-    "rotated": at(UTM @ Affine.rotation(31)),
-    "south up": at(Affine(10, 0, 500000, 0, 10, 4000000)),
-    "without a CRS": at(UTM, None),
-    "without a place": at(None, None),
-    "control points": Case(place={"transform": None, "gcps": CONTROL}),
-}
-
-
-@dataclass(frozen=True)
-class Run:
-    """All that was written of one case."""
-
-    folder: Path
-    true: np.ndarray
-    result: Prediction
-    georeference: Georeference
-
-
-def write_all(folder: Path, case: Case) -> Run:
-    true = ship_scene(folder / "scene.tif", case.shape, ships=case.ships, crs=case.crs, **case.place)
-    result = predict(
-        folder / "scene.tif",
-        out=folder / "ships.geojson",
-        mask=folder / "mask.tif",
-        scores=folder / "scores.tif",
-        project=folder / "all.qgz",
-        config=CONFIG,
-        model=fake_bundle(),
-    )
-    with rasterio.open(folder / "scene.tif") as scene:
-        georeference = georeference_of(scene)
-    for extension in FORMATS[1:]:
-        path, style = folder / f"ships.{extension}", ship_style().qml()
-        write_ships(path, result.ships, georeference=georeference, title="Ships", style=style)
-    return Run(folder, true, result, georeference)
+from geoships import predict
 
 
 @pytest.fixture(scope="module", params=CASES, ids=str)

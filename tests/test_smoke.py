@@ -68,7 +68,7 @@ def test_a_model_is_trained_judged_and_used(tmp_path: Path) -> None:
         assert f"{figures['all']['pixels']['iou']:.3f}" in (report / page).read_text()
 
     geoships("predict", west, "--model", bundle, "--out", tmp_path / "found.gpkg", "--device", "cpu")
-    found, truth = (geopandas.read_file(tmp_path / name) for name in ("found.gpkg", "west.geojson"))
+    found, truth = (geopandas.read_file(tmp_path / name, layer=0) for name in ("found.gpkg", "west.geojson"))
     assert list(found) == [*SHIP_COLUMNS, "geometry"]
     with rasterio.open(west) as scene:
         assert found.crs == scene.crs

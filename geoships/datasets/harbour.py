@@ -78,7 +78,7 @@ def render_harbour(seed: int = 7, size: int = 2048) -> Harbour:
 
 
 def write_harbour(harbour: Harbour, path: Path) -> None:
-    """Write a tiled GeoTIFF like a Sentinel-2 product: uint16, reflectance x 10000 + 1000, nodata 0.
+    """Write a tiled GeoTIFF like a Sentinel-2 product: uint16, reflectance x 10000 + 1000, nodata 0, with overviews.
 
     The file appears whole or not at all. Raises OutputError when it cannot be written.
     """
@@ -110,6 +110,9 @@ def _write_tiff(path: Path, numbers: NDArray[np.uint16], harbour: Harbour) -> No
         dataset.scales, dataset.offsets = (SCALE,) * count, (OFFSET,) * count
         dataset.descriptions = BANDS
         dataset.update_tags(TIFFTAG_DATETIME=f"{harbour.datetime:%Y:%m:%d %H:%M:%S}")
+        factors = [factor for factor in (2, 4, 8, 16) if min(height, width) // factor >= 256]
+        if factors:
+            dataset.build_overviews(factors, Resampling.average)
         dataset.write(numbers)
 
 
