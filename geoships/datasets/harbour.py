@@ -14,6 +14,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.enums import Resampling
 from shapely import Polygon
 
 from geoships.datasets.coast import Plane, noise, render_coast, smoothstep
@@ -110,10 +111,10 @@ def _write_tiff(path: Path, numbers: NDArray[np.uint16], harbour: Harbour) -> No
         dataset.scales, dataset.offsets = (SCALE,) * count, (OFFSET,) * count
         dataset.descriptions = BANDS
         dataset.update_tags(TIFFTAG_DATETIME=f"{harbour.datetime:%Y:%m:%d %H:%M:%S}")
+        dataset.write(numbers)
         factors = [factor for factor in (2, 4, 8, 16) if min(height, width) // factor >= 256]
         if factors:
             dataset.build_overviews(factors, Resampling.average)
-        dataset.write(numbers)
 
 
 def _draw_swath(size: int) -> NDArray[np.bool_]:
