@@ -14,6 +14,7 @@ from geoships.errors import OutputError
 from geoships.output import project
 from geoships.output.formats import ships_frame
 from geoships.output.project import check_project, project_warnings, scene_bounds, write_project
+from geoships.scene.bandfiles import BandFile, BandFiles
 from geoships.scene.georeference import Georeference
 from geoships.scene.reader import open_scene
 
@@ -117,6 +118,19 @@ def test_subdatasets_keep_their_form(tmp_path):
         source = Source()
 
     assert project._scene_source(Scene(), tmp_path) == 'NETCDF:"./a.nc":B04'
+
+
+def test_a_scene_of_several_files_is_left_out(tmp_path):
+    ship_scene(tmp_path / "red.tif")
+    files = BandFiles("harbour", (BandFile("red", str(tmp_path / "red.tif")),))
+    with open_scene(files, ("red",)) as scene:
+        assert "leaves out the scene" in project_warnings(scene, outputs(tmp_path))[0]
+        write_project(tmp_path / "p.qgz", scene, outputs(tmp_path), frame())
+    with zipfile.ZipFile(tmp_path / "p.qgz") as archive:
+        root = ElementTree.fromstring(archive.read("p.qgs"))
+    assert [layer.findtext("layername") for layer in root.findall("projectlayers/maplayer")] == [
+        "Ships", "Ship mask", "Ship scores",
+    ]  # fmt: skip
 
 
 def test_a_project_is_a_qgz(tmp_path):
