@@ -54,9 +54,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="gets candidates/ and a run for each fold")
     parser.add_argument("--threshold", type=float, help="of the models, from which on a pixel is ship")
     parser.add_argument("--verifier-threshold", type=float, help="of the verifiers; their own where it is left out")
+    parser.add_argument("--min-peak", type=float, help="of the candidates, and of the ships that are verified")
+    parser.add_argument("--plain-min-peak", type=float, help="of the ships without a verifier; the models' own")
     parser.add_argument("--views", type=int, default=1, help="see `geoships predict --help`")
     options = parser.parse_args()
-    settings = PredictConfig(threshold=options.threshold, views=options.views, verify=False)
+    settings = PredictConfig(threshold=options.threshold, min_peak=options.min_peak, views=options.views, verify=False)
+    plain = settings.model_copy(update={"min_peak": options.plain_min_peak})
     folds = finished_folds(options.folds)
     if len(folds) < 2:
         parser.error(f"{options.folds} holds {len(folds)} finished folds; two at least are needed")
@@ -67,8 +70,8 @@ def main() -> None:
     for fold in folds:
         second = train(fold, config, options.out / "candidates", options.out / fold.name)
         model = with_verifier(fold.model, second, default=False, threshold=options.verifier_threshold)
-        for verify, evaluations in results.items():
-            evaluations.append(measure(fold, model, settings.model_copy(update={"verify": verify})))
+        results[False].append(measure(fold, model, plain))
+        results[True].append(measure(fold, model, settings.model_copy(update={"verify": True})))
     without, verified = (
         totals_by_scene([(scene, result.threshold) for result in evaluations for scene in result.scenes])
         for evaluations in results.values()
