@@ -84,7 +84,7 @@ def test_predict_draws_a_preview_that_view_s_page_goes_with(geoships, tmp_path: 
     assert json.loads(out)["in_scene"] == 0
     assert "4 of 4 ships lie outside" in err
     code, _, _ = geoships("predict", tmp_path / "a.tif", "--out-dir", tmp_path / "many", "--previews", "-q")
-    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["a.geojson", "a.png"]
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["a.geojson", "a.png", "a.qml"]
 
 
 def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> None:
