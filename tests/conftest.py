@@ -9,6 +9,8 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 
+collect_ignore = ["qgis_report.py"]  # runs in the Python of QGIS
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
