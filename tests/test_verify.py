@@ -55,7 +55,12 @@ def test_every_format_holds_the_score_where_a_verifier_ran_and_only_there(
     kind: str, threshold: float, tmp_path: Path
 ) -> None:
     ship_scene(tmp_path / "scene.tif")
-    read = geopandas.read_parquet if kind == "parquet" else geopandas.read_file
+
+    def read(path: Path) -> geopandas.GeoDataFrame:
+        if kind == "parquet":
+            return geopandas.read_parquet(path)
+        return geopandas.read_file(path, layer=path.stem if kind == "gpkg" else None)
+
     model, out = verified(**{"geoships:threshold": threshold}), tmp_path / f"ships.{kind}"
     ships = predict(tmp_path / "scene.tif", out=out, config=CONFIG, model=model).ships
     assert len(ships) == (3 if threshold == 0.5 else 0)
