@@ -20,7 +20,9 @@ SUFFIXES = (".tif", ".tiff")
 def sentinel2(
     bbox: Annotated[sources.Box, typer.Option(help="West, south, east, north in degrees.", metavar="W S E N")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The scene as a Cloud Optimized GeoTIFF (.tif).")],
-    date: Annotated[str | None, typer.Option(help="A date, or DATE/DATE.", show_default="any")] = None,
+    date: Annotated[
+        str | None, typer.Option("--date", "--datetime", help="A date, or DATE/DATE.", show_default="any")
+    ] = None,
     bands: Annotated[str, typer.Option(help="Common names, or Sentinel-2's own.")] = "blue,green,red,nir,swir16",
     max_cloud: Annotated[float | None, typer.Option(min=0, max=100, help="Greatest cloud cover, percent.")] = None,
     stac_api: Annotated[str, typer.Option("--stac-api", help="STAC API to search.")] = EARTH_SEARCH,
@@ -34,11 +36,12 @@ def sentinel2(
     """Fetch the best pass of Sentinel-2 over a box as one scene: the most of the box, then the fewest clouds."""
     if out.suffix.lower() not in SUFFIXES:
         raise typer.BadParameter("the name has to end with .tif", param_hint="--out")
-    from geoships.datasets.sentinel2 import choose_pass, open_mosaic
+    from geoships.datasets.sentinel2 import check_box, choose_pass, open_mosaic
     from geoships.output.atomic import reserve
     from geoships.scene.stac_search import Search, find_items
 
     started = time.monotonic()
+    check_box(bbox)
     reserve(out)  # a folder that is missing is told of before anything is searched
     with closing(progress_display(quiet=quiet, display=progress_as)) as progress:
         found = find_items(Search(stac_api, tuple(collection or ["sentinel-2-l2a"]), bbox, date, max_cloud))

@@ -90,6 +90,12 @@ def _order(items: Sequence[Found], bbox: Box) -> tuple[float, float, float]:
     return -round(covered, 2), float(np.average(clouds, weights=[i.part.area for i in items])), -_start(items[0])
 
 
+def check_box(bbox: Box) -> None:
+    """Raise SceneError where a box, in degrees, crosses the antimeridian."""
+    if bbox[0] > bbox[2]:
+        raise SceneError("--bbox crosses the antimeridian, and one raster cannot; fetch its two sides one by one")
+
+
 @dataclass(frozen=True)
 class Mosaic:
     """The Items of a pass on one grid, not yet read.
@@ -137,27 +143,25 @@ def open_mosaic(items: Sequence[Found], bands: Sequence[str], bbox: Box) -> Mosa
 
     items: of `choose_pass`. bands: common names, or Sentinel-2's own. bbox: west, south, east, north in degrees.
 
-    Numbers stay as they are stored; the raster states the scale and offset of the first Item, and Items that have
-    others are left out, with a warning.
+    Numbers stay as they are stored. Where Items differ in scale or offset, those that cover most of the box are taken,
+    and the others left out, with a warning.
 
     Raises SceneError where an Item lacks a band, or a file cannot be opened safely.
     """
-    if bbox[0] > bbox[2]:
-        raise SceneError("--bbox crosses the antimeridian, and one raster cannot; fetch its two sides one by one")
+    check_box(bbox)
     wanted = _band_names(bands)
     with ExitStack() as stack:
         parts = [stack.enter_context(_Part.of(item, wanted)) for item in items]
-        first = parts[0].scene
-        fitting = [part for part in parts if part.rule == parts[0].rule]
-        other = [part.found.name for part in parts if part.rule != parts[0].rule]
+        fitting = _of_one_rule(parts)
+        first = fitting[0].scene
         warnings = [text for part in fitting for text in part.scene.warnings]
-        if other:
+        if other := [part.found.name for part in parts if part not in fitting]:
             warnings.append(f"left out, because their numbers have another scale or offset: {', '.join(other)}")
         transform, crs, (height, width) = _grid([part.scene for part in fitting], bbox)
     tags = {"SOURCE": " ".join(public_name(part.found.address) for part in fitting)}
     if first.datetime:
         tags["ACQUISITIONDATETIME"] = first.datetime
-    scale, offset = parts[0].rule
+    scale, offset = fitting[0].rule
     layout = Layout(height, width, str(first.dtype), transform, crs, wanted, scale, offset, NODATA, tags)
     names = tuple(part.found.name for part in fitting)
     return Mosaic(layout, names, _load(fitting, layout), first.datetime, tuple(dict.fromkeys(warnings)))
@@ -190,6 +194,14 @@ class _Part:
     def rule(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Scale and offset of each band."""
         return self.scene.radiometry.scale, self.scene.radiometry.offset
+
+
+def _of_one_rule(parts: Sequence[_Part]) -> list[_Part]:
+    """Those with the scale and offset that cover most of the box, in their order."""
+    by_rule: dict[object, list[_Part]] = {}
+    for part in parts:
+        by_rule.setdefault(part.rule, []).append(part)
+    return max(by_rule.values(), key=lambda alike: shapely.union_all([part.found.part for part in alike]).area)
 
 
 def _band_names(bands: Sequence[str]) -> tuple[str, ...]:
