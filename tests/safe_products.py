@@ -13,7 +13,8 @@ from scenes import UTM
 
 PRODUCT = "S2A_MSIL2A_20230101T105421_N0509_R051_T31TCJ_20230101T140000"
 GRANULE = "L2A_T31TCJ_A039339_20230101T105735"
-NUMBERS = {name: n for n, name in enumerate("B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split())}
+BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
+NUMBERS = {name: number for number, name in enumerate(BANDS)}
 METRES = {"B01": 60, "B09": 60, "B10": 60, "B05": 20, "B06": 20, "B07": 20, "B8A": 20, "B11": 20, "B12": 20}
 
 Pictures = Mapping[str, np.ndarray]

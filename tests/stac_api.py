@@ -142,5 +142,6 @@ def serving_files(folder: Path) -> Iterator[str]:
 
 if __name__ == "__main__":
     with serving(Api(Path(sys.argv[1]))) as files:
-        print(files.url, flush=True)
+        sys.stdout.write(f"{files.url}\n")
+        sys.stdout.flush()
         threading.Event().wait()

@@ -21,6 +21,7 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import SceneError
 from geoships.output.cog import Layout, write_cog
@@ -75,11 +76,14 @@ def _start(item: Found) -> float:
 
 
 def _needed(items: Sequence[Found], bbox: Box) -> list[Found]:
-    area, seen, needed = bbox_shape(bbox).area, shapely.Polygon(), []
+    area = bbox_shape(bbox).area
+    seen: BaseGeometry = shapely.Polygon()
+    needed: list[Found] = []
     for item in sorted(items, key=lambda item: item.order):
         joined = shapely.union(seen, item.part)
         if joined.area - seen.area > ADDED * area:
-            seen, needed = joined, [*needed, item]
+            seen = joined
+            needed.append(item)
     return needed
 
 
@@ -234,7 +238,8 @@ def _bounds(scene: Scene, crs: CRS) -> tuple[float, float, float, float]:
     place = scene.georeference
     x, y = place.to_map([0, place.width], [place.height, 0])
     assert place.crs is not None, "open_scene and _grid have placed it"
-    return transform_bounds(CRS.from_wkt(place.crs.to_wkt()), crs, x[0], y[0], x[1], y[1])
+    west, south, east, north = transform_bounds(CRS.from_wkt(place.crs.to_wkt()), crs, x[0], y[0], x[1], y[1])
+    return west, south, east, north
 
 
 def _load(parts: Sequence[_Part], layout: Layout) -> xarray.Dataset:
