@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,3 +124,24 @@ def serving(api: Api) -> Iterator[Api]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def serving_files(folder: Path) -> Iterator[str]:
+    """The address of a server of files, in a process of its own.
+
+    It answers, too, where GDAL waits for it with Python's lock in hand, as rasterio does when it reprojects.
+    """
+    with subprocess.Popen([sys.executable, __file__, folder], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    with serving(Api(Path(sys.argv[1]))) as files:
+        sys.stdout.write(f"{files.url}\n")
+        sys.stdout.flush()
+        threading.Event().wait()

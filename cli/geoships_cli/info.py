@@ -50,9 +50,12 @@ def info(
 
 def _is_bundle(what: str) -> bool:
     from geoships.model.bundle import CARD_FILE, installed
+    from geoships.scene.safe import product_scene
 
     path = Path(what)
-    return what in dict(installed()) or (path / CARD_FILE).exists() or path.suffix == ".zip"
+    if what in dict(installed()) or (path / CARD_FILE).exists():
+        return True
+    return path.suffix == ".zip" and product_scene(what) is None
 
 
 def _bundle_facts(what: str) -> dict[str, object]:

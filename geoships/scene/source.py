@@ -89,7 +89,7 @@ class Source:
     @property
     def reads_sidecars(self) -> bool:
         """Whether world files, overviews, masks and .aux.xml beside the scene are looked for."""
-        return not (self.is_remote or self.gdal_name.startswith("/vsi"))
+        return not (self.is_remote or re.search(r"(^|>)/vsi", self.gdal_name))  # itself, or a file of a virtual raster
 
     @property
     def public_name(self) -> str:

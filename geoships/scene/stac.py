@@ -18,6 +18,7 @@ from geoships.scene.acquisition import Acquisition
 from geoships.scene.bandfiles import BandFile, BandFiles, Choose, SceneName
 from geoships.scene.bands import BandDescription, common_names
 from geoships.scene.offset import offset_is_gone
+from geoships.scene.safe import product_scene
 from geoships.scene.source import Source, public_name, resolve
 
 if TYPE_CHECKING:
@@ -33,13 +34,15 @@ MISSING = "reading and writing STAC needs two more packages: pip install 'geoshi
 
 
 def as_scene(name: SceneName) -> str | BandFiles:
-    """Read the Item that a name leads to, if it leads to one; any other name comes back as text.
+    """Read the Item or the product of Sentinel-2 that a name leads to; any other name comes back as text.
 
-    Raises SceneError where the Item cannot be read or has no bands.
+    Raises SceneError where it cannot be read or has no bands.
     """
     if isinstance(name, BandFiles):
         return name
     text = str(name)
+    if product := product_scene(text):
+        return product
     remote = text.lower().startswith(("http://", "https://"))
     path = urlsplit(text).path if remote else text
     if not (path.lower().endswith((".json", ".geojson")) or (remote and API_ITEM.search(path))):

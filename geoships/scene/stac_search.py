@@ -51,7 +51,7 @@ class Found:
     """An Item that was found.
 
     address: of the Item. name: its id. cloud: percent, None where it does not say. covered: share of the box, 0 to 1.
-    acquired: when it was taken.
+    acquired: when it was taken. part: what it covers of the box, in degrees.
     """
 
     address: str
@@ -59,6 +59,7 @@ class Found:
     cloud: float | None
     covered: float
     acquired: Acquisition | None
+    part: BaseGeometry
 
     def __str__(self) -> str:
         cloud = "cloud cover unknown" if self.cloud is None else f"{self.cloud:.3g} % clouds"
@@ -127,19 +128,24 @@ def _found(item: Item, bbox: Box) -> Found:
     if not address:
         raise SceneError(f"the item {item.id} has no address of its own; give its assets with --band NAME=FILE")
     cloud = item.properties.get("eo:cloud_cover")
+    part, box = _part(item, bbox), bbox_shape(bbox)
     return Found(
-        address, item.id, None if cloud is None else float(cloud), _covered(item, bbox), item_acquisition(item)
+        address,
+        item.id,
+        None if cloud is None else float(cloud),
+        float(part.area / box.area),
+        item_acquisition(item),
+        part,
     )
 
 
-def _covered(item: Item, bbox: Box) -> float:
-    """Share of the box that an Item's footprint covers; 0 where it has none."""
-    box = bbox_shape(bbox)
+def _part(item: Item, bbox: Box) -> BaseGeometry:
+    """What an Item's footprint covers of the box; nothing where it has none."""
     try:
         footprint = shapely.make_valid(shapely.geometry.shape(item.geometry)) if item.geometry else shapely.Polygon()
     except (ShapelyError, ValueError, TypeError, KeyError, AttributeError):
-        return 0.0
-    return float(shapely.intersection(footprint, box).area / box.area)
+        return shapely.Polygon()
+    return shapely.intersection(footprint, bbox_shape(bbox))
 
 
 def bbox_shape(bbox: Sequence[float]) -> BaseGeometry:
