@@ -11,6 +11,7 @@ import typer
 from geoships import __version__
 from geoships.errors import GeoshipsError
 from geoships_cli.crossval import crossval
+from geoships_cli.data import data
 from geoships_cli.demo import demo
 from geoships_cli.evaluate import evaluate
 from geoships_cli.info import info, models
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (predict, view, evaluate, demo, train, crossval, verifier, models, info):
     app.command()(command)
+app.add_typer(data)
 
 
 def _version(wanted: bool) -> None:
