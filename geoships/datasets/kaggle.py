@@ -19,6 +19,7 @@ from geoships.output.atomic import appearing, output_errors
 
 SHIPS = "rhammell/ships-in-satellite-imagery"
 RECORD = "source.json"  # what was downloaded into a folder
+CHUNK = 1 << 16  # bytes that are written at a time: what is lost at most when a connection breaks
 
 NO_CREDENTIALS = (
     "Kaggle knows nobody by the credentials found: make a token at https://www.kaggle.com/settings (API) and put it into "
@@ -143,7 +144,7 @@ def _fetch(
         response = client.datasets.dataset_api_client.download_dataset(request)
         try:
             if force or api.download_needed(response, str(archive), quiet):
-                api.download_file(response, str(archive), client.http_client(), quiet, not force)
+                api.download_file(response, str(archive), client.http_client(), quiet, not force, chunk_size=CHUNK)
         finally:
             response.close()
         headers: Mapping[str, str] = response.headers

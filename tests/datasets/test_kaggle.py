@@ -1,7 +1,6 @@
 import io
 import json
 import stat
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from geoships_cli.app import main
 from kaggle_server import KaggleServer, genuine_archive, genuine_chips, kaggle_server
 
 from geoships.config.chips import ChipFiles
@@ -92,14 +90,9 @@ def test_an_unknown_name_is_one_line(server: KaggleServer, tmp_path: Path, slug:
         download(slug, tmp_path, quiet=True)
 
 
-def test_without_credentials_one_line_says_where_to_put_them(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["geoships", "data", "kaggle", "--out", str(tmp_path / "raw")])
-    with pytest.raises(SystemExit) as end:
-        main()
-    out, err = capsys.readouterr()
-    assert (end.value.code, out, err.count("\n")) == (1, "", 1)
+def test_without_credentials_one_line_says_where_to_put_them(geoships, tmp_path: Path) -> None:
+    code, out, err = geoships("data", "kaggle", "--out", tmp_path / "raw")
+    assert (code, out, err.count("\n")) == (1, "", 1)
     assert "KAGGLE_API_TOKEN" in err
 
 
@@ -153,16 +146,11 @@ def unpacked(folder: Path, **parts: bool) -> Path:
 
 
 @pytest.mark.parametrize("pictures", [True, False])
-def test_the_index_splits_by_scene_and_feeds_training(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, pictures: bool
-) -> None:
+def test_the_index_splits_by_scene_and_feeds_training(geoships, tmp_path: Path, pictures: bool) -> None:
     raw = unpacked(tmp_path / "raw", pictures=pictures)
     index = tmp_path / "lists" / "index.csv"
     index.parent.mkdir()
-    command = ["geoships", "data", "prepare", str(raw), "--out", str(index), "--shares", "50,25,25", "--json"]
-    monkeypatch.setattr(sys, "argv", command)
-    main()
-    out, err = capsys.readouterr()
+    _, out, err = geoships("data", "prepare", raw, "--out", index, "--shares", "50,25,25", "--json")
     said = json.loads(out)
     assert (said["chips"], said["scenes"], said["whole_scenes"], err) == (12, 4, 1, "")
     assert said["parts"] == {
@@ -182,14 +170,11 @@ def test_the_index_splits_by_scene_and_feeds_training(
         assert np.array_equal(cv2.imread(str(path))[..., ::-1], picture)
 
 
-def test_chips_that_only_one_side_has_are_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_chips_that_only_one_side_has_are_told(geoships, tmp_path: Path) -> None:
     raw = unpacked(tmp_path)
     next((raw / "shipsnet/shipsnet").iterdir()).unlink()
-    monkeypatch.setattr(sys, "argv", ["geoships", "data", "prepare", str(raw), "--out", str(tmp_path / "i.csv")])
-    main()
-    assert "warning: 1 chips are only in shipsnet.json (12)" in capsys.readouterr().err
+    _, _, err = geoships("data", "prepare", raw, "--out", tmp_path / "i.csv")
+    assert "warning: 1 chips are only in shipsnet.json (12)" in err
 
 
 @pytest.mark.parametrize(
