@@ -31,9 +31,7 @@ def parse_shares(text: str) -> dict[str, float]:
     return {part: number / sum(numbers) for part, number in zip(PARTS, numbers, strict=False)}
 
 
-def assign(
-    groups: Mapping[Group, Sequence[float]], shares: Mapping[str, float], *, seed: int = 0
-) -> dict[Group, str]:
+def assign(groups: Mapping[Group, Sequence[float]], shares: Mapping[str, float], *, seed: int = 0) -> dict[Group, str]:
     """Give each group to a part, so that each part gets about its share of every weight.
 
     The heaviest group goes first, to the part that lacks most; every part gets a group while there are enough.

@@ -82,9 +82,7 @@ def parse_name(name: str) -> NamedChip | None:
     return NamedChip(int(found["label"]), found["scene"], float(found["lon"]), float(found["lat"]))
 
 
-def prepare(
-    folder: Path, out: Path, *, shares: Mapping[str, float], seed: int = 0, chips: Path | None = None
-) -> Index:
+def prepare(folder: Path, out: Path, *, shares: Mapping[str, float], seed: int = 0, chips: Path | None = None) -> Index:
     """Write an index of the chips of a folder: file, label, scene, lon, lat, split. Scenes stay in one part.
 
     Where the folder has the JSON and no chips, the chips are written, under their usual names, to `chips` or to

@@ -96,7 +96,9 @@ def test_without_credentials_one_line_says_where_to_put_them(geoships, tmp_path:
     assert "KAGGLE_API_TOKEN" in err
 
 
-def test_refused_credentials_are_one_line(server: KaggleServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_refused_credentials_are_one_line(
+    server: KaggleServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("KAGGLE_KEY", "wrong")
     with pytest.raises(GeoshipsError, match="KAGGLE_API_TOKEN"):
         download(SLUG, tmp_path, quiet=True)
@@ -200,7 +202,9 @@ def test_parts_get_their_shares_and_none_stays_empty() -> None:
     counts = {part: sum(found == part for found in parts.values()) for part in ("train", "validation", "test")}
     assert counts["train"] in (13, 14, 15)
     assert min(counts.values()) >= 2
-    assert set(assign({"a": (9,), "b": (1,), "c": (1,)}, {"train": 0.9, "validation": 0.05, "test": 0.05}).values()) == {
+    assert set(
+        assign({"a": (9,), "b": (1,), "c": (1,)}, {"train": 0.9, "validation": 0.05, "test": 0.05}).values()
+    ) == {
         "train",
         "validation",
         "test",
