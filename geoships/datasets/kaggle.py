@@ -22,9 +22,9 @@ RECORD = "source.json"  # what was downloaded into a folder
 CHUNK = 1 << 16  # bytes that are written at a time: what is lost at most when a connection breaks
 
 NO_CREDENTIALS = (
-    "Kaggle knows nobody by the credentials found: make a token at https://www.kaggle.com/settings (API) and put it into "
-    "~/.kaggle/access_token or KAGGLE_API_TOKEN, or its older form into ~/.kaggle/kaggle.json or KAGGLE_USERNAME and "
-    "KAGGLE_KEY"
+    "Kaggle knows nobody by the credentials found: make a token at https://www.kaggle.com/settings (API) and put it "
+    "into ~/.kaggle/access_token or KAGGLE_API_TOKEN, or its older form into ~/.kaggle/kaggle.json or KAGGLE_USERNAME "
+    "and KAGGLE_KEY"
 )
 REASONS = {
     401: NO_CREDENTIALS,

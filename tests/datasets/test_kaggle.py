@@ -85,7 +85,8 @@ def test_damage_on_the_way_is_found(server: KaggleServer, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("slug", "said"), [("rhammell/nothing", r"no such data set \(404\)"), ("nothing", "names no data set")]
 )
-def test_an_unknown_name_is_one_line(server: KaggleServer, tmp_path: Path, slug: str, said: str) -> None:
+@pytest.mark.usefixtures("server")
+def test_an_unknown_name_is_one_line(tmp_path: Path, slug: str, said: str) -> None:
     with pytest.raises(GeoshipsError, match=said):
         download(slug, tmp_path, quiet=True)
 
@@ -96,9 +97,8 @@ def test_without_credentials_one_line_says_where_to_put_them(geoships, tmp_path:
     assert "KAGGLE_API_TOKEN" in err
 
 
-def test_refused_credentials_are_one_line(
-    server: KaggleServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("server")
+def test_refused_credentials_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KAGGLE_KEY", "wrong")
     with pytest.raises(GeoshipsError, match="KAGGLE_API_TOKEN"):
         download(SLUG, tmp_path, quiet=True)

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from shapely.geometry.base import BaseGeometry
 
 from geoships.datasets.annotations.shapes import Picture, Shape, box, from_mask, from_runs, polygon, refusing
-from geoships.errors import GeoshipsError
 
 
 class _Image(BaseModel):
@@ -76,13 +75,35 @@ def _outline(annotation: _Annotation) -> BaseGeometry:
 
 
 def _from_runs(runs: _Runs) -> BaseGeometry:
-    if isinstance(runs.counts, list):
-        return from_mask(from_runs(runs.counts, runs.size, by_columns=True))
-    try:
-        from pycocotools import mask as codec
-    except ModuleNotFoundError as error:
-        raise GeoshipsError(
-            "masks of COCO that are compressed need pycocotools: install geoships with its extra, geoships[labels]"
-        ) from error
-    decoded = codec.decode({"counts": runs.counts.encode(), "size": list(runs.size)})
-    return from_mask(decoded.astype(bool))
+    counts = runs.counts if isinstance(runs.counts, list) else decoded_runs(runs.counts)
+    return from_mask(from_runs(counts, runs.size, by_columns=True))
+
+
+def decoded_runs(text: str) -> list[int]:
+    """Lengths of runs of COCO's compressed code: `rleFrString` of its maskApi.c, with bounds.
+
+    Five bits a character from "0" on, low bits first, the sixth says that more follow; from the fourth number on,
+    each is the difference to the last but one.
+
+    >>> decoded_runs("342")
+    [3, 4, 2]
+
+    Raises ValueError for characters that do not belong there.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64 or shift > 30:
+            raise ValueError(f"the compressed mask holds {character!r}, which does not belong there")
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("the compressed mask is cut off")
+    return runs

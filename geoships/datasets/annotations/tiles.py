@@ -126,10 +126,10 @@ def cut_tiles(
     with open_quicklook(scene, bands=bands, trust_vrt=trust_vrt) as look:
         stem = Path(look.title).stem
         for window in _windows(look.window, size, size - overlap):
-            picture = look.cut(window, size)
-            if not picture.any():
+            if not _has_data(look, window):
                 empty += 1
                 continue
+            picture = look.cut(window, size)
             tile = Tile(file=f"{stem}_{window.row}_{window.column}.{kind}", **vars(window))
             (_write_png if kind == "png" else _write_tif)(out / tile.file, picture, window, look.georeference)
             tiles.append(tile)
@@ -147,6 +147,14 @@ def _windows(scene: Window, size: int, stride: int) -> list[Window]:
     """
     rows, columns = (range(0, stride * (1 + max(0, math.ceil((n - size) / stride))), stride) for n in scene.shape)
     return [Window(row, column, size, size).intersection(scene) for row in rows for column in columns]
+
+
+def _has_data(look: Quicklook, window: Window) -> bool:
+    """Whether the overview shows data in a window."""
+    across, down = look.overview.scale
+    rows = slice(int(window.row * down), math.ceil(window.row_end * down))
+    columns = slice(int(window.column * across), math.ceil(window.column_end * across))
+    return bool(look.overview.valid[rows, columns].any())
 
 
 def _manifest(scene: str, look: Quicklook, tiles: tuple[Tile, ...]) -> Manifest:
