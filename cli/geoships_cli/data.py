@@ -93,9 +93,9 @@ def label_tiles(
     """Cut a scene into pictures for an annotation tool; tiles.json leads their labels back."""
     if tile_format not in ("png", "tif"):
         raise typer.BadParameter("choose png or tif", param_hint="--format")
-    from geoships.datasets.annotations.tiles import cut_tiles
+    from geoships.datasets.annotations.tiles import Kind, cut_tiles
 
-    kind = "png" if tile_format == "png" else "tif"
+    kind: Kind = "png" if tile_format == "png" else "tif"
     shown = options.split_bands(bands)
     cut = cut_tiles(scene, out, size=size, overlap=overlap, kind=kind, bands=shown, trust_vrt=trust_vrt)
     if as_json:

@@ -93,7 +93,7 @@ def prepare(folder: Path, out: Path, *, shares: Mapping[str, float], seed: int =
     if not folder.is_dir():
         raise GeoshipsError(f"there is no folder {folder}; download the data with: geoships data kaggle --out {folder}")
     found, table = _named_chips(folder), next(iter(sorted(folder.rglob(JSON))), None)
-    warnings = []
+    warnings: list[str] = []
     if not found and table:
         found = _write_chips(table, chips or folder / CHIPS)
     elif found and table:

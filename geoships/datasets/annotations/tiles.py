@@ -27,6 +27,7 @@ from geoships.scene.quicklook import Picture, Quicklook, open_quicklook
 from geoships.scene.windows import Window
 
 MANIFEST = "tiles.json"
+Kind = Literal["png", "tif"]
 
 
 class Tile(BaseModel):
@@ -105,7 +106,7 @@ def cut_tiles(
     *,
     size: int = 512,
     overlap: int = 0,
-    kind: Literal["png", "tif"] = "png",
+    kind: Kind = "png",
     bands: tuple[int | str, ...] | None = None,
     trust_vrt: bool = False,
 ) -> Cut:
@@ -178,7 +179,8 @@ def _place(window: Window, georeference: Georeference) -> Affine | None:
     if georeference.transform is None:
         return None
     area = RasterioWindow(window.column, window.row, window.width, window.height)
-    return transform_of(area, georeference.transform)
+    place: Affine = transform_of(area, georeference.transform)
+    return place
 
 
 def _write_png(path: Path, picture: Picture, window: Window, georeference: Georeference) -> None:
