@@ -114,7 +114,7 @@ def split(
     if len(units) < len(shares):
         raise GeoshipsError(f"{len(units)} {by}s with known pixels cannot fill {len(shares)} parts")
     parts = assign(units, shares, seed=seed)
-    made = Parts(out / INDEX, *(dict.fromkeys(shares, 0) for _ in range(3)))
+    made = Parts(out / INDEX, dict.fromkeys(shares, 0), dict.fromkeys(shares, 0), dict.fromkeys(shares, 0))
     if by == "chip":
         made.warnings.append(CHIP_WARNING)
     rows: list[tuple[Any, ...]] = []
