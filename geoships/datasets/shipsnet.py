@@ -36,7 +36,7 @@ JSON = "shipsnet.json"
 CHIPS, SCENES = "shipsnet", "scenes"
 COLUMNS = ("file", "label", "scene", "lon", "lat", "split")
 NAME = re.compile(
-    r"(?P<label>[01])__(?P<scene>\w+?)__(?P<lon>-?\d+(?:\.\d+)?(?:e-?\d+)?)_(?P<lat>-?\d+(?:\.\d+)?(?:e-?\d+)?)\.png",
+    r"(?:.*_)?(?P<label>[01])__(?P<scene>\w+?)__(?P<lon>-?\d+(?:\.\d+)?(?:e-?\d+)?)_(?P<lat>-?\d+(?:\.\d+)?(?:e-?\d+)?)\.png",
     re.I,
 )
 _KEY = re.compile(rb'\s*(?:,\s*)?"(\w+)"\s*:\s*\[')
@@ -71,10 +71,12 @@ class Index:
 
 
 def parse_name(name: str) -> NamedChip | None:
-    """What a chip's file name tells; None for other names.
+    """What a chip's file name tells; None for other names. Copies of the set put words before the label.
 
     >>> parse_name("1__20170414_180529_0f28__-122.35_37.75.png")
     NamedChip(label=1, scene='20170414_180529_0f28', lon=-122.35, lat=37.75)
+    >>> parse_name("train_05_label_0_0__20161218_180845_0e26__-122.4_37.7.png").label
+    0
     """
     found = NAME.fullmatch(PurePath(name).name)
     if found is None or abs(float(found["lon"])) > 180 or abs(float(found["lat"])) > 90:
