@@ -21,7 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from shapely.geometry.base import BaseGeometry
 
 from geoships.config import PredictConfig
-from geoships.datasets.shipsnet import PIXEL, NamedChip, parse_name
+from geoships.datasets.shipsnet import PIXEL, SIDE, NamedChip, parse_name
 from geoships.errors import GeoshipsError, OutputError
 from geoships.model.bundle import Bundle, installed, load_bundle, load_card
 from geoships.model.classify import classify
@@ -115,7 +115,7 @@ def predict_chips(
     if not files:
         raise GeoshipsError(f"{folder} holds no chips: PNG, JPEG or TIFF files")
     classifier, model = _models(config)
-    progress.start(folder.name or str(folder), len(files))
+    progress.start(folder.name or str(folder), len(files) * SIDE**2)
     progress.note(f"classifier: {classifier.card.name}")
     progress.note(f"ships are outlined by {model.card.name}" if model else "no model here outlines ships in chips")
     scores: list[float] = []
@@ -124,7 +124,7 @@ def predict_chips(
         scores += _scores(classifier, batch, config)
         if model:
             outlines += [_outline(path, model, config) for path in batch]
-        progress.advance(len(batch))
+        progress.advance(len(batch) * SIDE**2)
     chips = _frame(folder, files, scores, outlines or [None] * len(files), classifier.card.threshold)
     _write(out, chips)
     named = chips[chips["label"].notna()]
@@ -139,6 +139,11 @@ def _models(config: PredictConfig) -> tuple[Bundle, Bundle | None]:
     given = load_bundle(config.model) if config.model else None
     if given and given.card.is_classifier:
         return given, None
+    if given and (lacking := set(given.card.bands) - set(given.card.optional) - set(BANDS)):
+        raise GeoshipsError(
+            f"{given.card.name} needs {', '.join(sorted(lacking))}, which chips lack; "
+            "name a model of red, green and blue"
+        )
     return load_bundle(CLASSIFIER), given or _suiting(config.gsd or PIXEL)
 
 

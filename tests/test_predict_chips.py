@@ -12,6 +12,7 @@ from made_chips import make_chip, write_chip
 
 from geoships import chips as pipeline
 from geoships.chips import predict_chips
+from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
 
 PLACE = (-122.3322, 37.7501)
@@ -33,8 +34,6 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_every_chip_has_a_probability_and_its_ship_a_place(folder: Path, tmp_path: Path) -> None:
-    from geoships.config import PredictConfig
-
     done = predict_chips(folder, tmp_path / "c.geojson", config=PredictConfig(model="any", device="cpu", views=1))
     assert (len(done.chips), done.labelled, done.model) == (3, 2, "fake")
     found = geopandas.read_file(tmp_path / "c.geojson")
@@ -59,9 +58,13 @@ def test_without_a_segmentation_model_a_table_of_points(folder: Path, tmp_path: 
     assert all(0 <= float(row["class_prob"]) <= 1 for row in rows)
 
 
-def test_wrong_folders_and_outputs_are_one_line(folder: Path, tmp_path: Path) -> None:
+def test_wrong_folders_and_outputs_are_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(GeoshipsError, match=r"chips go to \.csv or \.geojson"):
         predict_chips(folder, tmp_path / "c.gpkg")
+    monkeypatch.setattr(pipeline, "load_bundle", lambda _: fake_bundle(bands=("red", "nir"), gsd=3.0))
+    with pytest.raises(GeoshipsError, match="needs nir, which chips lack"):
+        predict_chips(folder, tmp_path / "c.csv", config=PredictConfig(model="any"))
+    monkeypatch.undo()
     (tmp_path / "empty").mkdir()
     with pytest.raises(GeoshipsError, match="holds no chips"):
         predict_chips(tmp_path / "empty", tmp_path / "c.csv")
