@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from geoships.config import PredictConfig, predict_config, task_config
+from geoships.config import PredictConfig, label_settings, predict_config, task_config
 from geoships.errors import GeoshipsError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
-READERS = {"predict": predict_config}  # all others are trainings
+READERS = {"labels": label_settings, "predict": predict_config}  # all others are trainings
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda path: path.name)

@@ -36,7 +36,7 @@ def test_help_loads_nothing_heavy() -> None:
     code = """
 import sys
 from geoships_cli.app import app
-for command in ([], ["predict"], ["evaluate"], ["demo"], ["models"], ["info"]):
+for command in ([], ["predict"], ["evaluate"], ["demo"], ["models"], ["info"], ["data"], ["data", "masks"]):
     try:
         app([*command, "--help"])
     except SystemExit as end:

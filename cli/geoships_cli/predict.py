@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from geoships.errors import GeoshipsError
-from geoships_cli import options, sources
+from geoships_cli import chips, options, sources
 from geoships_cli.progress import Display, Lines, progress_display
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ class Job:
 def predict(
     scenes: Annotated[
         list[str] | None,
-        typer.Argument(help="Scenes: paths, subdatasets, http(s):// or s3:// addresses; rasters or STAC Items."),
+        typer.Argument(
+            help="Scenes: paths, subdatasets, http(s):// or s3:// addresses; rasters, STAC Items; or a folder of chips."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Ships of one scene: .geojson, .gpkg, .fgb or .parquet.")
@@ -106,7 +108,8 @@ def predict(
     with closing(progress_display(quiet=quiet, display=progress_as)) as progress:
         _check_names(single, out_dir, out_format)
         found = sources.find_scenes(scenes, band, query, several=out_dir is not None, progress=progress)
-    jobs = _jobs(found, single, out_dir, out_format, rasters, previews, items)
+    folder = chips.folder_of(found)
+    jobs = [] if folder else _jobs(found, single, out_dir, out_format, rasters, previews, items)
     from geoships.config import predict_config
 
     config = predict_config(
@@ -115,6 +118,9 @@ def predict(
         sensor=sensor, trust_vrt=trust_vrt or None, device=device, precision=precision, views=views,
         tile_size=tile_size, batch_size=batch_size, verify=verify, split=split, style=style,
     )  # fmt: skip
+    if folder:
+        chips.predict_folder(folder, single, config, quiet=quiet, as_json=as_json, display=progress_as)
+        return
     if out_dir:
         _make_folder(out_dir)
     with (

@@ -1,6 +1,7 @@
 """Settings: pydantic models of the YAML files."""
 
 from geoships.config.chips import ChipConfig, chip_config
+from geoships.config.labels import LabelSettings, label_settings
 from geoships.config.predict import PredictConfig, predict_config
 from geoships.config.task import task_config
 from geoships.config.train import TrainConfig, train_config
@@ -8,10 +9,12 @@ from geoships.config.verification import VerifierConfig, verifier_config
 
 __all__ = [
     "ChipConfig",
+    "LabelSettings",
     "PredictConfig",
     "TrainConfig",
     "VerifierConfig",
     "chip_config",
+    "label_settings",
     "predict_config",
     "task_config",
     "train_config",

@@ -55,22 +55,27 @@ def read_labels(path: Path, georeference: Georeference, ignore: Path | None = No
     """Read the labelled ships of a scene.
 
     path: a vector file in any CRS, one polygon a ship; or a raster on the scene's own grid whose pixels are
-        0 where there is no ship, with the connected pixels (8 neighbours) of each ship as one.
+        0 where there is no ship, with the connected pixels (8 neighbours) of each ship as one; where the file
+        declares 255 as nodata, such pixels are ignored.
     ignore: a vector file of what is to be left out.
     Raises SceneError for files that cannot be read, and for rasters of another size than the scene.
     """
     raster = path.suffix.lower() in RASTER_SUFFIXES
-    ships = _raster_ships(path, georeference) if raster else read_polygons(path, georeference, "the labels")
     ignored = read_polygons(ignore, georeference, "the ignore layer") if ignore else []
-    return Labels(tuple(ships), tuple(ignored))
+    if raster:
+        ships, unknown = _raster_labels(path, georeference)
+        return Labels(tuple(ships), (*ignored, *unknown))
+    return Labels(tuple(read_polygons(path, georeference, "the labels")), tuple(ignored))
 
 
-def _raster_ships(path: Path, georeference: Georeference) -> list[BaseGeometry]:
+def _raster_labels(path: Path, georeference: Georeference) -> tuple[list[BaseGeometry], list[BaseGeometry]]:
+    """Ships, and what the file declares as not known."""
     source = resolve(str(path), trust_vrt=False)
     try:
         with gdal_env(source), open_dataset(source) as dataset:
             found = dataset.shape
-            ship = (dataset.read(1) > 0) & (dataset.read_masks(1) > 0)
+            values, valid = dataset.read(1), dataset.read_masks(1) > 0
+            unknown = (values == IGNORED) & (dataset.nodata == IGNORED)
     except RasterioError as error:
         raise SceneError(f"cannot read the labels {path}: {error.__cause__ or error}") from error
     if found != (georeference.height, georeference.width):
@@ -78,5 +83,9 @@ def _raster_ships(path: Path, georeference: Georeference) -> list[BaseGeometry]:
             f"the labels {path} have {found[0]} x {found[1]} pixels and the scene {georeference.height} x "
             f"{georeference.width}; bring them to the scene's grid, or give a vector file"
         )
-    shapes = rasterio.features.shapes(ship.astype(np.uint8), mask=ship, connectivity=8)
+    return _outlines((values > 0) & valid), _outlines(unknown)
+
+
+def _outlines(pixels: NDArray[np.bool_]) -> list[BaseGeometry]:
+    shapes = rasterio.features.shapes(pixels.astype(np.uint8), mask=pixels, connectivity=8)
     return [shapely.make_valid(shapely.geometry.shape(shape)) for shape, _ in shapes]

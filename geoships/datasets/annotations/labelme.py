@@ -1,0 +1,64 @@
+"""Labelme: one JSON file a picture."""
+
+from __future__ import annotations
+
+import base64
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import shapely
+from pydantic import BaseModel, Field
+from shapely.geometry.base import BaseGeometry
+
+from geoships.datasets.annotations.shapes import Picture, Shape, areal, box, from_mask, polygon, refusing
+
+
+class _Shape(BaseModel):
+    label: str
+    points: list[tuple[float, float]]
+    shape_type: str = "polygon"
+    mask: str | None = None
+
+
+class _File(BaseModel):
+    shapes: list[_Shape]
+    path: str = Field(alias="imagePath")
+    height: int = Field(alias="imageHeight")
+    width: int = Field(alias="imageWidth")
+
+
+def read_labelme(path: Path) -> list[Picture]:
+    """The pictures of a file, or of all `.json` files in a folder but the tiles' manifest.
+
+    Raises GeoshipsError for broken files, and for shapes without an area.
+    """
+    files = [file for file in sorted(path.glob("*.json")) if file.name != "tiles.json"] if path.is_dir() else [path]
+    return [_read(file) for file in files]
+
+
+def _read(path: Path) -> Picture:
+    with refusing(path, "Labelme"):
+        read = _File.model_validate_json(path.read_bytes())
+        shapes = tuple(Shape(shape.label, _outline(shape)) for shape in read.shapes)
+        return Picture(read.path, (read.height, read.width), shapes)
+
+
+def _outline(shape: _Shape) -> BaseGeometry:
+    points = shape.points
+    if shape.shape_type in ("polygon", "oriented_rectangle") or (shape.shape_type == "rectangle" and len(points) == 4):
+        return polygon(points)
+    if shape.shape_type in ("rectangle", "mask", "circle") and len(points) != 2:
+        raise ValueError(f"a {shape.shape_type} has {len(points)} points, not 2")
+    if shape.shape_type == "rectangle":
+        (left, top), (right, bottom) = points
+        return box(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
+    if shape.shape_type == "circle":
+        return areal(shapely.Point(points[0]).buffer(math.dist(*points), quad_segs=32))
+    if shape.shape_type == "mask" and shape.mask:
+        picture = cv2.imdecode(np.frombuffer(base64.b64decode(shape.mask), np.uint8), cv2.IMREAD_UNCHANGED)
+        if picture is None or picture.ndim != 2:
+            raise ValueError("a mask is no grey PNG")
+        return from_mask(picture > 0, round(points[0][0]), round(points[0][1]))
+    raise ValueError(f"a {shape.shape_type} has no area; draw polygons, rectangles, circles or masks")

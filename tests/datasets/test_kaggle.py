@@ -1,0 +1,211 @@
+import io
+import json
+import stat
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from kaggle_server import KaggleServer, genuine_archive, genuine_chips, kaggle_server
+
+from geoships.config.chips import ChipFiles
+from geoships.datasets.archive import unpack
+from geoships.datasets.kaggle import download
+from geoships.datasets.shares import assign
+from geoships.datasets.shipsnet import read_json
+from geoships.errors import GeoshipsError
+from geoships.training.chips.files import find_chips
+
+SLUG = "rhammell/ships-in-satellite-imagery"
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No credentials of this machine, and no waiting between attempts."""
+    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "home"))
+    from kaggle.api import kaggle_api_extended as client
+
+    monkeypatch.setattr(client.KaggleApi, "config", str(tmp_path / "home" / "kaggle.json"))
+    monkeypatch.setattr(client.time, "sleep", lambda _: None)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
+    from kagglesdk import kaggle_env
+
+    monkeypatch.setenv("KAGGLE_USERNAME", "someone")
+    monkeypatch.setenv("KAGGLE_KEY", "secret")
+    with kaggle_server(genuine_archive()) as server:
+        monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, server.address)
+        yield server
+
+
+def test_downloads_once_and_unpacks(server: KaggleServer, tmp_path: Path) -> None:
+    first = download(SLUG, tmp_path / "raw", quiet=True)
+    assert server.asked == [
+        (
+            "/v1/datasets.DatasetApiService/DownloadDataset",
+            {"ownerSlug": "rhammell", "datasetSlug": "ships-in-satellite-imagery"},
+        )
+    ]
+    assert first.fresh
+    assert (tmp_path / "raw/shipsnet.json").is_file()
+    assert len(list((tmp_path / "raw/shipsnet/shipsnet").iterdir())) == 12
+    assert not list((tmp_path / "raw").glob("*.zip"))
+    again = download(SLUG, tmp_path / "raw", quiet=True)
+    assert not again.fresh
+    assert (again.sha256, again.files) == (first.sha256, first.files)
+    assert len(server.asked) == 1
+
+
+def test_a_download_that_was_cut_off_goes_on(server: KaggleServer, tmp_path: Path) -> None:
+    server.cuts = 7  # more than the client's own attempts
+    with pytest.raises(GeoshipsError, match="cannot download"):
+        download(SLUG, tmp_path, quiet=True)
+    received = (tmp_path / "ships-in-satellite-imagery.zip").stat().st_size
+    assert 0 < received < len(server.content)
+    server.cuts, server.ranges[:] = 0, []
+    download(SLUG, tmp_path, quiet=True)
+    assert server.ranges == [None, f"bytes={received}-"]  # the first tells only what the server has
+    assert (tmp_path / "shipsnet.json").is_file()
+
+
+def test_damage_on_the_way_is_found(server: KaggleServer, tmp_path: Path) -> None:
+    server.content = server.content[:-1] + b"?"
+    with pytest.raises(GeoshipsError, match="was damaged on its way"):
+        download(SLUG, tmp_path, quiet=True)
+    assert not list(tmp_path.glob("*.zip"))
+
+
+@pytest.mark.parametrize(
+    ("slug", "said"), [("rhammell/nothing", r"no such data set \(404\)"), ("nothing", "names no data set")]
+)
+@pytest.mark.usefixtures("server")
+def test_an_unknown_name_is_one_line(tmp_path: Path, slug: str, said: str) -> None:
+    with pytest.raises(GeoshipsError, match=said):
+        download(slug, tmp_path, quiet=True)
+
+
+def test_without_credentials_one_line_says_where_to_put_them(geoships, tmp_path: Path) -> None:
+    code, out, err = geoships("data", "kaggle", "--out", tmp_path / "raw")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "KAGGLE_API_TOKEN" in err
+
+
+@pytest.mark.usefixtures("server")
+def test_refused_credentials_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KAGGLE_KEY", "wrong")
+    with pytest.raises(GeoshipsError, match="KAGGLE_API_TOKEN"):
+        download(SLUG, tmp_path, quiet=True)
+
+
+def make_zip(path: Path, name: str, *, mode: int = 0o644, content: bytes = b"x") -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+        member = zipfile.ZipInfo(name)
+        member.external_attr = mode << 16
+        zipped.writestr(member, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("../out", 0o644), ("/etc/out", 0o644), ("a/../../out", 0o644), ("c:out", 0o644), ("a", stat.S_IFLNK | 0o777)],
+)
+def test_archives_that_lead_elsewhere_are_refused(tmp_path: Path, name: str, mode: int) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(GeoshipsError, match="refused"):
+        unpack(make_zip(tmp_path / "a.zip", name, mode=mode), tmp_path / "folder")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.zip", "folder"]
+
+
+def test_archives_that_are_too_large_or_damaged_or_in_the_way_leave_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    archive = make_zip(tmp_path / "a.zip", "a/zeros", content=bytes(10_000))
+    with pytest.raises(GeoshipsError, match="would unpack to"):
+        unpack(archive, folder, largest=9_999)
+    damaged = bytearray(make_zip(tmp_path / "b.zip", "a/b", content=bytes(range(256))).read_bytes())
+    damaged[60] ^= 255
+    (tmp_path / "b.zip").write_bytes(damaged)
+    with pytest.raises(GeoshipsError, match="is damaged"):
+        unpack(tmp_path / "b.zip", folder)
+    assert not list(folder.iterdir())
+    assert unpack(archive, folder) == ["a/zeros"]
+    with pytest.raises(GeoshipsError, match="holds a already"):
+        unpack(archive, folder)
+    assert unpack(archive, folder, replace=True) == ["a/zeros"]
+
+
+def unpacked(folder: Path, **parts: bool) -> Path:
+    with zipfile.ZipFile(io.BytesIO(genuine_archive(**parts))) as zipped:
+        zipped.extractall(folder)
+    return folder
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_the_index_splits_by_scene_and_feeds_training(geoships, tmp_path: Path, pictures: bool) -> None:
+    raw = unpacked(tmp_path / "raw", pictures=pictures)
+    index = tmp_path / "lists" / "index.csv"
+    index.parent.mkdir()
+    _, out, err = geoships("data", "prepare", raw, "--out", index, "--shares", "50,25,25", "--json")
+    said = json.loads(out)
+    assert (said["chips"], said["scenes"], said["whole_scenes"], err) == (12, 4, 1, "")
+    assert said["parts"] == {
+        "train": {"ship": 2, "no-ship": 4},
+        "validation": {"ship": 1, "no-ship": 2},
+        "test": {"ship": 1, "no-ship": 2},
+    }
+    rows = [line.split(",") for line in index.read_text().splitlines()]
+    assert rows[0] == ["file", "label", "scene", "lon", "lat", "split"]
+    assert len({(row[2], row[5]) for row in rows[1:]}) == 4
+    chips = find_chips(ChipFiles(root=raw, labels=index))
+    assert {(chip.path.name, chip.label, chip.scene) for chip in chips} == {
+        (name, label, scene) for name, label, scene, *_ in genuine_chips()
+    }
+    for name, *_, picture in genuine_chips():
+        path = next(chip.path for chip in chips if chip.path.name == name)
+        assert np.array_equal(cv2.imread(str(path))[..., ::-1], picture)
+
+
+def test_chips_that_only_one_side_has_are_told(geoships, tmp_path: Path) -> None:
+    raw = unpacked(tmp_path)
+    next((raw / "shipsnet/shipsnet").iterdir()).unlink()
+    _, _, err = geoships("data", "prepare", raw, "--out", tmp_path / "i.csv")
+    assert "warning: 1 chips are only in shipsnet.json (12)" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "does not begin with an object"),
+        ('{"data": [[1, 2', "cut off"),
+        ('{"data": [[1, 2]], "labels": [1], "locations": [[1, 2]]}', "lacks scene_ids"),
+        ('{"data": [[1, 2]], "labels": [1], "locations": [[1, 2]], "scene_ids": ["a"]}', "has no 19200 numbers"),
+        ('{"data": [], "labels": [1], "locations": [[1, 2]], "scene_ids": ["a"]}', "0 chips and 1 labels"),
+        ('{"data": [], "labels": [1, 0], "locations": [[1, 2]], "scene_ids": ["a"]}', "2 labels, 1 locations"),
+    ],
+)
+def test_a_json_of_another_layout_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "shipsnet.json").write_text(text)
+    with pytest.raises(GeoshipsError, match=said):
+        list(read_json(tmp_path / "shipsnet.json"))
+
+
+def test_parts_get_their_shares_and_none_stays_empty() -> None:
+    groups = {str(number): (1 + number % 3, 2) for number in range(20)}
+    parts = assign(groups, {"train": 0.7, "validation": 0.15, "test": 0.15})
+    counts = {part: sum(found == part for found in parts.values()) for part in ("train", "validation", "test")}
+    assert counts["train"] in (13, 14, 15)
+    assert min(counts.values()) >= 2
+    assert set(
+        assign({"a": (9,), "b": (1,), "c": (1,)}, {"train": 0.9, "validation": 0.05, "test": 0.05}).values()
+    ) == {
+        "train",
+        "validation",
+        "test",
+    }
