@@ -87,13 +87,21 @@ def to_openvino(bundle: Bundle) -> openvino.Model:
     Raises ConversionError where OpenVINO does not take the network.
     """
     import openvino
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     image = example(bundle)
     rows, columns = (-1, -1) if open_size(bundle) else image.shape[2:]
-    shape = openvino.PartialShape([-1, image.shape[1], rows, columns])
     with _conversion(bundle, "OpenVINO"), torch.inference_mode():
         traced = torch.jit.trace(Scoring(bundle), image, check_trace=False)  # type: ignore[no-untyped-call]
-        model = openvino.convert_model(traced, input=[shape])
+        # not openvino.convert_model: that reports its use over the network
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        decoder = TorchScriptPythonDecoder(traced, example_input=image)
+        model = frontend.convert(frontend.load(decoder))
+        entry = model.inputs[0].get_node()
+        entry.set_element_type(openvino.Type.f32)
+        entry.set_partial_shape(openvino.PartialShape([-1, image.shape[1], rows, columns]))
+        model.validate_nodes_and_infer_types()
     model.inputs[0].get_tensor().set_names({"image"})
     model.outputs[0].get_tensor().set_names({"score"})
     return model

@@ -55,7 +55,7 @@ class SessionEngine:
     def _mean(self, image: torch.Tensor) -> Scores:
         total = self._view(image, self._views[0])
         for view in self._views[1:]:
-            total += self._view(image, view)
+            total = total + self._view(image, view)  # a session's output is its own
         return np.asarray(total / len(self._views), np.float32)
 
     def _view(self, image: torch.Tensor, view: View) -> Scores:
