@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from geoships.errors import BundleError, DeviceError
 from geoships.evaluation import evaluate
 from geoships.evaluation.pairing import PathLike
 from geoships.model.bundle import Bundle, save_bundle
-from geoships.model.convert import fingerprint, to_openvino
+from geoships.model.convert import fingerprint, ir_bytes, to_openvino
 from geoships.model.samples import prepared
 from geoships.predict import Progress, Silence, open_task
 from geoships.scene.streaming import stream_tiles
@@ -126,7 +125,6 @@ def _int8(bundle: Bundle, images: Sequence[NDArray[np.float32]]) -> tuple[bytes,
     os.environ.setdefault("NNCF_CI", "1")  # it reports its use over the network otherwise
     try:
         import nncf
-        import openvino
     except ImportError as error:
         raise DeviceError("nncf is not installed: pip install 'geoships[quantize]'") from error
     nncf.set_log_level(40)  # errors
@@ -138,7 +136,4 @@ def _int8(bundle: Bundle, images: Sequence[NDArray[np.float32]]) -> tuple[bytes,
         subset_size=len(images),
     )
     model.set_rt_info(fingerprint(bundle), ["geoships", "fingerprint"])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.xml"
-        openvino.save_model(model, path, compress_to_fp16=False)
-        return path.read_bytes(), path.with_suffix(".bin").read_bytes()
+    return ir_bytes(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,6 +106,16 @@ def to_openvino(bundle: Bundle) -> openvino.Model:
     model.inputs[0].get_tensor().set_names({"image"})
     model.outputs[0].get_tensor().set_names({"score"})
     return model
+
+
+def ir_bytes(model: openvino.Model) -> tuple[bytes, bytes]:
+    """XML and weights of an OpenVINO model, as its two files would hold them."""
+    import openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / IR
+        openvino.save_model(model, path, compress_to_fp16=False)
+        return path.read_bytes(), path.with_suffix(".bin").read_bytes()
 
 
 def cached_openvino(bundle: Bundle, run: Run) -> Path:

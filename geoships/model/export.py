@@ -12,7 +12,8 @@ from torch import nn
 
 from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle
-from geoships.model.convert import ConversionError, Scoring, example, to_onnx, to_openvino
+from geoships.model.convert import ConversionError, Scoring, example, ir_bytes, to_onnx, to_openvino
+from geoships.model.sessions import has_openvino
 
 Format = Literal["onnx", "openvino", "torch-export"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2"}
@@ -115,16 +116,13 @@ def _onnx(network: nn.Module, image: torch.Tensor, facts: dict[str, object]) -> 
 
 
 def _openvino(bundle: Bundle, facts: dict[str, object]) -> dict[str, bytes]:
-    try:
-        import openvino
-    except ImportError as error:
-        raise DeviceError("openvino is not installed: pip install openvino") from error
+    if not has_openvino():
+        raise DeviceError("openvino is not installed: pip install openvino")
     model = to_openvino(bundle)
     for key, value in facts.items():
         model.set_rt_info(json.dumps(value), ["geoships", key])
-    xml, weights = io.BytesIO(), io.BytesIO()
-    openvino.serialize(model, xml, weights)
-    return {".bin": weights.getvalue(), ".xml": xml.getvalue()}
+    xml, weights = ir_bytes(model)
+    return {".bin": weights, ".xml": xml}
 
 
 def _program(network: nn.Module, image: torch.Tensor, facts: dict[str, object]) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from fakes import FakeBundle, fake_card, fake_classifier
+from made_networks import TinyBundle, tiny_bundle
 
 from geoships.errors import BundleError, DeviceError
 from geoships.model import convert, sessions
@@ -19,38 +20,6 @@ from geoships.model.engine import TorchEngine
 from geoships.model.engines import EngineName, Precision, choose_engine
 
 CPU = torch.device("cpu")
-SQRT = {
-    "mlm:input": [
-        {
-            "bands": ["red", "nir"],
-            "input": {"shape": (-1, 2, -1, -1)},
-            "value_scaling": [{"mean": 0.2, "stddev": 0.1}, {"mean": 0.4, "stddev": 0.2}],
-            "pre_processing_function": {"expression": "sqrt"},
-        }
-    ],
-    "geoships:temperature": 1.7,
-    "geoships:step": 4,
-}
-
-
-class Tiny(torch.nn.Module):
-    """Halves its input and doubles it again, as a U-Net does; not the same for a picture that is turned."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(1)
-        self.down = torch.nn.Conv2d(2, 6, 3, stride=2, padding=1)
-        self.head = torch.nn.Conv2d(8, 1, 3, padding=1)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        small = torch.relu(self.down(images))
-        large = torch.nn.functional.interpolate(small, scale_factor=2.0, mode="nearest")
-        return self.head(torch.cat([large, images], 1))
-
-
-class TinyBundle(FakeBundle):
-    def network(self) -> torch.nn.Module:
-        return Tiny().eval()
 
 
 class SizeBound(torch.nn.Module):
@@ -63,10 +32,6 @@ class SizeBound(torch.nn.Module):
 class SizeBoundBundle(FakeBundle):
     def network(self) -> torch.nn.Module:
         return SizeBound()
-
-
-def tiny_bundle(**card: object) -> TinyBundle:
-    return TinyBundle(fake_card(**{**SQRT, **card}), {}, Path("tiny"))
 
 
 def scores(
