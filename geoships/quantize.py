@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -129,11 +130,12 @@ def _int8(bundle: Bundle, images: Sequence[NDArray[np.float32]]) -> tuple[bytes,
         raise DeviceError("nncf is not installed: pip install 'geoships[quantize]'") from error
     nncf.set_log_level(40)  # errors
 
-    model = nncf.quantize(
-        to_openvino(bundle),
-        nncf.Dataset(list(images)),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(images),
-    )
+    with redirect_stdout(sys.stderr):  # it draws a progress bar
+        model = nncf.quantize(
+            to_openvino(bundle),
+            nncf.Dataset(list(images)),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(images),
+        )
     model.set_rt_info(fingerprint(bundle), ["geoships", "fingerprint"])
     return ir_bytes(model)
