@@ -1,6 +1,7 @@
 """Engines side by side: what a tile takes, and how far its scores are from PyTorch's in float32.
 
-Flips are pixels that change between ship and water, of 100,000. Every engine scores the same tile of a scene in turn, so that another program's load slows all of them.
+Every engine scores the same tile of a scene in turn, so that another program's load slows all of them.
+Flips are pixels that change between ship and water, of 100,000.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from geoships.config import PredictConfig
 from geoships.errors import BundleError, DeviceError
 from geoships.evaluation import evaluate
-from geoships.evaluation.pairing import PathLike
+from geoships.evaluation.pairing import PathLike, find_scenes
 from geoships.model.bundle import Bundle, save_bundle
 from geoships.model.convert import fingerprint, ir_bytes, to_openvino
 from geoships.model.samples import prepared
@@ -59,16 +59,17 @@ def quantize(
 ) -> Quantized:
     """Write a bundle that holds an int8 variant of its network, for ``precision="int8"``.
 
-    calibration: scenes that ranges of values are learnt from. tiles: greatest number of tiles of them, spread evenly.
-    scenes, labels, ignore: what the variant is judged on, as for `geoships.evaluation.evaluate`; other scenes than
-    those of `calibration`. config: how scenes are read.
+    calibration: scenes that ranges of values are learnt from: files, folders or patterns. tiles: greatest number of
+    their tiles, spread evenly. scenes, labels, ignore: what the variant is judged on, as for
+    `geoships.evaluation.evaluate`; other scenes than those of `calibration`. config: how scenes are read.
 
     Raises GeoshipsError, also where F1 of ships that touch labelled ones falls by more than MAX_LOSS; nothing is
     written then.
     """
     config, progress = config or PredictConfig(), progress or Silence()
     bundle.require_segmentation()
-    _check_held_out(calibration, scenes)
+    calibration = find_scenes(calibration)
+    _check_held_out(calibration, find_scenes(scenes) if scenes else ())
     images = _tiles(bundle, calibration, tiles, config)
     progress.note(f"calibration: {len(images)} tiles of {len(calibration)} scenes")
     variant = replace(bundle, int8=_int8(bundle, images))

@@ -68,11 +68,12 @@ def test_worse_than_half_a_point_is_not_written(
 
     monkeypatch.setattr(module, "evaluate", Judged)
     monkeypatch.setattr(module, "_int8", lambda *_: variant.int8)
-    ship_scene(tmp_path / "scene.tif")
+    for name in ("scene.tif", "other.tif"):
+        ship_scene(tmp_path / name)
 
     def run() -> None:
         quantize(
-            tiny_bundle(), tmp_path / "out", [tmp_path / "scene.tif"], scenes=["other.tif"], labels=["other.geojson"],
+            tiny_bundle(), tmp_path / "out", [tmp_path / "scene.tif"], scenes=[tmp_path / "other.tif"], labels=["other.geojson"],
             config=PredictConfig(bands=(1, 1), device="cpu"),
         )  # fmt: skip
 
