@@ -26,7 +26,7 @@ from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card
 from geoships.model.choice import choose_model
 from geoships.model.engine import Engine, choose_batch_size, choose_device, run
-from geoships.model.engines import choose_engine
+from geoships.model.engines import Precision, choose_engine
 from geoships.model.samples import prepared
 from geoships.output.attributes import Margin
 from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
@@ -273,7 +273,7 @@ class Task:
         config, chosen = self.config, choose_verifier(self.bundle, self.config.verify)
         if chosen is None:
             return None
-        precision = "bf16" if config.precision == "bf16" else "fp32"
+        precision: Precision = "bf16" if config.precision == "bf16" else "fp32"
         engine = choose_engine(config.engine, precision, self.device)
         return Verifier(chosen, self.scene, self.pixel_size, engine=engine, batch_size=config.batch_size)
 

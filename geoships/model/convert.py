@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,7 @@ def fingerprint(bundle: Bundle) -> str:
     for name in sorted(bundle.weights):
         value = bundle.weights[name].contiguous()
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -139,19 +138,19 @@ def to_onnx(network: nn.Module, image: torch.Tensor, *, any_size: bool) -> bytes
     image: (n, bands, rows, columns), an example of the input. Raises ConversionError where ONNX cannot say it.
     """
     axes = {0: "batch", **({2: "rows", 3: "columns"} if any_size else {})}
-    buffer = BytesIO()
-    with _conversion(network, "ONNX"), torch.inference_mode():
+    with tempfile.TemporaryDirectory() as folder, _conversion(network, "ONNX"), torch.inference_mode():
+        path = Path(folder) / ONNX
         torch.onnx.export(
             network,
             (image,),
-            buffer,
+            path,
             dynamo=False,  # the other exporter needs 20 times as long
             input_names=["image"],
             output_names=["score"],
             opset_version=17,
             dynamic_axes={"image": axes, "score": {0: "batch"}},
         )
-    return buffer.getvalue()
+        return path.read_bytes()
 
 
 def cached_onnx(bundle: Bundle, run: Run) -> Path:
