@@ -73,7 +73,8 @@ def test_worse_than_half_a_point_is_not_written(
 
     def run() -> None:
         quantize(
-            tiny_bundle(), tmp_path / "out", [tmp_path / "scene.tif"], scenes=[tmp_path / "other.tif"], labels=["other.geojson"],
+            tiny_bundle(), tmp_path / "out", [tmp_path / "scene.tif"], scenes=[tmp_path / "other.tif"],
+            labels=["other.geojson"],
             config=PredictConfig(bands=(1, 1), device="cpu"),
         )  # fmt: skip
 
