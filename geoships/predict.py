@@ -25,7 +25,8 @@ from geoships.memory import release_memory, share_memory
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card
 from geoships.model.choice import choose_model
-from geoships.model.engine import Engine, TorchEngine, choose_batch_size, choose_device, has_fast_bf16, run
+from geoships.model.engine import Engine, choose_batch_size, choose_device, run
+from geoships.model.engines import Precision, choose_engine
 from geoships.model.samples import prepared
 from geoships.output.attributes import Margin
 from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
@@ -262,6 +263,7 @@ class Task:
         self.pixel_size, assumed = _pixel_size(scene.georeference, config.gsd, bundle.card)
         self.warnings = (*scene.warnings, *([assumed] if assumed else []))
         self.device = choose_device(config.device)
+        self.engine = choose_engine(config.engine, config.precision, self.device)
         self.plan, self.ratios = plan_tiles(
             scene.window, self.pixel_size, bundle.card, config.tile_size or TILE_SIZES[self.device.type]
         )
@@ -271,14 +273,9 @@ class Task:
         config, chosen = self.config, choose_verifier(self.bundle, self.config.verify)
         if chosen is None:
             return None
-        return Verifier(
-            chosen,
-            self.scene,
-            self.pixel_size,
-            device=self.device,
-            bf16=config.precision == "bf16",
-            batch_size=config.batch_size,
-        )
+        precision: Precision = "bf16" if config.precision == "bf16" else "fp32"
+        engine = choose_engine(config.engine, precision, self.device)
+        return Verifier(chosen, self.scene, self.pixel_size, engine=engine, batch_size=config.batch_size)
 
     @property
     def margin(self) -> Margin:
@@ -336,6 +333,7 @@ class Task:
         progress.note(f"model: {self.bundle.card.name} ({self.why})")
         progress.note(f"bands: {scene.bands.how}")
         progress.note(f"reflectance: {scene.radiometry.origin}")
+        progress.note(f"engine: {self.engine}")
         if any(ratio.model != ratio.scene for ratio in self.ratios):
             across, down = self.pixel_size
             gsd = self.bundle.card.gsd
@@ -365,14 +363,7 @@ class Task:
         height, width = self.plan.tile_shape
         pixels = self.ratios[0].to_model(height) * self.ratios[1].to_model(width)
         batch_size = config.batch_size or min(len(self.plan), choose_batch_size(self.device, pixels))
-        bf16 = config.precision == "bf16" or (config.precision == "auto" and has_fast_bf16(self.device))
-        return TorchEngine(
-            self.bundle,
-            device=self.device,
-            bf16=bf16,
-            batch_size=batch_size,
-            views=config.views or self.bundle.card.views,
-        )
+        return self.engine.open(self.bundle, batch_size=batch_size, views=config.views or self.bundle.card.views)
 
     def _sinks(self, paths: dict[str, Path]) -> Iterator[RasterSink]:
         tags = {"software": "geoships", "model": self.bundle.card.name, "threshold": str(self.threshold)}

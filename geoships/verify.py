@@ -7,11 +7,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
-import torch
-
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
-from geoships.model.engine import TorchEngine, choose_batch_size, run
+from geoships.model.engine import Engine, choose_batch_size, run
+from geoships.model.engines import EngineChoice
 from geoships.model.samples import prepared
 from geoships.output.kept import KeptShip
 from geoships.scene.reader import Scene
@@ -52,7 +51,7 @@ class Verifier:
     """Scores the found ships of one scene, each once, and drops those below its threshold.
 
     bundle: the classifier. scene: opened with all of the classifier's bands that it has. pixel_size: metres (across
-    columns, down rows). device, bf16: as for TorchEngine. batch_size: chips in a batch; None: chosen for the device.
+    columns, down rows). engine: what computes. batch_size: chips in a batch; None: chosen for the device.
     """
 
     def __init__(
@@ -61,13 +60,12 @@ class Verifier:
         scene: Scene,
         pixel_size: tuple[float, float],
         *,
-        device: torch.device,
-        bf16: bool = False,
+        engine: EngineChoice,
         batch_size: int | None = None,
     ) -> None:
         card = bundle.card
         self.bundle, self._scene = bundle, scene
-        self._device, self._bf16, self._batch_size = device, bf16, batch_size
+        self._choice, self._batch_size = engine, batch_size
         _, _, rows, columns = card.input.input.shape
         across, down = (scale_of(size, card.gsd, card.gsd_range) for size in pixel_size)
         self._shape = max(1, round(rows / down)), max(1, round(columns / across))  # of a chip in scene pixels
@@ -112,7 +110,7 @@ class Verifier:
                 cache.release(source)
 
     @cached_property
-    def _engine(self) -> TorchEngine:
+    def _engine(self) -> Engine:
         _, _, rows, columns = self.bundle.card.input.input.shape
-        batch_size = self._batch_size or choose_batch_size(self._device, rows * columns)
-        return TorchEngine(self.bundle, device=self._device, bf16=self._bf16, batch_size=batch_size, views=VIEWS)
+        batch_size = self._batch_size or choose_batch_size(self._choice.device, rows * columns)
+        return self._choice.open(self.bundle, batch_size=batch_size, views=VIEWS)

@@ -24,7 +24,7 @@ def test_overrides_go_before_the_file_and_the_file_before_defaults(tmp_path: Pat
     ("text", "message"),
     [
         ("min_area: -3", "min_area: .*greater than or equal to 0"),
-        ("precision: int3", "precision: .*'auto', 'fp32' or 'bf16'"),
+        ("precision: int3", "precision: .*'auto', 'fp32', 'bf16' or 'int8'"),
         ("min_aera: 3", "min_aera: Extra inputs"),
         ("- 1", "no list of names"),
         ("a: [", "cannot read"),

@@ -1,4 +1,3 @@
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from geoships.scene.blocks import Pixels
 from geoships.scene.reader import Scene
 from geoships.scene.windows import Window
 
-SMALL_TILES = PredictConfig(tile_size=96, min_area=0, device="cpu", precision="fp32")
+SMALL_TILES = PredictConfig(tile_size=96, min_area=0, device="cpu", engine="torch", precision="fp32")
 
 
 def centres(transform: Affine, crs: str) -> np.ndarray:
@@ -197,10 +196,10 @@ def test_views_come_from_the_settings_or_the_model(tmp_path: Path, monkeypatch: 
             used.append(views)
             super().__init__(*args, views=views, **options)
 
-    pipeline = importlib.import_module("geoships.predict")  # the attribute of that name is the function
-    monkeypatch.setattr(pipeline, "TorchEngine", Noted)
+    monkeypatch.setattr("geoships.model.engines.TorchEngine", Noted)
     for views, card in ((None, {}), (None, {"geoships:views": 4}), (8, {"geoships:views": 4})):
-        result = predict(tmp_path / "scene.tif", model=fake_bundle(**card), config=PredictConfig(views=views))
+        config = PredictConfig(views=views, engine="torch")
+        result = predict(tmp_path / "scene.tif", model=fake_bundle(**card), config=config)
         assert len(result.ships) == 4
     assert used == [1, 4, 8]
 

@@ -27,7 +27,7 @@ from geoships import OutputError, PredictConfig, predict
 from geoships.model import bundle as bundles
 from geoships.model.choice import ModelChoice
 
-SMALL_TILES = PredictConfig(tile_size=96, min_area=0, device="cpu", precision="fp32")
+SMALL_TILES = PredictConfig(tile_size=96, min_area=0, device="cpu", engine="torch", precision="fp32")
 TIMED = "S2A_MSIL2A_20230101T105421_N0509_R051_T31TCJ_20230101T140000"
 
 

@@ -19,7 +19,7 @@ from geoships.evaluation import evaluate, write_report
 from geoships.model import bundle as bundles
 from geoships.model.networks import Architecture, build_classifier, build_network
 
-CONFIG = PredictConfig(tile_size=96, min_area=0, device="cpu", precision="fp32", verify=True)
+CONFIG = PredictConfig(tile_size=96, min_area=0, device="cpu", engine="torch", precision="fp32", verify=True)
 
 
 def verified(size: int = 32, **card: object) -> FakeBundle:

@@ -14,6 +14,7 @@ from geoships_cli.crossval import crossval
 from geoships_cli.data import data
 from geoships_cli.demo import demo
 from geoships_cli.evaluate import evaluate
+from geoships_cli.export import export, quantize
 from geoships_cli.info import info, models
 from geoships_cli.predict import predict
 from geoships_cli.train import train
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, view, evaluate, demo, train, crossval, verifier, models, info):
+for command in (predict, view, evaluate, demo, train, crossval, verifier, export, quantize, models, info):
     app.command()(command)
 app.add_typer(data)
 

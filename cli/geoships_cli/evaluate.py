@@ -55,6 +55,8 @@ def evaluate(
     sensor: options.Sensor = None,
     trust_vrt: options.TrustVrt = False,
     device: options.Device = None,
+    engine: options.Engine = None,
+    precision: options.Precision = None,
     views: options.Views = None,
     verify: options.Verify = None,
     split: options.Split = None,
@@ -75,7 +77,7 @@ def evaluate(
     config = predict_config(
         settings, model=bundle, threshold=threshold, min_peak=min_peak, gsd=gsd, bands=options.split_bands(bands),
         scale=scale, offset=offset, sensor=sensor, trust_vrt=trust_vrt or None, device=device, views=views,
-        verify=verify, split=split,
+        verify=verify, split=split, engine=engine, precision=precision,
     )  # fmt: skip
     with closing(progress_display(quiet=quiet)) as progress:
         result = evaluate(

@@ -16,6 +16,10 @@ Model = Annotated[
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
+Engine = Annotated[
+    str | None, typer.Option(help="auto, torch, openvino or onnx; see docs/engines.md.", show_default="auto")
+]
+Precision = Annotated[str | None, typer.Option(help="auto, fp32, bf16 or int8.", show_default="auto")]
 Views = Annotated[
     int | None,
     typer.Option(

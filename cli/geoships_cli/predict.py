@@ -90,7 +90,8 @@ def predict(
     sensor: options.Sensor = None,
     trust_vrt: options.TrustVrt = False,
     device: options.Device = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.", show_default="auto")] = None,
+    engine: options.Engine = None,
+    precision: options.Precision = None,
     views: options.Views = None,
     verify: options.Verify = None,
     split: options.Split = None,
@@ -115,7 +116,7 @@ def predict(
     config = predict_config(
         settings, model=model, threshold=threshold, min_peak=min_peak, min_area=min_area, max_hole=max_hole,
         simplify=simplify, area=area, gsd=gsd, bands=options.split_bands(bands), scale=scale, offset=offset,
-        sensor=sensor, trust_vrt=trust_vrt or None, device=device, precision=precision, views=views,
+        sensor=sensor, trust_vrt=trust_vrt or None, device=device, engine=engine, precision=precision, views=views,
         tile_size=tile_size, batch_size=batch_size, verify=verify, split=split, style=style,
     )  # fmt: skip
     if folder:

@@ -28,7 +28,8 @@ class PredictConfig(BaseModel):
     sensor: preset of scale and offset, e.g. ``sentinel-2-l2a``.
     trust_vrt: open a VRT whatever files it refers to.
     device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    precision: ``auto`` takes bfloat16 where the processor has it.
+    engine: ``auto`` is OpenVINO on a processor where that is installed, else PyTorch.
+    precision: ``auto`` takes bfloat16 where the processor has it; ``int8`` the model's int8 variant.
     views: the score is the mean over so many ways to turn and mirror a tile, each of which costs one run of
         the model; None: the model's own.
     style: write a style for QGIS with every output.
@@ -54,7 +55,8 @@ class PredictConfig(BaseModel):
     sensor: str | None = None
     trust_vrt: bool = False
     device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    engine: Literal["auto", "torch", "openvino", "onnx"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     views: Literal[1, 2, 4, 8] | None = None
     style: bool = True
     tile_size: Annotated[int, Field(ge=64, le=8192)] | None = None

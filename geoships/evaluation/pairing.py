@@ -50,7 +50,7 @@ def pair_files(
 
     Raises GeoshipsError that names the scenes without labels, and for paths that lead to nothing.
     """
-    found = _scenes(scenes)
+    found = find_scenes(scenes)
     stems = [_stem(scene) for scene in found]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
@@ -111,7 +111,7 @@ def _sources(arguments: Sequence[PathLike], kind: str, stems: Sequence[str] | No
     return found
 
 
-def _scenes(arguments: Sequence[PathLike]) -> list[str]:
+def find_scenes(arguments: Sequence[PathLike]) -> list[str]:
     """Scenes that the arguments lead to; what looks like no file here may still be an address."""
     found: list[str] = []
     for argument in map(str, arguments):

@@ -1,8 +1,8 @@
 """Model bundles: weights and their card, in one folder or one zip file.
 
 A bundle holds `model.json` (the card) and `model.safetensors` (the weights), and where a classifier looks again at
-the ships that the model finds, the same two files of that one in `verifier/`. Nothing in it is code, and nothing is
-unpickled.
+the ships that the model finds, the same two files of that one in `verifier/`. An int8 variant of the network is in
+`int8/`, as OpenVINO IR. Nothing in a bundle is code, and nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from geoships.model.networks import Architecture, build_classifier, build_networ
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
 VERIFIER = "verifier"  # folder of a bundle's verifying classifier
+INT8_FILES = ("int8/model.xml", "int8/model.bin")
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_BUNDLE = "sentinel2-ships"
 LARGEST_CARD = 1 << 20  # bytes; more is no card
@@ -37,6 +38,7 @@ class Bundle:
 
     path: where it came from. weights: state dict, in the precision that it is stored in.
     verifier: a classifier that looks again at every ship that this model finds.
+    int8: XML and weights of the network's int8 variant, as OpenVINO IR.
     Raises BundleError where the verifier does not fit the model.
     """
 
@@ -44,6 +46,7 @@ class Bundle:
     weights: Mapping[str, torch.Tensor]
     path: Path
     verifier: Bundle | None = None
+    int8: tuple[bytes, bytes] | None = None
 
     def __post_init__(self) -> None:
         check_verifier(self.card, self.verifier)
@@ -90,7 +93,7 @@ def load_bundle(where: str | Path | None = None) -> Bundle:
     path = find_bundle(where)
     card, weights = _load(path)
     verifier = Bundle(*_load(path, VERIFIER), path / VERIFIER) if _has_verifier(path) else None
-    return Bundle(card, weights, path, verifier)
+    return Bundle(card, weights, path, verifier, _int8(path))
 
 
 def _load(path: Path, folder: str = "") -> tuple[Card, dict[str, torch.Tensor]]:
@@ -137,18 +140,22 @@ def save_bundle(
     *,
     half: bool = True,
     verifier: Bundle | None = None,
+    int8: tuple[bytes, bytes] | None = None,
 ) -> None:
     """Write a bundle, as a zip file when `path` ends in ``.zip`` and as a folder otherwise.
 
-    half: store floating-point weights in half precision. verifier: goes in with it. The bundle is complete before it
-    takes its name; an existing folder's files are replaced one by one, and those of a verifier that it is to hold no
-    longer are removed. Raises BundleError where it cannot be written, or the verifier does not fit the model.
+    half: store floating-point weights in half precision. verifier, int8: go in with it. The bundle is complete before
+    it takes its name; an existing folder's files are replaced one by one, and those of a verifier or an int8 variant
+    that it is to hold no longer are removed. Raises BundleError where it cannot be written, or the verifier does not
+    fit the model.
     """
     check_verifier(card, verifier)
     files = _files(card, weights, half)
     if verifier is not None:
         inner = _files(verifier.card, verifier.weights, half)
         files = {**{f"{VERIFIER}/{name}": content for name, content in inner.items()}, **files}
+    if int8 is not None:
+        files = {**dict(zip(INT8_FILES, int8, strict=True)), **files}
     try:
         if path.suffix == ".zip":
             partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -163,9 +170,9 @@ def save_bundle(
             partial = target.with_name(f".{target.name}.{os.getpid()}")
             partial.write_bytes(content)
             partial.replace(target)
-        if verifier is None and (path / VERIFIER).is_dir():
-            for name in (CARD_FILE, WEIGHTS_FILE):
-                (path / VERIFIER / name).unlink(missing_ok=True)
+        for name in (*(f"{VERIFIER}/{name}" for name in (CARD_FILE, WEIGHTS_FILE)), *INT8_FILES):
+            if name not in files:
+                (path / name).unlink(missing_ok=True)
     except OSError as error:
         raise BundleError(f"cannot write the bundle {path}: {error.strerror or error}") from error
 
@@ -202,12 +209,20 @@ def find_bundle(where: str | Path | None) -> Path:
 
 
 def _has_verifier(path: Path) -> bool:
-    """Whether a bundle that can be read holds a verifier."""
+    return any(_holds(path, name, VERIFIER) for name in (CARD_FILE, WEIGHTS_FILE))
+
+
+def _int8(path: Path) -> tuple[bytes, bytes] | None:
+    xml, weights = INT8_FILES
+    return (_read(path, xml), _read(path, weights)) if any(_holds(path, name) for name in INT8_FILES) else None
+
+
+def _holds(path: Path, name: str, folder: str = "") -> bool:
+    """Whether a bundle that can be read holds a file."""
     if path.is_dir():
-        return any((path / VERIFIER / name).exists() for name in (CARD_FILE, WEIGHTS_FILE))
+        return (path / folder / name).exists()
     with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-    return any(_entries(names, name, VERIFIER) for name in (CARD_FILE, WEIGHTS_FILE))
+        return bool(_entries(archive.namelist(), name, folder))
 
 
 def _read(path: Path, name: str, folder: str = "") -> bytes:

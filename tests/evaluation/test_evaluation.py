@@ -25,7 +25,7 @@ from geoships.evaluation.tables import by_scene
 from geoships.model.bundle import load_card, save_bundle
 from geoships.predict import score_rows
 
-CONFIG = PredictConfig(tile_size=128, device="cpu", precision="fp32")
+CONFIG = PredictConfig(tile_size=128, device="cpu", engine="torch", precision="fp32")
 SHAPE = (180, 200)
 
 # (row, column, height, width): the first exact, the second beside what is found (IoU 3 / 7), the third exact,
