@@ -13,6 +13,7 @@ from geoships import GeoshipsError, PredictConfig
 from geoships.config import VerifierConfig, task_config, verifier_config
 from geoships.evaluation import evaluate
 from geoships.model.bundle import Bundle
+from geoships.model.engines import choose_engine
 from geoships.training.scenes import open_scenes
 from geoships.training.verification.data import VerifierData
 from geoships.training.verification.fit import fit_verifier, make_card
@@ -124,7 +125,8 @@ def test_a_training_shows_what_a_verifier_will_see(settings: Path) -> None:
     data = VerifierData(config)
     scene, place, _ = data._plain._places[0]
     card = make_card(config, data, torch.nn.Linear(1, 1))
-    verifier = Verifier(Bundle(card, {}, Path("here")), scene.scene, (10.0, 10.0), device=torch.device("cpu"))
+    engine = choose_engine("torch", "fp32", torch.device("cpu"))
+    verifier = Verifier(Bundle(card, {}, Path("here")), scene.scene, (10.0, 10.0), engine=engine)
     (seen,) = verifier._chips([chip_window(scene, place, 32)])
     torch.testing.assert_close(data._plain[0]["image"], seen["image"])
 
