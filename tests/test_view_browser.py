@@ -11,7 +11,7 @@ from pages import ships_and_scene
 
 from geoships.view import write_view
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (uv sync --group browser)")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (uv sync)")
 
 NAMES = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
@@ -85,12 +85,12 @@ def test_a_click_on_a_ship_shows_it_and_the_slider_filters(show, tmp_path: Path,
 
     before = drawn(page)
     page.locator("#score").fill("0.75")
-    page.wait_for_function("document.querySelector('#count').textContent.startsWith('2 of 4')")
+    playwright.expect(page.locator("#count")).to_contain_text("2 of 4")
     assert numbers(page) == ["1", "3"]
     page.wait_for_timeout(200)
     assert drawn(page) < 0.75 * before
     page.locator("#score").fill("0.9")
-    page.wait_for_function("document.querySelector('#count').textContent.startsWith('1 of 4')")
+    playwright.expect(page.locator("#count")).to_contain_text("1 of 4")
     page.wait_for_selector(".ship h2", state="detached")  # the chosen ship is filtered away
 
 
