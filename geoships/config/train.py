@@ -93,7 +93,8 @@ class NetworkSettings(Part):
     """The network, by names of segmentation-models-pytorch and timm.
 
     encoder_weights: a file (.safetensors, or a state dict of torch), or ``package:NAME`` of an installed
-    package that holds one. start: a bundle whose weights training goes on from.
+    package that holds one. start: a bundle whose weights training goes on from, for all
+    of its bands or some.
     """
 
     decoder: str = "unet"

@@ -43,6 +43,20 @@ def rgb_channels(bands: Sequence[str]) -> list[int | None]:
     return [bands.index(name) if name in bands else None for name in ("red", "green", "blue")]
 
 
+def choose_bands(
+    weights: Mapping[str, torch.Tensor], stem: str, held: Sequence[str], wanted: Sequence[str]
+) -> dict[str, torch.Tensor]:
+    """A network's weights with a stem for some of its bands, in another order.
+
+    weights: state dict, of which `stem` names the first layer's, (out, len(held), rows, columns). What is left
+    computes what the whole network does without the other bands, which are 0 (their mean) there.
+    Raises BundleError where the network has no such band.
+    """
+    if missing := set(wanted) - set(held):
+        raise BundleError(f"network.start: no band {', '.join(sorted(missing))} among {', '.join(held)}")
+    return {**weights, stem: weights[stem][:, [held.index(band) for band in wanted]]}
+
+
 def _in_package(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:

@@ -20,7 +20,7 @@ from geoships.scene.windows import Window
 from geoships.training.augment import Recipe
 from geoships.training.crops import at_size
 from geoships.training.data import ShipData
-from geoships.training.encoder import read_weights, rgb_channels
+from geoships.training.encoder import choose_bands, read_weights, rgb_channels
 from geoships.training.halo import measure_halo
 from geoships.training.losses import WeightedLoss
 from geoships.training.pictures import ValidationPictures
@@ -87,10 +87,10 @@ def _starting_network(architecture: Architecture, config: TrainConfig) -> nn.Mod
     if settings.encoder_weights:
         load_encoder(network, read_weights(settings.encoder_weights), rgb_channels(config.data.bands))
     if settings.start:
-        start = load_bundle(settings.start)
+        start, stem = load_bundle(settings.start), next(iter(network.state_dict()))
         try:
-            network.load_state_dict(start.float_weights())
-        except RuntimeError as error:
+            network.load_state_dict(choose_bands(start.float_weights(), stem, start.card.bands, config.data.bands))
+        except (RuntimeError, KeyError) as error:
             raise GeoshipsError(f"network.start: the weights of {settings.start} are of another network") from error
     return network.to(memory_format=torch.channels_last)
 

@@ -43,6 +43,22 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     torch.testing.assert_close(weights(tmp_path / "parts"), weights(tmp_path / "whole"), rtol=0, atol=0)
 
 
+def test_training_goes_on_from_a_bundle_for_some_of_its_bands(settings: Path, tmp_path: Path) -> None:
+    first = fit(train_config(settings, ("run.epochs=1",)), tmp_path / "both", quiet=True).bundle
+    still = (
+        "run.epochs=1",
+        "optimiser.rate=1e-30",
+        "optimiser.weight_decay=0",
+        f"network.start={tmp_path / 'both/bundle'}",
+    )
+    second = fit(train_config(settings, (*still, "data.bands=[nir]")), tmp_path / "one", quiet=True).bundle
+    stem = next(iter(first.network().state_dict()))
+    torch.testing.assert_close(second.weights[stem], first.weights[stem][:, 1:])
+    start = f"network.start={second.path}"
+    with pytest.raises(GeoshipsError, match="no band green among nir"):
+        fit(train_config(settings, (*still, start, "data.bands=[green]")), tmp_path / "green", quiet=True)
+
+
 def test_a_trained_bundle_finds_ships_that_it_never_saw(settings: Path, labelled: Path, tmp_path: Path) -> None:
     config = train_config(settings, ("run.epochs=10", "crops.count=48", "run.ema=0.9", "run.keep=best"))
     trained = fit(config, tmp_path / "run", quiet=True)
