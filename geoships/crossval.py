@@ -18,7 +18,7 @@ from geoships.evaluation.evaluation import THRESHOLDS, Evaluation, evaluate
 from geoships.evaluation.figures import totals_by_scene
 from geoships.evaluation.outcomes import write_outcomes
 from geoships.evaluation.report import write_report
-from geoships.evaluation.tables import by_scene
+from geoships.evaluation.tables import by_scene, measures
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.output.atomic import appearing
 from geoships.training.fit import fit
@@ -29,8 +29,8 @@ from geoships.training.scenes import below, group_of, scene_files
 class CrossValidation:
     """What the folds gave, each scene judged by a model that never saw its group.
 
-    folds: the groups that each fold was judged on. figures: `all`, over the scenes of all folds together, and
-    `scenes`, for each. table: the same, to read.
+    folds: the groups that each fold was judged on. figures: `all`, over the scenes of all folds together,
+    `scenes`, for each, and `matched_ships`, errors of length and heading. table: the same, to read.
     """
 
     folds: tuple[tuple[str, ...], ...]
@@ -149,13 +149,13 @@ def judge(
 
 
 def summary(evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], str]:
-    """Figures over the scenes of all evaluations together, `all` and `scenes`, and their table to read."""
+    """Figures over the scenes of all evaluations together, as of `totals_by_scene`, and their tables to read."""
     figures = totals_by_scene([(scene, result.threshold) for result in evaluations for scene in result.scenes])
-    return figures, by_scene(figures).plain()
+    return figures, f"{by_scene(figures).plain()}\n\n{measures(figures).plain()}"
 
 
 def _write(result: CrossValidation, out: Path) -> CrossValidation:
-    table = by_scene(result.figures).markdown()
+    table = "\n\n".join(part(result.figures).markdown() for part in (by_scene, measures))
     folds = "\n".join(f"- fold {number}: {', '.join(held)}" for number, held in enumerate(result.folds, 1))
     texts = {
         "crossval.json": json.dumps({"folds": result.folds, **result.figures}, indent=2) + "\n",

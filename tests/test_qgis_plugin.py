@@ -23,7 +23,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="uses a shell script or proce
 def test_the_command_line_says_what_was_asked_for() -> None:
     request = Request(
         "-odd name.tif",
-        model="sentinel2-ships",
+        model="sentinel2-5band",
         threshold=0.4,
         min_area=0.0,
         area=Path("a b.gpkg"),
@@ -33,7 +33,7 @@ def test_the_command_line_says_what_was_asked_for() -> None:
     )
     arguments = request.arguments({VECTOR: Path("s.gpkg"), MASK: Path("m.tif")})
     assert arguments == [
-        "predict", "--out=s.gpkg", "--mask=m.tif", "--model=sentinel2-ships", "--threshold=0.4", "--min-area=0.0",
+        "predict", "--out=s.gpkg", "--mask=m.tif", "--model=sentinel2-5band", "--threshold=0.4", "--min-area=0.0",
         "--area=a b.gpkg", "--bands=1,2", "--trust-vrt", "--views", "4", "--json", "--progress=json",
         "--", "-odd name.tif",
     ]  # fmt: skip

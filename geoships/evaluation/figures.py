@@ -72,13 +72,15 @@ def figures(scenes: Sequence[JudgedScene], model: Bundle, config: PredictConfig,
 
 
 def totals_by_scene(judged: Sequence[tuple[JudgedScene, float]]) -> Figures:
-    """Figures of pixels and ships: `all`, over the scenes together, and `scenes`, for each.
+    """Figures of pixels and ships: `all`, over the scenes together, `scenes`, for each, and `matched_ships`, errors.
 
     judged: at least one scene, each with the threshold that its ships were found at; the scenes may come from
     several evaluations.
     """
     names = {scene.files.name: _totals([(scene, threshold)]) for scene, threshold in judged}
-    totals: Figures = _rounded({"all": _totals(judged), "scenes": names})
+    totals: Figures = _rounded(
+        {"all": _totals(judged), "scenes": names, "matched_ships": _errors([scene for scene, _ in judged])}
+    )
     return totals
 
 

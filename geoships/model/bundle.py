@@ -28,7 +28,7 @@ WEIGHTS_FILE = "model.safetensors"
 VERIFIER = "verifier"  # folder of a bundle's verifying classifier
 INT8_FILES = ("int8/model.xml", "int8/model.bin")
 BUNDLED = Path(__file__).parent / "bundled"
-DEFAULT_BUNDLE = "sentinel2-ships"
+DEFAULT_BUNDLE = "sentinel2-5band"
 LARGEST_CARD = 1 << 20  # bytes; more is no card
 
 

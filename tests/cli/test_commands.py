@@ -123,7 +123,7 @@ def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> Non
         (["evaluate", "b", "--scenes", "a.tif", "--labels", "."], 2, "--out"),
         (["evaluate", "b", "--labels", ".", "--out", "o"], 2, "--scenes"),
         (
-            ["evaluate", "sentinel2-ships", "--scenes", "a", "--labels", ".", "--out", "o", "--store-temperature"],
+            ["evaluate", "sentinel2-5band", "--scenes", "a", "--labels", ".", "--out", "o", "--store-temperature"],
             1,
             "copy its folder",
         ),
@@ -154,8 +154,8 @@ def test_info_describes_a_scene(geoships, tmp_path: Path) -> None:
 def test_models_lists_what_is_installed(geoships) -> None:
     code, out, _ = geoships("models")
     assert code == 0
-    assert "sentinel2-ships (default)" in out
-    assert json.loads(geoships("models", "--json")[1])["sentinel2-ships"]["mlm:framework"] == "pytorch"
+    assert "sentinel2-5band (default)" in out
+    assert json.loads(geoships("models", "--json")[1])["sentinel2-5band"]["mlm:framework"] == "pytorch"
 
 
 def test_bands_are_taken_as_the_user_says(geoships, tmp_path: Path) -> None:

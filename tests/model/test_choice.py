@@ -10,7 +10,7 @@ from geoships.model.choice import choose_model
 from geoships.scene.bands import BandDescription
 
 MODELS = {
-    "sentinel2-ships": {
+    "sentinel2-5band": {
         "bands": ("blue", "green", "red", "nir"),
         "geoships:optional_bands": ("blue", "green", "red", "nir"),
         "geoships:gsd_range": (6, 15),
@@ -34,19 +34,19 @@ def bands(*names: str) -> list[BandDescription]:
 @pytest.mark.parametrize(
     ("names", "pixel_size", "model"),
     [
-        (["B02", "B03", "B04", "B08", "B11"], 10, "sentinel2-ships"),
-        (["B02", "B03", "B04", "B08"], 3, "sentinel2-ships"),
+        (["B02", "B03", "B04", "B08", "B11"], 10, "sentinel2-5band"),
+        (["B02", "B03", "B04", "B08"], 3, "sentinel2-5band"),
         (["red", "green", "blue"], 10, "optical"),
         (["red", "green", "blue"], None, "optical"),
-        (["nir"], 3, "sentinel2-ships"),
-        (["green", "red"], 3, "sentinel2-ships"),
+        (["nir"], 3, "sentinel2-5band"),
+        (["green", "red"], 3, "sentinel2-5band"),
     ],
 )
 def test_most_bands_win(names: list[str], pixel_size: float | None, model: str) -> None:
     assert choose_model(bands(*names), pixel_size).path.name == model
 
 
-@pytest.mark.parametrize(("pixel_size", "model"), [(10, "sentinel2-ships"), (3, "optical"), (None, "sentinel2-ships")])
+@pytest.mark.parametrize(("pixel_size", "model"), [(10, "sentinel2-5band"), (3, "optical"), (None, "sentinel2-5band")])
 def test_pixel_size_decides_between_equals(pixel_size: float | None, model: str, tmp_path: Path) -> None:
     card = fake_card(**{"mlm:name": "optical", **MODELS["optical"], "bands": ("blue", "green", "red", "nir")})
     save_bundle(tmp_path / "optical", card, {})
@@ -56,7 +56,7 @@ def test_pixel_size_decides_between_equals(pixel_size: float | None, model: str,
 def test_bands_named_by_the_user_choose_too() -> None:
     nameless = [BandDescription(number) for number in (1, 2, 3)]
     assert choose_model(nameless, 10, (1, 2, 3)).path.name == "optical"
-    assert choose_model(nameless, 10, (3, 2, 1, "-")).path.name == "sentinel2-ships"
+    assert choose_model(nameless, 10, (3, 2, 1, "-")).path.name == "sentinel2-5band"
 
 
 def test_a_scene_without_any_of_the_bands_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

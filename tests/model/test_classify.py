@@ -15,7 +15,7 @@ def test_the_installed_classifier_is_whole_and_not_the_default() -> None:
     assert (card.is_classifier, card.gsd, card.bands) == (True, 3.0, ("red", "green", "blue"))
     assert card.licence == "CC-BY-SA-4.0"
     assert card.metrics[0]["figures"]["accuracy"] > 0.99
-    assert DEFAULT_BUNDLE == "sentinel2-ships" == load_bundle().card.name
+    assert DEFAULT_BUNDLE == "sentinel2-5band" == load_bundle().card.name
     assert not load_bundle().card.is_classifier
 
 
