@@ -28,6 +28,7 @@ Bytes = NDArray[np.uint8]
 INDEX = "chips.csv"
 COLUMNS = ("file", "label", "part", "source", "ship_pixels", "mask")
 DRAWN, EMPTY = "drawn", "empty"  # beside the kinds of outlines: a mask that nobody looked at; a chip without a ship
+LEFT_OUT = (DOUBTFUL, VESSEL)
 UNKNOWN = 255
 MARGIN = 16  # mirrored pixels around each chip: no crop sees a frame that tells where the middle is
 GRID = "EPSG:32631"  # a metric grid; the chips' places on it mean nothing
@@ -58,8 +59,7 @@ def write_chip_scenes(files: ChipFiles, out: Path, *, parts: int = 5, correction
     """Outline the ship of every chip, and lay the chips of each part out as one scene.
 
     A ship is outlined by hand where `corrections` know the chip, else by `draw_mask`. Chips of class no-ship have
-    empty masks. Doubtful chips, and those that show a vessel and are no ship chips, are UNKNOWN: neither trained on
-    nor judged.
+    empty masks. Doubtful chips, and those that show a vessel and are no ship chips, are UNKNOWN, and in no scene.
 
     out: gets `part-1.tif` and so on (red, green, blue, pixels of `files.gsd` metres) with `part-1_mask.tif`, a mask
     of each chip as `masks/NAME.png`, and `chips.csv`, with `file` as it lies below `files.root`.
@@ -81,7 +81,10 @@ def write_chip_scenes(files: ChipFiles, out: Path, *, parts: int = 5, correction
         _write_mask(out / _mask_name(chip), chip.mask)
     scenes = [out / f"part-{place}.tif" for place in range(1, parts + 1)]
     for scene, fold in zip(scenes, folds, strict=True):
-        _write_scene(scene, [masked[int(number)] for number in fold], files.gsd)
+        known = [masked[int(number)] for number in fold if masked[int(number)].source not in LEFT_OUT]
+        if not known:
+            raise GeoshipsError(f"{scene.stem} holds no chip whose ship is known; make fewer than {parts} parts")
+        _write_scene(scene, known, files.gsd)
     with appearing(out / INDEX) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
@@ -93,7 +96,7 @@ def _masked(chips: ChipSet, number: int, outlines: Mapping[str, Outline]) -> _Ma
     picture = np.round(chips.images[number].transpose(1, 2, 0) * 255).astype(np.uint8)
     label, known = chips.chips[number].label, outlines.get(pixels_key(picture))
     shape = picture.shape[:2]
-    if known and known.kind in (DOUBTFUL, VESSEL):
+    if known and known.kind in LEFT_OUT:
         mask, source = np.full(shape, UNKNOWN, np.uint8), known.kind
     elif known and label:
         mask, source = known.mask(shape).astype(np.uint8), known.kind

@@ -1,11 +1,11 @@
 """Outlines of ships in chips, drawn or approved by hand: a CSV file with one row a chip.
 
-    chip        a name of the chip, to read; republished sets have others
-    pixels      what the chip is known by: see `pixels_key`
-    kind        approved: a drawn mask that was looked at and kept; corrected: drawn by hand; doubtful: nobody can tell
-                where the ship ends; vessel: a chip of class no-ship that shows (part of) one
-    reason      why the drawn mask is not kept, or why it is doubtful
-    outline     WKT polygon in pixels, x to the right and y down from the chip's upper left corner; none for a vessel
+chip        a name of the chip, to read; republished sets have others
+pixels      what the chip is known by: see `pixels_key`
+kind        approved: a drawn mask that was looked at and kept; corrected: drawn by hand; doubtful: nobody can tell
+where the ship ends; vessel: a chip of class no-ship that shows (part of) one
+reason      why the drawn mask is not kept, or why it is doubtful
+outline     WKT polygon in pixels, x to the right and y down from the chip's upper left corner; none for a vessel
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def read_outlines(path: Path = INSTALLED) -> Mapping[str, Outline]:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise GeoshipsError(f"cannot read the outlines {path}: {error}") from error
-    if not rows or not COLUMNS <= rows[0].keys():
+    if not rows or not rows[0].keys() >= COLUMNS:
         raise GeoshipsError(f"the outlines {path} lack rows, or the columns {', '.join(sorted(COLUMNS))}")
     found: dict[str, Outline] = {}
     for line, row in enumerate(rows, 2):
