@@ -118,7 +118,7 @@ def figures(chips: Iterable[Judged]) -> dict[str, float | int]:
 def table(named: dict[str, dict[str, float | int]]) -> str:
     """The figures of each part and of all, in Markdown."""
     lines = [
-        "| part | mean IoU | mean Dice | IoU of all pixels | Dice | ships found (IoU 0.5) | touched | empty chips right |",
+        "| part | mean IoU | mean Dice | IoU of all pixels | Dice | ships found | touched | empty chips right |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, f in named.items():
