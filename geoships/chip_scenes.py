@@ -95,7 +95,7 @@ def write_chip_scenes(files: ChipFiles, out: Path, *, parts: int = 5, correction
 def _masked(chips: ChipSet, number: int, outlines: Mapping[str, Outline]) -> _Masked:
     picture = np.round(chips.images[number].transpose(1, 2, 0) * 255).astype(np.uint8)
     label, known = chips.chips[number].label, outlines.get(pixels_key(picture))
-    shape = picture.shape[:2]
+    shape = (picture.shape[0], picture.shape[1])
     if known and known.kind in LEFT_OUT:
         mask, source = np.full(shape, UNKNOWN, np.uint8), known.kind
     elif known and label:
