@@ -20,6 +20,7 @@ import numpy as np
 import rasterio.features
 import shapely
 from numpy.typing import NDArray
+from shapely.errors import ShapelyError
 
 from geoships.errors import GeoshipsError
 
@@ -64,7 +65,7 @@ def read_outlines(path: Path = INSTALLED) -> Mapping[str, Outline]:
             raise GeoshipsError(f"{path}, line {line}: the kind is {row['kind']!r}, none of {', '.join(KINDS)}")
         try:
             shape = shapely.from_wkt(row["outline"]) if row["outline"] else None
-        except shapely.errors.GEOSException as error:
+        except ShapelyError as error:
             raise GeoshipsError(f"{path}, line {line}: the outline is no WKT: {error}") from error
         if (row["kind"] == VESSEL) == bool(shape and shape.geom_type in ("Polygon", "MultiPolygon")):
             raise GeoshipsError(f"{path}, line {line}: {row['kind']} with the outline {row['outline']!r}")

@@ -11,6 +11,7 @@ import shapely
 from fakes import fake_bundle, fake_classifier
 from made_chips import make_chip, write_chip
 from rasterio.features import rasterize
+from shapely.affinity import rotate
 
 from geoships import chips as pipeline
 from geoships.chip_scenes import MARGIN, write_chip_scenes
@@ -26,7 +27,7 @@ HEAD = ("chip", "pixels", "kind", "reason", "outline")
 
 
 def hull(seed: int) -> shapely.Polygon:
-    return shapely.affinity.rotate(shapely.box(12, 35, 68, 45), 40 * seed)
+    return rotate(shapely.box(12, 35, 68, 45), 40 * seed)
 
 
 def ship(seed: int, *, hold: bool = False) -> np.ndarray:
