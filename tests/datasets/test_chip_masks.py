@@ -1,5 +1,6 @@
 import csv
 import json
+import sys
 from importlib import util
 from pathlib import Path
 
@@ -148,6 +149,7 @@ def test_outlines_are_judged_through_the_pipeline(monkeypatch: pytest.MonkeyPatc
     )  # fmt: skip
     spec = util.spec_from_file_location("judge_chip_masks", SCRIPT)
     script = util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, script)  # where its data classes look for their types
     spec.loader.exec_module(script)
     rows = script.read_index(out)
     judged = script.judge("any", rows, chips, out, PredictConfig(device="cpu", views=1))
