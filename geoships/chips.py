@@ -190,11 +190,8 @@ def _write_scene(path: Path, chip: Path, named: NamedChip | None, pixel: float) 
     _, height, width = values.shape
     placement: dict[str, object] = {}
     if named:
-        frame = geopandas.GeoSeries([shapely.Point(named.lon, named.lat)], crs=4326)
-        crs = frame.estimate_utm_crs()
-        middle = frame.to_crs(crs).iloc[0]
-        corner = (middle.x - pixel * width / 2, middle.y + pixel * height / 2)
-        placement = {"crs": crs.to_wkt(), "transform": Affine(pixel, 0, corner[0], 0, -pixel, corner[1])}
+        crs, transform = chip_grid(named, (height, width), pixel)
+        placement = {"crs": crs.to_wkt(), "transform": transform}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(
@@ -204,6 +201,16 @@ def _write_scene(path: Path, chip: Path, named: NamedChip | None, pixel: float) 
             file.descriptions = BANDS
             file.scales = (1 / FULL[values.dtype.name],) * 3
     return bool(named)
+
+
+def chip_grid(named: NamedChip, shape: tuple[int, int], pixel: float = PIXEL) -> tuple[CRS, Affine]:
+    """UTM zone, and the transform from (column, row) to it, of a chip of (rows, columns) with north up."""
+    frame = geopandas.GeoSeries([shapely.Point(named.lon, named.lat)], crs=4326)
+    crs = frame.estimate_utm_crs()
+    middle = frame.to_crs(crs).iloc[0]
+    rows, columns = shape
+    corner = (middle.x - pixel * columns / 2, middle.y + pixel * rows / 2)
+    return crs, Affine(pixel, 0, corner[0], 0, -pixel, corner[1])
 
 
 def _bands(path: Path) -> NDArray[np.generic]:

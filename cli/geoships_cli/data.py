@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from geoships_cli import options
+from geoships_cli.data_chips import chip_masks
 from geoships_cli.data_sentinel2 import sentinel2
 
 data = typer.Typer(
@@ -16,6 +17,7 @@ data = typer.Typer(
     no_args_is_help=True,
 )  # fmt: skip
 data.command()(sentinel2)
+data.command("chip-masks")(chip_masks)
 
 Shares = Annotated[
     str, typer.Option("--shares", help="Of train, validation and test (or of the first two), e.g. 70,15,15.")

@@ -2,7 +2,7 @@ import io
 import json
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ from geoships.datasets.shipsnet import read_json
 from geoships.errors import GeoshipsError
 from geoships.training.chips.files import find_chips
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 SLUG = "rhammell/ships-in-satellite-imagery"
 
 
@@ -209,3 +210,44 @@ def test_parts_get_their_shares_and_none_stays_empty() -> None:
         "validation",
         "test",
     }
+
+
+FAST = ("run.epochs=1", "run.batch_size=4", "run.precision=fp32", "run.device=cpu", "network.encoder_weights=null")
+CLASSIFIER = ("network.encoder=resnet10t",)
+SEGMENTER = (
+    'data.scenes=["part-*.tif"]', "data.labels=.", "data.hold_out=[part-2]", "crops.size=64", "crops.count=8",
+    "network.options={encoder_depth: 3, decoder_channels: [24, 16, 8]}", "bundle.halo=16", "bundle.views=1",
+    "run.pictures=0",
+)  # fmt: skip
+
+
+@pytest.mark.usefixtures("server")
+def test_the_five_commands_lead_from_kaggle_to_outlines(
+    geoships: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    raw, index, parts, runs = (tmp_path / name for name in ("raw", "index.csv", "rgb3m", "runs"))
+
+    def run(*arguments: object) -> str:
+        code, out, err = geoships(*arguments, "--quiet")
+        assert code == 0, err
+        return out
+
+    def train(name: str, *settings: object) -> None:
+        given = [word for setting in (*FAST, *settings) for word in ("--set", setting)]
+        run("train", "--config", CONFIGS / f"{name}.yaml", "--out", runs / name, *given)
+
+    run("data", "kaggle", "--out", raw)
+    run("data", "prepare", raw, "--out", index)
+    run("data", "chip-masks", raw, "--labels", index, "--out", parts, "--parts", 2)
+    train("chips-rgb3m", f"data.root={raw}", f"data.labels={index}", *CLASSIFIER)
+    train("optical-rgb3m", f"data.root={parts}", *SEGMENTER)
+    model, classifier = (runs / name / "bundle" for name in ("optical-rgb3m", "chips-rgb3m"))
+    labelled = ("--scenes", parts / "part-2.tif", "--labels", parts / "part-2_mask.tif")
+    run("evaluate", model, *labelled, "--out", tmp_path / "judged", "--no-pictures")
+    judged = json.loads((tmp_path / "judged" / "metrics.json").read_text())
+    assert set(judged["scenes"]) == {"part-2"}
+    run("predict", raw / "shipsnet", "--model", classifier, "--out", tmp_path / "ships.csv")
+    run("predict", raw / "shipsnet", "--model", model, "--out", tmp_path / "outlines.geojson")
+    found = json.loads((tmp_path / "outlines.geojson").read_text())["features"]
+    assert len(found) == len((tmp_path / "ships.csv").read_text().splitlines()) - 1 == 12
+    assert all(chip["properties"]["ships"] is not None for chip in found)
