@@ -80,12 +80,12 @@ def _grab_cut(picture: Picture, start: NDArray[np.uint8]) -> NDArray[np.uint8]:
     cv2.setRNGSeed(0)  # its mixtures begin with k-means from random centres
     large = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(large, fine, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(large, fine, (0, 0, 1, 1), *models, ROUNDS, cv2.GC_INIT_WITH_MASK)  # the rectangle is not looked at
     ship = np.isin(fine, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
     return (cv2.resize(ship, (columns, rows), interpolation=cv2.INTER_AREA) >= 0.5).astype(np.uint8)
 
 
-def _along(parts: NDArray[np.int32], main: int) -> Bools:
+def _along(parts: NDArray[np.integer], main: int) -> Bools:
     """The main part, and those that lie along its axis."""
     (x, y), (width, height), angle = cv2.minAreaRect(np.argwhere(parts == main)[:, ::-1].astype(np.float32))
     factors = (LONGER, WIDER) if width > height else (WIDER, LONGER)
@@ -95,11 +95,12 @@ def _along(parts: NDArray[np.int32], main: int) -> Bools:
     sizes = np.bincount(parts.ravel())
     inside = np.bincount(parts[around > 0], minlength=len(sizes))
     kept = np.flatnonzero(inside >= INSIDE * sizes)
-    return (parts == main) | (np.isin(parts, kept) & (parts > 0))
+    whole: Bools = (parts == main) | (np.isin(parts, kept) & (parts > 0))
+    return whole
 
 
 def _hull(mask: Bools) -> Bools:
     points = np.argwhere(mask)[:, ::-1].astype(np.int32)
     filled = np.zeros(mask.shape, np.uint8)
     cv2.fillConvexPoly(filled, cv2.convexHull(points), 1)
-    return filled > 0
+    return np.asarray(filled > 0)
