@@ -46,8 +46,8 @@ METHOD = (
     "Medians of processes that took turns. Scene to files: read, compute, blend, mask and scores as Cloud Optimized "
     "GeoTIFFs, polygons, GeoJSON; imports and the loading of the model are left out where a tool lets them be told "
     "apart, and are always in the whole process. The forward pass is the engine alone on the scene's own pixels, in "
-    "tiles of 512 without overlap. Other tools work in tiles of 512 that overlap by 128, geoships as it chooses. Pixels "
-    "are compared with geoships in float32, those of an engine with the same engine's. More in docs/benchmarks.md."
+    "tiles of 512 without overlap. Other tools work in tiles of 512 that overlap by 128, geoships as it chooses. "
+    "Pixels are compared with geoships in float32, an engine's with its own. More in docs/benchmarks.md."
 )
 PATIENCE = 6  # times as long as it should take, after which a job is ended
 PICTURE = HERE.parent / "docs" / "benchmarks.png"
