@@ -92,7 +92,7 @@ def _pair(part: str, cache: Path, size: int, engine: str, precision: str) -> Ite
 
 def _torchgeo(cache: Path, size: int) -> Iterator[Job]:
     yield Job(
-        f"torchgeo-{size}", "torchgeo, GridGeoSampler and DataLoader", "torchgeo", size, "scene", RATES["plain"],
+        f"torchgeo-{size}", "script with torchgeo", "torchgeo", size, "scene", RATES["plain"],
         (
             sys.executable, HERE / "torchgeo_script.py", "--scene", material.scene_path(cache, size),
             "--weights", material.weights_path(cache), "--recipe", material.recipe_path(cache),

@@ -71,6 +71,7 @@ def recipe_path(cache: Path) -> Path:
 def _made(path: Path, make: Callable[[Path], object]) -> Path:
     """The path, made under another name first where it is not there."""
     if not path.exists():
+        print(f"making {path.name}, once: this can take some minutes", flush=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"partial-{path.name}")
         make(partial)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ def environment(peer: Peer, cache: Path) -> dict[str, str]:
         needed += ["segmentation-models-pytorch", "geopandas"]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _run(["uv", "venv", "--quiet", "--clear", "--python", "3.11", str(folder)])
+        _run(["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
         _run(["uv", "pip", "install", "--quiet", "--python", str(python), *needed])
         query = f"import importlib.metadata as m; print(m.version({peer.package!r}))"
         found = {"python": str(python), "version": _run([str(python), "-c", query]).strip()}

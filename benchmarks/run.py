@@ -49,7 +49,7 @@ METHOD = (
     "tiles of 512 without overlap. Other tools work in tiles of 512 that overlap by 128, geoships as it chooses. "
     "Pixels are compared with geoships in float32, an engine's with its own. More in docs/benchmarks.md."
 )
-PATIENCE = 6  # times as long as it should take, after which a job is ended
+PATIENCE = 10  # times as long as it should take, after which a job is ended
 PICTURE = HERE.parent / "docs" / "benchmarks.png"
 
 

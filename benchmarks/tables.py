@@ -152,7 +152,7 @@ def draw(path: Path, jobs: Iterable[Job], results: Results, out: Path, title: st
     bars = axes.barh([job.title for job in wanted], speeds, color=colours)
     axes.bar_label(bars, [f"{speed:.2f}" for speed in speeds], padding=4)
     axes.set_xlabel("Mpix/s from scene to files")
-    axes.set_title(title, loc="left", fontsize=10)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     axes.margins(x=0.12)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
