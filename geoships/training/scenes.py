@@ -87,7 +87,7 @@ def open_scenes(data: Data) -> list[LabelledScene]:
 
     Raises GeoshipsError for patterns that match nothing, scenes without labels, and groups that do not exist.
     """
-    entries = [entry for pattern in data.scenes for entry in _entries(pattern, data)]
+    entries = scene_files(data)
     groups = {group_of(entry) for entry in entries}
     named = {"data.hold_out": data.hold_out, "data.validation.groups": data.validation.groups}
     for setting, names in named.items():
@@ -105,7 +105,9 @@ def group_of(entry: SceneFiles) -> str:
 
 
 def scene_files(data: Data) -> list[SceneFiles]:
-    """All scenes of the settings, with patterns resolved; paths still start from `data.root`."""
+    """All scenes of the settings, with patterns resolved; paths still start from `data.root`. Raises GeoshipsError."""
+    if data.chips:
+        raise GeoshipsError("data.chips: this needs whole scenes; give data.scenes in its place")
     return [entry for pattern in data.scenes for entry in _entries(pattern, data)]
 
 
