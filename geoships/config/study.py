@@ -141,7 +141,7 @@ class StudyConfig(Part):
         data = config.data.model_copy(
             update={
                 "root": folder.parent, "chips": ChipFolder(folder=Path(folder.name), **(reading or {})), "scenes": (),
-                "labels": None, "ignore": None,
+                "labels": None, "ignore": None, "target": config.data.target.model_copy(update={"value": None}),
             }
         )  # fmt: skip
         return TrainConfig.model_validate({**dict(config), "data": data.model_dump()})

@@ -48,6 +48,20 @@ class ChipFolder(Part):
     sensor: str | None = None
 
 
+class Target(Part):
+    """The class that is looked for: its name and colour reach the card of the model, and with it every output.
+
+    name: in the singular. colour: of masks, such as ``#ff6000``. description: for people.
+    value: which pixels of a mask, and with the name which rows of a vector file with a column `class`, are labels of
+    it; None: all that are labelled.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[^\W_]([\w -]*\w)?$", max_length=40)] = "ship"
+    value: Annotated[int, Field(ge=1, le=254)] | None = None
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#ff6000"
+    description: str = ""
+
+
 class Validation(Part):
     """The part of the data that is not trained on and judges the training while it runs.
 
@@ -70,7 +84,7 @@ class Data(Part):
     hold_out: groups that are left out altogether, to judge the model on afterwards.
     bands: STAC common names, in the network's order. optional: those that a scene may lack.
     gsd: pixel size in metres of the model; scenes outside `gsd_range` are resampled to it.
-    rim: pixels on both sides of each outline that the loss leaves out.
+    rim: pixels on both sides of each outline that the loss leaves out. target: the class that is looked for.
     """
 
     root: Path = Path()
@@ -84,6 +98,7 @@ class Data(Part):
     gsd: Positive = 10.0
     gsd_range: tuple[Positive, Positive] = (5.0, 15.0)
     rim: Annotated[int, Field(ge=0, le=8)] = 0
+    target: Target = Target()
     validation: Validation = Validation()
 
     @model_validator(mode="after")

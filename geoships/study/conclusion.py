@@ -64,8 +64,8 @@ def _limits(study: StudyConfig, runs: pd.DataFrame) -> list[str]:
         )
         if not alone:
             limits.append(
-                "The ways differ in their bands and in how crops are taken at once; which of the two counts, these runs "
-                "do not tell. A third way, with the source of one and the bands of the other, would."
+                "The ways differ in their bands and in how crops are taken at once; which of the two counts, these "
+                "runs do not tell. A third way, with the source of one and the bands of the other, would."
             )
     best = runs["iou"].max()
     if best < LOW:

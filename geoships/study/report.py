@@ -91,15 +91,17 @@ def markdown(
 
 
 METHOD = (
-    "Every run has the same scenes, crop size, number of steps and batch size, so that it sees the same number of pixels.",
-    "Runs on chips see squares on a fixed grid, whole epochs dealt out without repetition; runs on scenes see squares at "
-    "places drawn anew. Both take the same share of crops with ships, and the same augmentation.",
-    "Each trained model finds the ships of the held-out scenes as `geoships predict` does, and pixel IoU, intersection over "
-    "union, is counted over all their known pixels together. The threshold of each model is the best on its validation data, "
-    "unless the settings name one.",
-    "A difference between two choices is the mean of the pairs of runs that differ in nothing else, one value a seed; ± is "
-    "the 95 % interval of Student's t over the seeds. It is called within the spread where that interval holds 0.",
-)  # fmt: skip
+    "Every run has the same scenes, crop size, number of steps and batch size, so that it sees the same number of "
+    "pixels.",
+    "Runs on chips see squares of a fixed grid, dealt out without repetition; runs on scenes see squares at places "
+    "drawn anew. Both take the same share of crops with ships, and the same augmentation.",
+    "Each trained model finds the ships of the held-out scenes as `geoships predict` does, and pixel IoU (intersection "
+    "over union) is counted over all their known pixels together. The threshold of a model is the best on its "
+    "validation data, unless the settings name one.",
+    "A difference between two choices is the mean over pairs of runs that differ in nothing else, one value a seed; "
+    "± is the 95 % interval of Student's t over the seeds. Where that interval holds 0, the difference is within the "
+    "spread.",
+)
 
 
 def _facts(study: StudyConfig, runs: pd.DataFrame) -> list[str]:
@@ -113,12 +115,17 @@ def _facts(study: StudyConfig, runs: pd.DataFrame) -> list[str]:
         *(f"Way `{name}`: {way.source}, bands {', '.join(way.bands)}." for name, way in study.ways.items()),
         f"Network: {network.decoder} over {network.encoder}{weights}.",
         f"Budget of a run: {_several(steps)} steps of {config.run.batch_size * config.run.accumulate} crops of "
-        f"{config.crops.size} x {config.crops.size} pixels, {_several([round(p / 1e6, 2) for p in pixels])} million pixels.",
-        "Optimisers: " + "; ".join(
-            f"{name} (rate {found.rate:g}, weight decay {found.weight_decay:g})" for name, found in study.optimisers.items()
-        ) + f"; schedule {config.schedule.name}.",
+        f"{config.crops.size} x {config.crops.size} pixels, {_several([round(p / 1e6, 2) for p in pixels])} Mpixel.",
+        f"Optimisers: {_optimisers(study)}; schedule {config.schedule.name}.",
         f"Judged on {', '.join(study.judge.groups)}; validated on {', '.join(data.validation.groups) or 'nothing'}.",
-    ]  # fmt: skip
+    ]
+
+
+def _optimisers(study: StudyConfig) -> str:
+    return "; ".join(
+        f"{name} ({found.name}, rate {found.rate:g}, weight decay {found.weight_decay:g})"
+        for name, found in study.optimisers.items()
+    )
 
 
 def _several(values: list[float]) -> str:

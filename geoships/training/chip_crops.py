@@ -103,7 +103,8 @@ def read_chip(chip: MaskedChip, data: Data) -> Picture:
         raise GeoshipsError(f"cannot read the mask {chip.mask}: {error}") from error
     if values.shape != shape:
         raise GeoshipsError(f"the mask {chip.mask} has {values.shape} pixels and its chip {shape}")
-    mask = np.select([values == IGNORED, values > 0], [IGNORED, SHIP], 0).astype(np.uint8)
+    labelled = values > 0 if data.target.value is None else values == data.target.value
+    mask = np.select([values == IGNORED, labelled], [IGNORED, SHIP], 0).astype(np.uint8)
     scale = (scale_of(down, data.gsd, data.gsd_range), scale_of(across, data.gsd, data.gsd_range))
     return Picture(image, mask, sample["valid"].numpy(), scale)
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from geoships.config.train import TrainConfig
+from geoships.config.train import Target, TrainConfig
 from geoships.errors import GeoshipsError
 from geoships.model.bundle import load_bundle, save_bundle
 from geoships.model.card import Card
@@ -125,7 +125,7 @@ def make_card(
             "mlm:architecture": f"{config.network.decoder} over {config.network.encoder}",
             "mlm:total_parameters": sum(parameter.numel() for parameter in network.parameters()),
             "mlm:input": [_card_input(recipe)],
-            "mlm:output": [{"classification:classes": [{"value": 1, "name": "ship", "description": "a vessel"}]}],
+            "mlm:output": [_card_output(config.data.target)],
             "gsd": config.data.gsd,
             "geoships:gsd_range": config.data.gsd_range,
             "geoships:threshold": threshold,
@@ -134,6 +134,7 @@ def make_card(
             "geoships:halo": halo,
             "geoships:step": _step(network),
             "geoships:label_margin": settings.label_margin,
+            "geoships:label_value": config.data.target.value,
             "geoships:optional_bands": config.data.optional,
             "geoships:network": {
                 "decoder": config.network.decoder,
@@ -145,6 +146,12 @@ def make_card(
             "geoships:training": config.model_dump(mode="json", exclude=NOT_IN_CARD),
         }
     )
+
+
+def _card_output(target: Target) -> dict[str, Any]:
+    described = target.description or ("a vessel" if target.name == "ship" else "")
+    known = {"value": 1, "name": target.name, "description": described, "color_hint": target.colour.removeprefix("#")}
+    return {"name": f"{target.name} score", "classification:classes": [known]}
 
 
 def _card_input(recipe: Recipe) -> dict[str, Any]:

@@ -70,7 +70,8 @@ def prepare_folder(config: BaseModel, out: Path, resume: bool) -> Path | None:
 def _same_settings(config: BaseModel, saved: Path) -> bool:
     """Whether a run's saved settings are these; what it did not know yet has its default."""
     try:
-        return type(config).model_validate(yaml.safe_load(saved.read_text(encoding="utf-8"))) == config
+        known = type(config).model_validate(yaml.safe_load(saved.read_text(encoding="utf-8")))
+        return known.model_dump(mode="json") == config.model_dump(mode="json")
     except (OSError, ValueError, yaml.YAMLError):
         return False
 

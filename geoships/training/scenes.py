@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset, IntersectionDataset
 
-from geoships.config.train import Data, SceneFiles
+from geoships.config.train import Data, SceneFiles, Target
 from geoships.errors import GeoshipsError
 from geoships.scene.blocks import Pixels
 from geoships.scene.labels import Labels, read_labels
@@ -161,7 +161,7 @@ def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
     at = entry.scene if "://" in entry.scene else str(below(data.root, entry.scene))
     scene = open_scene(at, data.bands, reading, optional=data.optional)
     ignore = below(data.root, entry.ignore) if entry.ignore else None
-    labels = read_labels(below(data.root, entry.labels), scene.georeference, ignore)
+    labels = read_labels(below(data.root, entry.labels), scene.georeference, ignore, _only(data.target))
     images = SceneDataset(scene, fetch=_fetch(scene))
     return LabelledScene(
         name=Path(entry.scene).stem,
@@ -173,6 +173,10 @@ def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
         present=tuple(band in scene.wanted for band in data.bands),
         scale=_scale(scene, data),
     )
+
+
+def _only(target: Target) -> tuple[int, str] | None:
+    return None if target.value is None else (target.value, target.name)
 
 
 def below(root: Path, path: str | Path) -> Path:

@@ -133,7 +133,7 @@ def cut(pairs: Sequence[Pair], out: Path, parts: Mapping[str, str], *, chip: int
 def _write_parts(
     pairs: Sequence[Pair], out: Path, parts: Mapping[Place, str], names: Sequence[str], chip: int, side: int
 ) -> Parts:
-    """Write chips, scenes and the list of chips. parts: of each unit. names: of the parts. side: of a unit; 0: scene."""
+    """Write chips, scenes and the list of chips. parts: of each unit. side: of a unit in pixels; 0: whole scenes."""
     made = Parts(out / INDEX, dict.fromkeys(names, 0), dict.fromkeys(names, 0), dict.fromkeys(names, 0))
     rows: list[tuple[Any, ...]] = []
     for pair in pairs:
