@@ -21,7 +21,7 @@ from geoships.config.train import Run
 from geoships.errors import DeviceError, GeoshipsError
 from geoships.model.bundle import Bundle
 from geoships.model.engine import has_fast_bf16
-from geoships.training.trackers import make_loggers
+from geoships.training.trackers import check_trackers, make_loggers
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -50,8 +50,11 @@ class Monitor:
 def prepare_folder(config: BaseModel, out: Path, resume: bool) -> Path | None:
     """Make the run's folder; the checkpoint to go on from.
 
-    Raises GeoshipsError where it holds another run, or cannot be written.
+    Raises GeoshipsError where it holds another run, cannot be written, or a tracker is not installed.
     """
+    run = getattr(config, "run", None)
+    if isinstance(run, Run):
+        check_trackers(run.tracker)
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     last, saved = out / "checkpoints" / "last.ckpt", out / "config.yaml"
     if saved.exists():
