@@ -82,7 +82,8 @@ def markdown(
         "## Conclusion\n\n" + "\n".join(f"- {sentence}" for sentence in sentences),
         "## Cells\n\nPixel IoU on the held-out scenes over the seeds of each cell, best mean first.\n\n"
         + _table(spread(runs, FACTORS), FACTORS),
-        "## Marginal means\n\nPixel IoU over all cells with that choice; the spread is that of the means of the seeds.",
+        "## Marginal means\n\nPixel IoU over all runs with that choice; the spread is that of the means of the seeds. "
+        "Where runs are missing, these means are of different cells: go by the conclusion, which compares pairs alone.",
         *(_table(seed_means(runs, factor), (factor,)) for factor in FACTORS),
         *(f"![{name}]({name})" for name in pictures),
         "## How it was judged\n\n" + "\n".join(f"- {line}" for line in METHOD),
@@ -98,6 +99,8 @@ METHOD = (
     "Each trained model finds the ships of the held-out scenes as `geoships predict` does, and pixel IoU (intersection "
     "over union) is counted over all their known pixels together. The threshold of a model is the best on its "
     "validation data, unless the settings name one.",
+    "The curves show the validation IoU at a score of 0.5, on the same scenes for every way: whole chips of them where "
+    "a way is trained on chips, blocks where it is trained on scenes.",
     "A difference between two choices is the mean over pairs of runs that differ in nothing else, one value a seed; "
     "± is the 95 % interval of Student's t over the seeds. Where that interval holds 0, the difference is within the "
     "spread.",
