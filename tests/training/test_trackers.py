@@ -14,7 +14,6 @@ from geoships.training import trackers
 from geoships.training.fit import fit
 from geoships.training.trackers import make_loggers
 
-
 FOREIGN = pytest.mark.filterwarnings("default")  # what trackers call may be on its way out: not ours to mend
 
 
