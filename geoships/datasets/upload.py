@@ -33,16 +33,28 @@ def upload_clearml(
     if not files:
         raise GeoshipsError(f"there are no files in {folder}; name the folder of the data set")
     try:
-        from clearml import Dataset
+        from clearml import Dataset, Task
     except ModuleNotFoundError as error:
         raise GeoshipsError("clearml is not installed: install geoships with its extra, geoships[clearml]") from error
     try:
-        made = Dataset.create(dataset_name=name, dataset_project=project, dataset_version=version, output_uri=storage)
+        # A data set's own task has no script while ClearML is offline, and then takes no files.
+        task = Task.init(
+            project, name, Task.TaskTypes.data_processing, reuse_last_task_id=False, auto_connect_arg_parser=False,
+            auto_connect_frameworks=False, auto_connect_streams=False, auto_resource_monitoring=False,
+        )  # fmt: skip
+        made = Dataset.create(
+            dataset_name=name,
+            dataset_project=project,
+            dataset_version=version,
+            output_uri=storage,
+            use_current_task=True,
+        )
         made.add_files(str(folder), verbose=False)
         made.upload(show_progress=False, verbose=False)
         offline = bool(Dataset.is_offline())
         if not offline:
             made.finalize(verbose=False)
+        task.close()
     except Exception as error:  # ClearML has no common error of its own
         raise GeoshipsError(
             f"ClearML does not take the data set {name}: {error}; check its settings, which clearml-init makes"

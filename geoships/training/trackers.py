@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities.rank_zero import rank_zero_only  # type: ignore[attr-defined]
 
 from geoships.config.train import Run
 from geoships.errors import GeoshipsError
@@ -96,7 +96,7 @@ def _ids(out: Path) -> dict[str, str]:
     return found
 
 
-class ClosingWandbLogger(WandbLogger):  # type: ignore[misc]  # Lightning has no types here
+class ClosingWandbLogger(WandbLogger):
     """Ends its run with the training: one process may train several times."""
 
     @rank_zero_only
