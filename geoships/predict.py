@@ -29,6 +29,7 @@ from geoships.model.engine import Engine, choose_batch_size, choose_device, run
 from geoships.model.engines import Precision, choose_engine
 from geoships.model.samples import prepared
 from geoships.output.attributes import Margin
+from geoships.output.classes import class_of
 from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
 from geoships.output.kept import KeptShip, ShipFilter
 from geoships.output.preview import check_preview, write_preview
@@ -170,7 +171,7 @@ def predict(
     with open_task(scene, config=config, model=model) as task:
         opened = task.scene
         task.announce(progress)
-        styles = plan_styles(paths, opened.source.path) if task.config.style else StylePlan({})
+        styles = plan_styles(paths, opened.source.path, task.found) if task.config.style else StylePlan({})
         notes = styles.warnings + (project_warnings(opened, paths) if "project" in more else ())
         for text in notes:
             progress.warn(text)
@@ -182,7 +183,7 @@ def predict(
         if "preview" in paths:
             _write_preview(paths["preview"], kept, task)
         if "project" in more:
-            write_project(more["project"], opened, paths, frame)
+            write_project(more["project"], opened, paths, frame, task.found)
         if "stac" in more:
             _write_item(more["stac"], len(frame), paths, task, progress)
     return Prediction(
@@ -258,6 +259,7 @@ class Task:
         self.scene, self.bundle, self.config, self.why = scene, bundle, config, why
         self.georeference: Georeference = scene.georeference
         self.threshold = config.threshold or bundle.card.threshold
+        self.found = class_of(bundle.card.classes[0].name, bundle.card.classes[0].color_hint)
         self.min_peak = bundle.card.min_peak if config.min_peak is None else config.min_peak
         self.area: Area | None = read_area(config.area, scene.georeference) if config.area else None
         self.pixel_size, assumed = _pixel_size(scene.georeference, config.gsd, bundle.card)
@@ -371,9 +373,10 @@ class Task:
         if not self.placed:
             tags["note"] = PIXEL_NOTE
         if "mask" in paths:
-            yield MaskSink(paths["mask"], self.georeference, self.threshold, tags)
+            found = self.found
+            yield MaskSink(paths["mask"], self.georeference, self.threshold, tags, name=found.name, colour=found.rgb)
         if "scores" in paths:
-            yield ScoreSink(paths["scores"], self.georeference, tags)
+            yield ScoreSink(paths["scores"], self.georeference, tags, name=self.found.name)
 
 
 def plan_tiles(
@@ -425,12 +428,13 @@ def _frame(ships: Sequence[KeptShip], task: Task) -> GeoDataFrame:
             "scene": scene.title,
             "datetime": scene.datetime,
             **({"class_prob": kept.class_prob} if task.verifier else {}),
+            **({} if task.found.is_ship else {"class": task.found.name}),
         }
         for number, kept in enumerate(ships, 1)
     ]
     polygons = on_map([kept.polygon for kept in ships], task.georeference)
     crs = task.georeference.crs if task.placed else None
-    return ships_frame(rows, polygons, crs, verified=task.verifier is not None)
+    return ships_frame(rows, polygons, crs, verified=task.verifier is not None, classed=not task.found.is_ship)
 
 
 def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list[BaseGeometry]:
@@ -443,7 +447,7 @@ def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list
 
 
 def _write_vector(path: Path, frame: GeoDataFrame, task: Task) -> None:
-    title = f"Ships found by geoships in {task.scene.title}"
+    title = f"{task.found.layer} found by geoships in {task.scene.title}"
     style = ship_style().qml() if task.config.style else None
     write_ships(path, frame, georeference=task.georeference, title=title, style=style)
 
@@ -462,7 +466,9 @@ def _write_item(path: Path, ships: int, outputs: dict[str, Path], task: Task, pr
         "geoships:min_area_m2": task.config.min_area,
     }
     cards = {"model": bundle.card.to_json(), **({"verifier": verifier.to_json()} if verifier else {})}
-    write_item(path, Run(scene.title, task.georeference, scene.acquired, scene.origins, outputs, cards, facts))
+    write_item(
+        path, Run(scene.title, task.georeference, scene.acquired, scene.origins, outputs, cards, facts, task.found)
+    )
 
 
 def _write_preview(path: Path, ships: Sequence[KeptShip], task: Task) -> None:

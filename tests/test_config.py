@@ -3,10 +3,15 @@ from pathlib import Path
 import pytest
 
 from geoships.config import PredictConfig, label_settings, predict_config, task_config
+from geoships.config.study import study_config
 from geoships.errors import GeoshipsError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
-READERS = {"labels": label_settings, "predict": predict_config}  # all others are trainings
+READERS = {
+    "labels": label_settings, "predict": predict_config, "study_two_ways": study_config,
+    "study_two_ways_small": study_config,
+}  # fmt: skip
+# all others are trainings
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda path: path.name)

@@ -11,6 +11,7 @@ import typer
 from geoships_cli import options
 from geoships_cli.data_chips import chip_masks
 from geoships_cli.data_sentinel2 import sentinel2
+from geoships_cli.data_upload import upload
 
 data = typer.Typer(
     name="data", help="Get scenes and data sets, and turn annotations into masks and parts to train on.",
@@ -18,6 +19,7 @@ data = typer.Typer(
 )  # fmt: skip
 data.command()(sentinel2)
 data.command("chip-masks")(chip_masks)
+data.command()(upload)
 
 Shares = Annotated[
     str, typer.Option("--shares", help="Of train, validation and test (or of the first two), e.g. 70,15,15.")

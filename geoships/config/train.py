@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from geoships.config.augment import Augment, BandDropout, NotNegative, Part, Positive, Share
 from geoships.config.files import parse_overrides, read_settings
 
 Count = Annotated[int, Field(ge=1)]
 LOSSES = ("bce", "dice", "focal", "jaccard", "lovasz", "tversky")
+NOT_FOR_CHIPS = ("scale", "paste_land", "paste_ships")  # steps of augmentation that cut and mix whole scenes
 
 
 class SceneFiles(Part):
@@ -33,6 +34,34 @@ class SceneFiles(Part):
     sensor: str | None = None
 
 
+class ChipFolder(Part):
+    """Chips to train on in place of scenes, as `geoships data split` writes them.
+
+    folder: holds chips.csv; its part `train` is trained on, and `validation` judges the training.
+    bands, scale, offset, sensor: how to read the chips, as for `geoships predict`.
+    """
+
+    folder: Path
+    bands: tuple[int | str, ...] | None = None
+    scale: float | None = None
+    offset: float | None = None
+    sensor: str | None = None
+
+
+class Target(Part):
+    """The class that is looked for: its name and colour reach the card of the model, and with it every output.
+
+    name: in the singular. colour: of masks, such as ``#ff6000``. description: for people.
+    value: which pixels of a mask, and with the name which rows of a vector file with a column `class`, are labels of
+    it; None: all that are labelled.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[^\W_]([\w -]*\w)?$", max_length=40)] = "ship"
+    value: Annotated[int, Field(ge=1, le=254)] | None = None
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#ff6000"
+    description: str = ""
+
+
 class Validation(Part):
     """The part of the data that is not trained on and judges the training while it runs.
 
@@ -47,18 +76,20 @@ class Validation(Part):
 
 
 class Data(Part):
-    """The labelled scenes.
+    """The labelled scenes, or chips of them.
 
     root: folder that the other paths start from. scenes: scenes, or patterns such as ``images/*.tif`` whose
     labels and ignore layers are found by name in the folders `labels` and `ignore`.
+    chips: in place of scenes; they are split already, so that `hold_out` and `validation` say nothing about them.
     hold_out: groups that are left out altogether, to judge the model on afterwards.
     bands: STAC common names, in the network's order. optional: those that a scene may lack.
     gsd: pixel size in metres of the model; scenes outside `gsd_range` are resampled to it.
-    rim: pixels on both sides of each outline that the loss leaves out.
+    rim: pixels on both sides of each outline that the loss leaves out. target: the class that is looked for.
     """
 
     root: Path = Path()
-    scenes: Annotated[tuple[SceneFiles | str, ...], Field(min_length=1)]
+    scenes: tuple[SceneFiles | str, ...] = ()
+    chips: ChipFolder | None = None
     labels: Path | None = None
     ignore: Path | None = None
     hold_out: tuple[str, ...] = ()
@@ -67,7 +98,14 @@ class Data(Part):
     gsd: Positive = 10.0
     gsd_range: tuple[Positive, Positive] = (5.0, 15.0)
     rim: Annotated[int, Field(ge=0, le=8)] = 0
+    target: Target = Target()
     validation: Validation = Validation()
+
+    @model_validator(mode="after")
+    def _scenes_or_chips(self) -> Data:
+        if bool(self.scenes) == bool(self.chips):
+            raise ValueError("give either `scenes` or `chips`")
+        return self
 
     @model_validator(mode="after")
     def _labels_for_patterns(self) -> Data:
@@ -148,6 +186,14 @@ class EarlyStopping(Part):
     min_delta: NotNegative = 0.0
 
 
+def _several(value: object) -> object:
+    """One name is a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+Tracker = Literal["csv", "tensorboard", "mlflow", "wandb", "clearml"]
+
+
 class Run(Part):
     """How the training runs.
 
@@ -155,6 +201,7 @@ class Run(Part):
     clip: greatest norm of the gradient; 0: any. ema: decay of the averaged weights, which are the ones kept; 0: none.
     precision: ``auto`` takes bfloat16 where the machine computes in it. keep: which weights make the bundle.
     devices: number of GPUs, or ``auto``. workers: processes that make crops beside the training.
+    tracker: who keeps the figures, one or several; ``csv`` always does. project: their name for all runs together.
     """
 
     epochs: Count = 12
@@ -169,6 +216,8 @@ class Run(Part):
     early_stopping: EarlyStopping | None = None
     keep: Literal["best", "last"] = "best"
     pictures: Annotated[int, Field(ge=0, le=64)] = 8
+    tracker: Annotated[tuple[Tracker, ...], BeforeValidator(_several)] = ("csv", "tensorboard")
+    project: Annotated[str, Field(min_length=1)] = "geoships"
 
 
 class BundleSettings(Part):
@@ -212,6 +261,16 @@ class TrainConfig(Part):
     @model_validator(mode="after")
     def _bands_fit(self) -> TrainConfig:
         check_bands(self.data.bands, self.input, self.augment.band_dropout)
+        return self
+
+    @model_validator(mode="after")
+    def _fits_chips(self) -> TrainConfig:
+        if not self.data.chips:
+            return self
+        if on := [name for name in NOT_FOR_CHIPS if getattr(self.augment, name)]:
+            raise ValueError(f"augment.{', augment.'.join(on)}: chips cannot; set to null")
+        if self.bundle.halo is None:
+            raise ValueError("bundle.halo: chips are too small to measure it on; give model pixels, such as 64")
         return self
 
 

@@ -68,7 +68,9 @@ def judge_scene(
     """
     with open_task(files.scene, config=config, model=model) as task:
         task.announce(progress)
-        labels = _clipped(read_labels(files.labels, task.georeference, files.ignore), task.scene.window)
+        card = model.card
+        only = None if card.label_value is None else (card.label_value, card.classes[0].name)
+        labels = _clipped(read_labels(files.labels, task.georeference, files.ignore, only), task.scene.window)
         land = read_land(files.land, task.georeference) if files.land else None
         steps = sorted({*thresholds, task.threshold})
         own = steps.index(task.threshold)

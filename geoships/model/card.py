@@ -101,6 +101,7 @@ class Card(_Part):
     step: model pixels that the network's deepest level turns into one; tiles are multiples of it.
     optional: bands that a scene may lack; the network then gets `ModelInput.neutral` in their place.
     label_margin: model pixels by which the labels that it learnt from are longer, and wider, than hulls.
+    label_value: which pixels of label masks it learnt to find; None: all that are labelled.
     verify: whether the bundle's verifier looks at every found ship where the user says nothing.
     """
 
@@ -124,6 +125,7 @@ class Card(_Part):
     optional: Annotated[tuple[str, ...], Field(alias="geoships:optional_bands")] = ()
     verify: Annotated[bool, Field(alias="geoships:verify")] = False
     label_margin: Annotated[float, Field(alias="geoships:label_margin", ge=0, allow_inf_nan=False)] = 0.0
+    label_value: Annotated[int | None, Field(alias="geoships:label_value")] = None
     network: Annotated[Network, Field(alias="geoships:network")]
     training_data: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:training_data")] = ()
     metrics: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:metrics")] = ()

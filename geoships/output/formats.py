@@ -42,6 +42,7 @@ SHIP_COLUMNS: dict[str, str] = {
 }
 
 VERIFIED_COLUMNS = {"class_prob": "float64"}  # behind the others, where a verifier ran
+CLASS_COLUMNS = {"class": "string"}  # behind these, where a model finds something else than ships
 
 PIXEL_NOTE = "Coordinates are pixels (column, row): the scene has no place on Earth"
 
@@ -54,16 +55,17 @@ def ships_frame(
     crs: CRS | None,
     *,
     verified: bool = False,
+    classed: bool = False,
 ) -> geopandas.GeoDataFrame:
     """Ships with the columns of SHIP_COLUMNS, in this order, whatever the number of rows.
 
     rows: the attributes of each ship. Numbers with a fraction and texts may be None or left out.
     geometries: a Polygon or MultiPolygon per row, in `crs`, or in pixels (column, row) without one.
-    verified: with the columns of VERIFIED_COLUMNS, too.
+    verified, classed: with the columns of VERIFIED_COLUMNS, and of CLASS_COLUMNS, too.
 
     Raises ValueError for a name that is no column, and for lists of different lengths.
     """
-    kinds = {**SHIP_COLUMNS, **VERIFIED_COLUMNS} if verified else SHIP_COLUMNS
+    kinds = {**SHIP_COLUMNS, **(VERIFIED_COLUMNS if verified else {}), **(CLASS_COLUMNS if classed else {})}
     unknown = {name for row in rows for name in row} - kinds.keys()
     if unknown or len(rows) != len(geometries):
         raise ValueError(f"{len(rows)} rows, {len(geometries)} geometries, unknown columns {sorted(unknown)}")

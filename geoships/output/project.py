@@ -17,6 +17,7 @@ from pyproj import CRS
 
 from geoships.errors import OutputError
 from geoships.output.atomic import appearing, reserve
+from geoships.output.classes import SHIPS, FoundClass
 from geoships.output.qgis_xml import VERSION, document, element, rectangle, reference_system
 from geoships.output.styles import Style, mask_style, scene_style, score_style, ship_style
 from geoships.scene.display import choose_display
@@ -75,7 +76,9 @@ def project_warnings(scene: Scene, outputs: Mapping[str, Path]) -> tuple[str, ..
     return tuple(warnings)
 
 
-def write_project(path: Path, scene: Scene, outputs: Mapping[str, Path], ships: GeoDataFrame) -> None:
+def write_project(
+    path: Path, scene: Scene, outputs: Mapping[str, Path], ships: GeoDataFrame, found: FoundClass = SHIPS
+) -> None:
     """Write a QGIS project (.qgz, for QGIS 3.22 and newer); it appears whole or not at all.
 
     Layers from top to bottom: ships, mask (switched off), scores, scene; those that are in `outputs`. It opens in
@@ -83,29 +86,31 @@ def write_project(path: Path, scene: Scene, outputs: Mapping[str, Path], ships: 
     Left out is what `project_warnings` names. QGIS is not needed.
 
     outputs: files by kind (vector, mask, scores). ships: of `ships_frame`, in the scene's CRS.
+    found: the class, which names layers.
     Raises OutputError where it cannot be written, and SceneError where the scene cannot be read.
     """
-    layers = _layers(scene, outputs, path.parent)
+    layers = _layers(scene, outputs, path.parent, found)
     georeference = scene.georeference
     crs = georeference.crs if georeference.placed else None
-    root = _project(f"Ships in {scene.title}", layers, crs, _shown(georeference, ships))
+    root = _project(f"{found.layer} in {scene.title}", layers, crs, _shown(georeference, ships))
     with appearing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{path.stem}.qgs", document(root))
 
 
-def _layers(scene: Scene, outputs: Mapping[str, Path], folder: Path) -> list[Layer]:
+def _layers(scene: Scene, outputs: Mapping[str, Path], folder: Path, found: FoundClass) -> list[Layer]:
     placed, layers = scene.georeference.placed, []
     crs = scene.georeference.crs if placed else None
     if "vector" in outputs and placed:
         vector = outputs["vector"]
         source = _relative(vector, folder) + (f"|layername={vector.stem}" if vector.suffix.lower() == ".gpkg" else "")
         geojson = vector.suffix.lower() in (".geojson", ".json")
-        layers.append(Layer("Ships", source, ship_style(), CRS(4326) if geojson else crs, vector=True))
+        layers.append(Layer(found.layer, source, ship_style(), CRS(4326) if geojson else crs, vector=True))
     if "mask" in outputs:
         # Where ships cannot be shown, the mask stands in.
-        layers.append(Layer("Ship mask", _relative(outputs["mask"], folder), mask_style(), crs, visible=not placed))
+        mask = _relative(outputs["mask"], folder)
+        layers.append(Layer(f"{found.title} mask", mask, mask_style(found), crs, visible=not placed))
     if "scores" in outputs:
-        layers.append(Layer("Ship scores", _relative(outputs["scores"], folder), score_style(), crs))
+        layers.append(Layer(f"{found.title} scores", _relative(outputs["scores"], folder), score_style(), crs))
     if not (_is_secret(scene.name) or _is_listed(scene)):
         layers.append(Layer("Scene", _scene_source(scene, folder), scene_style(choose_display(scene)), crs))
     return layers

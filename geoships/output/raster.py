@@ -49,7 +49,7 @@ class RasterSink(ABC):
     metadata: tags to put into the file, such as the model's name.
     """
 
-    description: ClassVar[str]
+    description: str
     overview_resampling: ClassVar[str]
 
     def __init__(self, path: Path, georeference: Georeference, metadata: Mapping[str, str] | None = None) -> None:
@@ -188,24 +188,32 @@ def compress_all(sinks: Sequence[RasterSink]) -> None:
 class MaskSink(RasterSink):
     """The mask of ships: 1 where the score is over the threshold, 0 elsewhere, 255 without data.
 
-    threshold: score from which on a pixel belongs to a ship, 0 to 1.
+    threshold: score from which on a pixel belongs to a ship, 0 to 1. name, colour: of the class.
     """
 
     description = "ship"
     overview_resampling = "nearest"  # averaging would invent classes
 
     def __init__(
-        self, path: Path, georeference: Georeference, threshold: float, metadata: Mapping[str, str] | None = None
+        self,
+        path: Path,
+        georeference: Georeference,
+        threshold: float,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        name: str = "ship",
+        colour: tuple[int, int, int] = SHIP_COLOUR,
     ) -> None:
         super().__init__(path, georeference, metadata)
         self._threshold = np.float32(threshold)
+        self.description, self._colour = name, colour
 
     def _encode(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
         return (scores >= self._threshold).astype(np.uint8)
 
     def _describe(self, rows: DatasetWriter) -> None:
         super()._describe(rows)
-        rows.write_colormap(1, {0: WATER_COLOUR, 1: SHIP_COLOUR})
+        rows.write_colormap(1, {0: WATER_COLOUR, 1: self._colour})
 
 
 class ScoreSink(RasterSink):
@@ -213,10 +221,18 @@ class ScoreSink(RasterSink):
 
     The scale is declared in the file, so a GIS shows 0 to 1. Rounding moves a score by 1/508 at
     most. Float32 would take 30 times the space and 5 times the time, most of it for noise over water.
+
+    name: of the class.
     """
 
     description = "ship score"
     overview_resampling = "average"
+
+    def __init__(
+        self, path: Path, georeference: Georeference, metadata: Mapping[str, str] | None = None, *, name: str = "ship"
+    ) -> None:
+        super().__init__(path, georeference, metadata)
+        self.description = f"{name} score"
 
     def _encode(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
         steps: NDArray[np.float32] = np.rint(scores * np.float32(SCORE_STEPS))

@@ -24,6 +24,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import OutputError
 from geoships.output.atomic import appearing, reserve
+from geoships.output.classes import SHIPS, FoundClass
 from geoships.output.formats import cut_at_antimeridian
 from geoships.scene.acquisition import Acquisition, iso
 from geoships.scene.georeference import Georeference
@@ -54,7 +55,6 @@ SCENE_TYPES = {
     ".tiff": "image/tiff; application=geotiff",
     ".jp2": "image/jp2",
 }
-TITLES = {"vector": "Ships", "mask": "Ship mask", "scores": "Ship scores", "preview": "Ships on the scene"}
 ROLES = {"vector": ["data"], "mask": ["data"], "scores": ["data"], "preview": ["overview"]}
 
 # A null datetime needs a range. No satellite took a picture before the first one flew.
@@ -71,7 +71,7 @@ class Run:
 
     scene: name of the scene, of which the Item's id is made. origins: paths and addresses that it is derived from.
     outputs: files written, by kind (vector, mask, scores). cards: texts of model cards, by kind (model, verifier).
-    facts: further properties.
+    facts: further properties. found: the class, which names the Item and its assets.
     """
 
     scene: str
@@ -81,6 +81,7 @@ class Run:
     outputs: Mapping[str, Path]
     cards: Mapping[str, str]
     facts: Mapping[str, Any]
+    found: FoundClass = SHIPS
 
 
 def check_item(path: Path) -> None:
@@ -111,14 +112,14 @@ def write_item(path: Path, run: Run) -> None:
     instant = run.acquired.instant if run.acquired else None
     start, end = (run.acquired.start, run.acquired.end) if run.acquired else (FIRST_SATELLITE, now)
     item = pystac.Item(
-        id=f"{Path(run.scene).stem}-ships",
+        id=f"{Path(run.scene).stem}-{'ships' if run.found.is_ship else run.found.name.replace(' ', '-')}",
         geometry=None if footprint is None else mapping(footprint),
         bbox=None if footprint is None else _bbox(footprint),
         datetime=instant,
         start_datetime=None if instant else start,
         end_datetime=None if instant else end,
         properties={
-            "title": f"Ships found by geoships in {run.scene}",
+            "title": f"{run.found.layer} found by geoships in {run.scene}",
             "created": iso(now),
             "processing:level": "L4",
             "processing:datetime": iso(now),
@@ -133,7 +134,7 @@ def write_item(path: Path, run: Run) -> None:
             temporary.write_text(text, encoding="utf-8")
         item.add_asset(kind, _card_asset(card_path(path, kind), path.parent, kind, text))
     for kind, output in run.outputs.items():
-        item.add_asset(kind, _asset(output, path.parent, kind))
+        item.add_asset(kind, _asset(output, path.parent, kind, run.found))
     item.add_links(_derived_from(run.origins, path.parent))
     with appearing(path) as temporary:
         content = item.to_dict(include_self_link=False, transform_hrefs=False)
@@ -142,15 +143,15 @@ def write_item(path: Path, run: Run) -> None:
         )
 
 
-def _asset(path: Path, folder: Path, kind: str) -> Asset:
+def _asset(path: Path, folder: Path, kind: str, found: FoundClass = SHIPS) -> Asset:
     import pystac
 
     return pystac.Asset(
         href=_relative(path, folder),
-        title=TITLES.get(kind, kind),
+        title=_titles(found).get(kind, kind),
         media_type=MEDIA_TYPES.get(path.suffix.lower()),
         roles=ROLES.get(kind, ["metadata"]),
-        extra_fields={**_file_facts(path), **_band(kind)},
+        extra_fields={**_file_facts(path), **_band(kind, found)},
     )
 
 
@@ -161,10 +162,19 @@ def _card_asset(path: Path, folder: Path, kind: str, text: str) -> Asset:
     return asset
 
 
-def _band(kind: str) -> dict[str, Any]:
+def _titles(found: FoundClass) -> dict[str, str]:
+    mask, scores = f"{found.title} mask", f"{found.title} scores"
+    return {"vector": found.layer, "mask": mask, "scores": scores, "preview": f"{found.layer} on the scene"}
+
+
+def _band(kind: str, found: FoundClass) -> dict[str, Any]:
     if kind not in ("mask", "scores"):
         return {}
-    return {"data_type": "uint8", "nodata": 255, "bands": [{"name": "ship" if kind == "mask" else "ship score"}]}
+    return {
+        "data_type": "uint8",
+        "nodata": 255,
+        "bands": [{"name": found.name if kind == "mask" else f"{found.name} score"}],
+    }
 
 
 def _file_facts(path: Path) -> dict[str, Any]:

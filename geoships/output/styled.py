@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geoships.output.atomic import appearing, output_errors
+from geoships.output.classes import SHIPS, FoundClass
 from geoships.output.styles import MARK, Style, mask_style, score_style, ship_style
 
-STYLES: dict[str, Callable[[], Style]] = {"vector": ship_style, "mask": mask_style, "scores": score_style}
+STYLES: dict[str, Callable[[FoundClass], Style]] = {
+    "vector": lambda _: ship_style(),
+    "mask": mask_style,
+    "scores": lambda _: score_style(),
+}
 
 
 @dataclass(frozen=True)
@@ -18,20 +23,21 @@ class StylePlan:
     """Which styles to write.
 
     files: the kind of output (vector, mask, scores) of each `.qml` file.
-    warnings: why some output gets none.
+    warnings: why some output gets none. found: the class that they name.
     """
 
     files: Mapping[Path, str]
     warnings: tuple[str, ...] = ()
+    found: FoundClass = SHIPS
 
 
-def plan_styles(outputs: Mapping[str, Path], scene: Path | None) -> StylePlan:
+def plan_styles(outputs: Mapping[str, Path], scene: Path | None, found: FoundClass = SHIPS) -> StylePlan:
     """Choose the `.qml` files of outputs; each has the output's name with another extension, as QGIS wants it.
 
     Left out, with a warning, are names that belong to two rasters or layers at once, of which one would be
     drawn with the other's style; and files that hold somebody's own style.
 
-    outputs: files by kind. scene: the scene, where it is a local file.
+    outputs: files by kind. scene: the scene, where it is a local file. found: the class.
     """
     paths = {kind: path for kind, path in outputs.items() if kind in STYLES}
     users = [path.resolve().with_suffix("") for path in [*paths.values(), *([scene] if scene else [])]]
@@ -45,7 +51,7 @@ def plan_styles(outputs: Mapping[str, Path], scene: Path | None) -> StylePlan:
             warnings.append(f"{style} is kept: it was not written by geoships; delete it for a new style")
         else:
             files[style] = kind
-    return StylePlan(files, tuple(warnings))
+    return StylePlan(files, tuple(warnings), found)
 
 
 @contextmanager
@@ -56,7 +62,7 @@ def appearing_styles(plan: StylePlan) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for path, kind in plan.files.items():
-            stack.enter_context(appearing(path)).write_text(STYLES[kind]().qml(), encoding="utf-8")
+            stack.enter_context(appearing(path)).write_text(STYLES[kind](plan.found).qml(), encoding="utf-8")
         yield
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
+from geoships.output.classes import SHIPS, FoundClass
 from geoships.output.qgis_xml import VERSION, Colour, comma, document, element, hexadecimal, options
-from geoships.output.raster import SHIP_COLOUR
 from geoships.scene.display import Display
 
 MARK = "written by geoships, which keeps a style that QGIS has saved here"
@@ -64,9 +64,9 @@ def ship_style() -> Style:
     return Style((_ship_renderer(), _ship_labels(), element("layerGeometryType", "2")), attributes)
 
 
-def mask_style() -> Style:
-    """One class, ship; the rest is clear."""
-    entry = element("paletteEntry", value=1, color=hexadecimal((*SHIP_COLOUR, 255)), alpha=220, label="ship")
+def mask_style(found: FoundClass = SHIPS) -> Style:
+    """One class; the rest is clear."""
+    entry = element("paletteEntry", value=1, color=hexadecimal(found.rgba), alpha=220, label=found.name)
     renderer = element(
         "rasterrenderer",
         [element("rasterTransparency"), element("colorPalette", [entry])],

@@ -51,24 +51,30 @@ class Labels:
         return np.asarray(rasterio.features.rasterize(inside, window.shape, transform=grid, dtype="uint8"))
 
 
-def read_labels(path: Path, georeference: Georeference, ignore: Path | None = None) -> Labels:
+def read_labels(
+    path: Path, georeference: Georeference, ignore: Path | None = None, only: tuple[int, str] | None = None
+) -> Labels:
     """Read the labelled ships of a scene.
 
     path: a vector file in any CRS, one polygon a ship; or a raster on the scene's own grid whose pixels are
         0 where there is no ship, with the connected pixels (8 neighbours) of each ship as one; where the file
         declares 255 as nodata, such pixels are ignored.
     ignore: a vector file of what is to be left out.
+    only: the pixel value of a raster, and the name in the column `class` of a vector file, that count; None: all.
     Raises SceneError for files that cannot be read, and for rasters of another size than the scene.
     """
     raster = path.suffix.lower() in RASTER_SUFFIXES
     ignored = read_polygons(ignore, georeference, "the ignore layer") if ignore else []
     if raster:
-        ships, unknown = _raster_labels(path, georeference)
+        ships, unknown = _raster_labels(path, georeference, only[0] if only else None)
         return Labels(tuple(ships), (*ignored, *unknown))
-    return Labels(tuple(read_polygons(path, georeference, "the labels")), tuple(ignored))
+    named = ("class", only[1]) if only else None
+    return Labels(tuple(read_polygons(path, georeference, "the labels", named)), tuple(ignored))
 
 
-def _raster_labels(path: Path, georeference: Georeference) -> tuple[list[BaseGeometry], list[BaseGeometry]]:
+def _raster_labels(
+    path: Path, georeference: Georeference, only: int | None
+) -> tuple[list[BaseGeometry], list[BaseGeometry]]:
     """Ships, and what the file declares as not known."""
     source = resolve(str(path), trust_vrt=False)
     try:
@@ -83,7 +89,7 @@ def _raster_labels(path: Path, georeference: Georeference) -> tuple[list[BaseGeo
             f"the labels {path} have {found[0]} x {found[1]} pixels and the scene {georeference.height} x "
             f"{georeference.width}; bring them to the scene's grid, or give a vector file"
         )
-    return _outlines((values > 0) & valid), _outlines(unknown)
+    return _outlines((values > 0 if only is None else values == only) & valid), _outlines(unknown)
 
 
 def _outlines(pixels: NDArray[np.bool_]) -> list[BaseGeometry]:

@@ -9,13 +9,13 @@ import lightning
 import numpy as np
 import shapely
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from geoships.config.augment import Augment
 from geoships.config.train import Input, TrainConfig, Validation
 from geoships.errors import GeoshipsError
 from geoships.scene.sampling import WindowSlice
-from geoships.scene.windows import Window
 from geoships.training.augment import Recipe
 from geoships.training.blocks import Blocks, BlockSampler, all_blocks, choose_blocks, without_blocks
 from geoships.training.crops import Crop, Crops, EpochSampler, at_size, crop_source, hide_rim
@@ -124,6 +124,11 @@ class ShipData(lightning.LightningDataModule):
         )
 
     @property
+    def groups(self) -> list[str]:
+        """The groups that are trained on."""
+        return sorted({scene.group for scene in self.train_scenes})
+
+    @property
     def validated(self) -> bool:
         """Whether there are validation data."""
         return bool(self._validation)
@@ -156,12 +161,16 @@ def _recipe(config: TrainConfig, scenes: Sequence[LabelledScene]) -> Recipe:
     sources = [crop_source(scene, config.crops, Augment(scale=None)) for scene in scenes]
     rng = np.random.default_rng([config.seed, 2])
     drawn = (sources[number % len(sources)] for number in range(STATISTICS_CROPS))
-    crops = ((source.scene, source.sampler.draw(rng).window) for source in drawn)
-    return measured_recipe(config.data.bands, config.input, crops)
+    pictures = (source.scene.picture(source.sampler.draw(rng).window) for source in drawn)
+    return measured_recipe(config.data.bands, config.input, pictures)
 
 
-def measured_recipe(bands: tuple[str, ...], settings: Input, windows: Iterable[tuple[LabelledScene, Window]]) -> Recipe:
-    """The recipe of the settings; what they leave out is measured on windows of scenes.
+def measured_recipe(
+    bands: tuple[str, ...], settings: Input, pictures: Iterable[tuple[NDArray[np.float32], NDArray[np.bool_]]]
+) -> Recipe:
+    """The recipe of the settings; what they leave out is measured on pictures.
+
+    pictures: (bands, rows, columns) reflectance, NaN in bands that are absent, and (rows, columns) validity.
 
     Raises GeoshipsError where a band has no data in any of them.
     """
@@ -169,9 +178,8 @@ def measured_recipe(bands: tuple[str, ...], settings: Input, windows: Iterable[t
         return Recipe(bands, settings.transform, settings.mean, settings.std)
     plain = Recipe(bands, settings.transform, (0.0,) * len(bands), (1.0,) * len(bands))
     total, squares, counts = (np.zeros(len(bands)) for _ in range(3))
-    for scene, window in windows:
-        image, valid = scene.picture(window)
-        for band in np.flatnonzero(scene.present):
+    for image, valid in pictures:
+        for band in np.flatnonzero(np.isfinite(image[:, 0, 0])):
             values = plain.apply(image[band : band + 1])[0][valid].astype(np.float64)
             total[band] += values.sum()
             squares[band] += (values**2).sum()

@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from geoships.config.train import TrainConfig
+from geoships.config.train import Target, TrainConfig
 from geoships.errors import GeoshipsError
 from geoships.model.bundle import load_bundle, save_bundle
 from geoships.model.card import Card
 from geoships.model.networks import Architecture, build_network, load_encoder
 from geoships.scene.windows import Window
 from geoships.training.augment import Recipe
+from geoships.training.chip_crops import ChipData
 from geoships.training.crops import at_size
 from geoships.training.data import ShipData
 from geoships.training.encoder import choose_bands, read_weights, rgb_channels
@@ -30,9 +31,10 @@ from geoships.training.task import Segmentation
 # Paths say nothing to those who get the model; the bundle's own settings are the card.
 NOT_IN_CARD: Any = {
     "bundle": True,
-    "data": {"root", "scenes", "labels", "ignore"},
+    "data": {"root", "scenes", "chips", "labels", "ignore"},
     "crops": {"hard_examples"},
     "network": {"encoder_weights", "start"},
+    "run": {"tracker", "project"},
 }
 MONITOR = Monitor("val_iou", "max")
 HALO_PICTURES = 4
@@ -52,7 +54,7 @@ def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = F
         return Trained(out, load_bundle(out / "bundle"), config.run.epochs, {})
     lightning.seed_everything(config.seed, verbose=False)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    data = ShipData(config)
+    data = ChipData(config) if config.data.chips else ShipData(config)
     architecture = Architecture(
         config.network.decoder, config.network.encoder, len(config.data.bands), options=config.network.options
     )
@@ -74,7 +76,10 @@ def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = F
     threshold = float(checkpoint["best_threshold"])
     network.load_state_dict(weights)
     network = network.cpu().float().eval()
-    halo = config.bundle.halo if config.bundle.halo is not None else _halo(network, data)
+    halo = config.bundle.halo
+    if halo is None:
+        assert isinstance(data, ShipData)  # the settings see to it
+        halo = _halo(network, data)
     card = make_card(config, data, network, halo=halo, threshold=config.bundle.threshold or threshold)
     save_bundle(out / "bundle", card, weights)
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -107,10 +112,11 @@ def _halo(network: nn.Module, data: ShipData) -> int:
     return measure_halo(network, images, HALO_CUT)
 
 
-def make_card(config: TrainConfig, data: ShipData, network: nn.Module, *, halo: int, threshold: float) -> Card:
+def make_card(
+    config: TrainConfig, data: ShipData | ChipData, network: nn.Module, *, halo: int, threshold: float
+) -> Card:
     """The card of a trained network."""
     settings, recipe = config.bundle, data.recipe
-    groups = sorted({scene.group for scene in data.train_scenes})
     return Card.model_validate(
         {
             "mlm:name": config.name,
@@ -119,7 +125,7 @@ def make_card(config: TrainConfig, data: ShipData, network: nn.Module, *, halo: 
             "mlm:architecture": f"{config.network.decoder} over {config.network.encoder}",
             "mlm:total_parameters": sum(parameter.numel() for parameter in network.parameters()),
             "mlm:input": [_card_input(recipe)],
-            "mlm:output": [{"classification:classes": [{"value": 1, "name": "ship", "description": "a vessel"}]}],
+            "mlm:output": [_card_output(config.data.target)],
             "gsd": config.data.gsd,
             "geoships:gsd_range": config.data.gsd_range,
             "geoships:threshold": threshold,
@@ -128,6 +134,7 @@ def make_card(config: TrainConfig, data: ShipData, network: nn.Module, *, halo: 
             "geoships:halo": halo,
             "geoships:step": _step(network),
             "geoships:label_margin": settings.label_margin,
+            "geoships:label_value": config.data.target.value,
             "geoships:optional_bands": config.data.optional,
             "geoships:network": {
                 "decoder": config.network.decoder,
@@ -135,10 +142,16 @@ def make_card(config: TrainConfig, data: ShipData, network: nn.Module, *, halo: 
                 "options": config.network.options,
             },
             "geoships:training_data": settings.training_data,
-            "geoships:trained_on": groups,
+            "geoships:trained_on": data.groups,
             "geoships:training": config.model_dump(mode="json", exclude=NOT_IN_CARD),
         }
     )
+
+
+def _card_output(target: Target) -> dict[str, Any]:
+    described = target.description or ("a vessel" if target.name == "ship" else "")
+    known = {"value": 1, "name": target.name, "description": described, "color_hint": target.colour.removeprefix("#")}
+    return {"name": f"{target.name} score", "classification:classes": [known]}
 
 
 def _card_input(recipe: Recipe) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import lightning
 import torch
 import yaml
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from pydantic import BaseModel
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -22,6 +21,7 @@ from geoships.config.train import Run
 from geoships.errors import DeviceError, GeoshipsError
 from geoships.model.bundle import Bundle
 from geoships.model.engine import has_fast_bf16
+from geoships.training.trackers import check_trackers, make_loggers
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -50,14 +50,17 @@ class Monitor:
 def prepare_folder(config: BaseModel, out: Path, resume: bool) -> Path | None:
     """Make the run's folder; the checkpoint to go on from.
 
-    Raises GeoshipsError where it holds another run, or cannot be written.
+    Raises GeoshipsError where it holds another run, cannot be written, or a tracker is not installed.
     """
+    run = getattr(config, "run", None)
+    if isinstance(run, Run):
+        check_trackers(run.tracker)
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     last, saved = out / "checkpoints" / "last.ckpt", out / "config.yaml"
     if saved.exists():
         if not resume:
             raise GeoshipsError(f"{out} holds a training already; give --resume to go on with it, or another folder")
-        if saved.read_text(encoding="utf-8") != text:
+        if not _same_settings(config, saved):
             raise GeoshipsError(f"the settings differ from those in {saved}; a run goes on only with its own")
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -65,6 +68,15 @@ def prepare_folder(config: BaseModel, out: Path, resume: bool) -> Path | None:
     except OSError as error:
         raise GeoshipsError(f"cannot write the folder {out}: {error.strerror or error}") from error
     return last if resume and last.exists() else None
+
+
+def _same_settings(config: BaseModel, saved: Path) -> bool:
+    """Whether a run's saved settings are these; what it did not know yet has its default."""
+    try:
+        known = type(config).model_validate(yaml.safe_load(saved.read_text(encoding="utf-8")))
+        return known.model_dump(mode="json") == config.model_dump(mode="json")
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
 
 
 def make_trainer(
@@ -91,7 +103,7 @@ def make_trainer(
         use_distributed_sampler=False,  # what an epoch shows is shared out by its own sampler
         num_sanity_val_steps=0,
         limit_val_batches=1.0 if monitor else 0,
-        logger=_loggers(out),
+        logger=make_loggers(run, out),
         callbacks=[*_callbacks(run, out, monitor, seed), *callbacks],
         log_every_n_steps=10,
         enable_progress_bar=not quiet,
@@ -104,12 +116,6 @@ def _precision(run: Run, cuda: bool) -> str:
         return PRECISIONS[run.precision]
     fast = has_fast_bf16(torch.device("cuda" if cuda else "cpu"))
     return PRECISIONS["bf16" if fast else "fp32"]
-
-
-def _loggers(out: Path) -> list[Logger]:
-    """Logs of this part of the run: one that goes on after a stop keeps those of the part before."""
-    part = f"part-{len(list((out / 'logs').glob('part-*'))) + 1}"
-    return [CSVLogger(out, name="logs", version=part), TensorBoardLogger(out, name="logs", version=part)]
 
 
 def _callbacks(run: Run, out: Path, monitor: Monitor | None, seed: int) -> Iterator[Callback]:

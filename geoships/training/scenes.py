@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset, IntersectionDataset
 
-from geoships.config.train import Data, SceneFiles
+from geoships.config.train import Data, SceneFiles, Target
 from geoships.errors import GeoshipsError
 from geoships.scene.blocks import Pixels
 from geoships.scene.labels import Labels, read_labels
@@ -87,7 +87,7 @@ def open_scenes(data: Data) -> list[LabelledScene]:
 
     Raises GeoshipsError for patterns that match nothing, scenes without labels, and groups that do not exist.
     """
-    entries = [entry for pattern in data.scenes for entry in _entries(pattern, data)]
+    entries = scene_files(data)
     groups = {group_of(entry) for entry in entries}
     named = {"data.hold_out": data.hold_out, "data.validation.groups": data.validation.groups}
     for setting, names in named.items():
@@ -105,7 +105,9 @@ def group_of(entry: SceneFiles) -> str:
 
 
 def scene_files(data: Data) -> list[SceneFiles]:
-    """All scenes of the settings, with patterns resolved; paths still start from `data.root`."""
+    """All scenes of the settings, with patterns resolved; paths still start from `data.root`. Raises GeoshipsError."""
+    if data.chips:
+        raise GeoshipsError("data.chips: this needs whole scenes; give data.scenes in its place")
     return [entry for pattern in data.scenes for entry in _entries(pattern, data)]
 
 
@@ -159,7 +161,7 @@ def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
     at = entry.scene if "://" in entry.scene else str(below(data.root, entry.scene))
     scene = open_scene(at, data.bands, reading, optional=data.optional)
     ignore = below(data.root, entry.ignore) if entry.ignore else None
-    labels = read_labels(below(data.root, entry.labels), scene.georeference, ignore)
+    labels = read_labels(below(data.root, entry.labels), scene.georeference, ignore, _only(data.target))
     images = SceneDataset(scene, fetch=_fetch(scene))
     return LabelledScene(
         name=Path(entry.scene).stem,
@@ -171,6 +173,10 @@ def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
         present=tuple(band in scene.wanted for band in data.bands),
         scale=_scale(scene, data),
     )
+
+
+def _only(target: Target) -> tuple[int, str] | None:
+    return None if target.value is None else (target.value, target.name)
 
 
 def below(root: Path, path: str | Path) -> Path:

@@ -113,10 +113,28 @@ def split(
             units |= {place: weights for place, weights in _units(pair.name, mask, side or None) if sum(weights)}
     if len(units) < len(shares):
         raise GeoshipsError(f"{len(units)} {by}s with known pixels cannot fill {len(shares)} parts")
-    parts = assign(units, shares, seed=seed)
-    made = Parts(out / INDEX, dict.fromkeys(shares, 0), dict.fromkeys(shares, 0), dict.fromkeys(shares, 0))
+    made = _write_parts(pairs, out, assign(units, shares, seed=seed), list(shares), chip, side)
     if by == "chip":
         made.warnings.append(CHIP_WARNING)
+    return made
+
+
+def cut(pairs: Sequence[Pair], out: Path, parts: Mapping[str, str], *, chip: int = 256) -> Parts:
+    """Write chips and scenes as `split` does, each whole scene into the part that is named for it.
+
+    parts: of each scene, by its name; chip: pixels a side. Raises GeoshipsError as `split` does.
+    """
+    if any((out / name).exists() for name in ("chips", "scenes", INDEX)):
+        raise GeoshipsError(f"{out} holds parts already; choose another folder")
+    units = {(pair.name, 0, 0): parts[pair.name] for pair in pairs}
+    return _write_parts(pairs, out, units, sorted(set(parts.values())), chip, 0)
+
+
+def _write_parts(
+    pairs: Sequence[Pair], out: Path, parts: Mapping[Place, str], names: Sequence[str], chip: int, side: int
+) -> Parts:
+    """Write chips, scenes and the list of chips. parts: of each unit. side: of a unit in pixels; 0: whole scenes."""
+    made = Parts(out / INDEX, dict.fromkeys(names, 0), dict.fromkeys(names, 0), dict.fromkeys(names, 0))
     rows: list[tuple[Any, ...]] = []
     for pair in pairs:
         with _opened(pair) as (scene, mask):

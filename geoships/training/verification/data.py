@@ -155,8 +155,8 @@ class VerifierData(ClassifierData):
         self.groups = sorted({scene.group for scene in split.train})
         pools = Pools(train, settings)
         drawn = (pools.draw(number % 2, rng) for number in range(STATISTICS_CHIPS))
-        windows = ((scene, chip_window(scene, place, settings.size)) for scene, place in drawn)
-        recipe = measured_recipe(bands, config.input, windows)
+        pictures = (scene.picture(chip_window(scene, place, settings.size)) for scene, place in drawn)
+        recipe = measured_recipe(bands, config.input, pictures)
         varied = VariedPlaces(pools, recipe, settings, config.augment, config.seed)
         super().__init__(recipe, varied, PlainPlaces(list(_judging(judges)), recipe, settings.size), config.run)
 

@@ -1,0 +1,1 @@
+"""Studies: ways to train, losses and optimisers side by side, on one split and one budget."""
