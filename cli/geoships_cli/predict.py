@@ -89,16 +89,22 @@ def predict(
     offset: options.Offset = None,
     sensor: options.Sensor = None,
     trust_vrt: options.TrustVrt = False,
-    device: options.Device = None,
+    device: options.Devices = None,
     engine: options.Engine = None,
     precision: options.Precision = None,
     views: options.Views = None,
     verify: options.Verify = None,
     split: options.Split = None,
     tile_size: Annotated[
-        int | None, typer.Option(help="Greatest tile in model pixels.", show_default="1024, on CUDA 1536")
+        int | None, typer.Option(help="Greatest tile in model pixels.", show_default="the cheapest")
     ] = None,
+    overlap: options.Overlap = None,
     batch_size: Annotated[int | None, typer.Option(help="Tiles in a batch.", show_default="for the machine")] = None,
+    screen: options.Screen = None,
+    land: options.Land = None,
+    land_mask: options.LandMask = False,
+    shore: options.Shore = None,
+    verbose: options.Verbose = False,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
     progress_as: options.Progress = Display.auto,
@@ -118,6 +124,7 @@ def predict(
         simplify=simplify, area=area, gsd=gsd, bands=options.split_bands(bands), scale=scale, offset=offset,
         sensor=sensor, trust_vrt=trust_vrt or None, device=device, engine=engine, precision=precision, views=views,
         tile_size=tile_size, batch_size=batch_size, verify=verify, split=split, style=style,
+        overlap=overlap, screen=screen, land=land, land_mask=land_mask or None, shore=shore,
     )  # fmt: skip
     if folder:
         chips.predict_folder(folder, single, config, quiet=quiet, as_json=as_json, display=progress_as)
@@ -125,7 +132,7 @@ def predict(
     if out_dir:
         _make_folder(out_dir)
     with (
-        closing(progress_display(quiet=quiet, display=progress_as)) as progress,
+        closing(progress_display(quiet=quiet, display=progress_as, verbose=verbose)) as progress,
         sources.area_of(config.area, bbox) as searched,
     ):
         done, failed = _run(jobs, config.model_copy(update={"area": searched}), progress)
