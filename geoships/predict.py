@@ -414,14 +414,18 @@ class Task:
             return samples
         precision: Precision = "auto" if self.config.precision == "int8" else self.config.precision
         engine = choose_engine(self.config.engine, precision, self.device).open(screen, batch_size=1)
-        return screened(samples, engine, card.screen.threshold, card.step, self._counting, self._skip_empty)
+        return screened(samples, engine, card.screen.threshold, card.step, self.counting, self._skip_empty)
 
     def _skip_empty(self) -> None:
         self.counts.empty += 1
 
-    def _counting(self, window: Window) -> tuple[Span, Span]:
+    def reach(self, window: Window) -> Window:
+        """The part of the scene that the scores of a tile, given by its window, reach."""
+        return self.plan.reach(_tile_at(self.plan, window))
+
+    def counting(self, window: Window) -> tuple[Span, Span]:
         """Rows and columns, in the image that the model sees of a tile, that its scores reach."""
-        reach = self.plan.reach(_tile_at(self.plan, window))
+        reach = self.reach(window)
         down, across = self.ratios
         rows = _in_model(reach.row - window.row, reach.row_end - window.row, down)
         columns = _in_model(reach.column - window.column, reach.column_end - window.column, across)

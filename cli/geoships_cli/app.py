@@ -17,6 +17,7 @@ from geoships_cli.evaluate import evaluate
 from geoships_cli.export import export, quantize
 from geoships_cli.info import info, models
 from geoships_cli.predict import predict
+from geoships_cli.screen import screen
 from geoships_cli.train import train
 from geoships_cli.verifier import verifier
 from geoships_cli.view import view
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, view, evaluate, demo, train, crossval, verifier, export, quantize, models, info):
+for command in (predict, view, evaluate, demo, train, crossval, verifier, screen, export, quantize, models, info):
     app.command()(command)
 app.add_typer(data)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,27 +13,14 @@ import typer
 
 from geoships.errors import GeoshipsError
 from geoships_cli import chips, options, sources
-from geoships_cli.progress import Display, Lines, progress_display
+from geoships_cli.jobs import Job, run_jobs
+from geoships_cli.progress import Display, progress_display
 
 if TYPE_CHECKING:
-    from geoships.config import PredictConfig
     from geoships.predict import Prediction
     from geoships.scene.bandfiles import BandFiles
 
 FORMATS = {"geojson": ".geojson", "gpkg": ".gpkg", "fgb": ".fgb", "parquet": ".parquet"}
-
-
-@dataclass(frozen=True)
-class Job:
-    """One scene and the files to write for it."""
-
-    scene: str | BandFiles
-    out: Path | None
-    mask: Path | None
-    scores: Path | None
-    stac: Path | None = None
-    preview: Path | None = None
-    project: Path | None = None
 
 
 def predict(
@@ -135,7 +122,7 @@ def predict(
         closing(progress_display(quiet=quiet, display=progress_as, verbose=verbose)) as progress,
         sources.area_of(config.area, bbox) as searched,
     ):
-        done, failed = _run(jobs, config.model_copy(update={"area": searched}), progress)
+        done, failed = run_jobs(jobs, config.model_copy(update={"area": searched}), progress)
     if as_json:
         summaries = [result.summary() for result in done]
         typer.echo(json.dumps({"scenes": summaries, "failed": failed} if out_dir else summaries[0]))
@@ -199,37 +186,6 @@ def _make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise GeoshipsError(f"cannot make the folder {path}: {error.strerror or error}") from error
-
-
-def _run(jobs: Sequence[Job], config: PredictConfig, progress: Lines) -> tuple[list[Prediction], list[str]]:
-    """Run all jobs with one loaded model; a lone job's error is raised, one of many is reported."""
-    from geoships.model.bundle import load_bundle
-    from geoships.predict import predict
-
-    bundle = load_bundle(config.model) if config.model else None  # else each scene gets the one that suits it
-    done, failed = [], []
-    for job in jobs:
-        try:
-            done.append(
-                predict(
-                    job.scene,
-                    out=job.out,
-                    mask=job.mask,
-                    scores=job.scores,
-                    stac=job.stac,
-                    preview=job.preview,
-                    project=job.project,
-                    config=config,
-                    progress=progress,
-                    model=bundle,
-                )
-            )
-        except GeoshipsError as error:
-            if len(jobs) == 1:
-                raise
-            failed.append(str(job.scene))
-            typer.echo(f"error: {job.scene}: {' '.join(str(error).split())}", err=True)
-    return done, failed
 
 
 def _sentence(result: Prediction) -> str:

@@ -2,7 +2,8 @@
 
 A bundle holds `model.json` (the card) and `model.safetensors` (the weights), and where a classifier looks again at
 the ships that the model finds, the same two files of that one in `verifier/`. An int8 variant of the network is in
-`int8/`, as OpenVINO IR; the head of a screen, which tells tiles without ships, in `screen.safetensors`. Nothing in a bundle is code, and nothing is unpickled.
+`int8/`, as OpenVINO IR; the head of a screen, which tells tiles without ships, is in `screen.safetensors`. Nothing in a
+bundle is code, and nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -163,9 +164,9 @@ def save_bundle(
 ) -> None:
     """Write a bundle, as a zip file when `path` ends in ``.zip`` and as a folder otherwise.
 
-    half: store floating-point weights in half precision. verifier, int8, screen: go in with it. The bundle is complete before
-    it takes its name; an existing folder's files are replaced one by one, and those of a verifier, an int8 variant
-    or a screen that it is to hold no longer are removed. Raises BundleError where it cannot be written, or the
+    half: store floating-point weights in half precision. verifier, int8, screen: go in with it. The bundle is complete
+    before it takes its name; an existing folder's files are replaced one by one, and those of a verifier, an int8
+    variant or a screen that it is to hold no longer are removed. Raises BundleError where it cannot be written, or the
     verifier or the screen does not fit the model.
     """
     check_verifier(card, verifier)

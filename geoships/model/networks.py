@@ -78,9 +78,10 @@ def build_network(architecture: Architecture) -> nn.Module:
 
 
 def build_encoder(architecture: Architecture, depth: int) -> nn.Module:
-    """Build the first stages of an encoder, with random weights; it maps (N, bands, H, W) to a list of `depth` + 1 maps.
+    """Build the first stages of an encoder, with random weights.
 
-    Nothing is downloaded. Raises BundleError when smp knows no such encoder, or it has not so many stages.
+    It maps (N, bands, H, W) to a list of `depth` + 1 maps, the first of which is its input. Nothing is downloaded.
+    Raises BundleError when smp knows no such encoder, or it has not so many stages.
     """
     check_architecture(architecture)
     try:

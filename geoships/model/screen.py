@@ -7,7 +7,7 @@ hardly any ship was found on held-out scenes (`geoships screen`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -62,9 +62,10 @@ class ScreenBundle(Bundle):
         architecture = Architecture("", card.network.encoder, len(card.bands))
         encoder = build_encoder(architecture, card.network.options["depth"])
         network = ScreenNetwork(encoder, encoder.out_channels[-1])  # type: ignore[index, arg-type, union-attr]
-        known = network.state_dict()
+        state = network.state_dict()  # an encoder of few stages may have fewer weights than the whole one
+        state.update({name: value for name, value in self.float_weights().items() if name in state})
         try:
-            network.load_state_dict({name: value for name, value in self.float_weights().items() if name in known})
+            network.load_state_dict(state)
         except RuntimeError as error:
             raise BundleError(f"the screen of {self.path} does not fit its model: {error}") from error
         return network.eval()
@@ -77,10 +78,11 @@ def screen_of(bundle: Bundle) -> Bundle | None:
     return as_screen(bundle, bundle.card.screen.depth, bundle.screen)
 
 
-def as_screen(bundle: Bundle, depth: int, head: dict[str, torch.Tensor]) -> Bundle:
+def as_screen(bundle: Bundle, depth: int, head: Mapping[str, torch.Tensor]) -> Bundle:
     """A screen of a bundle's encoder.
 
-    depth: stages of the encoder that are used, each of which halves the picture. head: ``weight`` and ``bias``.
+    depth: stages of the encoder that are used, each of which halves the picture. head: ``weight`` and ``bias``; random
+    where it is empty.
     """
     card = bundle.card
     own = card.model_copy(update={

@@ -93,7 +93,10 @@ def _points(start: int, stop: int, size: float, shore: float) -> NDArray[np.floa
 
 
 def read_inland(path: Path, georeference: Georeference, shore: float, pixel_size: tuple[float, float]) -> PolygonLand:
-    """Land from the polygons of a vector file in any CRS. Raises SceneError for files that cannot be read, or hold none."""
+    """Land from the polygons of a vector file in any CRS; shore, pixel_size: as for PolygonLand.
+
+    Raises SceneError for files that cannot be read, or hold no polygon.
+    """
     polygons = read_polygons(path, georeference, "the land layer")
     if not polygons:
         raise SceneError(f"the land layer {path} holds no polygon; leave out --land")
