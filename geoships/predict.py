@@ -529,6 +529,7 @@ def _write_item(path: Path, ships: int, outputs: dict[str, Path], task: Task, pr
         "geoships:threshold": task.threshold,
         "geoships:min_peak": task.min_peak,
         "geoships:min_area_m2": task.config.min_area,
+        "geoships:tiles": task.counts.summary(),
     }
     cards = {"model": bundle.card.to_json(), **({"verifier": verifier.to_json()} if verifier else {})}
     write_item(path, Run(scene.title, task.georeference, scene.acquired, scene.origins, outputs, cards, facts))

@@ -21,6 +21,7 @@ Sample = dict[str, torch.Tensor]
 Scores = NDArray[np.float32]
 
 SKIPPED: Scores = np.zeros((0, 0), np.float32)  # of a tile that was not computed
+WAITING = 4  # parts of a run, most of them skipped, that wait for a batch under way
 BYTES_PER_PIXEL = 400  # of a U-Net's widest maps, per input pixel: 100 float32 channels
 
 
@@ -51,7 +52,7 @@ def run(engine: Engine, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Sco
     while batch := _next_batch(source, engine.batch_size):
         for part in _submit(engine, batch):
             waiting.append(part)
-            if len(waiting) > 1:
+            while len(waiting) > WAITING or sum(any(part.scored) for part in waiting) > 1:
                 yield from _collect(engine, waiting.popleft())
     while waiting:
         yield from _collect(engine, waiting.popleft())
@@ -259,13 +260,14 @@ def has_fast_bf16(device: torch.device) -> bool:
 def tile_pixels(device: torch.device) -> int:
     """Greatest tile, in pixels, that a U-Net has room for.
 
-    On a processor its widest maps take an eighth of the free memory, at most 1 GiB; caches do not matter, because
-    one map of the smallest tile is larger than they are. On a GPU they take a quarter, and at most 2,048 x 2,048.
+    On a processor its widest maps take a sixteenth of the memory, at most 1 GiB; caches do not matter, because
+    one map of the smallest tile is larger than they are. On a GPU they take an eighth, and at most 2,048 x 2,048. All
+    of the memory counts, not what is free now, so that a machine cuts a scene in the same way each time.
     """
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return int(min(2048**2, free // 4 // BYTES_PER_PIXEL))
-    return int(min(1 << 30, psutil.virtual_memory().available // 8) // BYTES_PER_PIXEL)
+        total = torch.cuda.get_device_properties(device).total_memory
+        return int(min(2048**2, total // 8 // BYTES_PER_PIXEL))
+    return int(min(1 << 30, psutil.virtual_memory().total // 16) // BYTES_PER_PIXEL)
 
 
 def choose_batch_size(device: torch.device, tile_pixels: int) -> int:
