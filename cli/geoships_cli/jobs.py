@@ -104,7 +104,8 @@ def _in_lanes(
     bundle = load_bundle(config.model) if config.model else None  # else each scene gets the one that suits it
     # programs that read JSON lines hear of one scene at a time
     overlap = len(jobs) > 1 and not isinstance(progress, JsonLines)
-    lock, waiting = Lock(), deque[tuple[int, Future[Prediction | GeoshipsError]]]()
+    lock = Lock()
+    waiting: deque[tuple[int, Future[Prediction | GeoshipsError]]] = deque()
     with _without_warnings(), ThreadPoolExecutor(LANES, thread_name_prefix="scene") as pool:
         for number, job in enumerate(jobs):
             small = overlap and _is_small(job.scene)

@@ -209,18 +209,3 @@ def test_verbose_tells_the_plan_and_what_was_skipped(geoships, tmp_path: Path) -
     tiles = json.loads(out)["tiles"]
     assert tiles["no_data"] > 0
     assert skipped.startswith(f"{tiles['computed']} of {tiles['planned']} tiles computed; skipped: {tiles['no_data']}")
-
-
-def test_small_scenes_that_overlap_are_all_written_and_errors_told(geoships, tmp_path: Path) -> None:
-    names = ["a", "b", "c", "d"]
-    for number, name in enumerate(names):
-        ship_scene(tmp_path / f"{name}.tif", ships=((20, 30, 4, 20),) * 1 + ((90, 60, 30, 5),) * (number % 2))
-    (tmp_path / "c.tif").write_bytes(b"no raster")
-    code, out, err = geoships(
-        "predict", *(tmp_path / f"{name}.tif" for name in names), "--out-dir", tmp_path / "out", "--json"
-    )
-    assert code == 1
-    assert [Path(scene["scene"]).stem for scene in json.loads(out)["scenes"]] == ["a", "b", "d"]
-    assert [scene["ships"] for scene in json.loads(out)["scenes"]] == [1, 2, 2]
-    assert "1 of 4 scenes failed" in err.replace("\n", " ")
-    assert sorted(path.stem for path in (tmp_path / "out").glob("*.geojson")) == ["a", "b", "d"]
