@@ -50,8 +50,8 @@ def test_a_fitted_screen_skips_water_on_every_engine(model: Bundle, tmp_path: Pa
 
     with rasterio.open(scenes[2]) as north:
         image = torch.from_numpy(north.read().astype(np.float32) * 1e-4)
-    water = torch.from_numpy(np.random.default_rng(0).normal([[[0.06]], [[0.02]]], 0.004, (2, 160, 160)).astype("f4"))
-    spans = ((8, 152), (30, 150))
+    water = torch.from_numpy(np.random.default_rng(0).normal([[[0.06]], [[0.02]]], 0.004, (2, 160, 192)).astype("f4"))
+    spans = ((0, 160), (0, 192))
     peaks = {
         engine: [
             peak(choose_engine(engine, "fp32", torch.device("cpu")).open(screen, batch_size=1), picture, spans, 8)
@@ -64,7 +64,7 @@ def test_a_fitted_screen_skips_water_on_every_engine(model: Bundle, tmp_path: Pa
 
     stored = np.round(water.numpy() * 10_000).astype("uint16")
     with rasterio.open(
-        tmp_path / "sea.tif", "w", driver="GTiff", height=160, width=160, count=2, dtype="uint16",
+        tmp_path / "sea.tif", "w", driver="GTiff", height=160, width=192, count=2, dtype="uint16",
         crs="EPSG:32631", transform=rasterio.Affine(10, 0, 500000, 0, -10, 4000000),
     ) as dataset:  # fmt: skip
         dataset.write(stored)

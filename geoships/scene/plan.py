@@ -82,7 +82,7 @@ def plan_scene(
     >>> one = Ratio(32, 32)
     >>> plan = plan_scene(Window(0, 0, 4000, 4000), (one, one), Context(224), Limits(1632**2))
     >>> plan.tile_shape, len(plan), plan.rows.stride
-    ((1376, 1376), 16, 896)
+    ((1376, 1696), 12, 896)
     """
     down, across = ratios
     if tile_size is not None:
