@@ -59,7 +59,7 @@ class ScreenBundle(Bundle):
         from geoships.model.networks import Architecture, build_encoder
 
         card = self.card
-        architecture = Architecture("", card.network.encoder, len(card.bands))
+        architecture = Architecture(card.network.decoder, card.network.encoder, len(card.bands))
         encoder = build_encoder(architecture, card.network.options["depth"])
         network = ScreenNetwork(encoder, encoder.out_channels[-1])  # type: ignore[index, arg-type, union-attr]
         state = network.state_dict()  # an encoder of few stages may have fewer weights than the whole one
