@@ -10,6 +10,7 @@ dense share of its rows, empty (sparse, nodata) elsewhere; finds its ships, with
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import threading
 import time
@@ -20,6 +21,7 @@ import psutil
 import rasterio
 from affine import Affine
 from rasterio.windows import Window
+from reporting import MARK
 
 from geoships import load_bundle, predict
 
@@ -79,6 +81,7 @@ def main() -> None:
         f"{before / 2**30:.2f} GiB before, {peak.bytes / 2**30:.2f} GiB at the peak: "
         f"{(peak.bytes - before) / 2**30:.2f} GiB more"
     )
+    print(MARK + json.dumps({"before": before, "peak": peak.bytes, "more": peak.bytes - before, "work": seconds}))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write
 from geoships.output.kept import KeptShip, ShipFilter
 from geoships.output.preview import check_preview, write_preview
 from geoships.output.project import check_project, project_warnings, write_project
-from geoships.output.raster import MaskSink, RasterSink, ScoreSink
+from geoships.output.raster import MaskSink, RasterSink, ScoreSink, compress_all
 from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.split import Splitter
 from geoships.output.stac import NO_TIME, Run, card_path, check_item, write_item
@@ -344,6 +344,7 @@ class Task:
                 release_memory()
             found = builder.finish()
             ships.extend(splitter.split(found, self.threshold) if splitter else found)
+            compress_all(sinks)
         return ships
 
     def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:

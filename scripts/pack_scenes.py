@@ -1,10 +1,9 @@
-"""Put a model of scenes into the installed ones, with figures of its cross-validation at the settings it ships with.
+"""Put a model of scenes into the installed ones, with the figures of its cross-validation.
 
-    uv run python scripts/pack_scenes.py RUN/bundle FOLDS geoships/model/bundled/sentinel2-5band
-        --threshold 0.5 --min-peak 0.95 --views 4 --optional blue swir16
+    uv run python scripts/pack_scenes.py RUN/bundle FOLDS geoships/model/bundled/NAME [--optional blue swir16]
 
-FOLDS: folder that `geoships crossval` wrote with the same settings of training. Each fold is judged on the scenes that
-it has not seen.
+FOLDS: folder of runs `fold-1`, `fold-2` and so on by the same settings, such as `geoships crossval` writes. Each is
+judged on the scenes that it has not seen, at the threshold, least peak and views of the model.
 """
 
 from __future__ import annotations
@@ -33,28 +32,22 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("folds", type=Path)
     parser.add_argument("target", type=Path)
-    parser.add_argument("--threshold", type=float)
-    parser.add_argument("--min-peak", type=float)
-    parser.add_argument("--views", type=int)
     parser.add_argument("--optional", nargs="*", help="bands that a scene may lack; as the training had it if left out")
     options = parser.parse_args()
     bundle = load_bundle(options.bundle)
-    chosen = {"threshold": options.threshold, "min_peak": options.min_peak, "views": options.views}
-    settings: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    card = bundle.card
+    config = predict_config(threshold=card.threshold, min_peak=card.min_peak, views=card.views)
     folds = finished_folds(options.folds)
-    found, table = summary(
-        [judge(fold.config.data, fold.held, fold.model, predict_config(**settings), thresholds=()) for fold in folds]
-    )
+    found, table = summary([judge(fold.config.data, fold.held, fold.model, config, thresholds=()) for fold in folds])
     metric = {
         "name": f"{len(folds)}-fold cross-validation by scene",
         "note": NOTE,
         "figures": figures_of(found["all"]),
         "scenes": {scene: figures_of(values) for scene, values in found["scenes"].items()},
     }
-    if options.optional is not None:
-        settings["optional"] = tuple(options.optional)
-    card = bundle.card.model_copy(update={**settings, "name": options.target.name, "metrics": (metric,)})
-    save_bundle(options.target, card, bundle.weights)
+    optional = card.optional if options.optional is None else tuple(options.optional)
+    changes = {"name": options.target.name, "optional": optional, "metrics": (metric,)}
+    save_bundle(options.target, card.model_copy(update=changes), bundle.weights)
     print(table)
     print(f"wrote {options.target}: {metric['figures']}")
 

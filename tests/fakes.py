@@ -19,7 +19,7 @@ class BrightnessEngine:
     """Scores are the first band's reflectance; batches of more than `limit` tiles run out of memory."""
 
     def __init__(self, batch_size: int = 4, limit: int | None = None) -> None:
-        self.batch_size, self.limit = batch_size, limit
+        self.batch_size, self.streams, self.limit = batch_size, 1, limit
         self.batches: list[int] = []
 
     def submit(self, images: torch.Tensor) -> np.ndarray:

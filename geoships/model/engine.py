@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -29,9 +30,11 @@ class Engine(Protocol):
     """Turns batches of images into scores.
 
     batch_size: greatest number of tiles that a batch may hold now; an engine may lower it.
+    streams: batches that it computes at a time.
     """
 
     batch_size: int
+    streams: int
 
     def submit(self, images: torch.Tensor) -> Any:
         """Start on a batch (n, bands, rows, columns) of float32 reflectance and return a handle."""
@@ -44,7 +47,7 @@ def run(engine: Engine, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Sco
     """Score samples in batches, in their order; yields each sample, less its image, with its scores (rows, columns).
 
     A sample that comes without an image is not computed: its scores are SKIPPED, of shape (0, 0).
-    Two batches are under way at a time, so that a GPU copies one while it computes the other. When the
+    One batch more is under way than the engine computes at a time, so that a GPU copies it meanwhile. When the
     device runs out of memory the batch is halved and tried again; DeviceError when one tile is too much.
     """
     waiting: deque[_Part] = deque()
@@ -52,7 +55,7 @@ def run(engine: Engine, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Sco
     while batch := _next_batch(source, engine.batch_size):
         for part in _submit(engine, batch):
             waiting.append(part)
-            while len(waiting) > WAITING or sum(any(part.scored) for part in waiting) > 1:
+            while _busy(waiting) > engine.streams or len(waiting) > engine.streams + WAITING:
                 yield from _collect(engine, waiting.popleft())
     while waiting:
         yield from _collect(engine, waiting.popleft())
@@ -65,6 +68,11 @@ class _Part:
     samples: list[Sample]
     scored: list[bool]
     handle: Any
+
+
+def _busy(waiting: Iterable[_Part]) -> int:
+    """Parts that the engine computes."""
+    return sum(any(part.scored) for part in waiting)
 
 
 def _next_batch(source: Iterator[Sample], size: int) -> list[Sample]:
@@ -105,16 +113,20 @@ def _collect(engine: Engine, part: _Part) -> Iterator[tuple[Sample, Scores]]:
 
 
 def _halve(engine: Engine, error: Exception) -> None:
-    out_of_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
-    if not out_of_memory:
-        raise error
-    if engine.batch_size == 1:
-        raise DeviceError(
-            "the device has too little memory for one tile; choose smaller tiles (--tile-size)"
-        ) from error
+    _check_divisible(engine.batch_size, error)
     engine.batch_size //= 2
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _check_divisible(tiles: int, error: Exception) -> None:
+    """Raise what went wrong with a batch, unless it was too large for the memory and can be smaller."""
+    if not (isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)):
+        raise error
+    if tiles == 1:
+        raise DeviceError(
+            "the device has too little memory for one tile; choose smaller tiles (--tile-size)"
+        ) from error
 
 
 class Normalised(nn.Module):
@@ -171,14 +183,14 @@ VIEWS = tuple(View(quarters, mirrored) for quarters in (0, 2, 1, 3) for mirrored
 
 @dataclass(frozen=True)
 class Pending:
-    """A batch under way: its scores in host memory, and the event after which they are there."""
+    """A batch under way on a GPU: its scores in host memory, and the event after which they are there."""
 
     scores: torch.Tensor
-    ready: torch.cuda.Event | None = None
+    ready: torch.cuda.Event
 
 
 class TorchEngine:
-    """PyTorch on a CPU or a CUDA device.
+    """PyTorch on a CPU, in a thread of its own, or on a CUDA device.
 
     bundle: the model. device: ``cpu``, ``cuda``, ``cuda:1``. bf16: compute in bfloat16 where it is safe.
     batch_size: tiles in a batch. views: scores are the mean over so many of VIEWS.
@@ -187,7 +199,7 @@ class TorchEngine:
     def __init__(
         self, bundle: Bundle, *, device: torch.device, bf16: bool, batch_size: int, views: Literal[1, 2, 4, 8] = 1
     ) -> None:
-        self.batch_size = batch_size
+        self.batch_size, self.streams = batch_size, 1
         self.device = device
         self._bf16 = bf16
         self._views = VIEWS[:views]
@@ -195,12 +207,13 @@ class TorchEngine:
         self._model.to(device)
         self._model.to(memory_format=torch.channels_last)
         self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
 
     @torch.inference_mode()
-    def submit(self, images: torch.Tensor) -> Pending:
+    def submit(self, images: torch.Tensor) -> Pending | Future[Scores]:
         """Start on a batch (n, bands, rows, columns) of float32 reflectance."""
         if self._copies is None:
-            return Pending(self._forward(images))
+            return self._worker.submit(self._on_processor, images)
         compute = torch.cuda.current_stream(self.device)
         with torch.cuda.stream(self._copies):
             on_device = images.pin_memory().to(self.device, non_blocking=True)
@@ -213,11 +226,22 @@ class TorchEngine:
         ready.record(compute)
         return Pending(on_host, ready)
 
-    def collect(self, handle: Pending) -> Scores:
+    def collect(self, handle: Pending | Future[Scores]) -> Scores:
         """Wait for a batch; (n, rows, columns) scores from 0 to 1."""
-        if handle.ready is not None:
-            handle.ready.synchronize()
+        if isinstance(handle, Future):
+            return handle.result()
+        handle.ready.synchronize()
         return handle.scores.numpy()
+
+    @torch.inference_mode()
+    def _on_processor(self, images: torch.Tensor) -> Scores:
+        """Scores of a batch, in parts where the memory does not hold it."""
+        try:
+            return self._forward(images).numpy()
+        except (MemoryError, RuntimeError) as error:
+            _check_divisible(len(images), error)
+        half = len(images) // 2
+        return np.concatenate([self._on_processor(part) for part in (images[:half], images[half:])])
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         total = self._view(images, self._views[0])

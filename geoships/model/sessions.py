@@ -6,6 +6,8 @@ import importlib.util
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +19,8 @@ from geoships.model.bundle import Bundle
 from geoships.model.convert import cached_onnx, cached_openvino, fingerprint
 from geoships.model.engine import VIEWS, Scores, View
 
+STREAMS = 1  # tiles that OpenVINO computes at a time
+
 Image = NDArray[np.float32]
 Session = Callable[[Image], Image]  # (1, bands, rows, columns) of reflectance to scores (1, rows, columns) or (1,)
 
@@ -25,16 +29,22 @@ class SessionEngine:
     """Runs the images of a batch one by one, in a thread of its own, while the next batch is read.
 
     open_session: makes the session for images of one shape; it is called once for each shape.
-    batch_size, views: as for TorchEngine.
+    batch_size, views: as for TorchEngine. streams: batches that are computed at a time; a session has to stand that.
     """
 
     def __init__(
-        self, open_session: Callable[[tuple[int, ...]], Session], *, batch_size: int, views: Literal[1, 2, 4, 8] = 1
+        self,
+        open_session: Callable[[tuple[int, ...]], Session],
+        *,
+        batch_size: int,
+        views: Literal[1, 2, 4, 8] = 1,
+        streams: int = 1,
     ) -> None:
-        self.batch_size = batch_size
+        self.batch_size, self.streams = batch_size, streams
         self._open, self._views = open_session, VIEWS[:views]
         self._sessions: dict[tuple[int, ...], Session] = {}
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._opening = Lock()
+        self._worker = ThreadPoolExecutor(streams, thread_name_prefix="engine")
 
     def submit(self, images: torch.Tensor) -> Future[Scores]:
         """Start on a batch (n, bands, rows, columns) of float32 reflectance."""
@@ -50,38 +60,50 @@ class SessionEngine:
             raise
 
     def _scores(self, images: torch.Tensor) -> Scores:
-        return np.concatenate([self._mean(image[None]) for image in images])
+        means = [self._mean(image[None]) for image in images]
+        return np.concatenate(means) if len(means) > 1 else means[0]
 
     def _mean(self, image: torch.Tensor) -> Scores:
         total = self._view(image, self._views[0])
         for view in self._views[1:]:
             total = total + self._view(image, view)  # a session's output is its own
-        return np.asarray(total / len(self._views), np.float32)
+        return np.asarray(total / len(self._views), np.float32) if len(self._views) > 1 else total
 
     def _view(self, image: torch.Tensor, view: View) -> Scores:
         turned = view.apply(image).contiguous().numpy()
-        if turned.shape not in self._sessions:
-            self._sessions[turned.shape] = self._open(turned.shape)
-        scores = self._sessions[turned.shape](turned)
+        scores = self._session(turned.shape)(turned)
         return view.undo(torch.from_numpy(scores)).numpy() if scores.ndim == 3 else scores
+
+    def _session(self, shape: tuple[int, ...]) -> Session:
+        with self._opening:
+            if shape not in self._sessions:
+                self._sessions[shape] = self._open(shape)
+            return self._sessions[shape]
 
 
 def openvino_engine(
-    bundle: Bundle, *, precision: Literal["fp32", "bf16", "int8"], batch_size: int, views: Literal[1, 2, 4, 8] = 1
+    bundle: Bundle,
+    *,
+    precision: Literal["fp32", "bf16", "int8"],
+    batch_size: int,
+    views: Literal[1, 2, 4, 8] = 1,
+    streams: int | None = None,
 ) -> SessionEngine:
     """OpenVINO on the processor; the converted model is kept in the user's cache folder.
 
     bundle: the model. precision: what it computes in; ``int8`` takes the bundle's own int8 variant.
-    batch_size, views: as for TorchEngine. Raises BundleError where OpenVINO does not take the model.
+    batch_size, views: as for TorchEngine. streams: tiles computed at a time, which share the threads; None: STREAMS,
+    or fewer where there are fewer threads. Raises BundleError where OpenVINO does not take the model.
     """
     model = _int8(bundle) if precision == "int8" else cached_openvino(bundle, run_openvino)
     # layers that an int8 variant leaves in floating point, too, take bfloat16 where the processor has it
     bf16 = precision == "bf16" or (precision == "int8" and openvino_has_bf16())
+    parallel = min(streams or STREAMS, torch.get_num_threads())
 
     def open_session(shape: tuple[int, ...]) -> Session:
-        return openvino_session(model, shape, bf16=bf16)
+        return openvino_session(model, shape, bf16=bf16, streams=parallel)
 
-    return SessionEngine(open_session, batch_size=batch_size, views=views)
+    return SessionEngine(open_session, batch_size=batch_size, views=views, streams=parallel)
 
 
 def _int8(bundle: Bundle) -> tuple[bytes, bytes]:
@@ -101,8 +123,10 @@ def _int8(bundle: Bundle) -> tuple[bytes, bytes]:
     return bundle.int8
 
 
-def openvino_session(model: Path | tuple[bytes, bytes], shape: tuple[int, ...], *, bf16: bool) -> Session:
-    """Compile a model, a file or XML and weights, for images of one shape."""
+def openvino_session(
+    model: Path | tuple[bytes, bytes], shape: tuple[int, ...], *, bf16: bool, streams: int = 1
+) -> Session:
+    """Compile a model, a file or XML and weights, for images of one shape; so many streams may run at a time."""
     import openvino
 
     core = openvino.Core()
@@ -110,15 +134,23 @@ def openvino_session(model: Path | tuple[bytes, bytes], shape: tuple[int, ...], 
     network.reshape(list(shape))
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": streams,
         "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "ENABLE_CPU_PINNING": False,  # a processor may be shared
     }
-    request = core.compile_model(network, "CPU", settings).create_infer_request()
+    compiled = core.compile_model(network, "CPU", settings)
+    idle: SimpleQueue[Any] = SimpleQueue()
+    for _ in range(streams):
+        idle.put(compiled.create_infer_request())
 
     def run(image: Image) -> Image:
-        request.infer({0: openvino.Tensor(image, shared_memory=True)})
-        scores: Image = request.get_output_tensor(0).data.copy()
+        request = idle.get()
+        try:
+            request.infer({0: openvino.Tensor(image, shared_memory=True)})
+            scores: Image = request.get_output_tensor(0).data.copy()
+        finally:
+            idle.put(request)
         return scores
 
     return run

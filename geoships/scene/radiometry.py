@@ -66,10 +66,15 @@ class Radiometry:
         """Return reflectance, float32 (bands, rows, columns), of stored numbers of the same shape."""
         return np.stack([self.apply_band(band, index) for index, band in enumerate(dn)])
 
-    def apply_band(self, dn: NDArray[np.generic], index: int) -> NDArray[np.float32]:
-        """Return reflectance, float32 (rows, columns), of one band's stored numbers; index counts from 0."""
-        reflectance = dn.astype(np.float32)
-        reflectance *= np.float32(self.scale[index])
+    def apply_band(
+        self, dn: NDArray[np.generic], index: int, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return reflectance, float32 (rows, columns), of one band's stored numbers; index counts from 0.
+
+        out: array of that shape to put it into, and to return.
+        """
+        reflectance: NDArray[np.float32] = np.empty(dn.shape, np.float32) if out is None else out
+        np.multiply(dn, np.float32(self.scale[index]), out=reflectance, dtype=np.float32, casting="unsafe")
         reflectance += np.float32(self.offset[index])
         return reflectance
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,14 +90,19 @@ class TileReader:
     def _image(self, pixels: Pixels, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
         # One mirrored copy per band, and none where the tile lies inside the scene.
         whole = (rows.size, columns.size) == pixels.valid.shape and rows[0] <= rows[-1] and columns[0] <= columns[-1]
-        pick = np.ix_(rows, columns)
-        valid = pixels.valid if whole else pixels.valid[pick]
+
+        def mirrored(band: NDArray[Any]) -> NDArray[Any]:
+            return band if whole else band.take(rows, axis=0).take(columns, axis=1)
+
+        valid = mirrored(pixels.valid)
         fill = InvalidFill(valid) if valid.any() else None
         shape = (self.ratios[0].to_model(rows.size), self.ratios[1].to_model(columns.size))
         image = np.empty((pixels.values.shape[0], *shape), np.float32)
         for index, stored in enumerate(pixels.values):
-            band = self.scene.radiometry.apply_band(stored if whole else stored[pick], index)
+            same = valid.shape == shape
+            band = self.scene.radiometry.apply_band(mirrored(stored), index, image[index] if same else None)
             if fill:
                 fill.apply(band)
-            image[index] = resample(band, shape)
-        return np.nan_to_num(image, copy=False)
+            if not same:
+                image[index] = resample(band, shape)
+        return image if pixels.values.dtype.kind in "iu" else np.nan_to_num(image, copy=False)

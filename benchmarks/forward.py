@@ -1,0 +1,62 @@
+"""The pure forward pass: an engine of geoships on all pixels of a scene, in tiles without overlap, nothing else.
+
+The scene is read, and the network compiled on the first tile, before the clock starts. Run by `run.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from reporting import Clock
+
+clock = Clock()
+
+import numpy as np  # noqa: E402
+import rasterio  # noqa: E402
+import torch  # noqa: E402
+
+from geoships import load_bundle  # noqa: E402
+from geoships.model import sessions  # noqa: E402
+from geoships.model.engine import choose_device, run  # noqa: E402
+from geoships.model.engines import choose_engine  # noqa: E402
+
+clock.stage("imports")
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--scene", type=Path, required=True)
+parser.add_argument("--bundle", type=Path, required=True)
+parser.add_argument("--engine", default="auto")
+parser.add_argument("--precision", default="auto")
+parser.add_argument("--device", default="auto")
+parser.add_argument("--tile", type=int, default=512)
+parser.add_argument("--batch", type=int, default=1)
+parser.add_argument("--streams", type=int, default=0)
+options = parser.parse_args()
+
+with rasterio.open(options.scene) as dataset:
+    pixels = dataset.read()
+if options.streams:
+    sessions.STREAMS = options.streams
+choice = choose_engine(options.engine, options.precision, choose_device(options.device))
+engine = choice.open(load_bundle(options.bundle), batch_size=options.batch)
+tile = options.tile
+rows, columns = (size // tile * tile for size in pixels.shape[1:])
+corners = [(row, column) for row in range(0, rows, tile) for column in range(0, columns, tile)]
+if not corners:
+    raise SystemExit(f"the scene is smaller than a tile of {tile} pixels")
+
+
+def image(row: int, column: int) -> torch.Tensor:
+    part = pixels[:, row : row + tile, column : column + tile]
+    return torch.from_numpy(np.multiply(part, np.float32(1 / 255), dtype=np.float32))
+
+
+images = [image(*corner) for corner in corners[:64]]  # enough of them that no cache holds them
+for _ in run(engine, ({"image": images[0]} for _ in range(options.batch * engine.streams))):
+    pass
+clock.stage("load")
+for _ in run(engine, ({"image": images[number % len(images)]} for number in range(len(corners)))):
+    pass
+clock.stage("work")
+clock.report(pixels=len(corners) * tile * tile, engine=str(choice), threads=torch.get_num_threads())

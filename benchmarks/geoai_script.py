@@ -1,0 +1,36 @@
+"""geoai's own way to segment a GeoTIFF and make polygons of it; run by `run.py` in geoai's environment."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from reporting import Clock
+
+clock = Clock()
+
+from geoai.train import semantic_inference_on_geotiff  # noqa: E402
+from geoai.utils import raster_to_vector  # noqa: E402
+from plain import Plain  # noqa: E402
+
+clock.stage("imports")
+
+parser = argparse.ArgumentParser(description=__doc__)
+for name in ("--scene", "--weights", "--recipe", "--out"):
+    parser.add_argument(name, type=Path, required=True)
+options = parser.parse_args()
+model = Plain(options.weights, options.recipe, two=True)
+clock.stage("load")
+mask = str(options.out / "mask.tif")
+semantic_inference_on_geotiff(
+    model,
+    str(options.scene),
+    mask,
+    window_size=512,
+    overlap=128,
+    probability_path=str(options.out / "scores.tif"),
+    quiet=True,
+)
+ships = raster_to_vector(mask, str(options.out / "ships.geojson"), min_area=300)
+clock.stage("work")
+clock.report(ships=len(ships))

@@ -1,0 +1,160 @@
+"""Making what the benchmarks run on; see `material`, which does it once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.features import rasterize
+from rasterio.windows import Window
+
+from geoships.datasets.harbour import render_harbour
+from geoships.exporting import export
+from geoships.model.bundle import load_bundle, save_bundle
+from geoships.model.card import Card
+from geoships.model.networks import Architecture, build_network
+from geoships.quantize import quantize
+from geoships.training.losses import WeightedLoss
+
+BANDS = ("red", "green", "blue")
+BRIGHTER = 2.5  # harbours are dark: this brings their reflectance to eight bits
+PART = 2048  # pixels of the rendered parts that a scene is put together of
+SEEDS = {"scene": (11, 12), "training": (13, 14)}
+STEPS, BATCH, CROP = 160, 4, 224
+PLACE = {"crs": "EPSG:32631", "transform": Affine(10, 0, 500_000, 0, -10, 120_000)}
+
+Picture = NDArray[np.uint8]
+Pictures = Sequence[tuple[Picture, Picture]]
+
+
+def render(seed: int, size: int = PART) -> tuple[Picture, Picture]:
+    """A harbour as RGB (3, size, size), eight bits, and its mask of ships (size, size); all pixels hold data."""
+    harbour = render_harbour(seed, size * 5 // 4)  # the edge of the swath is cut off
+    rgb = harbour.reflectance[[2, 1, 0], :size, :size] * (BRIGHTER * 255)
+    mask = rasterize(harbour.ships, out_shape=harbour.valid.shape, dtype="uint8")[:size, :size]
+    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8), mask
+
+
+def scene(path: Path, size: int) -> None:
+    """Write a scene of size x size pixels: rendered harbours beside each other, turned."""
+    parts = [render(seed)[0] for seed in SEEDS["scene"]]
+    with rasterio.open(
+        path, "w", driver="GTiff", dtype="uint8", count=3, height=size, width=size, **PLACE, tiled=True, blockxsize=512,
+        blockysize=512, compress="deflate", zlevel=6, predictor=2, photometric="RGB", interleave="pixel",
+    ) as dataset:  # fmt: skip
+        dataset.descriptions, dataset.scales = BANDS, (1 / 255,) * 3
+        for number, (row, column) in enumerate(np.ndindex(-(-size // PART), -(-size // PART))):
+            part = np.rot90(parts[number % 2], number % 4, (1, 2))
+            height, width = min(PART, size - row * PART), min(PART, size - column * PART)
+            dataset.write(part[:, :height, :width], window=Window(column * PART, row * PART, width, height))
+
+
+def bundle(path: Path) -> None:
+    """Train the network, and write it with its int8 variant."""
+    torch.manual_seed(0)
+    pictures = [render(seed) for seed in SEEDS["training"]]
+    network = build_network(Architecture("unet", "resnet18", len(BANDS)))
+    card = _card(pictures, sum(value.numel() for value in network.parameters()))
+    _train(network, card, pictures)
+    plain, calibration = path.with_name("plain.zip"), path.with_name("calibration.tif")
+    save_bundle(plain, card, network.state_dict(), half=False)
+    size = min(PART, 1024)
+    with rasterio.open(
+        calibration, "w", driver="GTiff", dtype="uint8", count=3, height=size, width=size, **PLACE
+    ) as dataset:
+        dataset.descriptions, dataset.scales = BANDS, (1 / 255,) * 3
+        dataset.write(pictures[0][0][:, :size, :size])
+    quantize(load_bundle(plain), path, [calibration], tiles=9)
+
+
+def weights(path: Path, source: Path) -> None:
+    """Write the state dict of a bundle as PyTorch has it."""
+    torch.save(load_bundle(source).network().state_dict(), path)
+
+
+def onnx(path: Path, source: Path, tile: int, overlap: int) -> None:
+    """Write a bundle for GeoDeep: two channels, tiles and overlap in pixels."""
+    import onnx
+
+    export(load_bundle(source), path, "onnx", size=tile, background=True, scale=1 / 255)
+    model = onnx.load(path)
+    for entry in model.metadata_props:
+        if entry.key == "tiles_overlap":
+            entry.value = str(100 * overlap // tile)  # per cent
+    onnx.save(model, path)
+
+
+def recipe(path: Path, source: Path) -> None:
+    """Write mean and deviation of each band of a bundle as JSON."""
+    scaling = load_bundle(source).card.input.value_scaling
+    path.write_text(json.dumps({"mean": [band.mean for band in scaling], "std": [band.stddev for band in scaling]}))
+
+
+def _card(pictures: Pictures, parameters: int) -> Card:
+    values = np.stack([rgb for rgb, _ in pictures]) / 255
+    scaling = zip(values.mean((0, 2, 3)).tolist(), values.std((0, 2, 3)).tolist(), strict=True)
+    return Card.model_validate(
+        {
+            "mlm:name": "benchmark-resnet18-unet",
+            "license": "MIT",
+            "mlm:architecture": "U-Net over ResNet-18",
+            "mlm:total_parameters": parameters,
+            "mlm:input": [
+                {
+                    "bands": BANDS,
+                    "input": {"shape": (-1, 3, -1, -1)},
+                    "value_scaling": [{"mean": mean, "stddev": std} for mean, std in scaling],
+                }
+            ],
+            "mlm:output": [{"classification:classes": [{"value": 1, "name": "ship"}]}],
+            "gsd": 10,
+            "geoships:gsd_range": (5, 20),
+            "geoships:halo": 32,  # with the blending of 64 pixels an overlap of 128
+            "geoships:network": {"decoder": "unet", "encoder": "resnet18"},
+        }
+    )
+
+
+def _train(network: torch.nn.Module, card: Card, pictures: Pictures) -> None:
+    """A few steps on crops, half of them around ships: enough for scores that are sure of most pixels."""
+    rng = np.random.default_rng(0)
+    loss = WeightedLoss({"bce": 1.0, "dice": 1.0})
+    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=STEPS)
+    mean, std = (
+        torch.tensor([getattr(band, name) for band in card.input.value_scaling])[:, None, None]
+        for name in ("mean", "stddev")
+    )
+    network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for step in range(STEPS):
+        images, masks = zip(*(_crop(rng, pictures, ship=number % 2 == 0) for number in range(BATCH)), strict=True)
+        batch = (torch.stack(images) / 255 - mean) / std
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(batch.contiguous(memory_format=torch.channels_last))
+        value = loss(logits.float(), torch.stack(masks)[:, None])
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        schedule.step()
+        if step % 20 == 19:
+            print(f"training the network: step {step + 1} of {STEPS}, loss {value.item():.3f}", flush=True)
+    network.eval()
+
+
+def _crop(rng: np.random.Generator, pictures: Pictures, *, ship: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    rgb, mask = pictures[rng.integers(len(pictures))]
+    row, column = rng.integers(0, PART - CROP, 2)
+    if ship:
+        rows, columns = np.nonzero(mask)
+        centre = rng.integers(rows.size)
+        row, column = np.clip([rows[centre] - CROP // 2, columns[centre] - CROP // 2], 0, PART - CROP)
+    part = (slice(row, row + CROP), slice(column, column + CROP))
+    turn = int(rng.integers(4))
+    image, truth = np.rot90(rgb[:, *part], turn, (1, 2)), np.rot90(mask[part], turn)
+    return torch.from_numpy(image.astype(np.float32)), torch.from_numpy(truth.astype(np.int64))

@@ -1,0 +1,172 @@
+"""Results as Markdown tables and as a picture."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import rasterio
+from jobs import Job
+
+Run = Mapping[str, object]
+Results = Mapping[str, Sequence[Run]]
+NONE = "-"
+TITLES = {
+    "engines": "Engines",
+    "torchgeo": "A script with torchgeo",
+    "peers": "Other tools",
+    "settings": "OpenVINO in bf16, by tiles at a time and their greatest size",
+    "memory": "Memory",
+    "large": "A large scene",
+}
+
+
+class Figures:
+    """Medians of what the runs of jobs gave.
+
+    results: runs by a job's key. out: folder of their files, by key.
+    """
+
+    def __init__(self, results: Results, out: Path) -> None:
+        self.results, self.out = results, out
+
+    def median(self, key: str, name: str) -> float | None:
+        """Median of a number over a job's runs; None where it has none."""
+        values = [float(run[name]) for run in self.results.get(key, ()) if name in run]  # type: ignore[arg-type]
+        return statistics.median(values) if values else None
+
+    def fault(self, job: Job) -> str:
+        """Why a job has no figures."""
+        errors = [str(run["error"]) for run in self.results.get(job.key, ()) if "error" in run]
+        return job.fault or (errors[-1] if errors else "not run")
+
+    def work(self, key: str, size: int) -> float | None:
+        """Seconds from scene to files, or of the forward pass, brought to all pixels of the scene."""
+        seconds, pixels = self.median(key, "work"), self.median(key, "pixels")
+        return seconds * size**2 / pixels if seconds and pixels else seconds
+
+    def speed(self, job: Job) -> float | None:
+        """Megapixels of the scene a second."""
+        seconds = self.work(job.key, job.size)
+        return job.size**2 / 1e6 / seconds if seconds else None
+
+    def ratio(self, key: str, other: str, size: int) -> float | None:
+        """How many times as long the first job takes as the other."""
+        first, second = self.work(key, size), self.work(other, size)
+        return first / second if first and second else None
+
+    def unlike(self, job: Job) -> float | None:
+        """Pixels of the mask, of 10,000, that are otherwise in the job's exact counterpart."""
+        paths = [self.out / key / "mask.tif" for key in (job.key, job.exact)]
+        if not job.exact or not all(path.exists() for path in paths):
+            return None
+        masks = []
+        for path in paths:
+            with rasterio.open(path) as dataset:
+                masks.append(dataset.read(1) == 1)
+        return float((masks[0] != masks[1]).mean() * 1e4) if masks[0].shape == masks[1].shape else None
+
+
+def tables(jobs: Sequence[Job], results: Results, out: Path, commands: Mapping[str, str]) -> str:
+    """All tables of some jobs, each below the command that made it."""
+    figures = Figures(results, out)
+    makers: dict[str, Callable[[list[Job], Figures], str]] = {
+        "engines": _engines, "large": _engines, "settings": _engines, "torchgeo": _others, "peers": _others,
+        "memory": _memory,
+    }  # fmt: skip
+    texts = []
+    for part in dict.fromkeys(job.part for job in jobs):
+        own = [job for job in jobs if job.part == part]
+        scene = "" if part == "memory" else f", {own[0].size:,} x {own[0].size:,} RGB"
+        texts.append(f"## {TITLES[part]}{scene}\n\n`{commands[part]}`\n\n{makers[part](own, figures)}")
+    return "\n\n".join(texts)
+
+
+def _engines(jobs: list[Job], figures: Figures) -> str:
+    head = ("engine", "forward pass Mpix/s", "scene to files Mpix/s", "times the forward pass", "of 10,000 pixels flip",
+            "ships", "memory GiB", "whole process s")  # fmt: skip
+    rows, by_key = [], {job.key: job for job in jobs}
+    for job in jobs:
+        if job.kind != "scene":
+            continue
+        own = by_key.get(job.key.replace("scene", "forward", 1))
+        if figures.speed(job) is None:
+            rows.append((job.title, NONE, figures.fault(job)))
+            continue
+        rows.append((
+            job.title.removeprefix("geoships, "), _number(own and figures.speed(own)), _number(figures.speed(job)),
+            _number(figures.ratio(job.key, job.forward, job.size)), _number(figures.unlike(job)),
+            _number(figures.median(job.key, "ships"), 0), _gib(figures.median(job.key, "memory")),
+            _number(figures.median(job.key, "seconds"), 1),
+        ))  # fmt: skip
+    return _table(head, rows)
+
+
+def _others(jobs: list[Job], figures: Figures) -> str:
+    head = ("tool", "Mpix/s", "geoships in bf16 is so many times as fast", "in int8", "of 10,000 pixels otherwise",
+            "ships", "memory GiB", "whole process s")  # fmt: skip
+    rows: list[Sequence[str]] = []
+    for job in jobs:
+        if figures.speed(job) is None:
+            rows.append((job.title, NONE, figures.fault(job)))
+            continue
+        times = [
+            figures.ratio(job.key, f"scene-openvino-{precision}-{job.size}", job.size) for precision in ("bf16", "int8")
+        ]
+        rows.append((
+            job.title, _number(figures.speed(job)), *map(_number, times), _number(figures.unlike(job)),
+            _number(figures.median(job.key, "ships"), 0), _gib(figures.median(job.key, "memory")),
+            _number(figures.median(job.key, "seconds"), 1),
+        ))  # fmt: skip
+    return _table(head, rows)
+
+
+def _memory(jobs: list[Job], figures: Figures) -> str:
+    rows = [
+        (job.title, *(_gib(figures.median(job.key, name)) for name in ("before", "peak", "more")))
+        if figures.median(job.key, "peak")
+        else (job.title, NONE, figures.fault(job))
+        for job in jobs
+    ]
+    return _table(("scene", "GiB with the model loaded", "GiB at the peak", "GiB more"), rows)
+
+
+def draw(path: Path, jobs: Iterable[Job], results: Results, out: Path, title: str) -> None:
+    """A bar for each tool: megapixels a second, from scene to files."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figures = Figures(results, out)
+    wanted = [
+        job
+        for job in jobs
+        if job.kind == "scene" and job.part in ("engines", "torchgeo", "peers") and figures.speed(job)
+    ]
+    wanted.sort(key=lambda job: figures.speed(job) or 0)
+    speeds = [figures.speed(job) or 0 for job in wanted]
+    colours = ["#1f6f8b" if job.title.startswith("geoships") else "#b0b7bc" for job in wanted]
+    figure, axes = plt.subplots(figsize=(8, 0.6 + 0.36 * len(wanted)), layout="constrained")
+    bars = axes.barh([job.title for job in wanted], speeds, color=colours)
+    axes.bar_label(bars, [f"{speed:.2f}" for speed in speeds], padding=4)
+    axes.set_xlabel("Mpix/s from scene to files")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    axes.margins(x=0.12)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([*row, *[""] * (len(head) - len(row))] for row in rows)]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def _gib(value: float | None) -> str:
+    return NONE if value is None else f"{value / 2**30:.2f}"

@@ -1,0 +1,97 @@
+"""The benchmarks: what times a process, and what makes tables of the results."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+pytestmark = [
+    pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not in this copy"),
+    pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def test_a_process_is_timed_with_its_children(tmp_path: Path) -> None:
+    from timed import timed
+
+    child = 'import time; held = bytearray(80 << 20); held[::4096] = b"x" * len(held[::4096]); time.sleep(0.5)'
+    code = (
+        f'import subprocess, sys; subprocess.run([sys.executable, "-c", {child!r}]); print("RESULT {{\\"work\\": 2}}")'
+    )
+    found = timed([sys.executable, "-c", code], limit=60, folder=tmp_path)
+    assert found["work"] == 2
+    assert found["seconds"] >= 0.5  # type: ignore[operator]
+    assert found["memory"] > 80 << 20  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("code", "limit", "said"),
+    [
+        ("raise SystemExit('no such scene')", 60, "no such scene"),
+        ("print('no result')", 60, "no result"),
+        ("import time; time.sleep(60)", 1, "took more than 1 s"),
+    ],
+)
+def test_a_process_that_fails_says_why(tmp_path: Path, code: str, limit: float, said: str) -> None:
+    from timed import timed
+
+    assert said in str(timed([sys.executable, "-c", code], limit=limit, folder=tmp_path)["error"])
+
+
+def test_tables_hold_medians_ratios_and_flips(tmp_path: Path) -> None:
+    from jobs import Job
+    from tables import tables
+
+    def job(key: str, kind: str, **more: str) -> Job:
+        return Job(f"{kind}-{key}-100", key, "engines", 100, kind, 1.0, **more)
+
+    exact = job("openvino-fp32", "scene")
+    jobs = [job("openvino-bf16", "forward"), job("openvino-bf16", "scene", forward="forward-openvino-bf16-100",
+                                                 exact=exact.key)]  # fmt: skip
+    results = {
+        jobs[0].key: [{"work": 0.25, "pixels": 5000, "seconds": 9}],
+        jobs[1].key: [{"work": work, "ships": 3, "seconds": 4, "memory": 2**30} for work in (0.9, 1.0, 5.0)],
+    }
+    for key, rows in ((exact.key, 0), (jobs[1].key, 1)):
+        (tmp_path / key).mkdir()
+        mask = np.zeros((100, 100), np.uint8)
+        mask[:rows, :7] = 1
+        with rasterio.open(tmp_path / key / "mask.tif", "w", driver="GTiff", dtype="uint8", count=1, height=100,
+                           width=100) as dataset:  # fmt: skip
+            dataset.write(mask, 1)
+    text = tables(jobs, results, tmp_path, {"engines": "the command"})
+    # 0.01 Mpix: 0.25 s for half of it, 1 s from scene to files; 7 of 10,000 pixels flip
+    assert "`the command`" in text
+    assert "| openvino-bf16 | 0.02 | 0.01 | 2.00 | 7.00 | 3 | 1.00 | 4.0 |" in text
+
+
+def test_what_did_not_run_has_a_line_with_the_reason(tmp_path: Path) -> None:
+    from jobs import Job
+    from tables import tables
+
+    peer = Job("tool-100", "tool 1.0", "peers", 100, "scene", 1.0, fault="does not install: no wheel")
+    assert "| tool 1.0 | - | does not install: no wheel |" in tables([peer], {}, tmp_path, {"peers": ""})
+
+
+def test_results_are_kept_and_added_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import run
+    from jobs import Job
+
+    code = 'import sys; print("RESULT {\\"work\\": 1.5}")'
+    job = Job("forward-x", "x", "engines", 100, "forward", 1.0, (sys.executable, "-c", code))
+    first = run._measure([job], tmp_path, 1)
+    again = run._measure([job], tmp_path, 2)
+    assert [entry["work"] for entry in again["forward-x"]] == [1.5, 1.5]
+    assert again["forward-x"][0] == first["forward-x"][0]
+    assert run._load(tmp_path) == again
+    assert "1 runs, about" in capsys.readouterr().out
