@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import shapely
+import torch
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
@@ -25,9 +26,10 @@ from geoships.memory import release_memory, share_memory
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card
 from geoships.model.choice import choose_model
-from geoships.model.engine import Engine, choose_batch_size, choose_device, run
+from geoships.model.engine import Engine, Sample, choose_batch_size, choose_device, run, tile_pixels
 from geoships.model.engines import Precision, choose_engine
 from geoships.model.samples import prepared
+from geoships.model.screen import Span, screen_of, screened
 from geoships.output.attributes import Margin
 from geoships.output.classes import class_of
 from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
@@ -45,20 +47,18 @@ from geoships.scene.area import Area, read_area
 from geoships.scene.bandfiles import BandFiles, SceneName
 from geoships.scene.describe import scene_header
 from geoships.scene.georeference import Georeference
+from geoships.scene.land import Land, MaskLand, read_inland
+from geoships.scene.plan import Limits, context, held_bytes, plan_scene, repeated
 from geoships.scene.quicklook import open_quicklook
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.resample import Ratio, ratio, resample
 from geoships.scene.stac import as_scene
-from geoships.scene.streaming import stream_tiles
-from geoships.scene.windows import Tile, TilePlan, Window, plan_axis
+from geoships.scene.streaming import TileCounts, stream_tiles
+from geoships.scene.windows import Tile, TilePlan, Window
 from geoships.verify import Verifier, choose_verifier
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
-
-TILE_SIZES = {"cpu": 1024, "cuda": 1536}  # greatest tile in model pixels
-BLEND = 64  # model pixels over which neighbouring tiles are blended
-MARGIN = 32  # model pixels that are mirrored around the scene
 
 
 class Progress(Protocol):
@@ -76,6 +76,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """A choice that was made for the user."""
 
+    def detail(self, text: str) -> None:
+        """What only those want to know who look at a run's speed."""
+
 
 class Silence:
     """Progress that nobody watches."""
@@ -92,6 +95,9 @@ class Silence:
     def note(self, text: str) -> None:
         """Do nothing."""
 
+    def detail(self, text: str) -> None:
+        """Do nothing."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -103,6 +109,7 @@ class Prediction:
     outputs: files written, by kind (vector, mask, scores, preview, project, stac).
     bands, radiometry: how the scene was read. warnings: what was assumed.
     pixels: of the scene. seconds: from opening the scene to the last file.
+    tiles: how many were computed, and how many skipped for which reason.
     """
 
     scene: str
@@ -116,6 +123,7 @@ class Prediction:
     seconds: float
     warnings: tuple[str, ...] = field(default=())
     verifier: str | None = None
+    tiles: TileCounts = field(default_factory=TileCounts)
 
     def summary(self) -> dict[str, object]:
         """The result as plain values for JSON."""
@@ -131,6 +139,7 @@ class Prediction:
             "megapixels": round(self.pixels / 1e6, 3),
             "seconds": round(self.seconds, 3),
             "megapixels_per_second": round(self.pixels / 1e6 / self.seconds, 3),
+            "tiles": self.tiles.summary(),
             "warnings": list(self.warnings),
         }
 
@@ -176,7 +185,9 @@ def predict(
         for text in notes:
             progress.warn(text)
         with appearing_styles(styles):
-            kept = task.keep(task.ships(paths, progress))
+            found = task.ships(paths, progress)
+            progress.detail(str(task.counts))
+            kept = task.keep(found)
             frame = _frame(kept, task)
             if "vector" in paths:
                 _write_vector(paths["vector"], frame, task)
@@ -198,6 +209,7 @@ def predict(
         seconds=time.monotonic() - started,
         warnings=(*task.warnings, *notes),
         verifier=task.verifier.bundle.card.name if task.verifier else None,
+        tiles=task.counts,
     )
 
 
@@ -266,10 +278,33 @@ class Task:
         self.warnings = (*scene.warnings, *([assumed] if assumed else []))
         self.device = choose_device(config.device)
         self.engine = choose_engine(config.engine, config.precision, self.device)
-        self.plan, self.ratios = plan_tiles(
-            scene.window, self.pixel_size, bundle.card, config.tile_size or TILE_SIZES[self.device.type]
-        )
+        self.ratios = self._ratios()
+        self.plan = self._plan()
+        self.counts = TileCounts()
+        self.lands = tuple(self._lands())
+        self.screen = screen_of(bundle) if config.screen else None
         self.verifier = self._verifier()
+
+    def _ratios(self) -> tuple[Ratio, Ratio]:
+        """Model pixels per scene pixel, for rows and columns."""
+        card = self.bundle.card
+        across, down = (ratio(size, card.gsd, card.gsd_range, card.step) for size in self.pixel_size)
+        return down, across
+
+    def _plan(self) -> TilePlan:
+        scene, config = self.scene, self.config
+        bytes_per_pixel = len(scene.wanted) * scene.dtype.itemsize + 1
+        held = held_bytes(scene.window.width, scene.grid.block_width, bytes_per_pixel)
+        limits = Limits(tile_pixels(self.device), held)
+        shared = context(self.bundle.card.halo, config.overlap)
+        return plan_scene(scene.window, self.ratios, shared, limits, config.tile_size)
+
+    def _lands(self) -> Iterator[Land]:
+        config = self.config
+        if config.land:
+            yield read_inland(config.land, self.georeference, config.shore, self.pixel_size)
+        if config.land_mask:
+            yield MaskLand(self.georeference, config.shore, self.pixel_size)
 
     def _verifier(self) -> Verifier | None:
         config, chosen = self.config, choose_verifier(self.bundle, self.config.verify)
@@ -344,29 +379,78 @@ class Task:
         if self.verifier:
             card = self.verifier.bundle.card
             progress.note(f"verifier: {card.name} (ships from a score of {card.threshold:g} on are kept)")
+        progress.detail(self.how())
         for text in self.warnings:
             progress.warn(text)
 
+    def how(self) -> str:
+        """The tile plan in one line."""
+        height, width = self._tile_shape
+        plan, card = self.plan, self.bundle.card
+        screen = "no screen" if self.screen is None else f"screen from {self.bundle.card.screen.threshold:.3g} on"  # type: ignore[union-attr]
+        return (
+            f"plan: {plan.rows.count} x {plan.columns.count} tiles of {height} x {width} pixels, halo {card.halo}, "
+            f"{repeated(plan):.0%} of a tile shared with its neighbours; batch {self._batch_size}, "
+            f"{torch.get_num_threads()} threads, {self.scene.threads} to decode; {self.engine}; {screen}"
+        )
+
     def bands(self) -> Generator[RowBand]:
         """Yield finished rows of scores, from top to bottom."""
+        self.counts = TileCounts()
         stitcher = Stitcher(*self.scene.window.shape)
         turn = -1 if self.georeference.south_up else 1  # the model sees every scene with north up
-        with closing(stream_tiles(self.scene, self.plan, self.ratios, self.area)) as tiles:
+        land = (lambda window: any(land.covers(window) for land in self.lands)) if self.lands else None
+        stream = stream_tiles(self.scene, self.plan, self.ratios, self.area, land=land, counts=self.counts)
+        with closing(stream) as tiles:
             north_up = prepared(tiles, self.bundle.card, self.scene.wanted, south_up=turn == -1)
-            for sample, scores in run(self._engine(), north_up):
+            for sample, scores in run(self._engine(), self._screened(north_up)):
                 window = Window(*sample["window"].tolist())
                 rows, columns = self.plan.weights(_tile_at(self.plan, window))
-                yield from stitcher.add(
-                    window, resample(scores[::turn], window.shape), sample["valid"].numpy(), rows[:, None] * columns
-                )
+                whole = resample(scores[::turn], window.shape) if scores.size else np.zeros(window.shape, np.float32)
+                yield from stitcher.add(window, whole, sample["valid"].numpy(), rows[:, None] * columns)
         yield from stitcher.finish()
 
-    def _engine(self) -> Engine:
-        config = self.config
+    def _screened(self, samples: Iterator[Sample]) -> Iterator[Sample]:
+        """The samples, without the images of those that the screen finds empty."""
+        card, screen = self.bundle.card, self.screen
+        if screen is None or card.screen is None:
+            return samples
+        precision: Precision = "auto" if self.config.precision == "int8" else self.config.precision
+        engine = choose_engine(self.config.engine, precision, self.device).open(screen, batch_size=1)
+        return screened(samples, engine, card.screen.threshold, card.step, self.counting, self._skip_empty)
+
+    def _skip_empty(self) -> None:
+        self.counts.empty += 1
+
+    def reach(self, window: Window) -> Window:
+        """The part of the scene that the scores of a tile, given by its window, reach."""
+        return self.plan.reach(_tile_at(self.plan, window))
+
+    def counting(self, window: Window) -> tuple[Span, Span]:
+        """Rows and columns, in the image that the model sees of a tile, that its scores reach."""
+        reach = self.reach(window)
+        down, across = self.ratios
+        rows = _in_model(reach.row - window.row, reach.row_end - window.row, down)
+        columns = _in_model(reach.column - window.column, reach.column_end - window.column, across)
+        if self.georeference.south_up:
+            height = down.to_model(window.height)
+            rows = height - rows[1], height - rows[0]
+        return rows, columns
+
+    @property
+    def _tile_shape(self) -> tuple[int, int]:
+        """Model pixels of a tile."""
         height, width = self.plan.tile_shape
-        pixels = self.ratios[0].to_model(height) * self.ratios[1].to_model(width)
-        batch_size = config.batch_size or min(len(self.plan), choose_batch_size(self.device, pixels))
-        return self.engine.open(self.bundle, batch_size=batch_size, views=config.views or self.bundle.card.views)
+        return self.ratios[0].to_model(height), self.ratios[1].to_model(width)
+
+    @property
+    def _batch_size(self) -> int:
+        height, width = self._tile_shape
+        return self.config.batch_size or min(len(self.plan), choose_batch_size(self.device, height * width))
+
+    def _engine(self) -> Engine:
+        views = self.config.views or self.bundle.card.views
+        return self.engine.open(self.bundle, batch_size=self._batch_size, views=views)
 
     def _sinks(self, paths: dict[str, Path]) -> Iterator[RasterSink]:
         tags = {"software": "geoships", "model": self.bundle.card.name, "threshold": str(self.threshold)}
@@ -379,23 +463,9 @@ class Task:
             yield ScoreSink(paths["scores"], self.georeference, tags, name=self.found.name)
 
 
-def plan_tiles(
-    scene: Window, pixel_size: tuple[float, float], card: Card, tile_size: int
-) -> tuple[TilePlan, tuple[Ratio, Ratio]]:
-    """Tile a scene for a model: the plan in scene pixels, and model pixels per scene pixel for rows and columns.
-
-    pixel_size: metres (across columns, down rows). tile_size: greatest tile in model pixels.
-    """
-    across, down = (ratio(size, card.gsd, card.gsd_range, card.step) for size in pixel_size)
-    axes = []
-    for length, scale in ((scene.height, down), (scene.width, across)):
-
-        def to_scene(pixels: int, scale: Ratio = scale) -> int:
-            return -(-pixels * scale.scene // scale.model)
-
-        size = tile_size // card.step * scale.scene
-        axes.append(plan_axis(length, size, scale.scene, to_scene(card.halo), to_scene(BLEND), to_scene(MARGIN)))
-    return TilePlan(*axes), (down, across)
+def _in_model(start: int, stop: int, scale: Ratio) -> Span:
+    """Model pixels that some scene pixels of a tile touch."""
+    return start * scale.model // scale.scene, -(-stop * scale.model // scale.scene)
 
 
 def _tile_at(plan: TilePlan, window: Window) -> Tile:
@@ -464,6 +534,7 @@ def _write_item(path: Path, ships: int, outputs: dict[str, Path], task: Task, pr
         "geoships:threshold": task.threshold,
         "geoships:min_peak": task.min_peak,
         "geoships:min_area_m2": task.config.min_area,
+        "geoships:tiles": task.counts.summary(),
     }
     cards = {"model": bundle.card.to_json(), **({"verifier": verifier.to_json()} if verifier else {})}
     write_item(

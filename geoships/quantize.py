@@ -87,7 +87,9 @@ def quantize(
                 f"in int8 the F1 of ships falls from {f1['auto']:.3f} to {f1['int8']:.3f}, by more than {MAX_LOSS:g}; "
                 "nothing was written: give more and other scenes to --calibration, or stay with bf16"
             )
-    save_bundle(out, bundle.card, bundle.weights, half=False, verifier=bundle.verifier, int8=variant.int8)
+    save_bundle(
+        out, bundle.card, bundle.weights, half=False, verifier=bundle.verifier, int8=variant.int8, screen=bundle.screen
+    )
     return Quantized(len(images), f1)
 
 

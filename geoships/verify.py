@@ -15,7 +15,7 @@ from geoships.model.samples import prepared
 from geoships.output.kept import KeptShip
 from geoships.scene.reader import Scene
 from geoships.scene.resample import Ratio, scale_of
-from geoships.scene.sampling import Sample, SceneDataset
+from geoships.scene.tiles import Sample, TileReader
 from geoships.scene.windows import Window, source_window, window_around
 
 VIEWS: Literal[8] = 8  # ways to turn and mirror a chip, over which its score is the mean
@@ -104,9 +104,9 @@ class Verifier:
         """Read the chips, decoding each block of the file once."""
         sources = [source_window(window, self._scene.window) for window in windows]
         with self._scene.cache(sources) as cache:
-            dataset = SceneDataset(self._scene, ratios=self._ratios, fetch=cache.fetch)
+            reader = TileReader(self._scene, ratios=self._ratios, fetch=cache.fetch)
             for window, source in zip(windows, sources, strict=True):
-                yield dataset[dataset.grid.query(window)]
+                yield reader.read(window)
                 cache.release(source)
 
     @cached_property

@@ -26,9 +26,10 @@ def ship_scene(
     offset: float = 0.0,
     ships: tuple[tuple[int, int, int, int], ...] = SHIPS,
     nodata_columns: int = 0,
+    bands: tuple[str, ...] = ("B04",),
     **profile: object,
 ) -> np.ndarray:
-    """Write a one-band uint16 scene with bright rectangles on dark water; returns the ship mask."""
+    """Write a uint16 scene, the same in all bands, with bright rectangles on dark water; returns the ship mask."""
     mask = np.zeros(shape, bool)
     for row, column, height, width in ships:
         mask[row : row + height, column : column + width] = True
@@ -41,10 +42,10 @@ def ship_scene(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(
-            path, "w", driver="GTiff", height=shape[0], width=shape[1], count=1, dtype="uint16",
+            path, "w", driver="GTiff", height=shape[0], width=shape[1], count=len(bands), dtype="uint16",
             nodata=0 if nodata_columns else None, **placement, **options,
         ) as dataset:  # fmt: skip
-            dataset.write(stored, 1)
-            dataset.set_band_description(1, "B04")
-            dataset.scales, dataset.offsets = (scale,), (offset,)
+            dataset.write(np.stack([stored] * len(bands)))
+            dataset.descriptions = bands
+            dataset.scales, dataset.offsets = (scale,) * len(bands), (offset,) * len(bands)
     return mask

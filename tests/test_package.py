@@ -1,6 +1,9 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
+
+from scenes import ship_scene
 
 import geoships
 
@@ -43,6 +46,22 @@ for command in ([], ["predict"], ["evaluate"], ["demo"], ["models"], ["info"], [
         assert not end.code
 """
     assert not loaded_by(code) & HEAVY
+
+
+def test_a_run_with_openvino_loads_nothing_that_builds_networks(tmp_path: Path) -> None:
+    ship_scene(tmp_path / "scene.tif", bands=("B04", "B08"))
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from made_networks import tiny_bundle
+from geoships import PredictConfig, predict
+from geoships_cli.app import app
+predict({str(tmp_path / "scene.tif")!r}, out={str(tmp_path / "s.gpkg")!r}, mask={str(tmp_path / "m.tif")!r},
+        model=tiny_bundle(), config=PredictConfig(engine="openvino", device="cpu", tile_size=96))
+"""
+    loaded = loaded_by(code)
+    assert "openvino" in loaded
+    assert not loaded & {"lightning", "torchgeo", "segmentation_models_pytorch", "timm", "torchvision"}
 
 
 def test_the_public_names_are_these() -> None:

@@ -17,6 +17,7 @@ from geoships_cli.evaluate import evaluate
 from geoships_cli.export import export, quantize
 from geoships_cli.info import info, models
 from geoships_cli.predict import predict
+from geoships_cli.screen import screen
 from geoships_cli.study import study
 from geoships_cli.train import train
 from geoships_cli.verifier import verifier
@@ -29,7 +30,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, view, evaluate, demo, train, crossval, study, verifier, export, quantize, models, info):
+for command in (
+    predict,
+    view,
+    evaluate,
+    demo,
+    train,
+    crossval,
+    study,
+    verifier,
+    screen,
+    export,
+    quantize,
+    models,
+    info,
+):
     app.command()(command)
 app.add_typer(data)
 

@@ -16,6 +16,10 @@ Model = Annotated[
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
+Devices = Annotated[
+    str | None,
+    typer.Option("--device", help="auto, cpu, cuda, cuda:N, or cuda:all with --out-dir.", show_default="auto"),
+]
 Engine = Annotated[
     str | None, typer.Option(help="auto, torch, openvino or onnx; see docs/engines.md.", show_default="auto")
 ]
@@ -45,6 +49,25 @@ Style = Annotated[
     bool | None,
     typer.Option("--style/--no-style", help="Write a style for QGIS with every output.", show_default="on"),
 ]
+Screen = Annotated[
+    bool | None,
+    typer.Option(
+        "--screen/--no-screen", help="Skip tiles that the model's screen finds empty.", show_default="if it has one"
+    ),
+]
+Land = Annotated[
+    Path | None, typer.Option(help="Vector file of land, any CRS: tiles on it are skipped.", show_default="none")
+]
+LandMask = Annotated[
+    bool, typer.Option("--land-mask", help="Skip tiles on land after a mask of the Earth (geoships[landmask]).")
+]
+Shore = Annotated[
+    float | None, typer.Option(help="Metres from the shore that are no land for these two.", show_default="200")
+]
+Overlap = Annotated[
+    int | None, typer.Option(help="Model pixels that tiles share.", show_default="what the model's halo needs")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell the tile plan, and which tiles were skipped.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
 Progress = Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,27 +13,14 @@ import typer
 
 from geoships.errors import GeoshipsError
 from geoships_cli import chips, options, sources
-from geoships_cli.progress import Display, Lines, progress_display
+from geoships_cli.jobs import Job, run_jobs
+from geoships_cli.progress import Display, progress_display
 
 if TYPE_CHECKING:
-    from geoships.config import PredictConfig
     from geoships.predict import Prediction
     from geoships.scene.bandfiles import BandFiles
 
 FORMATS = {"geojson": ".geojson", "gpkg": ".gpkg", "fgb": ".fgb", "parquet": ".parquet"}
-
-
-@dataclass(frozen=True)
-class Job:
-    """One scene and the files to write for it."""
-
-    scene: str | BandFiles
-    out: Path | None
-    mask: Path | None
-    scores: Path | None
-    stac: Path | None = None
-    preview: Path | None = None
-    project: Path | None = None
 
 
 def predict(
@@ -89,16 +76,22 @@ def predict(
     offset: options.Offset = None,
     sensor: options.Sensor = None,
     trust_vrt: options.TrustVrt = False,
-    device: options.Device = None,
+    device: options.Devices = None,
     engine: options.Engine = None,
     precision: options.Precision = None,
     views: options.Views = None,
     verify: options.Verify = None,
     split: options.Split = None,
     tile_size: Annotated[
-        int | None, typer.Option(help="Greatest tile in model pixels.", show_default="1024, on CUDA 1536")
+        int | None, typer.Option(help="Greatest tile in model pixels.", show_default="the cheapest")
     ] = None,
+    overlap: options.Overlap = None,
     batch_size: Annotated[int | None, typer.Option(help="Tiles in a batch.", show_default="for the machine")] = None,
+    screen: options.Screen = None,
+    land: options.Land = None,
+    land_mask: options.LandMask = False,
+    shore: options.Shore = None,
+    verbose: options.Verbose = False,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
     progress_as: options.Progress = Display.auto,
@@ -118,6 +111,7 @@ def predict(
         simplify=simplify, area=area, gsd=gsd, bands=options.split_bands(bands), scale=scale, offset=offset,
         sensor=sensor, trust_vrt=trust_vrt or None, device=device, engine=engine, precision=precision, views=views,
         tile_size=tile_size, batch_size=batch_size, verify=verify, split=split, style=style,
+        overlap=overlap, screen=screen, land=land, land_mask=land_mask or None, shore=shore,
     )  # fmt: skip
     if folder:
         chips.predict_folder(folder, single, config, quiet=quiet, as_json=as_json, display=progress_as)
@@ -125,10 +119,10 @@ def predict(
     if out_dir:
         _make_folder(out_dir)
     with (
-        closing(progress_display(quiet=quiet, display=progress_as)) as progress,
+        closing(progress_display(quiet=quiet, display=progress_as, verbose=verbose)) as progress,
         sources.area_of(config.area, bbox) as searched,
     ):
-        done, failed = _run(jobs, config.model_copy(update={"area": searched}), progress)
+        done, failed = run_jobs(jobs, config.model_copy(update={"area": searched}), progress)
     if as_json:
         summaries = [result.summary() for result in done]
         typer.echo(json.dumps({"scenes": summaries, "failed": failed} if out_dir else summaries[0]))
@@ -192,37 +186,6 @@ def _make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise GeoshipsError(f"cannot make the folder {path}: {error.strerror or error}") from error
-
-
-def _run(jobs: Sequence[Job], config: PredictConfig, progress: Lines) -> tuple[list[Prediction], list[str]]:
-    """Run all jobs with one loaded model; a lone job's error is raised, one of many is reported."""
-    from geoships.model.bundle import load_bundle
-    from geoships.predict import predict
-
-    bundle = load_bundle(config.model) if config.model else None  # else each scene gets the one that suits it
-    done, failed = [], []
-    for job in jobs:
-        try:
-            done.append(
-                predict(
-                    job.scene,
-                    out=job.out,
-                    mask=job.mask,
-                    scores=job.scores,
-                    stac=job.stac,
-                    preview=job.preview,
-                    project=job.project,
-                    config=config,
-                    progress=progress,
-                    model=bundle,
-                )
-            )
-        except GeoshipsError as error:
-            if len(jobs) == 1:
-                raise
-            failed.append(str(job.scene))
-            typer.echo(f"error: {job.scene}: {' '.join(str(error).split())}", err=True)
-    return done, failed
 
 
 def _sentence(result: Prediction) -> str:

@@ -25,6 +25,8 @@ class Lines:
 
     every = 10.0
 
+    verbose = False  # whether details are shown
+
     def __init__(self) -> None:
         self._name, self._pixels, self._done = "", 1, 0
         self._started = self._said = time.monotonic()
@@ -52,6 +54,11 @@ class Lines:
     def note(self, text: str) -> None:
         """A choice that was made for the user."""
         typer.echo(text, err=True)
+
+    def detail(self, text: str) -> None:
+        """What only those want to know who look at a run's speed."""
+        if self.verbose:
+            self.note(text)
 
     def close(self) -> None:
         """End the display."""
@@ -139,8 +146,14 @@ def _say(**fields: object) -> None:
     typer.echo(json.dumps(fields), err=True)
 
 
-def progress_display(*, quiet: bool, display: Display = Display.auto) -> Lines:
+def progress_display(*, quiet: bool, display: Display = Display.auto, verbose: bool = False) -> Lines:
     """The display that fits: none, a bar on a terminal, or lines; or the one that was asked for."""
+    chosen = _display(quiet, display)
+    chosen.verbose = verbose
+    return chosen
+
+
+def _display(quiet: bool, display: Display) -> Lines:
     if quiet:
         return Quiet()
     if display is Display.json:

@@ -24,7 +24,7 @@ def verifier(
     from geoships.verify import with_verifier
 
     joined = with_verifier(load_bundle(bundle), load_bundle(classifier), default=default, threshold=threshold)
-    save_bundle(out, joined.card, joined.weights, half=False, verifier=joined.verifier)
+    save_bundle(out, joined.card, joined.weights, half=False, verifier=joined.verifier, screen=joined.screen)
     assert joined.verifier is not None
     chosen = f"from a score of {joined.verifier.card.threshold:g} on, {'by default' if default else 'with --verify'}"
     typer.echo(f"{joined.card.name} with {joined.verifier.card.name} ({chosen}) -> {out}")

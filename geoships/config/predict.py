@@ -27,13 +27,17 @@ class PredictConfig(BaseModel):
     scale, offset: reflectance = stored value * scale + offset; None: from the file.
     sensor: preset of scale and offset, e.g. ``sentinel-2-l2a``.
     trust_vrt: open a VRT whatever files it refers to.
-    device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or ``cuda:all`` for several scenes on all GPUs.
     engine: ``auto`` is OpenVINO on a processor where that is installed, else PyTorch.
     precision: ``auto`` takes bfloat16 where the processor has it; ``int8`` the model's int8 variant.
     views: the score is the mean over so many ways to turn and mirror a tile, each of which costs one run of
         the model; None: the model's own.
     style: write a style for QGIS with every output.
-    tile_size: greatest tile in model pixels; None: chosen for the machine.
+    screen: skip tiles that the model's screen finds empty, where the model has one.
+    land: vector file of land, in any CRS; tiles on it are skipped. land_mask: skip tiles on land after a mask of
+        the whole Earth. shore: metres from the shore within which no tile counts as on land.
+    tile_size: greatest tile in model pixels; None: the one that is cheapest for scene, model and machine.
+    overlap: model pixels that neighbouring tiles share; None: what the model's halo needs.
     batch_size: tiles in a batch; None: chosen for the machine.
     """
 
@@ -59,7 +63,12 @@ class PredictConfig(BaseModel):
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     views: Literal[1, 2, 4, 8] | None = None
     style: bool = True
+    screen: bool = True
+    land: Path | None = None
+    land_mask: bool = False
+    shore: Annotated[float, Field(ge=0)] = 200.0
     tile_size: Annotated[int, Field(ge=64, le=8192)] | None = None
+    overlap: Annotated[int, Field(ge=0, le=4096)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
 
 

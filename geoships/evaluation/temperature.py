@@ -20,7 +20,7 @@ def store_temperature(evaluation: Evaluation) -> Card:
         raise GeoshipsError("no temperature was fitted: the scenes do not hold both ships and water")
     bundle = evaluation.model
     card = tempered_card(bundle.card, calibration["temperature"])
-    save_bundle(bundle.path, card, bundle.weights, half=False, verifier=bundle.verifier)
+    save_bundle(bundle.path, card, bundle.weights, half=False, verifier=bundle.verifier, screen=bundle.screen)
     return card
 
 

@@ -2,7 +2,8 @@
 
 A bundle holds `model.json` (the card) and `model.safetensors` (the weights), and where a classifier looks again at
 the ships that the model finds, the same two files of that one in `verifier/`. An int8 variant of the network is in
-`int8/`, as OpenVINO IR. Nothing in a bundle is code, and nothing is unpickled.
+`int8/`, as OpenVINO IR; the head of a screen, which tells tiles without ships, is in `screen.safetensors`. Nothing in a
+bundle is code, and nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from torch import nn
 
 from geoships.errors import BundleError
 from geoships.model.card import Card, parse_card
-from geoships.model.networks import Architecture, build_classifier, build_network
 
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
+SCREEN_FILE = "screen.safetensors"
 VERIFIER = "verifier"  # folder of a bundle's verifying classifier
 INT8_FILES = ("int8/model.xml", "int8/model.bin")
 BUNDLED = Path(__file__).parent / "bundled"
@@ -39,7 +40,8 @@ class Bundle:
     path: where it came from. weights: state dict, in the precision that it is stored in.
     verifier: a classifier that looks again at every ship that this model finds.
     int8: XML and weights of the network's int8 variant, as OpenVINO IR.
-    Raises BundleError where the verifier does not fit the model.
+    screen: weights of the screen's head, see `geoships.model.screen`; the card holds its threshold.
+    Raises BundleError where the verifier or the screen does not fit the model.
     """
 
     card: Card
@@ -47,9 +49,11 @@ class Bundle:
     path: Path
     verifier: Bundle | None = None
     int8: tuple[bytes, bytes] | None = None
+    screen: Mapping[str, torch.Tensor] | None = None
 
     def __post_init__(self) -> None:
         check_verifier(self.card, self.verifier)
+        _check_screen(self.card, self.screen)
 
     def float_weights(self) -> dict[str, torch.Tensor]:
         """The weights in float32; whole numbers stay what they are."""
@@ -60,6 +64,9 @@ class Bundle:
 
         Raises BundleError when the weights do not fit the architecture of the card.
         """
+        # what builds networks takes seconds to import, and a converted network needs none of it
+        from geoships.model.networks import Architecture, build_classifier, build_network
+
         card = self.card
         architecture = Architecture(
             card.network.decoder, card.network.encoder, len(card.bands), len(card.classes), card.network.options
@@ -93,17 +100,19 @@ def load_bundle(where: str | Path | None = None) -> Bundle:
     path = find_bundle(where)
     card, weights = _load(path)
     verifier = Bundle(*_load(path, VERIFIER), path / VERIFIER) if _has_verifier(path) else None
-    return Bundle(card, weights, path, verifier, _int8(path))
+    return Bundle(card, weights, path, verifier, _int8(path), _screen(path))
 
 
 def _load(path: Path, folder: str = "") -> tuple[Card, dict[str, torch.Tensor]]:
     """Card and weights of the model in a folder of a bundle."""
-    card = load_card(path, folder)
+    return load_card(path, folder), _tensors(path, WEIGHTS_FILE, folder)
+
+
+def _tensors(path: Path, name: str, folder: str = "") -> dict[str, torch.Tensor]:
     try:
-        return card, load_tensors(_read(path, WEIGHTS_FILE, folder))
+        return load_tensors(_read(path, name, folder))
     except SafetensorError as error:
-        where = path / folder / WEIGHTS_FILE
-        raise BundleError(f"the weights {where} are damaged: {error}; copy the bundle again") from error
+        raise BundleError(f"the weights {path / folder / name} are damaged: {error}; copy the bundle again") from error
 
 
 def load_card(path: Path, folder: str = "") -> Card:
@@ -133,6 +142,16 @@ def check_verifier(card: Card, verifier: Bundle | None) -> None:
         raise BundleError(f"the verifier {own.name} cannot do without {', '.join(needed)}, and {card.name} can")
 
 
+def _check_screen(card: Card, screen: Mapping[str, torch.Tensor] | None) -> None:
+    """Raise BundleError where a card tells of a screen and there is none, or the other way round."""
+    if (card.screen is None) != (screen is None):
+        held = "holds none" if screen is None else f"holds {SCREEN_FILE}"
+        told = "none" if card.screen is None else "a screen"
+        raise BundleError(
+            f"the card of {card.name} tells of {told}, and the bundle {held}; make it with geoships screen"
+        )
+
+
 def save_bundle(
     path: Path,
     card: Card,
@@ -141,21 +160,25 @@ def save_bundle(
     half: bool = True,
     verifier: Bundle | None = None,
     int8: tuple[bytes, bytes] | None = None,
+    screen: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
     """Write a bundle, as a zip file when `path` ends in ``.zip`` and as a folder otherwise.
 
-    half: store floating-point weights in half precision. verifier, int8: go in with it. The bundle is complete before
-    it takes its name; an existing folder's files are replaced one by one, and those of a verifier or an int8 variant
-    that it is to hold no longer are removed. Raises BundleError where it cannot be written, or the verifier does not
-    fit the model.
+    half: store floating-point weights in half precision. verifier, int8, screen: go in with it. The bundle is complete
+    before it takes its name; an existing folder's files are replaced one by one, and those of a verifier, an int8
+    variant or a screen that it is to hold no longer are removed. Raises BundleError where it cannot be written, or the
+    verifier or the screen does not fit the model.
     """
     check_verifier(card, verifier)
+    _check_screen(card, screen)
     files = _files(card, weights, half)
     if verifier is not None:
         inner = _files(verifier.card, verifier.weights, half)
         files = {**{f"{VERIFIER}/{name}": content for name, content in inner.items()}, **files}
     if int8 is not None:
         files = {**dict(zip(INT8_FILES, int8, strict=True)), **files}
+    if screen is not None:
+        files = {SCREEN_FILE: save_tensors({name: value.contiguous() for name, value in screen.items()}), **files}
     try:
         if path.suffix == ".zip":
             partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -170,7 +193,7 @@ def save_bundle(
             partial = target.with_name(f".{target.name}.{os.getpid()}")
             partial.write_bytes(content)
             partial.replace(target)
-        for name in (*(f"{VERIFIER}/{name}" for name in (CARD_FILE, WEIGHTS_FILE)), *INT8_FILES):
+        for name in (*(f"{VERIFIER}/{name}" for name in (CARD_FILE, WEIGHTS_FILE)), *INT8_FILES, SCREEN_FILE):
             if name not in files:
                 (path / name).unlink(missing_ok=True)
     except OSError as error:
@@ -215,6 +238,10 @@ def _has_verifier(path: Path) -> bool:
 def _int8(path: Path) -> tuple[bytes, bytes] | None:
     xml, weights = INT8_FILES
     return (_read(path, xml), _read(path, weights)) if any(_holds(path, name) for name in INT8_FILES) else None
+
+
+def _screen(path: Path) -> dict[str, torch.Tensor] | None:
+    return _tensors(path, SCREEN_FILE) if _holds(path, SCREEN_FILE) else None
 
 
 def _holds(path: Path, name: str, folder: str = "") -> bool:

@@ -89,6 +89,19 @@ class Network(_Part):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class ScreenCard(_Part):
+    """How a bundle's screen tells tiles that cannot hold a ship.
+
+    depth: stages of the encoder that it uses. threshold: score from which on a tile is computed. recall: share of the
+    ship pixels of held-out scenes that lie in such tiles. skipped: share of their tiles without ships that are not.
+    """
+
+    depth: Annotated[int, Field(ge=1, le=5)]
+    threshold: Annotated[float, Field(ge=0, le=1)]
+    recall: Annotated[float, Field(ge=0, le=1)] | None = None
+    skipped: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
 class Card(_Part):
     """All that is known of a model.
 
@@ -102,6 +115,7 @@ class Card(_Part):
     optional: bands that a scene may lack; the network then gets `ModelInput.neutral` in their place.
     label_margin: model pixels by which the labels that it learnt from are longer, and wider, than hulls.
     label_value: which pixels of label masks it learnt to find; None: all that are labelled.
+    screen: of the bundle's screen, which tells tiles without ships; None: it has none.
     verify: whether the bundle's verifier looks at every found ship where the user says nothing.
     """
 
@@ -126,6 +140,7 @@ class Card(_Part):
     verify: Annotated[bool, Field(alias="geoships:verify")] = False
     label_margin: Annotated[float, Field(alias="geoships:label_margin", ge=0, allow_inf_nan=False)] = 0.0
     label_value: Annotated[int | None, Field(alias="geoships:label_value")] = None
+    screen: Annotated[ScreenCard | None, Field(alias="geoships:screen")] = None
     network: Annotated[Network, Field(alias="geoships:network")]
     training_data: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:training_data")] = ()
     metrics: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:metrics")] = ()

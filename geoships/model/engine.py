@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -22,6 +21,8 @@ from geoships.model.card import ModelInput
 Sample = dict[str, torch.Tensor]
 Scores = NDArray[np.float32]
 
+SKIPPED: Scores = np.zeros((0, 0), np.float32)  # of a tile that was not computed
+WAITING = 4  # parts of a run, most of them skipped, that wait for a batch under way
 BYTES_PER_PIXEL = 400  # of a U-Net's widest maps, per input pixel: 100 float32 channels
 
 
@@ -45,39 +46,70 @@ class Engine(Protocol):
 def run(engine: Engine, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Scores]]:
     """Score samples in batches, in their order; yields each sample, less its image, with its scores (rows, columns).
 
+    A sample that comes without an image is not computed: its scores are SKIPPED, of shape (0, 0).
     One batch more is under way than the engine computes at a time, so that a GPU copies it meanwhile. When the
     device runs out of memory the batch is halved and tried again; DeviceError when one tile is too much.
     """
-    waiting: deque[tuple[list[Sample], Any]] = deque()
+    waiting: deque[_Part] = deque()
     source = iter(samples)
-    while batch := list(islice(source, engine.batch_size)):
-        for part, handle in _submit(engine, batch):
-            waiting.append((part, handle))
-            if len(waiting) > engine.streams:
-                yield from _collect(engine, *waiting.popleft())
+    while batch := _next_batch(source, engine.batch_size):
+        for part in _submit(engine, batch):
+            waiting.append(part)
+            while _busy(waiting) > engine.streams or len(waiting) > engine.streams + WAITING:
+                yield from _collect(engine, waiting.popleft())
     while waiting:
-        yield from _collect(engine, *waiting.popleft())
+        yield from _collect(engine, waiting.popleft())
 
 
-def _submit(engine: Engine, batch: list[Sample]) -> Iterator[tuple[list[Sample], Any]]:
+@dataclass(frozen=True)
+class _Part:
+    """Samples under way. scored: whether the engine computes each of them. handle: of those that it does."""
+
+    samples: list[Sample]
+    scored: list[bool]
+    handle: Any
+
+
+def _busy(waiting: Iterable[_Part]) -> int:
+    """Parts that the engine computes."""
+    return sum(any(part.scored) for part in waiting)
+
+
+def _next_batch(source: Iterator[Sample], size: int) -> list[Sample]:
+    """Samples up to `size` images, and as many more that have none; empty at the end."""
+    batch: list[Sample] = []
+    images = 0
+    for sample in source:
+        batch.append(sample)
+        images += "image" in sample
+        if images == size or len(batch) == 2 * size:
+            break
+    return batch
+
+
+def _submit(engine: Engine, batch: list[Sample]) -> Iterator[_Part]:
     start = 0
     while start < len(batch):
-        part = batch[start : start + engine.batch_size]
+        part = list(_next_batch(iter(batch[start:]), engine.batch_size))
+        images = [sample["image"] for sample in part if "image" in sample]
+        handle = None
         try:
-            images = [sample["image"] for sample in part]
-            handle = engine.submit(torch.stack(images) if len(images) > 1 else images[0][None])
+            if images:
+                handle = engine.submit(torch.stack(images) if len(images) > 1 else images[0][None])
         except (MemoryError, RuntimeError) as error:
             _halve(engine, error)
             continue
         start += len(part)
-        for sample in part:
-            del sample["image"]  # the largest part of a sample, and no longer needed
+        # an image is the largest part of a sample, and no longer needed
+        scored = [sample.pop("image", None) is not None for sample in part]
         images.clear()
-        yield part, handle
+        yield _Part(part, scored, handle)
 
 
-def _collect(engine: Engine, part: list[Sample], handle: Any) -> Iterator[tuple[Sample, Scores]]:
-    yield from zip(part, engine.collect(handle), strict=True)
+def _collect(engine: Engine, part: _Part) -> Iterator[tuple[Sample, Scores]]:
+    scores = iter(engine.collect(part.handle)) if any(part.scored) else iter(())
+    for sample, scored in zip(part.samples, part.scored, strict=True):
+        yield sample, next(scores) if scored else SKIPPED
 
 
 def _halve(engine: Engine, error: Exception) -> None:
@@ -115,11 +147,15 @@ class Normalised(nn.Module):
         self.register_buffer("mean", torch.tensor([band.mean for band in recipe.value_scaling])[:, None, None])
         self.register_buffer("std", torch.tensor([band.stddev for band in recipe.value_scaling])[:, None, None])
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits of the first class, float32 (n, rows, columns), at the temperature."""
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """What the network takes of reflectance."""
         if self._root:
             images = images.clamp(0, 1).sqrt_()
-        logits: torch.Tensor = self.network((images - self.mean).div_(self.std))
+        return (images - self.mean).div_(self.std)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits of the first class, float32 (n, rows, columns), at the temperature."""
+        logits: torch.Tensor = self.network(self.normalise(images))
         return logits[:, 0].float() / self._temperature  # bfloat16 would round the quotient
 
 
@@ -243,6 +279,19 @@ def has_fast_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # torch.ops builds its functions at run time, so that no checker knows them.
     return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # type: ignore[no-untyped-call]
+
+
+def tile_pixels(device: torch.device) -> int:
+    """Greatest tile, in pixels, that a U-Net has room for.
+
+    On a processor its widest maps take a sixteenth of the memory, at most 1 GiB; caches do not matter, because
+    one map of the smallest tile is larger than they are. On a GPU they take an eighth, and at most 2,048 x 2,048. All
+    of the memory counts, not what is free now, so that a machine cuts a scene in the same way each time.
+    """
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+        return int(min(2048**2, total // 8 // BYTES_PER_PIXEL))
+    return int(min(1 << 30, psutil.virtual_memory().total // 16) // BYTES_PER_PIXEL)
 
 
 def choose_batch_size(device: torch.device, tile_pixels: int) -> int:

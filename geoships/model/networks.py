@@ -77,6 +77,27 @@ def build_network(architecture: Architecture) -> nn.Module:
     return network
 
 
+def build_encoder(architecture: Architecture, depth: int) -> nn.Module:
+    """Build the first stages of an encoder, with random weights.
+
+    It maps (N, bands, H, W) to a list of `depth` + 1 maps, the first of which is its input. Nothing is downloaded.
+    Raises BundleError when smp knows no such encoder, or it has not so many stages.
+    """
+    check_architecture(architecture)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "`timm-` encoders are deprecated", DeprecationWarning
+            )  # see build_network
+            encoder = smp.encoders.get_encoder(
+                architecture.encoder, in_channels=architecture.bands, depth=depth, weights=None
+            )
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise BundleError(f"cannot build {depth} stages of the encoder {architecture.encoder}: {error}") from error
+    assert isinstance(encoder, nn.Module)
+    return encoder
+
+
 def build_classifier(architecture: Architecture) -> nn.Module:
     """Build a classifier of timm with random weights; it maps (N, bands, H, W) to logits (N, classes).
 

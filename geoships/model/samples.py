@@ -13,10 +13,14 @@ from geoships.model.engine import Sample
 def prepared(samples: Iterable[Sample], card: Card, found: Sequence[str], *, south_up: bool) -> Iterator[Sample]:
     """Yield samples whose `image` is what the model of a card takes, (bands, rows, columns) of reflectance.
 
+    A sample without an image stays as it is.
     found: the bands of the samples' images; bands of the model that are not among them have their neutral value.
     south_up: turn the rows, so that north is up.
     """
     for sample in samples:
+        if "image" not in sample:
+            yield sample
+            continue
         if south_up:
             sample["image"] = sample["image"].flip(1)
         if tuple(found) != card.bands:

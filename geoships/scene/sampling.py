@@ -1,4 +1,4 @@
-"""torchgeo datasets and samplers over one scene.
+"""torchgeo datasets and samplers over one scene, for training and for other programs.
 
 The one place where integer windows meet torchgeo's float slices. Each query that `TileSampler` yields
 carries its exact window; a query of another sampler is rounded to the nearest whole pixel.
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import geopandas
-import numpy as np
 import pandas as pd
 import shapely
 import torch
@@ -21,15 +20,14 @@ from geoships.scene.area import Area
 from geoships.scene.blocks import Pixels
 from geoships.scene.georeference import Georeference
 from geoships.scene.reader import Scene
-from geoships.scene.resample import InvalidFill, Ratio, resample
-from geoships.scene.windows import Tile, TilePlan, Window, reflect, source_window
+from geoships.scene.resample import Ratio
+from geoships.scene.tiles import Sample, TileReader
+from geoships.scene.windows import Tile, TilePlan, Window
 
 try:
     from torchgeo.samplers.base import GeoSampler as GeoSampler
 except ImportError:  # torchgeo 0.8
     from torchgeo.samplers import GeoSampler as GeoSampler
-
-Sample = dict[str, torch.Tensor]
 
 # torchgeo's index wants a CRS; this one states that its units are pixels.
 PIXEL_CRS = CRS.from_wkt('LOCAL_CS["pixel",UNIT["metre",1]]')
@@ -112,13 +110,8 @@ class IndexGrid:
 class SceneDataset(GeoDataset):
     """One scene as a torchgeo dataset.
 
-    A sample holds, as tensors:
+    A sample holds, as tensors, what `TileReader` gives, and
 
-    image: (bands, rows, columns) float32 reflectance, at the model's pixel size, mirrored at the
-        scene's edges and filled with the nearest values where there are no data.
-    valid: (rows, columns) bool, at the scene's pixel size; False outside the scene, where there are no
-        data, and outside the area of interest.
-    window: (4,) int64: row, column, height, width in pixels of the scene.
     box: (4,) float64: xmin, ymin, xmax, ymax in the index's CRS. It is not named bounds, because that is a
         tuple of slices in torchgeo 0.8, which torch does not collate, and a float32 tensor in 0.10.
 
@@ -136,8 +129,8 @@ class SceneDataset(GeoDataset):
         area: Area | None = None,
         fetch: Callable[[Window], Pixels] | None = None,
     ) -> None:
-        self.scene, self.ratios, self.area = scene, ratios, area
-        self._fetch = fetch or scene.decode
+        self.scene, self.area = scene, area
+        self._reader = TileReader(scene, ratios=ratios, area=area, fetch=fetch)
         self.grid = IndexGrid(scene.georeference)
         self.paths = [scene.name]
         self._res = self.grid.resolution
@@ -154,54 +147,13 @@ class SceneDataset(GeoDataset):
         window = self.grid.window(query)
         if window.intersection(self.scene.window).empty:
             raise IndexError(f"query {query} lies outside the scene {self.scene.name} ({self.scene.window})")
-        source = source_window(window, self.scene.window)
-        pixels = self._fetch(source)
-        rows = reflect(window.row, window.row_end, self.scene.window.height) - source.row
-        columns = reflect(window.column, window.column_end, self.scene.window.width) - source.column
-        image = self._image(pixels, rows, columns)
         x, y = self.grid.slices(window)
-        return {
-            "image": torch.from_numpy(image),
-            "valid": torch.from_numpy(self._valid(pixels, window, source)),
-            "window": torch.tensor([window.row, window.column, window.height, window.width]),
-            "box": torch.tensor([x.start, y.start, x.stop, y.stop], dtype=torch.float64),
-        }
+        box = torch.tensor([x.start, y.start, x.stop, y.stop], dtype=torch.float64)
+        return {**self._reader.read(window), "box": box}
 
     def has_data(self, window: Window) -> bool:
         """Whether any pixel of a window counts: it holds data and lies in the area of interest."""
-        inside = window.intersection(self.scene.window)
-        if inside.empty or (self.area and not self.area.touches(inside)):
-            return False
-        source = source_window(window, self.scene.window)
-        return bool(self._valid(self._fetch(source), inside, source).any())
-
-    def _image(self, pixels: Pixels, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        # One mirrored copy per band, and none where the tile lies inside the scene.
-        whole = (rows.size, columns.size) == pixels.valid.shape and rows[0] <= rows[-1] and columns[0] <= columns[-1]
-
-        def mirrored(band: np.ndarray) -> np.ndarray:
-            return band if whole else band.take(rows, axis=0).take(columns, axis=1)
-
-        valid = mirrored(pixels.valid)
-        fill = InvalidFill(valid) if valid.any() else None
-        shape = (self.ratios[0].to_model(rows.size), self.ratios[1].to_model(columns.size))
-        image = np.empty((pixels.values.shape[0], *shape), np.float32)
-        for index, stored in enumerate(pixels.values):
-            same = valid.shape == shape
-            band = self.scene.radiometry.apply_band(mirrored(stored), index, image[index] if same else None)
-            if fill:
-                fill.apply(band)
-            if not same:
-                image[index] = resample(band, shape)
-        return image if pixels.values.dtype.kind in "iu" else np.nan_to_num(image, copy=False)
-
-    def _valid(self, pixels: Pixels, window: Window, source: Window) -> np.ndarray:
-        inside = window.intersection(self.scene.window)
-        valid = np.zeros(window.shape, np.bool_)
-        valid[inside.within(window)] = pixels.valid[inside.within(source)]
-        if self.area:
-            valid[inside.within(window)] &= self.area.mask(inside)
-        return valid
+        return self._reader.has_data(window)
 
 
 class TileSampler(GeoSampler):  # type: ignore[misc]  # its home differs between torchgeo 0.8 and 0.10

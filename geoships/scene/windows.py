@@ -152,6 +152,16 @@ class Axis:
         """First pixel of tile `index`; negative in the margin."""
         return index * self.stride - self.margin
 
+    def reach(self, index: int) -> tuple[int, int]:
+        """First pixel of the scene, and the one after the last, where tile `index` has a weight above 0.
+
+        >>> Axis(length=20, size=12, stride=8, margin=0, halo=1).reach(0)
+        (0, 11)
+        """
+        first = 0 if index == 0 else self.start(index) + self.halo
+        last = self.length if index == self.count - 1 else self.start(index) + self.size - self.halo
+        return max(0, first), min(self.length, last)
+
     def weights(self, index: int) -> NDArray[np.float32]:
         """Blending weights of tile `index`, shape (size,).
 
@@ -219,6 +229,12 @@ class TilePlan:
         """The tile at one place of the grid."""
         window = Window(self.rows.start(row_index), self.columns.start(column_index), *self.tile_shape)
         return Tile(row_index, column_index, window)
+
+    def reach(self, tile: Tile) -> Window:
+        """The pixels of the scene that a tile's scores reach: those where its weight is above 0."""
+        row, row_end = self.rows.reach(tile.row_index)
+        column, column_end = self.columns.reach(tile.column_index)
+        return Window(row, column, row_end - row, column_end - column)
 
     def weights(self, tile: Tile) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Blending weights of a tile along its rows (height,) and its columns (width,)."""

@@ -196,3 +196,16 @@ def test_evaluate_prints_a_table_or_one_object(geoships, tmp_path: Path) -> None
     assert summary["all"]["ships"]["iou_0.5"]["f1"] == 1
     assert Path(summary["outputs"]["report.html"]).is_file()
     assert geoships("evaluate", "b", *where, "--out", tmp_path / "scenes" / "a.tif")[0] == 1
+
+
+def test_verbose_tells_the_plan_and_what_was_skipped(geoships, tmp_path: Path) -> None:
+    ship_scene(tmp_path / "scene.tif", nodata_columns=120)
+    options = ("--tile-size", 64, "--overlap", 48, "--device", "cpu", "--engine", "torch", "--precision", "fp32", "-v")
+    code, out, err = geoships("predict", tmp_path / "scene.tif", "--mask", tmp_path / "m.tif", "--json", *options)
+    assert code == 0
+    plan, skipped = (line for line in err.splitlines() if "tiles" in line)
+    assert "halo 8" in plan
+    assert "PyTorch, fp32, cpu; no screen" in plan
+    tiles = json.loads(out)["tiles"]
+    assert tiles["no_data"] > 0
+    assert skipped.startswith(f"{tiles['computed']} of {tiles['planned']} tiles computed; skipped: {tiles['no_data']}")

@@ -28,6 +28,20 @@ def test_a_full_device_halves_the_batch_and_loses_nothing() -> None:
     assert max(engine.batches) == 4
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_samples_without_an_image_keep_their_place_and_cost_nothing(batch_size: int) -> None:
+    engine = BrightnessEngine(batch_size, limit=2)
+    mixed = samples(40)
+    for sample in (*mixed[:3], *mixed[7:30:2], *mixed[31:]):
+        del sample["image"]
+    results = list(run(engine, iter(mixed)))
+    assert [int(sample["index"]) for sample, _ in results] == list(range(40))
+    scored = [int(sample["index"]) for sample, scores in results if scores.size]
+    assert scored == [3, 4, 5, 6, *range(8, 31, 2)]
+    assert all(round(float(s[0, 0]) * 100) == int(sample["index"]) for sample, s in results if s.size)
+    assert sum(engine.batches) == len(scored)
+
+
 def test_one_tile_too_much_is_a_clear_error() -> None:
     with pytest.raises(DeviceError, match="--tile-size"):
         list(run(BrightnessEngine(batch_size=8, limit=0), samples(3)))

@@ -149,7 +149,9 @@ def test_the_stream_gives_what_the_dataset_gives(scene) -> None:
     assert len(streamed) == len(plan)
     for tile, sample in zip(plan, streamed, strict=True):
         query = WindowSlice(*dataset.grid.slices(tile.window), tile.window)
-        torch.testing.assert_close(sample, dataset[query])
+        expected = dataset[query]
+        del expected["box"]
+        torch.testing.assert_close(sample, expected)
         assert sample["image"].shape[1:] == (2 * tile.window.height, tile.window.width // 2)
 
 

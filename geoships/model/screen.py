@@ -1,0 +1,137 @@
+"""The screen: the first stages of a model's own encoder tell whether a tile may hold a ship.
+
+Open sea is most of what scenes show. A linear head over the encoder's early maps, and over how they differ from
+their surroundings, costs a few percent of the whole network, and its score is compared with a threshold under which
+hardly any ship was found on held-out scenes (`geoships screen`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from geoships.errors import BundleError
+from geoships.model.bundle import Bundle
+from geoships.model.card import Network
+from geoships.model.engine import Engine, Sample
+from geoships.scene.windows import Window
+
+CONTEXT = 32  # model pixels around what is judged, whose scores do not count
+AROUND = 15  # cells of the surroundings that a cell is compared with
+
+Span = tuple[int, int]  # first model pixel of an image along one axis, and the one after the last
+
+
+class ScreenNetwork(nn.Module):
+    """Early stages of an encoder with a linear head.
+
+    encoder: maps normalised images to a list of maps, the last of which is used. channels: of that map.
+    """
+
+    def __init__(self, encoder: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Conv2d(2 * channels, 1, 1)
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """(n, 2 * channels, rows, columns) of normalised images: the early maps, and their difference to around."""
+        maps = self.encoder(images)[-1]
+        around = maps
+        for size, pad in (((1, AROUND), (0, AROUND // 2)), ((AROUND, 1), (AROUND // 2, 0))):
+            around = functional.avg_pool2d(around, size, 1, pad, count_include_pad=False)
+        return torch.cat([maps, maps - around], 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (n, 1, rows, columns), one a cell."""
+        logits: torch.Tensor = self.head(self.features(images))
+        return logits
+
+
+class ScreenBundle(Bundle):
+    """The screen of a bundle as a model of its own, which every engine runs; its scores are those of cells."""
+
+    def network(self) -> ScreenNetwork:
+        """The network in evaluation mode, float32. Raises BundleError where the weights do not fit."""
+        from geoships.model.networks import Architecture, build_encoder
+
+        card = self.card
+        architecture = Architecture(card.network.decoder, card.network.encoder, len(card.bands))
+        encoder = build_encoder(architecture, card.network.options["depth"])
+        network = ScreenNetwork(encoder, encoder.out_channels[-1])  # type: ignore[index, arg-type, union-attr]
+        state = network.state_dict()  # an encoder of few stages may have fewer weights than the whole one
+        state.update({name: value for name, value in self.float_weights().items() if name in state})
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise BundleError(f"the screen of {self.path} does not fit its model: {error}") from error
+        return network.eval()
+
+
+def screen_of(bundle: Bundle) -> Bundle | None:
+    """The screen that a bundle holds; None where it has none."""
+    if bundle.card.screen is None or bundle.screen is None:
+        return None
+    return as_screen(bundle, bundle.card.screen.depth, bundle.screen)
+
+
+def as_screen(bundle: Bundle, depth: int, head: Mapping[str, torch.Tensor]) -> Bundle:
+    """A screen of a bundle's encoder.
+
+    depth: stages of the encoder that are used, each of which halves the picture. head: ``weight`` and ``bias``; random
+    where it is empty.
+    """
+    card = bundle.card
+    own = card.model_copy(update={
+        "name": f"the screen of {card.name}", "verify": False, "temperature": 1.0, "screen": None,
+        "network": Network(decoder="screen", encoder=card.network.encoder, options={"depth": depth}),
+    })  # fmt: skip
+    encoder = {name: value for name, value in bundle.weights.items() if name.startswith("encoder.")}
+    return ScreenBundle(own, {**encoder, **{f"head.{name}": value for name, value in head.items()}}, bundle.path)
+
+
+def screened(
+    samples: Iterable[Sample],
+    engine: Engine,
+    threshold: float,
+    step: int,
+    counting: Callable[[Window], tuple[Span, Span]],
+    skipped: Callable[[], None],
+) -> Iterator[Sample]:
+    """Yield samples, and take the images from those that hold no ship.
+
+    engine: of the screen. threshold: score from which on a cell may be a ship. step: tiles are multiples of it.
+    counting: rows and columns of a window's image that the tile's scores reach. skipped: is called for each that is
+    empty.
+    """
+    for sample in samples:
+        if "image" in sample:
+            spans = counting(Window(*sample["window"].tolist()))
+            if peak(engine, sample["image"], spans, step) < threshold:
+                del sample["image"]
+                skipped()
+        yield sample
+
+
+def peak(engine: Engine, image: torch.Tensor, spans: tuple[Span, Span], step: int) -> float:
+    """Greatest score of the cells of an image (bands, rows, columns) that touch the spans of rows and columns."""
+    parts = [_with_context(span, size, step) for span, size in zip(spans, image.shape[1:], strict=True)]
+    rows, columns = (slice(*part) for part in parts)
+    scores = engine.collect(engine.submit(image[None, :, rows, columns].contiguous()))[0]
+    cells = [
+        slice((start - first) * count // (last - first), -(-(stop - first) * count // (last - first)))
+        for (start, stop), (first, last), count in zip(spans, parts, scores.shape, strict=True)
+    ]
+    return float(np.max(scores[tuple(cells)], initial=0.0))
+
+
+def _with_context(span: Span, size: int, step: int) -> Span:
+    """A span with its context, on multiples of the step, within an image.
+
+    >>> _with_context((224, 800), 1024, 32), _with_context((32, 70), 96, 32)
+    ((192, 832), (0, 96))
+    """
+    return max(0, span[0] - CONTEXT) // step * step, min(size, -(-(span[1] + CONTEXT) // step) * step)
