@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from geoships.errors import GeoshipsError
 
@@ -38,7 +39,7 @@ def upload_clearml(
         raise GeoshipsError("clearml is not installed: install geoships with its extra, geoships[clearml]") from error
     try:
         # A data set's own task has no script while ClearML is offline, and then takes no files.
-        task = Task.init(
+        task: Any = Task.init(
             project, name, Task.TaskTypes.data_processing, reuse_last_task_id=False, auto_connect_arg_parser=False,
             auto_connect_frameworks=False, auto_connect_streams=False, auto_resource_monitoring=False,
         )  # fmt: skip

@@ -61,7 +61,7 @@ class ScreenBundle(Bundle):
         card = self.card
         architecture = Architecture(card.network.decoder, card.network.encoder, len(card.bands))
         encoder = build_encoder(architecture, card.network.options["depth"])
-        network = ScreenNetwork(encoder, encoder.out_channels[-1])  # type: ignore[index, arg-type, union-attr]
+        network = ScreenNetwork(encoder, encoder.out_channels[-1])  # type: ignore[index, arg-type]
         state = network.state_dict()  # an encoder of few stages may have fewer weights than the whole one
         state.update({name: value for name, value in self.float_weights().items() if name in state})
         try:
