@@ -14,6 +14,7 @@ from geoships import chips as pipeline
 from geoships.chips import predict_chips
 from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
+from geoships.model.bundle import installed, load_card
 
 PLACE = (-122.3322, 37.7501)
 
@@ -49,7 +50,11 @@ def test_every_chip_has_a_probability_and_its_ship_a_place(folder: Path, tmp_pat
     assert unplaced["file"] == "more/any.png"
 
 
-def test_without_a_segmentation_model_a_table_of_points(folder: Path, tmp_path: Path) -> None:
+def test_without_a_segmentation_model_a_table_of_points(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    classifiers = [(name, path) for name, path in installed() if load_card(path).is_classifier]
+    monkeypatch.setattr(pipeline, "installed", lambda: classifiers)
     done = predict_chips(folder, tmp_path / "c.csv")
     assert done.model is None
     rows = list(csv.DictReader((tmp_path / "c.csv").read_text().splitlines()))
@@ -78,7 +83,7 @@ def test_the_installed_classifier_on_real_chips(shared_data: Path, tmp_path: Pat
     chips = shared_data / "shipsnet" / "images_named"
     if not chips.is_dir():
         pytest.skip(f"no chips in {chips}")
-    done = predict_chips(chips, tmp_path / "c.geojson")
+    done = predict_chips(chips, tmp_path / "c.geojson", config=PredictConfig(views=1))
     assert done.labelled > 20  # other names tell no place
     assert len(done.chips) == len(json.loads((tmp_path / "c.geojson").read_text())["features"])
     assert done.right / done.labelled > 0.95
