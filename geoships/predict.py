@@ -321,7 +321,8 @@ class Task:
             size * ratio.scene / ratio.model for size, ratio in zip(self.pixel_size[::-1], self.ratios, strict=True)
         ]
         pixel = sum(sizes) / 2  # metres of a model pixel
-        return Margin(self.bundle.card.label_margin * pixel, pixel)
+        card = self.bundle.card
+        return Margin(card.label_margin * card.gsd, pixel)
 
     @property
     def placed(self) -> bool:

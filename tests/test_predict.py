@@ -299,3 +299,14 @@ def test_a_scene_may_lack_bands_that_the_model_can_do_without(tmp_path: Path) ->
     with rasterio.open(tmp_path / "scores.tif") as dataset:
         scores = dataset.read(1)[dataset.read_masks(1) > 0]
     assert set(scores) == {0}  # the neutral value becomes 0, whose score is far below one half
+
+
+def test_the_labels_margin_is_metres_at_any_pixel_size(tmp_path: Path) -> None:
+    ship_scene(tmp_path / "scene.tif")
+
+    def lengths(margin: float, gsd: float) -> list[float]:
+        card = {"geoships:label_margin": margin, "gsd": gsd, "geoships:gsd_range": (5, 15)}
+        return list(predict(tmp_path / "scene.tif", config=SMALL_TILES, model=fake_bundle(**card)).ships["length_m"])
+
+    np.testing.assert_allclose(lengths(0, 10), [200, 30, 300, 200], rtol=0.01)
+    np.testing.assert_allclose(lengths(2, 6), [188, 18, 288, 188], rtol=0.01)

@@ -113,7 +113,7 @@ class Card(_Part):
     halo: context in model pixels that a score needs from each side of a tile.
     step: model pixels that the network's deepest level turns into one; tiles are multiples of it.
     optional: bands that a scene may lack; the network then gets `ModelInput.neutral` in their place.
-    label_margin: model pixels by which the labels that it learnt from are longer, and wider, than hulls.
+    label_margin: pixels of `gsd` metres by which the labels that it learnt from are longer, and wider, than hulls.
     label_value: which pixels of label masks it learnt to find; None: all that are labelled.
     screen: of the bundle's screen, which tells tiles without ships; None: it has none.
     verify: whether the bundle's verifier looks at every found ship where the user says nothing.
