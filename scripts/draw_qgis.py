@@ -1,8 +1,9 @@
-"""Draw a QGIS project as it opens, with the Python that has QGIS.
+"""Draw a part of a QGIS project, with the Python that has QGIS.
 
     QT_QPA_PLATFORM=offscreen /usr/bin/python3 scripts/draw_qgis.py data/demo/harbour.qgz docs/qgis-demo.png
+        --extent 504900 106900 513900 112900
 
-`--extent WEST SOUTH EAST NORTH` draws another part, in the project's CRS.
+The extent is west, south, east, north in the project's CRS.
 """
 
 import argparse
@@ -18,7 +19,7 @@ def main():
     parser.add_argument("project")
     parser.add_argument("picture")
     parser.add_argument("--size", type=int, nargs=2, default=(900, 600), metavar=("WIDTH", "HEIGHT"))
-    parser.add_argument("--extent", type=float, nargs=4)
+    parser.add_argument("--extent", type=float, nargs=4, required=True)
     arguments = parser.parse_args()
     application = QgsApplication([], False)
     application.initQgis()
@@ -30,8 +31,7 @@ def main():
     settings.setDestinationCrs(project.crs())
     settings.setTransformContext(project.transformContext())
     settings.setOutputSize(QSize(*arguments.size))
-    given = QgsRectangle(*arguments.extent) if arguments.extent else project.viewSettings().defaultViewExtent()
-    settings.setExtent(given)
+    settings.setExtent(QgsRectangle(*arguments.extent))
     job = QgsMapRendererParallelJob(settings)
     job.start()
     job.waitForFinished()
