@@ -83,7 +83,7 @@ def test_the_installed_classifier_on_real_chips(shared_data: Path, tmp_path: Pat
     chips = shared_data / "shipsnet" / "images_named"
     if not chips.is_dir():
         pytest.skip(f"no chips in {chips}")
-    done = predict_chips(chips, tmp_path / "c.geojson", config=PredictConfig(views=1))
+    done = predict_chips(chips, tmp_path / "c.geojson")
     assert done.labelled > 20  # other names tell no place
     assert len(done.chips) == len(json.loads((tmp_path / "c.geojson").read_text())["features"])
     assert done.right / done.labelled > 0.95
