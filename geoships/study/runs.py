@@ -149,7 +149,7 @@ def read_result(study: StudyConfig, out: Path, run: StudyRun) -> dict[str, Any] 
 
 
 def _judging(study: StudyConfig) -> dict[str, Any]:
-    judging: dict[str, Any] = study.judge.model_dump(mode="json", include={"groups", "threshold"})
+    judging: dict[str, Any] = study.judge.model_dump(mode="json", include={"groups", "threshold", "tile_size", "precision"})
     return judging
 
 
