@@ -27,8 +27,9 @@ def timed(command: Sequence[str | Path], *, limit: float, folder: Path) -> dict[
     with tempfile.TemporaryFile("w+") as words:
         started = time.perf_counter()
         process = subprocess.Popen(
-            [str(part) for part in command], cwd=folder, stdout=words, stderr=subprocess.STDOUT, start_new_session=True
-        )
+            [str(part) for part in command], cwd=folder, stdout=words, stderr=subprocess.STDOUT, env=_environment(),
+            start_new_session=True,
+        )  # fmt: skip
         peak = 0
         while process.poll() is None:
             peak = max(peak, _tree_memory(process.pid))
@@ -44,6 +45,11 @@ def timed(command: Sequence[str | Path], *, limit: float, folder: Path) -> dict[
     if process.returncode or not results:
         return {"error": " | ".join(lines[-LINES:])[-400:] or f"ended with {process.returncode}"}
     return {**json.loads(results[-1]), "seconds": round(seconds, 3), "memory": peak}
+
+
+def _environment() -> dict[str, str]:
+    """That of this process, but compiled modules are kept, as they are where tools are installed for use."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _tree_memory(pid: int) -> int:

@@ -36,7 +36,7 @@ from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write
 from geoships.output.kept import KeptShip, ShipFilter
 from geoships.output.preview import check_preview, write_preview
 from geoships.output.project import check_project, project_warnings, write_project
-from geoships.output.raster import MaskSink, RasterSink, ScoreSink, compress_all
+from geoships.output.raster import MaskSink, RasterSink, ScoreSink, compressing
 from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.split import Splitter
 from geoships.output.stac import NO_TIME, Run, card_path, check_item, write_item
@@ -185,9 +185,8 @@ def predict(
         for text in notes:
             progress.warn(text)
         with appearing_styles(styles):
-            found = task.ships(paths, progress)
+            kept = task.find(paths, progress)
             progress.detail(str(task.counts))
-            kept = task.keep(found)
             frame = _frame(kept, task)
             if "vector" in paths:
                 _write_vector(paths["vector"], frame, task)
@@ -329,8 +328,8 @@ class Task:
         """Whether coordinates are on Earth."""
         return self.georeference.placed
 
-    def ships(self, paths: dict[str, Path], progress: Progress) -> list[Ship]:
-        """Run the scene through the model, write the rasters, and return all ships."""
+    def find(self, paths: dict[str, Path], progress: Progress) -> list[KeptShip]:
+        """Run the scene through the model, write the rasters, and return the ships that are kept."""
         width = self.scene.window.width
         builder, splitter = ShipBuilder(width, self.threshold), Splitter(width) if self.config.split else None
         ships: list[Ship] = []
@@ -347,8 +346,8 @@ class Task:
                 release_memory()
             found = builder.finish()
             ships.extend(splitter.split(found, self.threshold) if splitter else found)
-            compress_all(sinks)
-        return ships
+            with compressing(sinks):
+                return self.keep(ships)
 
     def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
         """Clean, measure and verify whole ships, and return the large and certain ones in reading order."""

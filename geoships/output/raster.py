@@ -175,14 +175,17 @@ class RasterSink(ABC):
         publish(self._temporary, self.path)
 
 
-def compress_all(sinks: Sequence[RasterSink]) -> None:
-    """Compress the rasters of several sinks at the same time; they appear when their blocks end.
+@contextmanager
+def compressing(sinks: Sequence[RasterSink]) -> Iterator[None]:
+    """Compress the rasters of several sinks at the same time, beside the block; they appear when their blocks end.
 
     Raises OutputError as `RasterSink.compress` does.
     """
-    if sinks:
-        with ThreadPoolExecutor(len(sinks), thread_name_prefix="compress") as pool:
-            list(pool.map(RasterSink.compress, sinks))
+    with ThreadPoolExecutor(max(1, len(sinks)), thread_name_prefix="compress") as pool:
+        under_way = [pool.submit(sink.compress) for sink in sinks]
+        yield
+        for each in under_way:
+            each.result()
 
 
 class MaskSink(RasterSink):

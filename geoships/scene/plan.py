@@ -88,11 +88,16 @@ def plan_scene(
     if tile_size is not None:
         size = tile_size
         return TilePlan(*(_axis(length, scale, shared, size) for length, scale in _lengths(scene, ratios)))
-    side = int(limits.pixels**0.5)
+    side = int(limits.pixels**0.5)  # higher tiles would hold more rows of the scene
     held = ROW_BYTES // limits.row_bytes if limits.row_bytes else GREATEST * down.scene
-    rows = _cheapest(scene.height, down, shared, min(side, held * down.model // down.scene))
-    columns = _cheapest(scene.width, across, shared, limits.pixels // down.to_model(rows.size))
-    return TilePlan(rows, columns)
+    columns = _axes(scene.width, across, shared, GREATEST)
+    plans = []
+    for rows in _axes(scene.height, down, shared, min(side, held * down.model // down.scene)):
+        greatest = limits.pixels // down.to_model(rows.size)
+        fitting = [axis for axis in columns if across.to_model(axis.size) <= greatest] or columns[:1]
+        plans.append(TilePlan(rows, min(fitting, key=_work)))
+    fitting_plans = [plan for plan in plans if _pixels(plan, ratios) <= limits.pixels] or plans[:1]
+    return min(fitting_plans, key=lambda plan: (_work(plan.rows) * _work(plan.columns), _pixels(plan, ratios)))
 
 
 def repeated(plan: TilePlan) -> float:
@@ -113,13 +118,22 @@ def _lengths(scene: Window, ratios: tuple[Ratio, Ratio]) -> tuple[tuple[int, Rat
     return (scene.height, ratios[0]), (scene.width, ratios[1])
 
 
-def _cheapest(length: int, scale: Ratio, shared: Context, greatest: int) -> Axis:
-    """The axis of tiles of at most `greatest` model pixels that has the fewest pixels in all."""
+def _axes(length: int, scale: Ratio, shared: Context, greatest: int) -> list[Axis]:
+    """The axes of tiles of at most `greatest` model pixels, or of the smallest there are, smaller tiles first."""
     step = scale.model
     sizes = range(step, max(step, min(greatest, GREATEST)) + 1, step)
-    return min(
-        (_axis(length, scale, shared, size) for size in sizes), key=lambda axis: (axis.count * axis.size, axis.size)
-    )
+    return list(dict.fromkeys(_axis(length, scale, shared, size) for size in sizes))
+
+
+def _work(axis: Axis) -> int:
+    """Pixels of all tiles along an axis."""
+    return axis.count * axis.size
+
+
+def _pixels(plan: TilePlan, ratios: tuple[Ratio, Ratio]) -> int:
+    """Model pixels of a tile."""
+    height, width = plan.tile_shape
+    return ratios[0].to_model(height) * ratios[1].to_model(width)
 
 
 def _axis(length: int, scale: Ratio, shared: Context, size: int) -> Axis:

@@ -149,7 +149,8 @@ def read_result(study: StudyConfig, out: Path, run: StudyRun) -> dict[str, Any] 
 
 
 def _judging(study: StudyConfig) -> dict[str, Any]:
-    judging: dict[str, Any] = study.judge.model_dump(mode="json", include={"groups", "threshold", "tile_size", "precision"})
+    told = {"groups", "threshold", "tile_size", "precision"}  # what scores follow from
+    judging: dict[str, Any] = study.judge.model_dump(mode="json", include=told)
     return judging
 
 
