@@ -24,7 +24,7 @@ from geoships.model.engine import Normalised
 if TYPE_CHECKING:
     import openvino
 
-FORMAT = 1  # of the cached files; count up where a conversion changes
+FORMAT = 2  # of the cached files; count up where a conversion changes
 TOLERANCE = 1e-3  # that a converted model's scores may differ by from PyTorch's, all in float32
 IR, ONNX = "model.xml", "model.onnx"
 
@@ -90,10 +90,15 @@ def to_openvino(bundle: Bundle) -> openvino.Model:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
+    # builds on what takes seconds to import, see `Bundle.network`
+    from geoships.model.upsampling import double_by_convolution
+
     image = example(bundle)
     rows, columns = (-1, -1) if open_size(bundle) else image.shape[2:]
     with _conversion(bundle, "OpenVINO"), torch.inference_mode():
-        traced = torch.jit.trace(Scoring(bundle), image, check_trace=False)  # type: ignore[no-untyped-call]
+        scoring = Scoring(bundle)
+        double_by_convolution(scoring.logits.network)
+        traced = torch.jit.trace(scoring, image, check_trace=False)  # type: ignore[no-untyped-call]
         # not openvino.convert_model: that reports its use over the network
         frontend = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced, example_input=image)
