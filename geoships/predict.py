@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import shapely
@@ -296,7 +296,7 @@ class Task:
         held = held_bytes(scene.window.width, scene.grid.block_width, bytes_per_pixel)
         limits = Limits(tile_pixels(self.device), held)
         shared = context(self.bundle.card.halo, config.overlap)
-        return plan_scene(scene.window, self.ratios, shared, limits, config.tile_size)
+        return plan_scene(scene.window, self.ratios, shared, limits, config.tile_size, self.views)
 
     def _lands(self) -> Iterator[Land]:
         config = self.config
@@ -312,6 +312,11 @@ class Task:
         precision: Precision = "bf16" if config.precision == "bf16" else "fp32"
         engine = choose_engine(config.engine, precision, self.device)
         return Verifier(chosen, self.scene, self.pixel_size, engine=engine, batch_size=config.batch_size)
+
+    @property
+    def views(self) -> Literal[1, 2, 4, 8]:
+        """How often each tile is looked at."""
+        return self.config.views or self.bundle.card.views
 
     @property
     def margin(self) -> Margin:
@@ -449,8 +454,7 @@ class Task:
         return self.config.batch_size or min(len(self.plan), choose_batch_size(self.device, height * width))
 
     def _engine(self) -> Engine:
-        views = self.config.views or self.bundle.card.views
-        return self.engine.open(self.bundle, batch_size=self._batch_size, views=views)
+        return self.engine.open(self.bundle, batch_size=self._batch_size, views=self.views)
 
     def _sinks(self, paths: dict[str, Path]) -> Iterator[RasterSink]:
         tags = {"software": "geoships", "model": self.bundle.card.name, "threshold": str(self.threshold)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 from geoships.scene.resample import Ratio
 from geoships.scene.windows import Axis, TilePlan, Window, plan_axis
@@ -10,6 +11,7 @@ from geoships.scene.windows import Axis, TilePlan, Window, plan_axis
 BLEND = 32  # model pixels over which neighbouring tiles are blended, beyond the context that both need
 MARGIN = 32  # model pixels that are mirrored around the scene
 GREATEST = 4096  # rows and columns of a tile in model pixels
+FIRST = 1  # passes more that the first tile costs: the network is compiled for it, and its memory touched
 ROW_BYTES = 256 << 20  # that a row of tiles may hold over the whole width of a scene
 
 
@@ -68,16 +70,21 @@ def held_bytes(width: int, block_width: int, bytes_per_pixel: int) -> int:
 
 
 def plan_scene(
-    scene: Window, ratios: tuple[Ratio, Ratio], shared: Context, limits: Limits, tile_size: int | None = None
+    scene: Window,
+    ratios: tuple[Ratio, Ratio],
+    shared: Context,
+    limits: Limits,
+    tile_size: int | None = None,
+    views: int = 1,
 ) -> TilePlan:
     """Tile a scene in scene pixels so that the network computes the fewest pixels.
 
     Tiles overlap by what `shared` says. Few large tiles repeat little of it, and small ones waste little beyond the
-    scene's edges; among all sizes within the limits the cheapest is taken, and the smaller of equals. A tile is
-    never smaller than twice the overlap, whatever the limits.
+    scene's edges; among all sizes within the limits the cheapest is taken, and the smaller of equals. The first tile
+    counts once more, see FIRST. A tile is never smaller than twice the overlap, whatever the limits.
 
     ratios: model pixels per scene pixel, for rows and columns. tile_size: greatest tile in model pixels, in place of
-    the limits; the fewest tiles are taken, and then the smallest.
+    the limits; the fewest tiles are taken, and then the smallest. views: how often each tile is computed.
 
     >>> one = Ratio(32, 32)
     >>> plan = plan_scene(Window(0, 0, 4000, 4000), (one, one), Context(224), Limits(1632**2))
@@ -90,14 +97,11 @@ def plan_scene(
         return TilePlan(*(_axis(length, scale, shared, size) for length, scale in _lengths(scene, ratios)))
     side = int(limits.pixels**0.5)  # higher tiles would hold more rows of the scene
     held = ROW_BYTES // limits.row_bytes if limits.row_bytes else GREATEST * down.scene
+    rows = _axes(scene.height, down, shared, min(side, held * down.model // down.scene))
     columns = _axes(scene.width, across, shared, GREATEST)
-    plans = []
-    for rows in _axes(scene.height, down, shared, min(side, held * down.model // down.scene)):
-        greatest = limits.pixels // down.to_model(rows.size)
-        fitting = [axis for axis in columns if across.to_model(axis.size) <= greatest] or columns[:1]
-        plans.append(TilePlan(rows, min(fitting, key=_work)))
-    fitting_plans = [plan for plan in plans if _pixels(plan, ratios) <= limits.pixels] or plans[:1]
-    return min(fitting_plans, key=lambda plan: (_work(plan.rows) * _work(plan.columns), _pixels(plan, ratios)))
+    plans = [TilePlan(*axes) for axes in product(rows, columns)]
+    fitting = [plan for plan in plans if _pixels(plan, ratios) <= limits.pixels] or plans[:1]
+    return min(fitting, key=lambda plan: ((len(plan) * views + FIRST) * _pixels(plan, ratios), _pixels(plan, ratios)))
 
 
 def repeated(plan: TilePlan) -> float:
@@ -123,11 +127,6 @@ def _axes(length: int, scale: Ratio, shared: Context, greatest: int) -> list[Axi
     step = scale.model
     sizes = range(step, max(step, min(greatest, GREATEST)) + 1, step)
     return list(dict.fromkeys(_axis(length, scale, shared, size) for size in sizes))
-
-
-def _work(axis: Axis) -> int:
-    """Pixels of all tiles along an axis."""
-    return axis.count * axis.size
 
 
 def _pixels(plan: TilePlan, ratios: tuple[Ratio, Ratio]) -> int:

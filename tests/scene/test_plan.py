@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoships.scene.plan import BLEND, ROW_BYTES, Context, Limits, context, held_bytes, plan_scene, repeated
+from geoships.scene.plan import BLEND, FIRST, ROW_BYTES, Context, Limits, context, held_bytes, plan_scene, repeated
 from geoships.scene.resample import Ratio
 from geoships.scene.windows import Window
 
@@ -12,9 +12,9 @@ sides = st.integers(1, 12_000)
 
 
 def work(plan) -> int:
-    """Model pixels that are computed, at the ratio 1."""
+    """Model pixels that are computed, at the ratio 1, those of the first tile twice."""
     height, width = plan.tile_shape
-    return len(plan) * height * width
+    return (len(plan) + FIRST) * height * width
 
 
 @settings(deadline=None, max_examples=30)
@@ -50,6 +50,11 @@ def test_the_overlap_is_what_the_network_needs_unless_it_is_named() -> None:
     named = plan_scene(scene, SAME, context(224, overlap=96), Limits(1500**2))
     assert (named.rows.size - named.rows.stride, named.rows.halo) == (96, 32)
     assert repeated(named) < repeated(plan)
+
+
+def test_tiles_that_are_looked_at_often_overlap_less() -> None:
+    once, often = (plan_scene(Window(0, 0, 1000, 2000), SAME, Context(224), Limits(1600**2), views=n) for n in (1, 8))
+    assert len(often) < len(once)
 
 
 def test_a_named_tile_size_overrides_the_limits() -> None:
