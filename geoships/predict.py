@@ -392,7 +392,7 @@ class Task:
         """The tile plan in one line."""
         height, width = self._tile_shape
         plan, card = self.plan, self.bundle.card
-        screen = "no screen" if self.screen is None else f"screen from {self.bundle.card.screen.threshold:.3g} on"  # type: ignore[union-attr]
+        screen = "no screen" if self.screen is None else f"screen from {self.bundle.card.screen.threshold:.6g} on"  # type: ignore[union-attr]
         return (
             f"plan: {plan.rows.count} x {plan.columns.count} tiles of {height} x {width} pixels, halo {card.halo}, "
             f"{repeated(plan):.0%} of a tile shared with its neighbours; batch {self._batch_size}, "

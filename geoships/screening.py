@@ -52,7 +52,7 @@ class Screening:
 
     def __str__(self) -> str:
         return (
-            f"screen from {self.card.threshold:.4g} on: of {self.tiles} held-out tiles of {self.scenes} scenes it "
+            f"screen from {self.card.threshold:.6g} on: of {self.tiles} held-out tiles of {self.scenes} scenes it "
             f"keeps {self.card.recall or 0:.2%} of the ship pixels and skips {self.card.skipped or 0:.1%} of the tiles "
             "without ships"
         )
