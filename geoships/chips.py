@@ -23,12 +23,14 @@ from shapely.geometry.base import BaseGeometry
 from geoships.config import PredictConfig
 from geoships.datasets.shipsnet import PIXEL, SIDE, NamedChip, parse_name
 from geoships.errors import GeoshipsError, OutputError
+from geoships.memory import share_memory
 from geoships.model.bundle import Bundle, installed, load_bundle, load_card
 from geoships.model.classify import classify
 from geoships.model.engine import choose_device
+from geoships.model.engines import KeptEngines
 from geoships.output.atomic import appearing, reserve
 from geoships.output.formats import write_ships
-from geoships.predict import Progress, Silence, predict
+from geoships.predict import Progress, Silence, frame_of, open_task
 from geoships.scene.georeference import Georeference
 from geoships.training.chips.files import FULL, SUFFIXES, read_chip
 
@@ -119,11 +121,13 @@ def predict_chips(
     progress.note(f"classifier: {classifier.card.name}")
     progress.note(f"ships are outlined by {model.card.name}" if model else "no model here outlines ships in chips")
     scores: list[float] = []
+    share_memory()
     outlines: list[_Outline | None] = []
+    engines = KeptEngines()
     for batch in (files[start : start + BATCH] for start in range(0, len(files), BATCH)):
         scores += _scores(classifier, batch, config)
         if model:
-            outlines += [_outline(path, model, config) for path in batch]
+            outlines += [_outline(path, model, config, engines) for path in batch]
         progress.advance(len(batch) * SIDE**2)
     chips = _frame(folder, files, scores, outlines or [None] * len(files), classifier.card.threshold)
     _write(out, chips)
@@ -170,13 +174,14 @@ def _scores(classifier: Bundle, files: Sequence[Path], config: PredictConfig) ->
     return [round(float(score), 6) for score in scores]
 
 
-def _outline(path: Path, model: Bundle, config: PredictConfig) -> _Outline:
-    """Run one chip, as a scene of its own, through `predict`."""
+def _outline(path: Path, model: Bundle, config: PredictConfig, engines: KeptEngines) -> _Outline:
+    """Find the ships of one chip, as `predict` does in a scene."""
     with TemporaryDirectory(prefix="geoships-") as scratch:
         scene = Path(scratch) / f"{path.stem}.tif"
         placed = _write_scene(scene, path, parse_name(path.name), config.gsd or PIXEL)
         settings = config.model_copy(update={"model": None, "gsd": None if placed else config.gsd or PIXEL})
-        ships = predict(str(scene), config=settings, model=model).ships
+        with open_task(str(scene), config=settings, model=model, engines=engines) as task:
+            ships = frame_of(task.find({}, Silence()), task)
     shape = None
     if placed and len(ships):
         shape = shapely.union_all(ships.to_crs(4326).geometry.to_numpy())

@@ -11,6 +11,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -27,7 +28,7 @@ from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card
 from geoships.model.choice import choose_model
 from geoships.model.engine import Engine, Sample, choose_batch_size, choose_device, run, tile_pixels
-from geoships.model.engines import Precision, choose_engine
+from geoships.model.engines import KeptEngines, Precision, choose_engine
 from geoships.model.samples import prepared
 from geoships.model.screen import Span, screen_of, screened
 from geoships.output.attributes import Margin
@@ -187,7 +188,7 @@ def predict(
         with appearing_styles(styles):
             kept = task.find(paths, progress)
             progress.detail(str(task.counts))
-            frame = _frame(kept, task)
+            frame = frame_of(kept, task)
             if "vector" in paths:
                 _write_vector(paths["vector"], frame, task)
         if "preview" in paths:
@@ -243,10 +244,12 @@ def score_rows(
 
 
 @contextmanager
-def open_task(scene: SceneName, *, config: PredictConfig, model: Bundle | None = None) -> Iterator[Task]:
+def open_task(
+    scene: SceneName, *, config: PredictConfig, model: Bundle | None = None, engines: KeptEngines | None = None
+) -> Iterator[Task]:
     """Open a scene for a model, for those who want more of a run than `predict` hands out.
 
-    scene, config, model: as for `predict`. Raises GeoshipsError.
+    scene, config, model: as for `predict`. engines: those that stay open for the scenes to come. Raises GeoshipsError.
     """
     chosen, scene = None, as_scene(scene)
     if model is None and config.model is None:
@@ -255,7 +258,7 @@ def open_task(scene: SceneName, *, config: PredictConfig, model: Bundle | None =
     bundle = model or load_bundle(chosen.path if chosen else config.model)
     bundle.require_segmentation()
     with open_scene(scene, bundle.card.bands, reading(config), bundle.card.optional) as opened:
-        yield Task(opened, bundle, config, why=chosen.why if chosen else "as asked for")
+        yield Task(opened, bundle, config, why=chosen.why if chosen else "as asked for", engines=engines)
 
 
 def reading(config: PredictConfig) -> Reading:
@@ -266,8 +269,10 @@ def reading(config: PredictConfig) -> Reading:
 class Task:
     """One scene, one model, and all that follows from the two; see `open_task`. why: the model was taken."""
 
-    def __init__(self, scene: Scene, bundle: Bundle, config: PredictConfig, why: str) -> None:
-        self.scene, self.bundle, self.config, self.why = scene, bundle, config, why
+    def __init__(
+        self, scene: Scene, bundle: Bundle, config: PredictConfig, why: str, engines: KeptEngines | None = None
+    ) -> None:
+        self.scene, self.bundle, self.config, self.why, self.engines = scene, bundle, config, why, engines
         self.georeference: Georeference = scene.georeference
         self.threshold = config.threshold or bundle.card.threshold
         self.found = class_of(bundle.card.classes[0].name, bundle.card.classes[0].color_hint)
@@ -454,7 +459,8 @@ class Task:
         return self.config.batch_size or min(len(self.plan), choose_batch_size(self.device, height * width))
 
     def _engine(self) -> Engine:
-        return self.engine.open(self.bundle, batch_size=self._batch_size, views=self.views)
+        opened = partial(self.engines.open, self.engine) if self.engines else self.engine.open
+        return opened(self.bundle, batch_size=self._batch_size, views=self.views)
 
     def _sinks(self, paths: dict[str, Path]) -> Iterator[RasterSink]:
         tags = {"software": "geoships", "model": self.bundle.card.name, "threshold": str(self.threshold)}
@@ -489,7 +495,7 @@ def _pixel_size(georeference: Georeference, gsd: float | None, card: Card) -> tu
     )
 
 
-def _frame(ships: Sequence[KeptShip], task: Task) -> GeoDataFrame:
+def frame_of(ships: Sequence[KeptShip], task: Task) -> GeoDataFrame:
     """One row a ship, placed on the map."""
     scene = task.scene
     rows: list[dict[str, object]] = [

@@ -51,6 +51,21 @@ class EngineChoice:
         return TorchEngine(bundle, device=self.device, bf16=bf16, batch_size=batch_size, views=views)
 
 
+class KeptEngines:
+    """Engines that stay open, for many small scenes and one model: each opens what others have opened before."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[EngineChoice, int, int], tuple[Bundle, Engine]] = {}
+
+    def open(self, choice: EngineChoice, bundle: Bundle, *, batch_size: int, views: Literal[1, 2, 4, 8] = 1) -> Engine:
+        """As `EngineChoice.open`, but for a model that has an engine of that kind."""
+        key = choice, batch_size, views
+        kept = self._open.get(key)
+        if kept is None or kept[0] is not bundle:
+            kept = self._open[key] = bundle, choice.open(bundle, batch_size=batch_size, views=views)
+        return kept[1]
+
+
 def choose_engine(engine: EngineName, precision: Precision, device: torch.device) -> EngineChoice:
     """Settle engine and precision for a device.
 
