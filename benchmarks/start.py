@@ -1,0 +1,51 @@
+"""How long a start takes: bare Python, `geoships --help`, and `geoships predict` on a small scene.
+
+    uv run python benchmarks/start.py SCENE
+
+Whole processes that take turns, medians; modules are compiled, and the model converted, in a round that does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+
+def seconds(command: list[str]) -> float:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scene", type=Path)
+    parser.add_argument("--repeat", type=int, default=5)
+    options = parser.parse_args()
+    geoships = str(Path(sys.executable).with_name("geoships"))
+    with tempfile.TemporaryDirectory() as folder:
+        out = str(Path(folder) / "ships.geojson")
+        commands = {
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "geoships --help": [geoships, "--help"],
+            "python -c 'import geoships.predict'": [sys.executable, "-c", "import geoships.predict"],
+            f"geoships predict {options.scene.name} --views 1": [
+                geoships, "predict", str(options.scene), "--out", out, "--views", "1",
+            ],
+        }  # fmt: skip
+        rounds = [{name: seconds(command) for name, command in commands.items()} for _ in range(1 + options.repeat)]
+    bare = median(each["python -c pass"] for each in rounds[1:])
+    for name in commands:
+        found = median(each[name] for each in rounds[1:])
+        print(f"{name}: {found:.2f} s, {found - bare:.2f} s more than bare Python, {found / bare:.1f} times as long")
+
+
+if __name__ == "__main__":
+    main()
