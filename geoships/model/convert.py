@@ -20,6 +20,7 @@ from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
 from geoships.model.cache import cached
 from geoships.model.engine import Normalised
+from geoships.model.upsampling import double_by_convolution
 
 if TYPE_CHECKING:
     import openvino
@@ -89,9 +90,6 @@ def to_openvino(bundle: Bundle) -> openvino.Model:
     import openvino
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
-    # builds on what takes seconds to import, see `Bundle.network`
-    from geoships.model.upsampling import double_by_convolution
 
     image = example(bundle)
     rows, columns = (-1, -1) if open_size(bundle) else image.shape[2:]

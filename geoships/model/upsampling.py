@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from torch import nn
 from torch.nn import functional
+
+BLOCK = "segmentation_models_pytorch.decoders.unet.decoder.UnetDecoderBlock"  # by name: its import takes seconds
 
 
 class DoublingBlock(nn.Module):
@@ -23,7 +24,7 @@ class DoublingBlock(nn.Module):
     plain: the block. doubled: channels of the map that it doubles; those of the encoder's map follow.
     """
 
-    def __init__(self, plain: UnetDecoderBlock, doubled: int) -> None:
+    def __init__(self, plain: Any, doubled: int) -> None:
         super().__init__()
         self.plain = plain
         weight, shift = _without_norm(plain.conv1[0], plain.conv1[1])
@@ -85,14 +86,19 @@ def double_by_convolution(network: nn.Module) -> nn.Module:
 
 def _doubled_channels(network: Any, blocks: Any) -> list[int]:
     """Channels of the map that each block doubles: the encoder's last, then what the block before gives."""
-    if not all(type(block) is UnetDecoderBlock for block in blocks):
+    if not all(_is_block(block) for block in blocks):
         return [0] * len(blocks)
     given = [block.conv2[0].out_channels for block in blocks]
     return [network.encoder.out_channels[-1], *given[:-1]]
 
 
+def _is_block(block: Any) -> bool:
+    kind = type(block)
+    return f"{kind.__module__}.{kind.__qualname__}" == BLOCK
+
+
 def _is_plain(block: Any) -> bool:
-    if type(block) is not UnetDecoderBlock or block.interpolation_mode != "nearest":
+    if not _is_block(block) or block.interpolation_mode != "nearest":
         return False
     convolution, norm, activation = block.conv1
     attentions = (block.attention1.attention, block.attention2.attention)
