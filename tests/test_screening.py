@@ -8,6 +8,8 @@ import pytest
 import rasterio
 import torch
 from fakes import fake_card
+from hypothesis import given
+from hypothesis import strategies as st
 from labelled import write_scene
 
 from geoships import PredictConfig, predict
@@ -15,7 +17,7 @@ from geoships.errors import BundleError, GeoshipsError
 from geoships.model.bundle import Bundle, load_bundle, save_bundle
 from geoships.model.engines import choose_engine
 from geoships.model.networks import Architecture, build_network
-from geoships.model.screen import peak, screen_of
+from geoships.model.screen import CONTEXT, PART, _parts, peaks, screen_of
 from geoships.screening import fit_screen
 
 OPTIONS = {"encoder_depth": 3, "decoder_channels": [16, 12, 8]}
@@ -52,15 +54,15 @@ def test_a_fitted_screen_skips_water_on_every_engine(model: Bundle, tmp_path: Pa
         image = torch.from_numpy(north.read().astype(np.float32) * 1e-4)
     water = torch.from_numpy(np.random.default_rng(0).normal([[[0.06]], [[0.02]]], 0.004, (2, 160, 192)).astype("f4"))
     spans = ((0, 160), (0, 192))
-    peaks = {
+    found = {
         engine: [
-            peak(choose_engine(engine, "fp32", torch.device("cpu")).open(screen, batch_size=1), picture, spans, 8)
+            max(peaks(choose_engine(engine, "fp32", torch.device("cpu")).open(screen, batch_size=1), picture, spans, 8))
             for picture in (image, water)
         ]
         for engine in ("torch", "openvino")
     }
-    np.testing.assert_allclose(peaks["openvino"], peaks["torch"], atol=1e-3)
-    assert peaks["torch"][0] >= done.card.threshold > peaks["torch"][1]
+    np.testing.assert_allclose(found["openvino"], found["torch"], atol=1e-3)
+    assert found["torch"][0] >= done.card.threshold > found["torch"][1]
 
     stored = np.round(water.numpy() * 10_000).astype("uint16")
     with rasterio.open(
@@ -93,3 +95,19 @@ def test_card_and_bundle_agree_on_a_screen(model: Bundle, tmp_path: Path) -> Non
     with pytest.raises(BundleError, match="geoships screen"):
         save_bundle(tmp_path / "model", card, model.weights)
     assert not (tmp_path / "model").exists()
+
+
+@given(st.integers(1, 60), st.integers(0, 1900), st.integers(1, 1900))
+def test_parts_judge_every_row_of_a_span_once_and_in_its_context(steps: int, start: int, length: int) -> None:
+    size = 32 * steps
+    start = min(start, size - 1)
+    stop = min(size, start + length)
+    parts = list(_parts((start, stop), size, 32))
+    assert [part.counting[0] for part in parts] == [start, *(part.counting[1] for part in parts[:-1])]
+    assert parts[-1].counting[1] == stop
+    for part in parts:
+        (first, last), (top, bottom) = part.seen, part.counting
+        assert (first % 32, last - first) == (0, min(PART, size))
+        assert top < bottom
+        assert first <= max(0, top - CONTEXT)
+        assert last >= min(size, bottom + CONTEXT)

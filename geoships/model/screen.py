@@ -8,6 +8,8 @@ hardly any ship was found on held-out scenes (`geoships screen`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ from geoships.model.engine import Engine, Sample
 from geoships.scene.windows import Window
 
 CONTEXT = 32  # model pixels around what is judged, whose scores do not count
+PART = 512 + 2 * CONTEXT  # rows and columns that are looked at together, as those were that set the threshold
 AROUND = 15  # cells of the surroundings that a cell is compared with
 
 Span = tuple[int, int]  # first model pixel of an image along one axis, and the one after the last
@@ -110,28 +113,52 @@ def screened(
     for sample in samples:
         if "image" in sample:
             spans = counting(Window(*sample["window"].tolist()))
-            if peak(engine, sample["image"], spans, step) < threshold:
+            if all(peak < threshold for peak in peaks(engine, sample["image"], spans, step)):
                 del sample["image"]
                 skipped()
         yield sample
 
 
-def peak(engine: Engine, image: torch.Tensor, spans: tuple[Span, Span], step: int) -> float:
-    """Greatest score of the cells of an image (bands, rows, columns) that touch the spans of rows and columns."""
-    parts = [_with_context(span, size, step) for span, size in zip(spans, image.shape[1:], strict=True)]
-    rows, columns = (slice(*part) for part in parts)
-    scores = engine.collect(engine.submit(image[None, :, rows, columns].contiguous()))[0]
-    cells = [
-        slice((start - first) * count // (last - first), -(-(stop - first) * count // (last - first)))
-        for (start, stop), (first, last), count in zip(spans, parts, scores.shape, strict=True)
-    ]
-    return float(np.max(scores[tuple(cells)], initial=0.0))
+def peaks(engine: Engine, image: torch.Tensor, spans: tuple[Span, Span], step: int) -> Iterator[float]:
+    """Greatest scores of the cells that touch the spans of rows and columns, part by part.
 
-
-def _with_context(span: Span, size: int, step: int) -> Span:
-    """A span with its context, on multiples of the step, within an image.
-
-    >>> _with_context((224, 800), 1024, 32), _with_context((32, 70), 96, 32)
-    ((192, 832), (0, 96))
+    An image (bands, rows, columns) is looked at in parts of one shape, so that the engine holds one small session.
     """
-    return max(0, span[0] - CONTEXT) // step * step, min(size, -(-(span[1] + CONTEXT) // step) * step)
+    axes = [list(_parts(span, size, step)) for span, size in zip(spans, image.shape[1:], strict=True)]
+    for parts in product(*axes):
+        (top, bottom), (left, right) = (part.seen for part in parts)
+        scores = engine.collect(engine.submit(image[None, :, top:bottom, left:right].contiguous()))[0]
+        cells = tuple(part.cells(count) for part, count in zip(parts, scores.shape, strict=True))
+        yield float(np.max(scores[cells], initial=0.0))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Part of an image along one axis. seen: by the network. counting: what it judges."""
+
+    seen: Span
+    counting: Span
+
+    def cells(self, count: int) -> slice:
+        """The cells that count, of `count` in all."""
+        first, last = self.seen
+        start, stop = self.counting
+        return slice((start - first) * count // (last - first), -(-(stop - first) * count // (last - first)))
+
+
+def _parts(span: Span, size: int, step: int) -> Iterator[_Part]:
+    """Parts of one length, at multiples of the step, which judge a span of an image together.
+
+    >>> [(part.seen, part.counting) for part in _parts((224, 1200), 1600, 32)]
+    [((192, 768), (224, 736)), ((704, 1280), (736, 1200))]
+    >>> [(part.seen, part.counting) for part in _parts((32, 70), 96, 32)]
+    [((0, 96), (32, 70))]
+    """
+    side = min(PART, size)
+    done, end = span
+    while done < end:
+        first = min(max(0, done - CONTEXT) // step * step, size - side)
+        last = first + side
+        stop = end if last >= min(size, end + CONTEXT) else last - CONTEXT
+        yield _Part((first, last), (done, stop))
+        done = stop
