@@ -8,7 +8,6 @@ Whole processes that take turns, medians; modules are compiled, and the model co
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,11 +15,12 @@ import time
 from pathlib import Path
 from statistics import median
 
+from timed import environment
+
 
 def seconds(command: list[str]) -> float:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
     return time.perf_counter() - started
 
 

@@ -27,7 +27,7 @@ def timed(command: Sequence[str | Path], *, limit: float, folder: Path) -> dict[
     with tempfile.TemporaryFile("w+") as words:
         started = time.perf_counter()
         process = subprocess.Popen(
-            [str(part) for part in command], cwd=folder, stdout=words, stderr=subprocess.STDOUT, env=_environment(),
+            [str(part) for part in command], cwd=folder, stdout=words, stderr=subprocess.STDOUT, env=environment(),
             start_new_session=True,
         )  # fmt: skip
         peak = 0
@@ -47,7 +47,7 @@ def timed(command: Sequence[str | Path], *, limit: float, folder: Path) -> dict[
     return {**json.loads(results[-1]), "seconds": round(seconds, 3), "memory": peak}
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """That of this process, but compiled modules are kept, as they are where tools are installed for use."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 

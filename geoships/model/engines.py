@@ -52,13 +52,13 @@ class EngineChoice:
 
 
 class KeptEngines:
-    """Engines that stay open, for many small scenes and one model: each opens what others have opened before."""
+    """Engines that stay open, for many small scenes and one model."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[EngineChoice, int, int], tuple[Bundle, Engine]] = {}
 
     def open(self, choice: EngineChoice, bundle: Bundle, *, batch_size: int, views: Literal[1, 2, 4, 8] = 1) -> Engine:
-        """As `EngineChoice.open`, but for a model that has an engine of that kind."""
+        """As `EngineChoice.open`, or the engine that is open already for the same model and settings."""
         key = choice, batch_size, views
         kept = self._open.get(key)
         if kept is None or kept[0] is not bundle:
