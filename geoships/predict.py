@@ -353,6 +353,7 @@ class Task:
                 if splitter:
                     splitter.remember(band)
                 progress.advance(band.valid.size)
+                del band, found  # a row of tiles is computed before the next one comes
                 release_memory()
             found = builder.finish()
             ships.extend(splitter.split(found, self.threshold) if splitter else found)

@@ -48,7 +48,8 @@ class Splitter:
     def remember(self, band: RowBand) -> None:
         """Keep what later ships may need of a band; to be called with each one after its ships were split."""
         tail = _scores(RowBand(band.row, band.scores[-REACH:], band.valid[-REACH:]))
-        self._rows = np.concatenate((self._rows, tail))[-REACH:]
+        surplus = max(0, len(self._rows) + len(tail) - REACH)
+        self._rows = np.concatenate((self._rows[surplus:], tail))  # a slice of both would keep all of them in memory
         self._end = band.row + band.scores.shape[0]
 
     def _split(self, ship: Ship, threshold: float, band: RowBand | None) -> list[Ship]:

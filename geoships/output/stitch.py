@@ -56,13 +56,15 @@ class Stitcher:
 
         Raises ValueError for a tile that comes after a lower one.
         """
-        rows = np.flatnonzero(weights.any(axis=1))
-        top = max(0, window.row + (int(rows[0]) if rows.size else 0))
+        weighty = np.flatnonzero(weights.any(axis=1))
+        first, last = (int(weighty[0]), int(weighty[-1])) if weighty.size else (0, -1)
+        top = max(0, window.row + first)
         if top < self._row:
             raise ValueError(f"tiles must come from top to bottom: row {top} was released, up to row {self._row}")
         yield from self._release(min(top, self._scene.row_end))
         left = Window(self._row, 0, self._scene.height - self._row, self._scene.width)  # rows not yet released
-        inside = window.intersection(left)
+        counting = Window(window.row + first, window.column, last + 1 - first, window.width)
+        inside = counting.intersection(left)
         if inside.empty:
             return
         self._grow(inside.row_end)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from geoships.scene.windows import Window, paste
 
 LOOKAHEAD_BYTES = 16 << 20
+WORTH = 4  # a block is cut where at least such a part of it goes, so that all cuts of it copy few times its size
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Pixels:
 
     values: NDArray[np.generic]
     valid: NDArray[np.bool_]
+
+    def below(self, row: int) -> Pixels:
+        """A copy of the rows from `row` on."""
+        return Pixels(self.values[:, row:].copy(), self.valid[row:].copy())
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ def block_grid(height: int, width: int, file_block: tuple[int, int]) -> BlockGri
 class BlockCache:
     """Serves the windows of a run, decoding every block once, in threads, shortly before its need.
 
-    A block is dropped as soon as every window that touches it was released.
+    A block is dropped as soon as every window that touches it was released, and its upper rows, where that is worth a
+    copy of the others, once only lower windows are left.
 
     decode: reads one window inside the scene; called from several threads.
     windows: all windows of the run, inside the scene, in the order of their use.
@@ -95,8 +101,11 @@ class BlockCache:
     ) -> None:
         self._decode = decode
         self._grid = grid
-        self._uses = Counter(place for window in windows for place in grid.touched(window))
-        self._order = list(self._uses)  # a Counter keeps the order in which its keys came
+        self._uses: dict[tuple[int, int], Counter[int]] = {}  # windows that still need a block, by their first row
+        for window in windows:
+            for place in grid.touched(window):
+                self._uses.setdefault(place, Counter())[window.row] += 1
+        self._order = list(self._uses)
         self._rank = {place: rank for rank, place in enumerate(self._order)}
         self._submitted = 0  # blocks of the order that were handed to the threads
         self._ahead = max(2 * threads, LOOKAHEAD_BYTES // (grid.block_height * grid.block_width * bytes_per_pixel))
@@ -124,22 +133,46 @@ class BlockCache:
             if result is None:
                 values = np.empty((block.values.shape[0], *window.shape), block.values.dtype)
                 result = Pixels(values, np.empty(window.shape, np.bool_))
-            paste(result.values, window, block.values, self._grid.window(place))
-            paste(result.valid, window, block.valid, self._grid.window(place))
+            held = self._held(place, block)
+            paste(result.values, window, block.values, held)
+            paste(result.valid, window, block.valid, held)
         assert result is not None, "a window of the run holds at least one pixel"
         return result
 
     def release(self, window: Window) -> None:
-        """Give up one use of a window, so that blocks without further uses are dropped."""
+        """Give up one use of a window that was fetched, so that rows without further uses are dropped."""
         with self._lock:
             for place in self._grid.touched(window):
-                self._uses[place] -= 1
-                if self._uses[place] == 0:
-                    self._blocks.pop(place, None)
+                uses = self._uses[place]
+                uses[window.row] -= 1
+                if not uses[window.row]:
+                    del uses[window.row]
+                    self._drop(place, min(uses, default=self._grid.height))
+
+    def _held(self, place: tuple[int, int], block: Pixels) -> Window:
+        """What is left of a block: its lower rows."""
+        whole = self._grid.window(place)
+        rows = len(block.valid)
+        return Window(whole.row_end - rows, whole.column, rows, whole.width)
+
+    def _drop(self, place: tuple[int, int], row: int) -> None:
+        """Forget the rows of a block above a row of the scene."""
+        future = self._blocks.pop(place, None)
+        if future is None or row >= self._grid.window(place).row_end:
+            return
+        block = future.result()
+        above = row - self._held(place, block).row
+        self._blocks[place] = _done(block.below(above)) if WORTH * above >= len(block.valid) else future
 
     def _submit(self, until: int) -> None:
         for rank in range(self._submitted, min(until, len(self._order))):
             place = self._order[rank]
-            if self._uses[place] > 0:
+            if self._uses[place]:
                 self._blocks[place] = self._pool.submit(self._decode, self._grid.window(place))
             self._submitted = rank + 1
+
+
+def _done(block: Pixels) -> Future[Pixels]:
+    future: Future[Pixels] = Future()
+    future.set_result(block)
+    return future

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass
-from queue import Full, Queue
-from threading import Event, Thread
+from queue import SimpleQueue
+from threading import Event, Semaphore, Thread
 from typing import Any, TypeVar
 
 from geoships.scene.area import Area
@@ -95,14 +95,14 @@ def _samples(
 
 
 def read_ahead(start: Callable[[], Iterator[Item]], ahead: int) -> Generator[Item]:
-    """Run an iterator in a thread of its own and yield its items, up to `ahead` of them early.
+    """Run an iterator in a thread of its own and yield its items, up to `ahead` of them made early.
 
     Errors of the thread are raised here. Closing this iterator stops the thread.
     """
     worker = _Worker(start, ahead)
     try:
         while True:
-            item = worker.queue.get()
+            item = worker.take()
             if item is worker:
                 if worker.error:
                     raise worker.error
@@ -113,34 +113,40 @@ def read_ahead(start: Callable[[], Iterator[Item]], ahead: int) -> Generator[Ite
 
 
 class _Worker(Thread):
-    """Fills a queue from an iterator; puts itself there at the end."""
+    """Fills a queue from an iterator, and puts itself there at the end; no item is made before there is room for it."""
 
     def __init__(self, start: Callable[[], Iterator[Any]], ahead: int) -> None:
         super().__init__(name="read-ahead", daemon=True)
-        self.queue: Queue[Any] = Queue(maxsize=ahead)
         self.error: BaseException | None = None
+        self._queue: SimpleQueue[Any] = SimpleQueue()
+        self._room = Semaphore(ahead)
         self._items = start
         self._stopped = Event()
         self.start()
 
     def run(self) -> None:
         try:
-            for item in self._items():
-                self._put(item)
-                if self._stopped.is_set():
-                    return
+            items = self._items()
+            while self._has_room():
+                self._queue.put(next(items))
+        except StopIteration:
+            pass
         except BaseException as error:  # every error belongs to the consumer
             self.error = error
-        self._put(self)
+        self._queue.put(self)
+
+    def take(self) -> Any:
+        """The next item; the worker itself after the last."""
+        item = self._queue.get()
+        self._room.release()
+        return item
 
     def stop(self) -> None:
         self._stopped.set()
+        self._room.release()
         self.join()
 
-    def _put(self, item: Any) -> None:
-        while not self._stopped.is_set():
-            try:
-                self.queue.put(item, timeout=0.1)
-                return
-            except Full:
-                continue
+    def _has_room(self) -> bool:
+        """Wait for room; False after a stop."""
+        self._room.acquire()
+        return not self._stopped.is_set()
