@@ -54,7 +54,9 @@ def test_upper_rows_of_a_block_are_dropped_before_lower_ones() -> None:
         return Pixels(values, np.ones(window.shape, np.bool_))
 
     upper, lower = Window(0, 0, 30, WIDTH), Window(20, 0, 20, WIDTH)
-    with BlockCache(decode, BlockGrid(HEIGHT, WIDTH, HEIGHT, WIDTH), [upper, lower], threads=1, bytes_per_pixel=1) as cache:
+    with BlockCache(
+        decode, BlockGrid(HEIGHT, WIDTH, HEIGHT, WIDTH), [upper, lower], threads=1, bytes_per_pixel=1
+    ) as cache:
         cache.fetch(upper)
         assert decoded[0]() is not None
         cache.release(upper)
