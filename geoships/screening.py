@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import label, maximum, maximum_filter
 from scipy.special import expit
 
 from geoships.config import PredictConfig
@@ -30,7 +30,7 @@ from geoships.scene.windows import Window
 from geoships.training.water import find_water
 
 DEPTH = 2  # stages of the encoder: cells of 4 pixels
-TILE = 512  # model pixels of a tile that the threshold is set by: about the least that a tile's scores reach
+TILE = 512  # model pixels of a tile that is looked at: about the least that a tile's scores reach
 COVERED = 0.25  # least share of a cell that a ship covers for the cell to count as one
 PER_TILE = (500, 1000)  # most cells that are learnt from, of ships and of water
 ROUNDING = 0.1  # of a logit: what scores may lose in bfloat16
@@ -62,14 +62,28 @@ class Screening:
 class _TileMaps:
     """One tile with a channel or a flag for each cell: those that count, of ships, and of water beside them.
 
-    features: (rows, columns, channels). pixels: of ships in the tile.
+    features: (rows, columns, channels). ships: numbers of connected ships, from 1, by model pixel. pixels: of ships in
+    the tile, in scene pixels.
     """
 
     features: Floats
     counts: Bools
     ship: Bools
     water: Bools
+    ships: NDArray[np.int32]
     pixels: int
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What a head says of held-out tiles, as logits.
+
+    tiles: greatest of each tile. pixels: of ships in each tile. ships: greatest on each ship itself.
+    """
+
+    tiles: NDArray[np.float64]
+    pixels: NDArray[np.int64]
+    ships: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -102,8 +116,8 @@ def fit_screen(
     """Write a bundle with a screen, see `geoships.model.screen`.
 
     The encoder stays as it is: the maps of its early stages are computed once for each scene, and a logistic
-    regression tells cells of ships from cells of water. The threshold is the greatest one from which on tiles of 512
-    pixels hold at least `share` of all ship pixels of the held-out scenes.
+    regression tells cells of ships from cells of water. The threshold is the greatest one that at least `share` of the
+    ships of the held-out scenes reach by themselves, whatever else their tile shows: land beside a ship does not help.
 
     scenes, labels, ignore: as for `geoships.evaluation.evaluate`. held_out: names of scenes that set the threshold and
     are not learnt from; without names each scene in turn is held out from a head of its own, and the last head learns
@@ -126,14 +140,13 @@ def fit_screen(
         for pair in pairs
         if pair.name in held
     ]
-    logits, pixels = (np.concatenate(part) for part in zip(*judged, strict=True))
     head = heads[0] if held_out else _fit(list(learnt.values()))
-    card = _card(logits, pixels, share)
+    card = _card(judged, share)
     named = bundle.card.model_copy(update={"screen": card})
     save_bundle(
         out, named, bundle.weights, half=False, verifier=bundle.verifier, int8=bundle.int8, screen=head.tensors()
     )
-    return Screening(card, len(logits), len(judged))
+    return Screening(card, sum(len(scene.tiles) for scene in judged), len(judged))
 
 
 def _rounds(names: Sequence[str], held_out: Sequence[str]) -> list[tuple[list[str], list[str]]]:
@@ -194,7 +207,9 @@ class _Maps:
         (top, bottom), (left, right) = spans
         inside[top // cell : -(-bottom // cell), left // cell : -(-right // cell)] = True
         sound = inside & (_mean(known, cell) > 1 - COVERED)
-        return _TileMaps(features, inside, sound & (covered >= COVERED), sound & wet & ~near, pixels)
+        counted = np.kron(inside, np.ones((cell, cell), bool)) & (known > 0.5)
+        ships = np.asarray(label((ship > 0.5) & counted, np.ones((3, 3)))[0], np.int32)
+        return _TileMaps(features, inside, sound & (covered >= COVERED), sound & wet & ~near, ships, pixels)
 
 
 def _pixels(task: Task, window: Window, marks: NDArray[np.uint8]) -> int:
@@ -236,20 +251,30 @@ def _fit(parts: Sequence[tuple[Floats, Bools]]) -> _Head:
     return _Head(weight.astype(np.float64), float(fitted.intercept_[0] - weight @ mean))
 
 
-def _judge(head: _Head, tiles: Iterator[_TileMaps]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Greatest logit of each tile, and the pixels of ships in it."""
-    found = [(head.logits(tile.features[tile.counts]).max(), tile.pixels) for tile in tiles]
-    return np.array([score for score, _ in found], np.float64), np.array([pixels for _, pixels in found], np.int64)
+def _judge(head: _Head, tiles: Iterator[_TileMaps]) -> _Judged:
+    peaks: list[float] = []
+    pixels: list[int] = []
+    ships: list[float] = []
+    for tile in tiles:
+        logits = head.logits(tile.features)
+        peaks.append(logits[tile.counts].max())
+        pixels.append(tile.pixels)
+        cell = tile.ships.shape[0] // logits.shape[0]
+        numbers = np.flatnonzero(np.bincount(tile.ships.ravel())[1:] >= cell * cell) + 1  # less is a corner of a ship
+        ships.extend(maximum(np.kron(logits, np.ones((cell, cell))), tile.ships, numbers))
+    return _Judged(np.array(peaks), np.array(pixels, np.int64), np.array(ships))
 
 
-def _card(logits: NDArray[np.float64], pixels: NDArray[np.int64], share: float) -> ScreenCard:
-    """The greatest threshold that keeps at least a share of all ship pixels, and what it does on these tiles."""
-    if not pixels.any():
+def _card(judged: Sequence[_Judged], share: float) -> ScreenCard:
+    """The greatest threshold that at least a share of the ships reaches, and what it does on the tiles."""
+    tiles, pixels, ships = (
+        np.concatenate([getattr(scene, name) for scene in judged]) for name in ("tiles", "pixels", "ships")
+    )
+    if not (ships.size and pixels.any()):
         raise GeoshipsError("the held-out scenes hold no ships, and cannot set a threshold; name others")
-    order = np.argsort(-logits)
-    enough = np.searchsorted(np.cumsum(pixels[order]), share * pixels.sum())
-    least = logits[order][min(int(enough), len(order) - 1)] - ROUNDING
-    kept, empty = logits >= least, pixels == 0
+    lost = int(np.floor((1 - share) * ships.size + 1e-9))
+    least = np.sort(ships)[lost] - ROUNDING
+    kept, empty = tiles >= least, pixels == 0
     return ScreenCard(
         depth=DEPTH,
         threshold=float(expit(least)),

@@ -24,7 +24,7 @@ def screen(
     ] = None,
     ignore: Annotated[list[Path] | None, typer.Option(help="Polygons that say nothing about ships; repeat.")] = None,
     share: Annotated[
-        float, typer.Option(min=0.5, max=1, help="Least share of held-out ship pixels in tiles that are computed.")
+        float, typer.Option(min=0.5, max=1, help="Least share of held-out ships that pass by themselves.")
     ] = 0.995,
     bands: options.Bands = None,
     scale: options.Scale = None,
