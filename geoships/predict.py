@@ -62,6 +62,11 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 
+RELEASE_PIXELS = (
+    1 << 26
+)  # of finished rows after which freed memory is handed back: that takes time, and so does new one
+
+
 class Progress(Protocol):
     """Hears how far a run is."""
 
@@ -343,6 +348,7 @@ class Task:
         width = self.scene.window.width
         builder, splitter = ShipBuilder(width, self.threshold), Splitter(width) if self.config.split else None
         ships: list[Ship] = []
+        since = 0  # pixels since memory was handed back
         with ExitStack() as stack:
             sinks = [stack.enter_context(sink) for sink in self._sinks(paths)]
             for band in stack.enter_context(closing(self.bands())):
@@ -353,8 +359,11 @@ class Task:
                 if splitter:
                     splitter.remember(band)
                 progress.advance(band.valid.size)
+                since += band.valid.size
                 del band, found  # a row of tiles is computed before the next one comes
-                release_memory()
+                if since >= RELEASE_PIXELS:
+                    release_memory()
+                    since = 0
             found = builder.finish()
             ships.extend(splitter.split(found, self.threshold) if splitter else found)
             with compressing(sinks):
@@ -413,8 +422,10 @@ class Task:
         land = (lambda window: any(land.covers(window) for land in self.lands)) if self.lands else None
         stream = stream_tiles(self.scene, self.plan, self.ratios, self.area, land=land, counts=self.counts)
         with closing(stream) as tiles:
+            engine = self._engine()
+            engine.prepare((len(self.bundle.card.bands), *self._tile_shape))
             north_up = prepared(tiles, self.bundle.card, self.scene.wanted, south_up=turn == -1)
-            for sample, scores in run(self._engine(), self._screened(north_up)):
+            for sample, scores in run(engine, self._screened(north_up)):
                 window = Window(*sample["window"].tolist())
                 rows, columns = self.plan.weights(_tile_at(self.plan, window))
                 whole = resample(scores[::turn], window.shape) if scores.size else np.zeros(window.shape, np.float32)

@@ -22,6 +22,9 @@ class BrightnessEngine:
         self.batch_size, self.streams, self.limit = batch_size, 1, limit
         self.batches: list[int] = []
 
+    def prepare(self, shape: tuple[int, int, int]) -> None:
+        pass
+
     def submit(self, images: torch.Tensor) -> np.ndarray:
         if self.limit is not None and len(images) > self.limit:
             raise torch.OutOfMemoryError("the fake device is full")

@@ -36,6 +36,9 @@ class Engine(Protocol):
     batch_size: int
     streams: int
 
+    def prepare(self, shape: tuple[int, int, int]) -> None:
+        """Begin to get ready for images of a shape (bands, rows, columns), without waiting."""
+
     def submit(self, images: torch.Tensor) -> Any:
         """Start on a batch (n, bands, rows, columns) of float32 reflectance and return a handle."""
 
@@ -208,6 +211,9 @@ class TorchEngine:
         self._model.to(memory_format=torch.channels_last)
         self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
+
+    def prepare(self, shape: tuple[int, int, int]) -> None:
+        """Do nothing: PyTorch takes images as they come."""
 
     @torch.inference_mode()
     def submit(self, images: torch.Tensor) -> Pending | Future[Scores]:

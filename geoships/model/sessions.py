@@ -46,6 +46,10 @@ class SessionEngine:
         self._opening = Lock()
         self._worker = ThreadPoolExecutor(streams, thread_name_prefix="engine")
 
+    def prepare(self, shape: tuple[int, int, int]) -> None:
+        """Begin to open the session for images of a shape (bands, rows, columns), without waiting."""
+        self._worker.submit(self._session, (1, *shape))  # what goes wrong goes wrong again when it is needed
+
     def submit(self, images: torch.Tensor) -> Future[Scores]:
         """Start on a batch (n, bands, rows, columns) of float32 reflectance."""
         return self._worker.submit(self._scores, images)

@@ -129,4 +129,6 @@ def _may_have_neck(ship: Ship) -> bool:
 
 def _scores(band: RowBand) -> Floats:
     """Scores with _NONE where there is no data."""
+    if band.valid.all():
+        return band.scores
     return np.where(band.valid, band.scores, np.float32(_NONE))

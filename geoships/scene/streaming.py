@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from geoships.scene.area import Area
 from geoships.scene.reader import Scene
@@ -55,18 +55,18 @@ def stream_tiles(
     *,
     land: Callable[[Window], bool] | None = None,
     counts: TileCounts | None = None,
-) -> Generator[Sample]:
-    """Yield the samples of a plan's tiles that hold data, from top to bottom; each block is decoded once.
+) -> ReadAhead[Sample]:
+    """The samples of a plan's tiles that hold data, from top to bottom, read from now on; each block is decoded once.
 
     land: whether a window lies on land; such a tile's sample has no image. counts: is told of each tile that is
-    skipped. Samples of 32 MB in all, and at least one, wait for the consumer. Close the iterator to stop early.
+    skipped. Samples of 32 MB in all, and at least one, wait for the consumer. Close it to stop early.
     Raises SceneError where the file cannot be read.
     """
     counts = counts or TileCounts()
     counts.planned += len(plan)
     height, width = (scale.to_model(size) for scale, size in zip(ratios, plan.tile_shape, strict=True))
     ahead = max(1, WAITING_BYTES // (len(scene.wanted) * height * width * 4))
-    return read_ahead(lambda: _samples(scene, plan, ratios, area, land, counts), ahead)
+    return ReadAhead(lambda: _samples(scene, plan, ratios, area, land, counts), ahead)
 
 
 def _samples(
@@ -94,59 +94,57 @@ def _samples(
             yield reader.sample(pixels, window, valid, image=not ashore)
 
 
-def read_ahead(start: Callable[[], Iterator[Item]], ahead: int) -> Generator[Item]:
-    """Run an iterator in a thread of its own and yield its items, up to `ahead` of them made early.
+class ReadAhead(Iterator[Item]):
+    """The items of an iterator, which a thread of its own makes from now on.
 
-    Errors of the thread are raised here. Closing this iterator stops the thread.
+    start: makes the iterator, in that thread. ahead: items that may be made before they are asked for.
+    Errors of the thread are raised where its items are taken. Close it to stop early.
     """
-    worker = _Worker(start, ahead)
-    try:
-        while True:
-            item = worker.take()
-            if item is worker:
-                if worker.error:
-                    raise worker.error
-                return
-            yield item
-    finally:
-        worker.stop()
 
-
-class _Worker(Thread):
-    """Fills a queue from an iterator, and puts itself there at the end; no item is made before there is room for it."""
-
-    def __init__(self, start: Callable[[], Iterator[Any]], ahead: int) -> None:
-        super().__init__(name="read-ahead", daemon=True)
-        self.error: BaseException | None = None
-        self._queue: SimpleQueue[Any] = SimpleQueue()
+    def __init__(self, start: Callable[[], Iterator[Item]], ahead: int) -> None:
+        self._start = start
+        self._made: SimpleQueue[Item | _End] = SimpleQueue()
         self._room = Semaphore(ahead)
-        self._items = start
         self._stopped = Event()
-        self.start()
+        self._thread = Thread(target=self._run, name="read-ahead", daemon=True)
+        self._thread.start()
 
-    def run(self) -> None:
-        try:
-            items = self._items()
-            while self._has_room():
-                self._queue.put(next(items))
-        except StopIteration:
-            pass
-        except BaseException as error:  # every error belongs to the consumer
-            self.error = error
-        self._queue.put(self)
+    def __next__(self) -> Item:
+        item = self._made.get()
+        if not isinstance(item, _End):
+            self._room.release()
+            return item
+        self._made.put(item)  # for whoever asks again
+        raise item.error or StopIteration
 
-    def take(self) -> Any:
-        """The next item; the worker itself after the last."""
-        item = self._queue.get()
-        self._room.release()
-        return item
-
-    def stop(self) -> None:
+    def close(self) -> None:
+        """Stop the thread, and wait until it has; what it made is dropped."""
         self._stopped.set()
         self._room.release()
-        self.join()
+        self._thread.join()
+        self._made = SimpleQueue()
+        self._made.put(_End(None))
+
+    def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            items = self._start()
+            while self._has_room():
+                self._made.put(next(items))
+        except StopIteration:
+            pass
+        except BaseException as raised:  # every error belongs to the consumer
+            error = raised
+        self._made.put(_End(error))
 
     def _has_room(self) -> bool:
         """Wait for room; False after a stop."""
         self._room.acquire()
         return not self._stopped.is_set()
+
+
+@dataclass(frozen=True)
+class _End:
+    """After the last item. error: that ended it."""
+
+    error: BaseException | None

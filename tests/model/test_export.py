@@ -49,8 +49,10 @@ def test_onnx_runs_in_onnxruntime_as_deepness_runs_it(tmp_path: Path) -> None:
 
 def test_the_greater_of_two_channels_tells_ship_from_background() -> None:
     runtime = pytest.importorskip("onnxruntime")
-    bundle, images = tiny_bundle(), torch.rand(1, 2, 32, 32)
-    middle = float(Scoring(bundle)(images).median())
+    bundle, images = tiny_bundle(), torch.rand(1, 2, 32, 32, generator=torch.Generator().manual_seed(0))
+    scores = Scoring(bundle)(images).flatten().sort().values[300:700]
+    gap = int(scores.diff().argmax())  # the two engines round alike beside the widest gap
+    middle = float(scores[gap : gap + 2].mean())
     bundle = replace(bundle, card=bundle.card.model_copy(update={"threshold": middle}))
     model = exported(bundle, "onnx", size=32, background=True)[".onnx"]
     session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])

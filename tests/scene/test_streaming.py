@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from geoships.scene.streaming import read_ahead
+from geoships.scene.streaming import ReadAhead
 
 
 @pytest.mark.parametrize("ahead", [1, 3])
@@ -22,7 +22,7 @@ def test_no_more_items_are_made_than_there_is_room_for(ahead: int) -> None:
                 full.set()
             yield number
 
-    stream = read_ahead(items, ahead)
+    stream = ReadAhead(items, ahead)
     assert next(stream) == 0
     assert full.wait(10)
     assert len(made) == 1 + ahead
@@ -34,7 +34,7 @@ def test_an_error_reaches_the_consumer_after_the_items_before_it() -> None:
         yield 1
         raise OSError("the disk is gone")
 
-    stream = read_ahead(items, 5)
+    stream = ReadAhead(items, 5)
     assert next(stream) == 1
     with pytest.raises(OSError, match="the disk is gone"):
         next(stream)
@@ -50,7 +50,7 @@ def test_closing_stops_the_thread_and_ends_the_iterator() -> None:
         finally:
             ended.set()
 
-    stream = read_ahead(items, 2)
+    stream = ReadAhead(items, 2)
     next(stream)
     stream.close()
     assert ended.wait(10)
