@@ -6,8 +6,10 @@ import ctypes
 import sys
 from functools import cache
 
-_ARENA_MAX, _MMAP_THRESHOLD = -8, -3  # names of parameters, from glibc's malloc.h
+# names of parameters, from glibc's malloc.h
+_ARENA_MAX, _MMAP_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -4, -3, -1
 _LARGE = 32 << 20  # bytes; the most that glibc itself would raise the threshold to
+_KEPT = 1 << 30  # bytes at the end of the heap, free, that wait for their next use
 
 
 def share_memory() -> None:
@@ -20,6 +22,18 @@ def share_memory() -> None:
     if library:
         library.mallopt(_ARENA_MAX, 1)
         library.mallopt(_MMAP_THRESHOLD, _LARGE)
+
+
+def keep_memory() -> None:
+    """Serve large blocks from memory that was freed before, as long as nobody hands it back.
+
+    glibc maps each block of 32 MB and more anew, and the system clears every page of it: PyTorch takes such blocks for
+    the maps of each layer. Does nothing with other C libraries.
+    """
+    library = _glibc()
+    if library:
+        library.mallopt(_MMAP_MAX, 0)
+        library.mallopt(_TRIM_THRESHOLD, _KEPT)
 
 
 def release_memory() -> None:

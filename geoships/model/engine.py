@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from geoships.errors import DeviceError
+from geoships.memory import keep_memory
 from geoships.model.bundle import Bundle
 from geoships.model.card import ModelInput
 
@@ -204,6 +205,8 @@ class TorchEngine:
     ) -> None:
         self.batch_size, self.streams = batch_size, 1
         self.device = device
+        if device.type == "cpu":
+            keep_memory()
         self._bf16 = bf16
         self._views = VIEWS[:views]
         self._model = Normalised(bundle.network(), bundle.card.input, bundle.card.temperature).eval()
