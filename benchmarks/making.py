@@ -115,7 +115,7 @@ def _card(pictures: Pictures, parameters: int) -> Card:
             "mlm:output": [{"classification:classes": [{"value": 1, "name": "ship"}]}],
             "gsd": 10,
             "geoships:gsd_range": (5, 20),
-            "geoships:halo": 32,  # with the blending of 64 pixels an overlap of 128
+            "geoships:halo": 32,  # with the blending of 32 pixels an overlap of 96
             "geoships:network": {"decoder": "unet", "encoder": "resnet18"},
         }
     )
