@@ -12,6 +12,10 @@ from reporting import Clock
 
 clock = Clock()
 
+from geoships.memory import share_memory  # noqa: E402
+
+share_memory()  # as the command line does, before any library starts its threads
+
 import numpy as np  # noqa: E402
 import rasterio  # noqa: E402
 import torch  # noqa: E402

@@ -13,6 +13,10 @@ from reporting import Clock
 
 clock = Clock()
 
+from geoships.memory import share_memory  # noqa: E402
+
+share_memory()  # as the command line does, before any library starts its threads
+
 import rasterio  # noqa: E402
 from rasterio.windows import Window  # noqa: E402
 

@@ -74,7 +74,7 @@ def main() -> None:
             kept = {key: runs for key, runs in _load(options.cache).items() if key not in forgotten}
             _save(options.cache, kept)
         results = _measure(wanted, options.cache, options.repeat)
-    commands = {part: _command(part, options) for part in PARTS}
+    commands = {part: _command(part, _runs(part, wanted, results), options) for part in PARTS}
     text = f"{_machine()}\n\n{tables(wanted, results, options.cache / 'out', commands)}\n"
     print(f"\n{text}")
     if options.write:
@@ -131,6 +131,11 @@ def _measure(wanted: Sequence[Job], cache: Path, repeat: int) -> Results:
     return results
 
 
+def _runs(part: str, wanted: Sequence[Job], results: Results) -> int:
+    """How often the jobs of a part ran."""
+    return max((len(results.get(job.key, ())) for job in wanted if job.part == part), default=0)
+
+
 def _expected(job: Job, results: Results) -> float:
     """Seconds that a job took before, or should take."""
     known = [float(run["seconds"]) for run in results.get(job.key, ()) if "seconds" in run]  # type: ignore[arg-type]
@@ -153,9 +158,9 @@ def _save(cache: Path, results: Results) -> None:
     partial.replace(cache / "results.json")
 
 
-def _command(part: str, options: argparse.Namespace) -> str:
+def _command(part: str, runs: int, options: argparse.Namespace) -> str:
     size = f" --large {options.large}" if part == "large" else f" --size {options.size}"
-    return f"uv run python benchmarks/run.py --only {part} --repeat {options.repeat}{'' if part == 'memory' else size}"
+    return f"uv run python benchmarks/run.py --only {part} --repeat {runs}{'' if part == 'memory' else size}"
 
 
 def _machine() -> str:

@@ -56,6 +56,17 @@ class Figures:
         first, second = self.work(key, size), self.work(other, size)
         return first / second if first and second else None
 
+    def times(self, key: str, other: str, size: int) -> str:
+        """The ratio of two jobs by their medians, and in brackets from the least to the greatest of the rounds."""
+        runs = [[run for run in self.results.get(name, ()) if "work" in run] for name in (key, other)]
+        rounds = [
+            Figures({key: [first], other: [second]}, self.out).ratio(key, other, size)
+            for first, second in zip(*runs, strict=False)
+        ]
+        known = [ratio for ratio in rounds if ratio]
+        spread = f" ({min(known):.2f} to {max(known):.2f})" if len(known) > 1 else ""
+        return _number(self.ratio(key, other, size)) + spread
+
     def unlike(self, job: Job) -> float | None:
         """Pixels of the mask, of 10,000, that are otherwise in the job's exact counterpart."""
         paths = [self.out / key / "mask.tif" for key in (job.key, job.exact)]
@@ -96,7 +107,7 @@ def _engines(jobs: list[Job], figures: Figures) -> str:
             continue
         rows.append((
             job.title.removeprefix("geoships, "), _number(own and figures.speed(own)), _number(figures.speed(job)),
-            _number(figures.ratio(job.key, job.forward, job.size)), _number(figures.unlike(job)),
+            figures.times(job.key, job.forward, job.size), _number(figures.unlike(job)),
             _number(figures.median(job.key, "ships"), 0), _gib(figures.median(job.key, "memory")),
             _number(figures.median(job.key, "seconds"), 1),
         ))  # fmt: skip
@@ -112,10 +123,10 @@ def _others(jobs: list[Job], figures: Figures) -> str:
             rows.append((job.title, NONE, figures.fault(job)))
             continue
         times = [
-            figures.ratio(job.key, f"scene-openvino-{precision}-{job.size}", job.size) for precision in ("bf16", "int8")
+            figures.times(job.key, f"scene-openvino-{precision}-{job.size}", job.size) for precision in ("bf16", "int8")
         ]
         rows.append((
-            job.title, _number(figures.speed(job)), *map(_number, times), _number(figures.unlike(job)),
+            job.title, _number(figures.speed(job)), *times, _number(figures.unlike(job)),
             _number(figures.median(job.key, "ships"), 0), _gib(figures.median(job.key, "memory")),
             _number(figures.median(job.key, "seconds"), 1),
         ))  # fmt: skip
