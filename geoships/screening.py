@@ -149,6 +149,27 @@ def fit_screen(
     return Screening(card, sum(len(scene.tiles) for scene in judged), len(judged))
 
 
+def passing_ships(
+    bundle: Bundle,
+    scenes: Sequence[PathLike],
+    labels: Sequence[PathLike],
+    *,
+    ignore: Sequence[PathLike] = (),
+    config: PredictConfig | None = None,
+) -> tuple[int, int]:
+    """Ships of labelled scenes that a bundle's screen passes by themselves, whatever else their tile shows, and all.
+
+    scenes, labels, ignore, config: as for `fit_screen`. A ship that tiles of 512 pixels cut counts once in each.
+    Raises BundleError where the bundle has no screen.
+    """
+    if bundle.screen is None or bundle.card.screen is None:
+        raise BundleError(f"{bundle.card.name} has no screen; make one with geoships screen")
+    weight, bias = (bundle.screen[name].double().numpy() for name in ("weight", "bias"))
+    head, maps = _Head(weight.ravel(), float(bias[0])), _Maps(bundle, config or PredictConfig())
+    logits = np.concatenate([_judge(head, maps.tiles(pair)).ships for pair in pair_files(scenes, labels, ignore)])
+    return int((expit(logits) >= bundle.card.screen.threshold).sum()), logits.size
+
+
 def _rounds(names: Sequence[str], held_out: Sequence[str]) -> list[tuple[list[str], list[str]]]:
     """Names of the scenes to learn from and of those to judge on, for each head."""
     if strange := sorted(set(held_out) - set(names)):

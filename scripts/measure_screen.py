@@ -1,5 +1,7 @@
 """What a bundle's screen costs and saves: ships found with and without it, and time on a scene of mostly empty sea.
 
+With each scene stands how many of its ships would pass the screen alone in their tile.
+
     uv run python scripts/measure_screen.py BUNDLE --scenes images --labels masks --ignore data/annotations \
         --only cartagena --only casablanca --only gdynia
     uv run python scripts/measure_screen.py BUNDLE --empty-sea 4096
@@ -26,8 +28,9 @@ from geoships.evaluation import evaluate
 from geoships.evaluation.pairing import find_scenes
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.predict import predict
+from geoships.screening import passing_ships
 
-ROW = "{:12} {:>9} {:>9} {:>9} {:>9} {:>8} {:>10}"
+ROW = "{:12} {:>9} {:>9} {:>9} {:>9} {:>8} {:>10} {:>12}"
 
 
 def main() -> None:
@@ -53,25 +56,27 @@ def main() -> None:
 
 
 def judge(bundle: Bundle, options: argparse.Namespace, config: PredictConfig) -> None:
-    print(ROW.format("scene", "recall", "screened", "F1", "screened", "computed", "of tiles"))
+    print(ROW.format("scene", "recall", "screened", "F1", "screened", "computed", "of tiles", "ships alone"))
     for scene in find_scenes([options.scenes]):
         name = Path(scene).stem
         if options.only and name not in options.only:
             continue
         figures = []
+        ignore = [options.ignore] if options.ignore else ()
         for screen in (False, True):
             settings = config.model_copy(update={"screen": screen})
             try:
                 judged = evaluate(
-                    [scene], [options.labels], ignore=[options.ignore] if options.ignore else (),
+                    [scene], [options.labels], ignore=ignore,
                     thresholds=(), config=settings, model=bundle,
                 )  # fmt: skip
             except GeoshipsError as error:
                 raise SystemExit(f"error: {error}") from error
             figures.append(judged.figures["all"]["ships"]["touched"])
         tiles = predict(scene, config=config, model=bundle).tiles
+        passed, ships = passing_ships(bundle, [scene], [options.labels], ignore=ignore)
         values = [f"{(part[key] or 0):.4f}" for key in ("recall", "f1") for part in figures]
-        print(ROW.format(name, *values, tiles.computed, tiles.planned), flush=True)
+        print(ROW.format(name, *values, tiles.computed, tiles.planned, f"{passed}/{ships}"), flush=True)
 
 
 def time_empty_sea(bundle: Bundle, size: int, repeats: int, config: PredictConfig) -> None:

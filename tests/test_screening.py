@@ -18,7 +18,7 @@ from geoships.model.bundle import Bundle, load_bundle, save_bundle
 from geoships.model.engines import choose_engine
 from geoships.model.networks import Architecture, build_network
 from geoships.model.screen import CONTEXT, PART, _parts, peaks, screen_of
-from geoships.screening import fit_screen
+from geoships.screening import fit_screen, passing_ships
 
 OPTIONS = {"encoder_depth": 3, "decoder_channels": [16, 12, 8]}
 
@@ -49,6 +49,10 @@ def test_a_fitted_screen_skips_water_on_every_engine(model: Bundle, tmp_path: Pa
     assert loaded.card.screen == done.card
     screen = screen_of(loaded)
     assert screen is not None
+    passed, ships = passing_ships(loaded, [scenes[2]], [tmp_path])
+    assert passed == ships > 0  # it set the threshold
+    with pytest.raises(BundleError, match="no screen"):
+        passing_ships(model, [scenes[2]], [tmp_path])
 
     with rasterio.open(scenes[2]) as north:
         image = torch.from_numpy(north.read().astype(np.float32) * 1e-4)
