@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 
-RELEASE_PIXELS = 1 << 26  # of finished rows, after which freed memory is handed back; it costs time to get it again
+RELEASE_PIXELS = 1 << 23  # of finished rows, after which freed memory is handed back; it costs time to get it again
 
 
 class Progress(Protocol):
