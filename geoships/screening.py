@@ -118,6 +118,7 @@ def fit_screen(
     The encoder stays as it is: the maps of its early stages are computed once for each scene, and a logistic
     regression tells cells of ships from cells of water. The threshold is the greatest one that at least `share` of the
     ships of the held-out scenes reach by themselves, whatever else their tile shows: land beside a ship does not help.
+    Ships smaller than one cell of the encoder's map (4 x 4 model pixels) are not counted.
 
     scenes, labels, ignore: as for `geoships.evaluation.evaluate`. held_out: names of scenes that set the threshold and
     are not learnt from; without names each scene in turn is held out from a head of its own, and the last head learns
@@ -159,7 +160,8 @@ def passing_ships(
 ) -> tuple[int, int]:
     """Ships of labelled scenes that a bundle's screen passes by themselves, whatever else their tile shows, and all.
 
-    scenes, labels, ignore, config: as for `fit_screen`. A ship that tiles of 512 pixels cut counts once in each.
+    scenes, labels, ignore, config: as for `fit_screen`. A ship that tiles of 512 pixels cut counts once in each; what
+    is smaller than one cell of the encoder's map does not count, as in `fit_screen`.
     Raises BundleError where the bundle has no screen.
     """
     if bundle.screen is None or bundle.card.screen is None:
