@@ -165,20 +165,29 @@ class Normalised(nn.Module):
 
 @dataclass(frozen=True)
 class View:
-    """A picture turned by quarters, counter-clockwise, after its columns are mirrored."""
+    """A picture turned by quarters, counter-clockwise, after its columns are mirrored.
+
+    It is made in the fewest copies: axes are flipped at once, and then transposed without one.
+    """
 
     quarters: int
     mirrored: bool
 
     def apply(self, images: torch.Tensor) -> torch.Tensor:
         """Turn images (..., rows, columns)."""
-        images = images.flip(-1) if self.mirrored else images
-        return images.rot90(self.quarters, (-2, -1)) if self.quarters else images
+        images = images.flip(self._flipped) if self._flipped else images
+        return images.mT if self.quarters % 2 else images
 
     def undo(self, scores: torch.Tensor) -> torch.Tensor:
         """Turn scores (..., rows, columns) back."""
-        scores = scores.rot90(-self.quarters, (-2, -1)) if self.quarters else scores
-        return scores.flip(-1) if self.mirrored else scores
+        scores = scores.mT if self.quarters % 2 else scores
+        return scores.flip(self._flipped) if self._flipped else scores
+
+    @property
+    def _flipped(self) -> tuple[int, ...]:
+        """Axes to flip before the transposition."""
+        axes: set[int] = (set(), {-1}, {-2, -1}, {-2})[self.quarters]
+        return tuple(sorted(axes ^ {-1} if self.mirrored else axes))
 
 
 # A ship stays one however it lies. The first two are mirror images; the first four keep rows rows.

@@ -111,6 +111,8 @@ class ShiftBundle(FakeBundle):
 def test_a_view_is_undone_and_all_differ(views: int) -> None:
     picture = torch.rand(2, 3, 4, 6)
     turned = [view.apply(picture) for view in VIEWS[:views]]
+    by_steps = [(picture.flip(-1) if view.mirrored else picture).rot90(view.quarters, (-2, -1)) for view in VIEWS]
+    assert all(torch.equal(image, steps) for image, steps in zip(turned, by_steps, strict=False))
     assert all(torch.equal(view.undo(image), picture) for view, image in zip(VIEWS, turned, strict=False))
     assert len({image.numpy().tobytes() for image in turned}) == views
     assert views == 8 or all(image.shape == picture.shape for image in turned)
