@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -17,13 +18,16 @@ from geoships.scene.windows import Window, paste
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Labels = NDArray[np.int32]
 
 REACH = 256  # rows and columns of the largest ship that is looked at
 NECK = 0.5  # a neck is at most this part of the lesser width of the two ships that it joins
 LEAST = 1.5  # half the width in pixels from which on a part may be a ship
 SMOOTH = 0.7  # pixels; standard deviation of the Gaussian that takes the stairs out of the distances
+STRIP = 1 << 18  # most pixels that are searched for necks at once, unless one ship takes more
 
 _EIGHT = np.ones((3, 3), np.bool_)  # pixels touch by an edge or by a corner
+_GAP = 2  # pixels of background around a ship, which keep distances and their smoothing apart from its neighbour's
 _NONE = -1.0  # score of a pixel without data
 
 
@@ -43,7 +47,17 @@ class Splitter:
 
         ships: those that a ShipBuilder of `threshold` gave for `band`, or at its finish (None).
         """
-        return [part for ship in ships for part in self._split(ship, threshold, band)]
+        ships = list(ships)
+        found = [[ship] for ship in ships]
+        windows = {number: _window(ships[number]) for number in np.flatnonzero(_may_have_neck(ships)).tolist()}
+        end = self._end if band is None else -1  # where the scene ends, if it has
+        for strip in _strips(windows):
+            scores = [self._cut(windows[number], band) for number in strip]
+            masks = [_mask(cut >= threshold, ships[number]) for number, cut in zip(strip, scores, strict=True)]
+            for number, cut, parts in zip(strip, scores, necked_parts(masks), strict=True):
+                if parts is not None:
+                    found[number] = list(self._parts(cut, parts, windows[number], end))
+        return [ship for parts in found for ship in parts]
 
     def remember(self, band: RowBand) -> None:
         """Keep what later ships may need of a band; to be called with each one after its ships were split."""
@@ -52,19 +66,9 @@ class Splitter:
         self._rows = np.concatenate((self._rows[surplus:], tail))  # a slice of both would keep all of them in memory
         self._end = band.row + band.scores.shape[0]
 
-    def _split(self, ship: Ship, threshold: float, band: RowBand | None) -> list[Ship]:
-        window = _window(ship)
-        if max(window.shape) > REACH or not _may_have_neck(ship):
-            return [ship]
-        scores = self._cut(window, band)
-        labels, _ = ndimage.label(scores >= threshold, _EIGHT)
-        row, column = ship.first_pixel
-        parts = necked_parts(labels == labels[row - window.row, column - window.column])
-        count = int(parts.max())
-        if count < 2:
-            return [ship]
-        end = self._end if band is None else -1  # where the scene ends, if it has
-        return [part for number in range(1, count + 1) for part in self._part(scores, parts == number, window, end)]
+    def _parts(self, scores: Floats, parts: Labels, window: Window, end: int) -> Iterator[Ship]:
+        for number in range(1, int(parts.max()) + 1):
+            yield from self._part(scores, parts == number, window, end)
 
     def _part(self, scores: Floats, inside: Bools, window: Window, end: int) -> Iterator[Ship]:
         """The pixels of one part as a ship."""
@@ -90,8 +94,11 @@ class Splitter:
         return cut
 
 
-def necked_parts(mask: Bools) -> NDArray[np.int32]:
-    """Number the parts of one connected set of pixels that necks join, from 1; 0: none of its pixels.
+def necked_parts(masks: Sequence[Bools]) -> list[Labels | None]:
+    """Number the parts that necks join, from 1, in each of several connected sets of pixels; 0: none of its pixels.
+
+    None stands for a set that has no neck. The sets are searched side by side in one array, as for small ones the calls
+    cost more than the pixels.
 
     Watershed (Vincent and Soille 1991) of the distance to the outline, from those of its maxima that stay when each
     is lowered to NECK of its height: of two neighbouring parts, the neck between them is at most NECK times as wide as
@@ -101,7 +108,14 @@ def necked_parts(mask: Bools) -> NDArray[np.int32]:
     from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
-    padded = np.pad(mask, 2)
+    edges = np.cumsum([0, *(mask.shape[1] + 2 * _GAP for mask in masks)])
+    padded = np.zeros((max(len(mask) for mask in masks) + 2 * _GAP, edges[-1]), np.bool_)
+    places = [
+        (slice(_GAP, _GAP + len(mask)), slice(left + _GAP, right - _GAP))
+        for mask, (left, right) in zip(masks, pairwise(edges.tolist()), strict=True)
+    ]
+    for mask, place in zip(masks, places, strict=True):
+        padded[place] = mask
     filled = ndimage.binary_fill_holes(padded)
     distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(filled), SMOOTH)
     height = np.log(np.where(filled, np.maximum(distance, 0.1), 0.1))
@@ -109,10 +123,29 @@ def necked_parts(mask: Bools) -> NDArray[np.int32]:
     # Sums of the same heights in another order differ in their last digits.
     tops, count = ndimage.label(local_maxima(lowered.round(6), connectivity=2) & padded, _EIGHT)
     wide = 1 + np.flatnonzero(ndimage.maximum(distance, tops, range(1, count + 1)) >= LEAST)
-    seeds, count = ndimage.label(np.isin(tops, wide), _EIGHT)
-    if count < 2:
-        return mask.astype(np.int32)
-    return np.asarray(watershed(-distance, seeds, connectivity=2, mask=padded)[2:-2, 2:-2], np.int32)
+    seeded = np.isin(tops, wide)
+
+    def parts(place: tuple[slice, slice]) -> Labels | None:
+        seeds, count = ndimage.label(seeded[place], _EIGHT)
+        if count < 2:
+            return None
+        return np.asarray(watershed(-distance[place], seeds, connectivity=2, mask=padded[place]), np.int32)
+
+    return [parts(place) for place in places]
+
+
+def _strips(windows: Mapping[int, Window]) -> Iterator[list[int]]:
+    """Numbers of the windows that go side by side into one array of STRIP pixels: those of like height together."""
+    strip: list[int] = []
+    width = 0
+    for number, window in sorted(windows.items(), key=lambda item: item[1].height):
+        if strip and (window.height + 2 * _GAP) * (width + window.width + 2 * _GAP) > STRIP:
+            yield strip
+            strip, width = [], 0
+        strip.append(number)
+        width += window.width + 2 * _GAP
+    if strip:
+        yield strip
 
 
 def _window(ship: Ship) -> Window:
@@ -120,11 +153,21 @@ def _window(ship: Ship) -> Window:
     return Window(top, left, bottom - top, right - left)
 
 
-def _may_have_neck(ship: Ship) -> bool:
-    """Whether two ships of the least width fit into it, and its outline is not convex; quick to tell."""
-    if ship.pixels < 2 * math.pi * LEAST**2:
-        return False
-    return bool(ship.polygon.area < ship.polygon.convex_hull.area)
+def _may_have_neck(ships: Sequence[Ship]) -> Bools:
+    """Whether each ship is within REACH, two of the least width fit into it, and its outline is not convex."""
+    polygons = np.array([ship.polygon for ship in ships], np.object_)
+    left, top, right, bottom = shapely.bounds(polygons).reshape(-1, 4).T
+    near = np.maximum(right - left, bottom - top) <= REACH
+    large = np.array([ship.pixels for ship in ships]) >= 2 * math.pi * LEAST**2
+    return np.asarray(near & large & (shapely.area(polygons) < shapely.area(shapely.convex_hull(polygons))))
+
+
+def _mask(found: Bools, ship: Ship) -> Bools:
+    """The pixels of a ship among all that were found in its window."""
+    labels, _ = ndimage.label(found, _EIGHT)
+    row, column = ship.first_pixel
+    window = _window(ship)
+    return np.asarray(labels == labels[row - window.row, column - window.column])
 
 
 def _scores(band: RowBand) -> Floats:

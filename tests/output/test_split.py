@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
 from shapely import box, union_all
 
+from geoships.output import split
 from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.split import REACH, Splitter, necked_parts
 from geoships.output.stitch import RowBand
@@ -94,17 +98,45 @@ def diagonal() -> np.ndarray:
 @pytest.mark.parametrize("ship", [bent, ragged, holed, diagonal])
 def test_one_ship_stays_whole(ship: object) -> None:
     mask = ship()  # type: ignore[operator]
-    assert necked_parts(mask).max() == 1
+    assert necked_parts([mask]) == [None]
     assert len(ships_of(mask.astype(np.float32))) == 1
 
 
 def test_a_neck_is_judged_by_its_share_of_the_width() -> None:
     for scale in (1, 3):
-        for neck, parts in ((2, 2), (6, 1)):
-            mask = np.zeros((48, 10), bool)
-            mask[2:22, 1:9] = mask[26:46, 1:9] = True
-            mask[22:26, 5 - neck // 2 : 5 + neck // 2] = True
-            assert necked_parts(np.kron(mask, np.ones((scale, scale), bool))).max() == parts
+        narrow, wide = (np.kron(neck_of(width), np.ones((scale, scale), bool)) for width in (2, 6))
+        (parts,) = necked_parts([narrow])
+        assert parts is not None and parts.max() == 2
+        assert ((parts > 0) == narrow).all()
+        assert necked_parts([wide]) == [None]
+
+
+def neck_of(width: int) -> np.ndarray:
+    """Two ships of eight columns in a row, and a neck between them."""
+    mask = np.zeros((48, 10), bool)
+    mask[2:22, 1:9] = mask[26:46, 1:9] = True
+    mask[22:26, 5 - width // 2 : 5 + width // 2] = True
+    return mask
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(0, 9)), min_size=2, max_size=6))
+def test_sets_side_by_side_do_not_see_each_other(shapes: list[tuple[int, int, int]]) -> None:
+    masks = []
+    for height, width, seed in shapes:
+        smooth = ndimage.uniform_filter(np.random.default_rng(seed).random((height, width)), 5)
+        labels, _ = ndimage.label(smooth >= np.median(smooth), np.ones((3, 3)))
+        masks.append(labels == np.bincount(labels[labels > 0]).argmax())
+    for mask, together in zip(masks, necked_parts(masks), strict=True):
+        (alone,) = necked_parts([mask])
+        np.testing.assert_equal(together, alone)
+
+
+def test_many_ships_are_searched_in_several_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.tile(quay(), (1, 6))
+    whole = ships_of(scores)
+    monkeypatch.setattr(split, "STRIP", 3000)
+    assert ships_of(scores) == whole
+    assert len(whole) == 18
 
 
 def test_ships_beyond_reach_stay_whole() -> None:
