@@ -18,7 +18,7 @@ from geoships.evaluation.pairing import LabelledScene
 from geoships.evaluation.scores import ScoreCounts
 from geoships.memory import release_memory
 from geoships.model.bundle import Bundle
-from geoships.output.attributes import Measures, measure
+from geoships.output.attributes import Measures, measure_all
 from geoships.output.kept import KeptShip
 from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.split import Splitter
@@ -77,6 +77,7 @@ def judge_scene(
         scores, ships = _run(task, labels, steps, progress)
         kept = [tuple(task.keep(found)) for found in ships]
         ignored = shapely.union_all(list(labels.ignored))
+        outlines = [_polygon(ship) for ship in labels.ships]
         compared = [compare([ship.polygon for ship in found], labels.ships, ignored) for found in kept]
 
         def from_land(polygons: Sequence[BaseGeometry]) -> tuple[float, ...] | None:
@@ -86,10 +87,7 @@ def judge_scene(
             files=files,
             georeference=task.georeference,
             found=kept[own],
-            labels=tuple(
-                LabelledShip(ship, measure(ship, task.georeference, task.margin))
-                for ship in map(_polygon, labels.ships)
-            ),
+            labels=tuple(map(LabelledShip, outlines, measure_all(outlines, task.georeference, task.margin))),
             comparison=compared[own],
             label_land=from_land(labels.ships),
             found_land=from_land([ship.polygon for ship in kept[own]]),

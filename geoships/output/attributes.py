@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,8 @@ from shapely import MultiPolygon, Polygon
 from geoships.scene.georeference import WGS84, Georeference
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Shapes = NDArray[np.object_]  # polygons and multipolygons
 
 # Sides that differ by less tell no direction: a pixel that is square on the map is not quite square on
 # the ellipsoid, by up to two thirds of a percent in Web Mercator.
@@ -60,8 +64,10 @@ class Margin:
 NO_MARGIN = Margin()
 
 
-def measure(polygon: Polygon | MultiPolygon, georeference: Georeference, margin: Margin = NO_MARGIN) -> Measures:
-    """Measure a polygon, not empty, in the scene's pixel coordinates (column, row).
+def measure_all(
+    polygons: Sequence[Polygon | MultiPolygon], georeference: Georeference, margin: Margin = NO_MARGIN
+) -> list[Measures]:
+    """Measure polygons, none of them empty, in the scene's pixel coordinates (column, row).
 
     margin: is taken off length and width, and not off the area, which is the polygon's.
 
@@ -73,66 +79,87 @@ def measure(polygon: Polygon | MultiPolygon, georeference: Georeference, margin:
 
     All measures are None for a scene without a place on Earth and for a polygon off the scene's projection.
     """
-    lonlat = _lonlat(polygon, georeference)
-    if lonlat is None:
-        return Measures()
-    centre, vertices = lonlat[0], lonlat[1:]
-    plane = shapely.transform(polygon, lambda _: _local_metres(centre, vertices))
-    length, width, heading = _long_axis(plane)
-    area = _area(shapely.transform(polygon, lambda _: vertices))
-    return Measures(area, margin.off(length), margin.off(width), heading, *centre.tolist())
+    measures = [Measures()] * len(polygons)
+    shapes = np.array([*polygons, None], np.object_)[:-1]  # None, so that numpy does not look into a single one
+    centres, vertices = _lonlat(shapes, georeference)
+    known = np.isfinite(centres).all(axis=1)
+    owner = _owners(shapes)
+    known[owner[~np.isfinite(vertices).all(axis=1)]] = False
+    if known.any():
+        vertices, owner = vertices[known[owner]], owner[known[owner]]
+        plane = shapely.transform(shapes[known], lambda _: _local_metres(centres[owner], vertices))
+        globe = shapely.transform(shapes[known], lambda _: vertices)
+        found = zip(np.flatnonzero(known).tolist(), _long_axes(plane), globe, centres[known].tolist(), strict=True)
+        for number, (length, width, heading), each, centre in found:
+            measures[number] = Measures(_area(each), margin.off(length), margin.off(width), heading, *centre)
+    return measures
 
 
-def _lonlat(polygon: Polygon | MultiPolygon, georeference: Georeference) -> Floats | None:
-    """Longitude and latitude of the centroid and then of all vertices, (1 + vertices, 2); None where unknown."""
-    if not georeference.placed:
-        return None
-    pixels = np.vstack((shapely.get_coordinates(polygon.centroid), shapely.get_coordinates(polygon)))
-    try:
-        lonlat = np.column_stack(georeference.to_lonlat(pixels[:, 0], pixels[:, 1]))
-    except ProjError:  # a local CRS, which has no known relation to WGS 84
-        return None
-    return lonlat if np.isfinite(lonlat).all() else None
+def _owners(shapes: Shapes) -> Ints:
+    """The number of the shape that each vertex belongs to."""
+    return np.asarray(shapely.get_coordinates(shapes, return_index=True)[1])
 
 
-def _local_metres(centre: Floats, lonlat: Floats) -> Floats:
-    """Metres (east, north) in the azimuthal equidistant plane around `centre`, (points, 2)."""
-    lon, lat = np.broadcast_to(centre, lonlat.shape).T
-    azimuth, _, distance = WGS84.inv(lon, lat, lonlat[:, 0], lonlat[:, 1])
+def _lonlat(shapes: Shapes, georeference: Georeference) -> tuple[Floats, Floats]:
+    """Longitude and latitude of the centroids, and of all vertices, (points, 2); not finite where unknown."""
+    pixels = np.vstack((shapely.get_coordinates(shapely.centroid(shapes)), shapely.get_coordinates(shapes)))
+    lonlat = np.full(pixels.shape, np.nan)
+    if georeference.placed:
+        with suppress(ProjError):  # a local CRS, which has no known relation to WGS 84
+            lonlat = np.column_stack(georeference.to_lonlat(pixels[:, 0], pixels[:, 1]))
+    return lonlat[: len(shapes)], lonlat[len(shapes) :]
+
+
+def _local_metres(centres: Floats, lonlat: Floats) -> Floats:
+    """Metres (east, north) in the azimuthal equidistant plane around the centre of each point, (points, 2)."""
+    azimuth, _, distance = WGS84.inv(centres[:, 0], centres[:, 1], lonlat[:, 0], lonlat[:, 1])
     return np.column_stack((distance * np.sin(np.radians(azimuth)), distance * np.cos(np.radians(azimuth))))
 
 
-def _long_axis(plane: Polygon | MultiPolygon) -> tuple[float, float, float]:
-    """Length, width, and heading of a polygon in metres: of the rectangle around it along its principal axis.
+def _long_axes(plane: Shapes) -> list[tuple[float, float, float]]:
+    """Length, width, and heading of polygons in metres: of the rectangle around each along its principal axis.
 
     The principal axis is that of the second moments of area, which every pixel has a say in; the sides of the least
     rectangle hang on few, and lie along the grid for most small ships.
     """
     variances, axes = np.linalg.eigh(_second_moments(plane))
-    if variances[0] > (1 - _SQUARE) ** 2 * variances[1]:
-        return _least_rectangle(plane)
-    along, across = (np.ptp(shapely.get_coordinates(plane) @ axis) for axis in axes.T[::-1])
-    heading = float(np.degrees(np.arctan2(*axes[:, 1])).round(_HEADING_DECIMALS) % 180)
-    return float(along), float(across), heading
+    owner = _owners(plane)
+    places = np.einsum("ni,nik->nk", shapely.get_coordinates(plane), axes[owner])  # across, along
+    first = np.searchsorted(owner, np.arange(len(plane)))
+    sides = np.maximum.reduceat(places, first) - np.minimum.reduceat(places, first)
+    headings = np.degrees(np.arctan2(axes[:, 0, 1], axes[:, 1, 1])).round(_HEADING_DECIMALS) % 180
+    round_ones = variances[:, 0] > (1 - _SQUARE) ** 2 * variances[:, 1]
+    return [
+        _least_rectangle(shape) if alike else (along, across, heading)
+        for shape, alike, (across, along), heading in zip(
+            plane, round_ones, sides.tolist(), headings.tolist(), strict=True
+        )
+    ]
 
 
-def _second_moments(plane: Polygon | MultiPolygon) -> Floats:
-    """Central second moments of area over the area, (2, 2); by Green's theorem, a sum over the triangles of the origin.
+def _second_moments(plane: Shapes) -> Floats:
+    """Central second moments of area over the area, (polygons, 2, 2); sums over the triangles of the origin.
 
-    See Steger 1996, On the calculation of arbitrary moments of polygons.
+    By Green's theorem, see Steger 1996, On the calculation of arbitrary moments of polygons.
     """
-    area, first, second = 0.0, np.zeros(2), np.zeros((2, 2))
-    for part in shapely.get_parts(plane):
-        for sign, ring in ((1, part.exterior), *((-1, hole) for hole in part.interiors)):
-            points = shapely.get_coordinates(ring)
-            a, b = points[:-1], points[1:]
-            twice = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-            twice *= np.sign(twice.sum()) * sign
-            area += twice.sum() / 2
-            first += twice @ (a + b) / 6
-            second += sum(np.einsum("n,ni,nj->ij", twice, p, p) for p in (a, b, a + b)) / 24
-    mean = first / area
-    return np.asarray(second / area - np.outer(mean, mean))
+    parts, part_owner = shapely.get_parts(plane, return_index=True)
+    rings, ring_part = shapely.get_rings(parts, return_index=True)
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    inside = ring[1:] == ring[:-1]
+    a, b, ring = points[:-1][inside], points[1:][inside], ring[1:][inside]
+    twice = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    exterior = np.diff(ring_part, prepend=-1) > 0  # the first ring of a part
+    twice *= (np.sign(np.bincount(ring, twice)) * np.where(exterior, 1, -1))[ring]
+    owner = part_owner[ring_part][ring]
+
+    def total(values: Floats) -> Floats:
+        return np.bincount(owner, values, len(plane))
+
+    area = total(twice) / 2
+    mean = np.column_stack([total(twice * (a + b)[:, axis]) for axis in (0, 1)]) / (6 * area[:, None])
+    products = sum(p[:, :, None] * p[:, None] for p in (a, b, a + b)) * twice[:, None, None]
+    second = np.stack([[total(products[:, i, j]) for j in (0, 1)] for i in (0, 1)]).transpose(2, 0, 1)
+    return np.asarray(second / (24 * area[:, None, None]) - mean[:, :, None] * mean[:, None])
 
 
 def _least_rectangle(plane: Polygon | MultiPolygon) -> tuple[float, float, float]:

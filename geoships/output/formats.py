@@ -178,13 +178,15 @@ def _write_geoparquet(path: Path, frame: geopandas.GeoDataFrame, layer: str, tit
 
 def _write_geojson(path: Path, frame: geopandas.GeoDataFrame, layer: str, title: str, note: str | None) -> None:
     """RFC 7946, with the id as member and as property, and a bbox that knows the antimeridian."""
-    geometries = list(frame.geometry if frame.crs is None else frame.to_crs(4326).geometry)
-    geometries = [_finished(geometry, placed=frame.crs is not None) for geometry in geometries]
+    placed = frame.crs is not None
+    geometries = [
+        _finished(geometry, placed=placed) for geometry in (frame.to_crs(4326) if placed else frame).geometry
+    ]
     head: dict[str, Any] = {"type": "FeatureCollection", "name": layer, "title": title}
     if note:
         head["description"] = note
     if any(not geometry.is_empty for geometry in geometries):
-        head["bbox"] = _bbox(geometries, placed=frame.crs is not None)
+        head["bbox"] = _bbox(geometries, placed=placed)
     properties = frame.drop(columns=frame.geometry.name)
     columns = {name: [_plain(value) for value in properties[name].tolist()] for name in properties}
     with path.open("w", encoding="utf-8") as file:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shapely import MultiPolygon, Polygon
 
-from geoships.output.attributes import NO_MARGIN, Margin, Measures, measure
+from geoships.output.attributes import NO_MARGIN, Margin, Measures, measure_all
 from geoships.output.ships import Ship, simplified, without_small_holes
 from geoships.scene.georeference import Georeference
 
@@ -48,14 +48,15 @@ class ShipFilter:
 
     def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
         """Return the ships of at least the minimum area and peak, in their order."""
-        cleaned = (self._clean(ship) for ship in ships if ship.peak >= self.min_peak)
+        peaking = [ship for ship in ships if ship.peak >= self.min_peak]
+        polygons = [self._clean(ship.polygon) for ship in peaking]
+        measures = measure_all(polygons, self.georeference, self.margin)
+        cleaned = map(KeptShip, polygons, measures, peaking)
         return [kept for kept in cleaned if self._area(kept) >= self.min_area]
 
-    def _clean(self, ship: Ship) -> KeptShip:
-        polygon = without_small_holes(ship.polygon, self.max_hole / self._pixel_area)
-        if self.simplify:
-            polygon = simplified(polygon, self.simplify / max(self.pixel_size))
-        return KeptShip(polygon, measure(polygon, self.georeference, self.margin), ship)
+    def _clean(self, polygon: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
+        polygon = without_small_holes(polygon, self.max_hole / self._pixel_area)
+        return simplified(polygon, self.simplify / max(self.pixel_size)) if self.simplify else polygon
 
     def _area(self, kept: KeptShip) -> float:
         """Square metres, by the central pixel's size where there is no place on Earth."""

@@ -10,7 +10,7 @@ from rasterio.control import GroundControlPoint
 from shapely import MultiPolygon, Polygon, box, union_all
 from shapely.affinity import rotate, translate
 
-from geoships.output.attributes import Margin, Measures, measure
+from geoships.output.attributes import NO_MARGIN, Margin, Measures, measure_all
 from geoships.scene.georeference import Georeference
 
 GEOD = Geod(ellps="WGS84")
@@ -32,6 +32,11 @@ def to_pixels(lonlat: np.ndarray, scene: Georeference, unwrap: bool) -> Polygon:
     x, y = Transformer.from_crs(4326, scene.crs, always_xy=True).transform(lon, lat)
     pixels = np.linalg.inv(np.reshape(scene.transform, (3, 3))) @ [x, y, np.ones(len(x))]
     return Polygon(pixels[:2].T)
+
+
+def measure(polygon: Polygon | MultiPolygon, scene: Georeference, margin: Margin = NO_MARGIN) -> Measures:
+    (measures,) = measure_all([polygon], scene, margin)
+    return measures
 
 
 Pixel = tuple[float, float, float, float]  # on the map: (x, x, y, y) of a step along (a row, a column, a row, a column)
@@ -175,3 +180,15 @@ def test_the_heading_of_a_square_is_its_side_closest_to_north() -> None:
 )
 def test_no_place_no_measures(scene: Georeference) -> None:
     assert measure(box(0, 0, 2, 1), scene) == Measures()
+
+
+def test_many_are_measured_as_each_alone() -> None:
+    scene = scene_around(32632, 9.4, 54.3, NORTH_UP)
+    ring = Polygon(box(0, 0, 10, 10).exterior, [box(3, 3, 5, 6).exterior])
+    pair = MultiPolygon([ring, box(20, 10, 23, 12)])
+    polygons = [rotate(box(5, 5, 25, 9), 20), pair, box(0, 0, 1, 1), translate(ring, 1e9, 0), translate(pair, 300, 40)]
+    together = measure_all(polygons, scene, Margin(28, 10))
+    assert together == [measure(polygon, scene, Margin(28, 10)) for polygon in polygons]
+    assert together[3] == Measures()  # off the projection
+    assert None not in [measures.area_m2 for measures in together[:3]]
+    assert measure_all([], scene) == []
