@@ -180,8 +180,11 @@ def _outline(path: Path, model: Bundle, config: PredictConfig, engines: KeptEngi
         scene = Path(scratch) / f"{path.stem}.tif"
         placed = _write_scene(scene, path, parse_name(path.name), config.gsd or PIXEL)
         settings = config.model_copy(update={"model": None, "gsd": None if placed else config.gsd or PIXEL})
-        with open_task(str(scene), config=settings, model=model, engines=engines) as task:
-            ships = frame_of(task.find({}, Silence()), task)
+        with (
+            open_task(str(scene), config=settings, model=model, engines=engines) as task,
+            task.finding({}, Silence()) as found,
+        ):
+            ships = frame_of(found, task)
     shape = None
     if placed and len(ships):
         shape = shapely.union_all(ships.to_crs(4326).geometry.to_numpy())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from geoships.model.samples import prepared
 from geoships.model.screen import Span, screen_of, screened
 from geoships.output.attributes import Margin
 from geoships.output.classes import class_of
-from geoships.output.formats import PIXEL_NOTE, check_format, ships_frame, write_ships
+from geoships.output.formats import PIXEL_NOTE, appearing_ships, check_format, ships_frame
 from geoships.output.kept import KeptShip, ShipFilter
 from geoships.output.preview import check_preview, write_preview
 from geoships.output.project import check_project, project_warnings, write_project
@@ -188,12 +188,11 @@ def predict(
         notes = styles.warnings + (project_warnings(opened, paths) if "project" in more else ())
         for text in notes:
             progress.warn(text)
-        with appearing_styles(styles):
-            kept = task.find(paths, progress)
+        with appearing_styles(styles), ExitStack() as vector, task.finding(paths, progress) as kept:
             progress.detail(str(task.counts))
             frame = frame_of(kept, task)
             if "vector" in paths:
-                _write_vector(paths["vector"], frame, task)
+                vector.enter_context(_appearing_vector(paths["vector"], frame, task))
         if "preview" in paths:
             _write_preview(paths["preview"], kept, task)
         if "project" in more:
@@ -341,8 +340,12 @@ class Task:
         """Whether coordinates are on Earth."""
         return self.georeference.placed
 
-    def find(self, paths: dict[str, Path], progress: Progress) -> list[KeptShip]:
-        """Run the scene through the model, write the rasters, and return the ships that are kept."""
+    @contextmanager
+    def finding(self, paths: dict[str, Path], progress: Progress) -> Iterator[list[KeptShip]]:
+        """Run the scene through the model, and yield the ships that are kept.
+
+        The rasters are compressed meanwhile, and appear when the block ends without an error.
+        """
         width = self.scene.window.width
         builder, splitter = ShipBuilder(width, self.threshold), Splitter(width) if self.config.split else None
         ships: list[Ship] = []
@@ -365,7 +368,7 @@ class Task:
             found = builder.finish()
             ships.extend(splitter.split(found, self.threshold) if splitter else found)
             with compressing(sinks):
-                return self.keep(ships)
+                yield self.keep(ships)
 
     def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
         """Clean, measure and verify whole ships, and return the large and certain ones in reading order."""
@@ -536,10 +539,10 @@ def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list
     return [shapely.transform(polygon, place) for polygon in polygons]
 
 
-def _write_vector(path: Path, frame: GeoDataFrame, task: Task) -> None:
+def _appearing_vector(path: Path, frame: GeoDataFrame, task: Task) -> AbstractContextManager[None]:
     title = f"{task.found.layer} found by geoships in {task.scene.title}"
     style = ship_style().qml() if task.config.style else None
-    write_ships(path, frame, georeference=task.georeference, title=title, style=style)
+    return appearing_ships(path, frame, georeference=task.georeference, title=title, style=style)
 
 
 def _write_item(path: Path, ships: int, outputs: dict[str, Path], task: Task, progress: Progress) -> None:

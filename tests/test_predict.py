@@ -15,6 +15,8 @@ from scenes import SHIPS, UTM, ship_scene
 
 from geoships import GeoshipsError, OutputError, PredictConfig, SceneError, predict
 from geoships.model.engine import TorchEngine
+from geoships.output import raster
+from geoships.output.raster import RasterSink
 from geoships.scene.blocks import Pixels
 from geoships.scene.reader import Scene
 from geoships.scene.windows import Window
@@ -236,6 +238,23 @@ def test_a_damaged_scene_leaves_nothing_behind(tmp_path: Path) -> None:
             config=SMALL_TILES,
             model=fake_bundle(),
         )
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("broken", ["compress", "publish"])
+def test_no_vector_file_appears_without_its_rasters(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ship_scene(tmp_path / "scene.tif")
+    before = {path.name for path in tmp_path.iterdir()}
+
+    def full(*_: object) -> None:
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr(*((RasterSink, "compress") if broken == "compress" else (raster, "publish")), full)
+    outputs = {"out": tmp_path / "ships.gpkg", "mask": tmp_path / "mask.tif", "scores": tmp_path / "scores.tif"}
+    with pytest.raises(OutputError, match="the disk is full"):
+        predict(tmp_path / "scene.tif", **outputs, config=SMALL_TILES, model=fake_bundle())
     assert {path.name for path in tmp_path.iterdir()} == before
 
 

@@ -62,7 +62,7 @@ def fingerprint(bundle: Bundle) -> str:
     for name in sorted(bundle.weights):
         value = bundle.weights[name].contiguous()
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -82,9 +82,9 @@ def measure_all(
     measures = [Measures()] * len(polygons)
     shapes = np.array([*polygons, None], np.object_)[:-1]  # None, so that numpy does not look into a single one
     centres, vertices = _lonlat(shapes, georeference)
-    known = np.isfinite(centres).all(axis=1)
+    known = np.isfinite(centres[:, 0]) & np.isfinite(centres[:, 1])
     owner = _owners(shapes)
-    known[owner[~np.isfinite(vertices).all(axis=1)]] = False
+    known[owner[~(np.isfinite(vertices[:, 0]) & np.isfinite(vertices[:, 1]))]] = False
     if known.any():
         vertices, owner = vertices[known[owner]], owner[known[owner]]
         plane = shapely.transform(shapes[known], lambda _: _local_metres(centres[owner], vertices))
@@ -153,7 +153,7 @@ def _second_moments(plane: Shapes) -> Floats:
     owner = part_owner[ring_part][ring]
 
     def total(values: Floats) -> Floats:
-        return np.bincount(owner, values, len(plane))
+        return np.asarray(np.bincount(owner, values, len(plane)), np.float64)
 
     area = total(twice) / 2
     mean = np.column_stack([total(twice * (a + b)[:, axis]) for axis in (0, 1)]) / (6 * area[:, None])

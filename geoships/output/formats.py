@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,22 @@ def write_ships(
     note: str | None = None,
     style: str | None = None,
 ) -> None:
-    """Write ships in the format that the extension names; the file appears whole or not at all.
+    """Write ships as `appearing_ships` does, at once."""
+    with appearing_ships(path, frame, georeference=georeference, title=title, note=note, style=style):
+        pass
+
+
+@contextmanager
+def appearing_ships(
+    path: Path,
+    frame: geopandas.GeoDataFrame,
+    *,
+    georeference: Georeference,
+    title: str,
+    note: str | None = None,
+    style: str | None = None,
+) -> Iterator[None]:
+    """Write ships in the format that the extension names; the file appears when the block ends without an error.
 
     frame: of `ships_frame`. GeoJSON gets longitude and latitude, the others keep the frame's CRS.
     title: of the layer, for people.
@@ -105,6 +121,7 @@ def write_ships(
         write(temporary, frame, path.stem, title, note)
         if style and path.suffix.lower() == ".gpkg":
             _add_style(temporary, path.stem, style)
+        yield
 
 
 def _writer(path: Path) -> Callable[[Path, geopandas.GeoDataFrame, str, str, str | None], None]:
@@ -179,9 +196,7 @@ def _write_geoparquet(path: Path, frame: geopandas.GeoDataFrame, layer: str, tit
 def _write_geojson(path: Path, frame: geopandas.GeoDataFrame, layer: str, title: str, note: str | None) -> None:
     """RFC 7946, with the id as member and as property, and a bbox that knows the antimeridian."""
     placed = frame.crs is not None
-    geometries = [
-        _finished(geometry, placed=placed) for geometry in (frame.to_crs(4326) if placed else frame).geometry
-    ]
+    geometries = [_finished(geometry, placed=placed) for geometry in (frame.to_crs(4326) if placed else frame).geometry]
     head: dict[str, Any] = {"type": "FeatureCollection", "name": layer, "title": title}
     if note:
         head["description"] = note

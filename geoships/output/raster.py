@@ -147,8 +147,8 @@ class RasterSink(ABC):
     def compress(self) -> None:
         """Make the Cloud Optimized GeoTIFF of the rows, still under its temporary name.
 
-        The end of the block does so where nobody has done it before. Raises OutputError where rows are missing, or the
-        disk refuses.
+        The end of the block does so where nobody has done it before. It is read once, as proof that it is whole.
+        Raises OutputError where rows are missing, or the disk refuses.
         """
         height = self._georeference.height
         if self._row < height:
@@ -165,13 +165,12 @@ class RasterSink(ABC):
                 bigtiff="if_safer",
                 num_threads="all_cpus",
             )
+            _read_back(self._temporary)
         self._compressed = True
 
     def _finish(self) -> None:
         if not self._compressed:
             self.compress()
-        with output_errors(self.path), rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
-            _read_back(self._temporary)
         publish(self._temporary, self.path)
 
 
