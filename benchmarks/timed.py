@@ -15,6 +15,7 @@ import psutil
 from reporting import MARK
 
 WATCH = 0.05  # seconds between two looks at the memory
+FAMILY = 0.25  # seconds between two searches for child processes, which cost more than all the rest
 LINES = 3  # of its last words, where it fails
 
 
@@ -30,9 +31,11 @@ def timed(command: Sequence[str | Path], *, limit: float, folder: Path) -> dict[
             [str(part) for part in command], cwd=folder, stdout=words, stderr=subprocess.STDOUT, env=environment(),
             start_new_session=True,
         )  # fmt: skip
-        peak = 0
+        peak, children, searched = 0, [], -FAMILY
         while process.poll() is None:
-            peak = max(peak, _tree_memory(process.pid))
+            if time.perf_counter() - searched > FAMILY:
+                children, searched = _children(process.pid), time.perf_counter()
+            peak = max(peak, _resident(process.pid) + sum(map(_own, children)))
             if time.perf_counter() - started > limit:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -52,17 +55,23 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def _tree_memory(pid: int) -> int:
-    """Bytes of a process and its children: each one's own, and what they share once."""
+def _children(pid: int) -> list[psutil.Process]:
     try:
-        parent = psutil.Process(pid)
-        children = parent.children(recursive=True)
-        return int(parent.memory_info().rss) + sum(_own(child) for child in children)
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _resident(pid: int) -> int:
+    """Bytes of a process, with what it shares with its children."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
         return 0
 
 
 def _own(process: psutil.Process) -> int:
+    """Bytes that a process shares with no other."""
     try:
         return int(process.memory_full_info().uss)
     except (psutil.Error, AttributeError):
