@@ -11,7 +11,7 @@ from geoships.scene.windows import Axis, TilePlan, Window, plan_axis
 BLEND = 32  # model pixels over which neighbouring tiles are blended, beyond the context that both need
 MARGIN = 32  # model pixels that are mirrored around the scene
 GREATEST = 4096  # rows and columns of a tile in model pixels
-FIRST = 0.5  # passes more that the first tile costs: the network is compiled for it, and its memory touched
+FIRST = 1  # passes more that the first tile costs: the network is compiled for it, and its memory touched
 ROW_BYTES = 256 << 20  # that a row of tiles may hold over the whole width of a scene
 
 
@@ -81,7 +81,7 @@ def plan_scene(
 
     Tiles overlap by what `shared` says. Few large tiles repeat little of it, and small ones waste little beyond the
     scene's edges; among all sizes within the limits the cheapest is taken, and the smaller of equals. The first tile
-    counts for more, see FIRST. A tile is never smaller than twice the overlap, whatever the limits.
+    counts once more, see FIRST. A tile is never smaller than twice the overlap, whatever the limits.
 
     ratios: model pixels per scene pixel, for rows and columns. tile_size: greatest tile in model pixels, in place of
     the limits; the fewest tiles are taken, and then the smallest. views: how often each tile is computed.

@@ -53,7 +53,7 @@ def test_the_overlap_is_what_the_network_needs_unless_it_is_named() -> None:
 
 
 def test_tiles_that_are_looked_at_often_overlap_less() -> None:
-    once, often = (plan_scene(Window(0, 0, 2000, 2000), SAME, Context(224), Limits(1600**2), views=n) for n in (1, 8))
+    once, often = (plan_scene(Window(0, 0, 1000, 2000), SAME, Context(224), Limits(1600**2), views=n) for n in (1, 8))
     assert len(often) < len(once)
 
 
