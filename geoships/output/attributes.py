@@ -80,7 +80,7 @@ def measure_all(
     All measures are None for a scene without a place on Earth and for a polygon off the scene's projection.
     """
     measures = [Measures()] * len(polygons)
-    shapes = np.array([*polygons, None], np.object_)[:-1]  # None, so that numpy does not look into a single one
+    shapes = np.array(polygons, np.object_)
     centres, vertices = _lonlat(shapes, georeference)
     known = np.isfinite(centres[:, 0]) & np.isfinite(centres[:, 1])
     owner = _owners(shapes)
