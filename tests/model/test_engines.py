@@ -70,6 +70,15 @@ def test_engines_score_chips(engine: EngineName) -> None:
     np.testing.assert_allclose(scores(bundle, chips, engine, "fp32", 8), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("instructions", "precision"), [({"avx512_bf16": True}, "bf16"), ({"avx512_f": True}, "fp32")])
+def test_pytorch_computes_in_bfloat16_only_where_the_processor_does(
+    instructions: dict[str, bool], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    assert choose_engine("torch", "auto", CPU).precision == precision
+
+
 def test_bfloat16_stays_near() -> None:
     pytest.importorskip("openvino")
     if not sessions.openvino_has_bf16():
