@@ -51,6 +51,7 @@ METHOD = (
     "Pixels are compared with geoships in float32, an engine's with its own. More in docs/benchmarks.md."
 )
 PATIENCE = 10  # times as long as it should take, after which a job is ended
+RESULTS = HERE / "RESULTS.md"
 PICTURE = HERE.parent / "docs" / "benchmarks.png"
 
 
@@ -62,7 +63,7 @@ def main() -> None:
         gpu.main(options.cache, options.size, options.repeat)
         return
     import jobs
-    from tables import draw, tables
+    from tables import draw, tables, with_section
 
     print(f"scenes, network and results are in {options.cache}", flush=True)
     wanted = list(jobs.jobs(options.only, options.cache, options.size, options.large))
@@ -75,13 +76,17 @@ def main() -> None:
             _save(options.cache, kept)
         results = _measure(wanted, options.cache, options.repeat)
     commands = {part: _command(part, _runs(part, wanted, results), options) for part in PARTS}
-    text = f"{_machine()}\n\n{tables(wanted, results, options.cache / 'out', commands)}\n"
-    print(f"\n{text}")
+    heading = f"## {_processor()}, {os.cpu_count()} cores"
+    section = f"{_versions()}\n\n{tables(wanted, results, options.cache / 'out', commands)}"
+    print(f"\n{heading}\n\n{section}")
     if options.write:
-        (HERE / "RESULTS.md").write_text(f"# Benchmarks\n\n{text}")
+        others = "".join(RESULTS.read_text().partition("\n## ")[1:]) if RESULTS.exists() else ""
+        RESULTS.write_text(with_section(f"# Benchmarks\n\n{METHOD}\n{others}", heading, section))
+        print(f"written: {RESULTS}")
+    if options.draw:
         title = f"{options.size:,} x {options.size:,} RGB, ResNet-18 U-Net, {_processor()}"
         draw(PICTURE, wanted, results, options.cache / "out", title)
-        print(f"written: {HERE / 'RESULTS.md'}, {PICTURE}")
+        print(f"written: {PICTURE}")
 
 
 def _options() -> argparse.Namespace:
@@ -93,7 +98,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=_cache(), help="folder of scenes, network, tools and results")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results of these parts")
     parser.add_argument("--tables", action="store_true", help="measure nothing")
-    parser.add_argument("--write", action="store_true", help=f"write RESULTS.md and {PICTURE.name}")
+    parser.add_argument("--write", action="store_true", help=f"write this machine's section of {RESULTS.name}")
+    parser.add_argument("--draw", action="store_true", help=f"draw {PICTURE.name}")
     parser.add_argument("--gpu", action="store_true", help="on CUDA, without other tools")
     options = parser.parse_args()
     options.only = options.only.split(",")
@@ -163,10 +169,9 @@ def _command(part: str, runs: int, options: argparse.Namespace) -> str:
     return f"uv run python benchmarks/run.py --only {part} --repeat {runs}{'' if part == 'memory' else size}"
 
 
-def _machine() -> str:
+def _versions() -> str:
     packages = ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
-    system = f"{os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}"
-    return f"{_processor()}, {system}; {packages}.\n\n{METHOD}"
+    return f"{platform.system()}, Python {platform.python_version()}; {packages}."
 
 
 def _processor() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ class Figures:
     def fault(self, job: Job) -> str:
         """Why a job has no figures."""
         errors = [str(run["error"]) for run in self.results.get(job.key, ()) if "error" in run]
-        return job.fault or (errors[-1] if errors else "not run")
+        return job.fault or (errors[-1].rpartition(" | ")[2] if errors else "not run")
 
     def work(self, key: str, size: int) -> float | None:
         """Seconds from scene to files, or of the forward pass, brought to all pixels of the scene."""
@@ -57,14 +58,11 @@ class Figures:
         return first / second if first and second else None
 
     def times(self, key: str, other: str, size: int) -> str:
-        """The ratio of two jobs by their medians, and in brackets from the least to the greatest of the rounds."""
-        runs = [[run for run in self.results.get(name, ()) if "work" in run] for name in (key, other)]
-        rounds = [
-            Figures({key: [first], other: [second]}, self.out).ratio(key, other, size)
-            for first, second in zip(*runs, strict=False)
-        ]
-        known = [ratio for ratio in rounds if ratio]
-        spread = f" ({min(known):.2f} to {max(known):.2f})" if len(known) > 1 else ""
+        """The ratio of two jobs by their medians, and in brackets, if they took turns, the least and greatest."""
+        first, second = ([run for run in self.results.get(name, ()) if "work" in run] for name in (key, other))
+        turns = zip(first, second, strict=True) if len(first) == len(second) > 1 else ()
+        ratios = [Figures({key: [one], other: [two]}, self.out).ratio(key, other, size) or 0 for one, two in turns]
+        spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else ""
         return _number(self.ratio(key, other, size)) + spread
 
     def unlike(self, job: Job) -> float | None:
@@ -90,8 +88,18 @@ def tables(jobs: Sequence[Job], results: Results, out: Path, commands: Mapping[s
     for part in dict.fromkeys(job.part for job in jobs):
         own = [job for job in jobs if job.part == part]
         scene = "" if part == "memory" else f", {own[0].size:,} x {own[0].size:,} RGB"
-        texts.append(f"## {TITLES[part]}{scene}\n\n`{commands[part]}`\n\n{makers[part](own, figures)}")
+        texts.append(f"### {TITLES[part]}{scene}\n\n`{commands[part]}`\n\n{makers[part](own, figures)}")
     return "\n\n".join(texts)
+
+
+def with_section(text: str, heading: str, section: str) -> str:
+    """A Markdown text in which what stands below a heading of the second level is replaced, or added at its end."""
+    first, *others = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    new = f"{heading}\n\n{section}\n\n"
+    if not any(other.startswith(f"{heading}\n") for other in others):
+        others.append(new)
+    parts = (first, *(new if other.startswith(f"{heading}\n") else other for other in others))
+    return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def _engines(jobs: list[Job], figures: Figures) -> str:
@@ -103,7 +111,7 @@ def _engines(jobs: list[Job], figures: Figures) -> str:
             continue
         own = by_key.get(job.key.replace("scene", "forward", 1))
         if figures.speed(job) is None:
-            rows.append((job.title, NONE, figures.fault(job)))
+            rows.append((job.title.removeprefix("geoships, "), NONE, figures.fault(job)))
             continue
         rows.append((
             job.title.removeprefix("geoships, "), _number(own and figures.speed(own)), _number(figures.speed(job)),
@@ -115,15 +123,16 @@ def _engines(jobs: list[Job], figures: Figures) -> str:
 
 
 def _others(jobs: list[Job], figures: Figures) -> str:
-    head = ("tool", "Mpix/s", "geoships in bf16 is so many times as fast", "in int8", "of 10,000 pixels otherwise",
-            "ships", "memory GiB", "whole process s")  # fmt: skip
+    head = ("tool", "Mpix/s", "geoships in fp32 is so many times as fast", "in bf16", "in int8",
+            "of 10,000 pixels otherwise", "ships", "memory GiB", "whole process s")  # fmt: skip
     rows: list[Sequence[str]] = []
     for job in jobs:
         if figures.speed(job) is None:
             rows.append((job.title, NONE, figures.fault(job)))
             continue
         times = [
-            figures.times(job.key, f"scene-openvino-{precision}-{job.size}", job.size) for precision in ("bf16", "int8")
+            figures.times(job.key, f"scene-openvino-{precision}-{job.size}", job.size)
+            for precision in ("fp32", "bf16", "int8")
         ]
         rows.append((
             job.title, _number(figures.speed(job)), *times, _number(figures.unlike(job)),

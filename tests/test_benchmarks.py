@@ -83,6 +83,15 @@ def test_what_did_not_run_has_a_line_with_the_reason(tmp_path: Path) -> None:
     assert "| tool 1.0 | - | does not install: no wheel |" in tables([peer], {}, tmp_path, {"peers": ""})
 
 
+def test_a_machine_has_one_section_of_the_results() -> None:
+    from tables import with_section
+
+    one = with_section("# Results\n\nhow\n", "## A", "### first\n\n1")
+    two = with_section(one, "## B", "2")
+    assert two == "# Results\n\nhow\n\n## A\n\n### first\n\n1\n\n## B\n\n2\n"
+    assert with_section(two, "## A", "3") == "# Results\n\nhow\n\n## A\n\n3\n\n## B\n\n2\n"
+
+
 def test_results_are_kept_and_added_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import run
     from jobs import Job
