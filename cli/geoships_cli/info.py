@@ -63,7 +63,8 @@ def _bundle_facts(what: str) -> dict[str, object]:
 
     bundle = load_bundle(find_bundle(what))
     bundle.network()  # a bundle whose weights do not fit its card is no bundle
-    facts = {"path": bundle.path, **_card_facts(bundle.card)}
+    eight = "yes, for --precision int8" if bundle.int8 else "none"
+    facts = {"path": bundle.path, **_card_facts(bundle.card), "int8 variant": eight}
     if bundle.verifier is None:
         return facts
     bundle.verifier.network()
