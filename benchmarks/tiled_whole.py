@@ -27,10 +27,11 @@ def main() -> None:
     parser.add_argument("scene")
     parser.add_argument("--border", type=int, default=208)
     parser.add_argument("--model")
+    parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16"])
     options = parser.parse_args()
     threshold = load_bundle(options.model).card.threshold
     print(f"{'precision':10} {'tile':>5} {'largest difference':>19} {'flips':>6} {'per 100,000 pixels':>19}")
-    for precision in ("fp32", "bf16"):
+    for precision in options.precisions:
         config = PredictConfig(model=options.model, precision=precision)
         whole = scores(options.scene, config.model_copy(update={"tile_size": 8192}))
         for tile in (960, 1024, 1280):
