@@ -301,7 +301,7 @@ class Task:
         scene, config = self.scene, self.config
         bytes_per_pixel = len(scene.wanted) * scene.dtype.itemsize + 1
         held = held_bytes(scene.window.width, scene.grid.block_width, bytes_per_pixel)
-        limits = Limits(tile_pixels(self.device, self.engine.precision), held)
+        limits = Limits(tile_pixels(self.device), held)
         shared = context(self.bundle.card.halo, config.overlap)
         return plan_scene(scene.window, self.ratios, shared, limits, config.tile_size, self.views)
 

@@ -309,19 +309,17 @@ def has_fast_bf16(device: torch.device) -> bool:
     return any(capabilities.get(name, False) for name in BF16_INSTRUCTIONS)
 
 
-def tile_pixels(device: torch.device, precision: str) -> int:
+def tile_pixels(device: torch.device) -> int:
     """Greatest tile, in pixels, that a U-Net has room for.
 
-    On a processor its widest maps take a sixteenth of the memory, at most 1 GiB, and a tenth less in ``fp32``, where
-    all maps are twice as large as in bfloat16; caches do not matter, because one map of the smallest tile is larger
-    than they are. On a GPU they take an eighth, and at most 2,048 x 2,048. All of the memory counts, not what is free
-    now, so that a machine cuts a scene in the same way each time.
+    On a processor its widest maps take a sixteenth of the memory, at most 1 GiB; caches do not matter, because
+    one map of the smallest tile is larger than they are. On a GPU they take an eighth, and at most 2,048 x 2,048. All
+    of the memory counts, not what is free now, so that a machine cuts a scene in the same way each time.
     """
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
         return int(min(2048**2, total // 8 // BYTES_PER_PIXEL))
-    most = min(1 << 30, psutil.virtual_memory().total // 16) // BYTES_PER_PIXEL
-    return most * 9 // 10 if precision == "fp32" else most
+    return int(min(1 << 30, psutil.virtual_memory().total // 16) // BYTES_PER_PIXEL)
 
 
 def choose_batch_size(device: torch.device, tile_pixels: int) -> int:

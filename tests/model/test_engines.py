@@ -16,7 +16,7 @@ from geoships.model import convert, sessions
 from geoships.model.bundle import Bundle
 from geoships.model.cache import cache_folder, cached
 from geoships.model.convert import ConversionError, Scoring, example, fingerprint
-from geoships.model.engine import TorchEngine, tile_pixels
+from geoships.model.engine import TorchEngine
 from geoships.model.engines import EngineName, Precision, choose_engine
 
 CPU = torch.device("cpu")
@@ -77,10 +77,6 @@ def test_pytorch_computes_in_bfloat16_only_where_the_processor_does(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
     assert choose_engine("torch", "auto", CPU).precision == precision
-
-
-def test_tiles_in_float32_are_smaller() -> None:
-    assert 0 < tile_pixels(CPU, "fp32") < tile_pixels(CPU, "bf16") <= (1 << 30) // 400
 
 
 def test_bfloat16_stays_near() -> None:
