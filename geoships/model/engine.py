@@ -295,8 +295,8 @@ def choose_device(name: str) -> torch.device:
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether the processor multiplies bfloat16 matrices itself.
 
-    PyTorch takes bfloat16 on every x86 processor with AVX-512; one without instructions for it is three times slower
-    than in float32.
+    PyTorch takes bfloat16 on every x86 processor with AVX-512; one without instructions for it is two to four times
+    slower than in float32.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
