@@ -27,7 +27,7 @@ from geoships.memory import release_memory, share_memory
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card
 from geoships.model.choice import choose_model
-from geoships.model.engine import Engine, Sample, choose_batch_size, choose_device, run, tile_pixels
+from geoships.model.engine import BYTES_PER_PIXEL, Engine, Sample, choose_batch_size, choose_device, run, tile_pixels
 from geoships.model.engines import KeptEngines, Precision, choose_engine
 from geoships.model.samples import prepared
 from geoships.model.screen import Span, screen_of, screened
@@ -301,9 +301,15 @@ class Task:
         scene, config = self.scene, self.config
         bytes_per_pixel = len(scene.wanted) * scene.dtype.itemsize + 1
         held = held_bytes(scene.window.width, scene.grid.block_width, bytes_per_pixel)
-        limits = Limits(tile_pixels(self.device), held)
+        limits = Limits(tile_pixels(self.device), held, self._pixel_bytes)
         shared = context(self.bundle.card.halo, config.overlap)
         return plan_scene(scene.window, self.ratios, shared, limits, config.tile_size, self.views)
+
+    @property
+    def _pixel_bytes(self) -> int:
+        """Of a tile, for `Limits`: in float32 on a processor its maps fill their room, else at most a half of it."""
+        tight = self.device.type == "cpu" and self.engine.precision == "fp32"
+        return BYTES_PER_PIXEL if tight else 0
 
     def _lands(self) -> Iterator[Land]:
         config = self.config

@@ -51,10 +51,21 @@ class Limits:
 
     pixels: greatest tile in model pixels, rows times columns: what the memory of the device has room for.
     row_bytes: memory of one row of the scene over its whole width, held for as long as a row of tiles is computed.
+    pixel_bytes: memory of a tile's pixel, where held rows share the tile's room; 0 where they have their own.
     """
 
     pixels: int
     row_bytes: int = 0
+    pixel_bytes: int = 0
+
+    def room(self, rows: int) -> int:
+        """Model pixels that a tile of so many rows of the scene may have; held rows take at most half of the room.
+
+        >>> Limits(1000).room(50), Limits(1000, 40, 10).room(50), Limits(1000, 40, 10).room(500)
+        (1000, 800, 500)
+        """
+        held = rows * self.row_bytes // self.pixel_bytes if self.pixel_bytes else 0
+        return self.pixels - min(held, self.pixels // 2)
 
 
 def held_bytes(width: int, block_width: int, bytes_per_pixel: int) -> int:
@@ -100,7 +111,7 @@ def plan_scene(
     rows = _axes(scene.height, down, shared, min(side, held * down.model // down.scene))
     columns = _axes(scene.width, across, shared, GREATEST)
     plans = [TilePlan(*axes) for axes in product(rows, columns)]
-    fitting = [plan for plan in plans if _pixels(plan, ratios) <= limits.pixels] or plans[:1]
+    fitting = [plan for plan in plans if _pixels(plan, ratios) <= limits.room(plan.tile_shape[0])] or plans[:1]
     return min(fitting, key=lambda plan: ((len(plan) * views + FIRST) * _pixels(plan, ratios), _pixels(plan, ratios)))
 
 

@@ -71,6 +71,19 @@ def test_tiles_of_wide_strips_are_low() -> None:
     assert low.columns.size > 1600
 
 
+@settings(deadline=None, max_examples=30)
+@given(sides, st.integers(1, 40_000), st.integers(0, 14), st.integers(1500, 2000))
+def test_held_rows_and_a_tile_share_its_room(height: int, width: int, steps: int, side: int) -> None:
+    held, pixel_bytes = held_bytes(width, 512, 11), 400
+    limits = Limits(side**2, held, pixel_bytes)
+    scene, shared = Window(0, 0, height, width), Context(16 * steps)
+    rows, columns = plan_scene(scene, SAME, shared, limits).tile_shape
+    alone = plan_scene(scene, SAME, shared, Limits(side**2, held))
+    assert rows * columns + min(rows * held / pixel_bytes, side**2 / 2) <= side**2 + 1
+    assert rows * columns <= limits.room(rows) <= limits.room(1)
+    assert work(alone) <= work(plan_scene(scene, SAME, shared, limits))
+
+
 @pytest.mark.parametrize("ratios", [(Ratio(32, 64), Ratio(32, 96)), (Ratio(32, 8), Ratio(32, 11))])
 def test_limits_count_model_pixels(ratios: tuple[Ratio, Ratio]) -> None:
     plan = plan_scene(Window(0, 0, 9000, 9000), ratios, Context(96), Limits(1200**2))
