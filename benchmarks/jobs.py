@@ -60,7 +60,7 @@ def jobs(parts: list[str], cache: Path, size: int, large: int) -> Iterator[Job]:
         "peers": lambda: _peers(cache, size),
         "settings": lambda: _settings(cache, size),
         "memory": _memory,
-        "large": lambda: _engines(cache, large, ENGINES[1:3], "large"),
+        "large": lambda: _engines(cache, large, ENGINES[:3], "large"),
     }
     if "engines" not in parts and {"torchgeo", "peers", "settings"} & set(parts):
         yield from _engines(cache, size, ENGINES[:3])  # what the others are compared with

@@ -98,7 +98,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=_cache(), help="folder of scenes, network, tools and results")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results of these parts")
     parser.add_argument("--tables", action="store_true", help="measure nothing")
-    parser.add_argument("--write", action="store_true", help=f"write this machine's section of {RESULTS.name}")
+    parser.add_argument("--write", action="store_true", help=f"write these parts as its section of {RESULTS.name}")
     parser.add_argument("--draw", action="store_true", help=f"draw {PICTURE.name}")
     parser.add_argument("--gpu", action="store_true", help="on CUDA, without other tools")
     options = parser.parse_args()

@@ -78,7 +78,7 @@ class Figures:
 
 
 def tables(jobs: Sequence[Job], results: Results, out: Path, commands: Mapping[str, str]) -> str:
-    """All tables of some jobs, each below the command that made it."""
+    """All tables of some jobs, each below the command that made it; none for a part of which nothing was tried."""
     figures = Figures(results, out)
     makers: dict[str, Callable[[list[Job], Figures], str]] = {
         "engines": _engines, "large": _engines, "settings": _engines, "torchgeo": _others, "peers": _others,
@@ -87,6 +87,8 @@ def tables(jobs: Sequence[Job], results: Results, out: Path, commands: Mapping[s
     texts = []
     for part in dict.fromkeys(job.part for job in jobs):
         own = [job for job in jobs if job.part == part]
+        if not any(results.get(job.key) or job.fault for job in own):
+            continue
         scene = "" if part == "memory" else f", {own[0].size:,} x {own[0].size:,} RGB"
         texts.append(f"### {TITLES[part]}{scene}\n\n`{commands[part]}`\n\n{makers[part](own, figures)}")
     return "\n\n".join(texts)

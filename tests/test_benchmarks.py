@@ -83,6 +83,17 @@ def test_what_did_not_run_has_a_line_with_the_reason(tmp_path: Path) -> None:
     assert "| tool 1.0 | - | does not install: no wheel |" in tables([peer], {}, tmp_path, {"peers": ""})
 
 
+def test_a_part_of_which_nothing_ran_has_no_table(tmp_path: Path) -> None:
+    from jobs import Job
+    from tables import tables
+
+    ran, other = (Job(f"memory-{part}", part, part, 100, "memory", 1.0) for part in ("memory", "settings"))
+    results = {ran.key: [{"before": 2**30, "peak": 2**31, "more": 2**30, "work": 1.0}]}
+    text = tables([ran, other], results, tmp_path, {"memory": "this", "settings": "that"})
+    assert "`this`" in text
+    assert "`that`" not in text
+
+
 def test_a_machine_has_one_section_of_the_results() -> None:
     from tables import with_section
 

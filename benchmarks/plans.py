@@ -1,0 +1,44 @@
+"""How many pixels a network computes for each pixel of a scene: this tile plan beside tiles of one size.
+
+    uv run python benchmarks/plans.py
+
+Pure arithmetic for the installed five-band model and a plan within 1 GiB, as on a processor with 16 GiB or more.
+"""
+
+from __future__ import annotations
+
+from geoships import load_bundle
+from geoships.model.engine import BYTES_PER_PIXEL
+from geoships.scene.plan import Limits, context, held_bytes, plan_scene
+from geoships.scene.resample import Ratio
+from geoships.scene.windows import TilePlan, Window
+
+SCENES = ((1_038, 1_980), (2_048, 2_048), (10_980, 10_980), (40_000, 40_000))
+BLOCK = 512  # columns of a file's blocks
+SCENE_BYTES = 11  # of a pixel: five bands of uint16, and whether they are valid
+PLAIN = 1_024, 512  # greatest tile and overlap of the plan beside
+
+
+def computed(plan: TilePlan, scene: Window) -> float:
+    height, width = plan.tile_shape
+    return len(plan) * height * width / (scene.height * scene.width)
+
+
+def main() -> None:
+    card = load_bundle().card
+    same = Ratio(card.step, card.step), Ratio(card.step, card.step)
+    print("| scene | tiles of at most 1,024, overlap 512 | this plan | in float32 |\n| --- | --- | --- | --- |")
+    for height, width in SCENES:
+        scene = Window(0, 0, height, width)
+        pixels, held = (1 << 30) // BYTES_PER_PIXEL, held_bytes(width, BLOCK, SCENE_BYTES)
+        plans = [
+            plan_scene(scene, same, context(card.halo, PLAIN[1]), Limits(pixels), PLAIN[0]),
+            plan_scene(scene, same, context(card.halo), Limits(pixels, held), views=card.views),
+            plan_scene(scene, same, context(card.halo), Limits(pixels, held, BYTES_PER_PIXEL), views=card.views),
+        ]
+        shares = " | ".join(f"{computed(plan, scene):.2f}" for plan in plans)
+        print(f"| {height:,} x {width:,} | {shares} |")
+
+
+if __name__ == "__main__":
+    main()
