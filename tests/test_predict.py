@@ -17,6 +17,7 @@ from geoships import GeoshipsError, OutputError, PredictConfig, SceneError, pred
 from geoships.model.engine import TorchEngine
 from geoships.output import raster
 from geoships.output.raster import RasterSink
+from geoships.predict import open_task
 from geoships.scene.blocks import Pixels
 from geoships.scene.reader import Scene
 from geoships.scene.windows import Window
@@ -204,6 +205,20 @@ def test_views_come_from_the_settings_or_the_model(tmp_path: Path, monkeypatch: 
         result = predict(tmp_path / "scene.tif", model=fake_bundle(**card), config=config)
         assert len(result.ships) == 4
     assert used == [1, 4, 8]
+
+
+def test_wide_scenes_have_smaller_tiles_in_float32_on_a_processor(tmp_path: Path) -> None:
+    path, profile = tmp_path / "wide.tif", {"driver": "GTiff", "dtype": "uint16", "tiled": True, "sparse_ok": True}
+    place = Affine(10, 0, 5e5, 0, -10, 4e6)
+    with rasterio.open(path, "w", **profile, height=4000, width=40_000, count=1, crs="EPSG:32631", transform=place):
+        pass
+    pixels = {}
+    for precision in ("fp32", "bf16"):
+        config = PredictConfig(engine="torch", precision=precision, device="cpu", bands=(1,), scale=1e-4)
+        with open_task(path, config=config, model=fake_bundle(halo=224)) as task:
+            height, width = task.plan.tile_shape
+            pixels[precision] = height * width
+    assert pixels["fp32"] < 0.95 * pixels["bf16"]
 
 
 def test_each_block_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
