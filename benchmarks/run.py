@@ -113,7 +113,10 @@ def _measure(wanted: Sequence[Job], cache: Path, repeat: int) -> Results:
     """Run every job so often, in turns; keeps results after each."""
     from timed import timed
 
-    results = {key: [run for run in runs if "error" not in run] for key, runs in _load(cache).items()}
+    again = {job.key for job in wanted}  # those of them that failed are tried once more
+    results = {
+        key: [run for run in runs if key not in again or "error" not in run] for key, runs in _load(cache).items()
+    }
     todo = [
         job for number in range(repeat) for job in wanted if not job.fault and len(results.get(job.key, ())) <= number
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -115,3 +116,15 @@ def test_results_are_kept_and_added_to(tmp_path: Path, capsys: pytest.CaptureFix
     assert again["forward-x"][0] == first["forward-x"][0]
     assert run._load(tmp_path) == again
     assert "1 runs, about" in capsys.readouterr().out
+
+
+def test_what_failed_is_tried_again_and_other_failures_stay(tmp_path: Path) -> None:
+    import run
+    from jobs import Job
+
+    job, other = (Job(f"forward-{part}", part, part, 100, "forward", 1.0) for part in ("engines", "large"))
+    job = dataclasses.replace(job, command=(sys.executable, "-c", 'print("RESULT {\\"work\\": 1.5}")'))
+    run._save(tmp_path, {key: [{"error": "no memory"}] for key in (job.key, other.key)})
+    results = run._measure([job], tmp_path, 1)
+    assert [entry.get("work") for entry in results[job.key]] == [1.5]
+    assert results[other.key] == [{"error": "no memory"}]
