@@ -8,8 +8,11 @@ import pytest
 import rasterio
 from fakes import fake_bundle
 from geoships_cli.app import main
+from made_networks import tiny_bundle
 from scenes import ship_scene
 
+from geoships import quantize as quantizing
+from geoships.errors import BundleError
 from geoships.model import bundle as bundles
 from geoships.model.choice import ModelChoice
 
@@ -105,6 +108,55 @@ def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
+@pytest.fixture
+def with_network(geoships, monkeypatch: pytest.MonkeyPatch):
+    """As `geoships`, with a model whose small network other programs can take."""
+    monkeypatch.setattr(bundles, "load_bundle", lambda _=None: tiny_bundle())
+    return geoships
+
+
+def test_export_writes_and_names_its_files(with_network, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    written = [tmp_path / "m.bin", tmp_path / "m.xml"]
+    code, out, err = with_network("export", "any", "--format", "openvino", "--out", tmp_path / "m.xml", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == {"files": list(map(str, written)), "bytes": sum(p.stat().st_size for p in written)}
+    code, out, _ = with_network("export", "any", "--format", "openvino", "--out", tmp_path / "m.xml")
+    assert "openvino" in out
+    assert str(tmp_path / "m.xml") in out
+    assert with_network("export", "any", "-o", tmp_path / "m.pt2", "--format", "torch-export", "--size", 32, "-q") == (
+        0, "", "",
+    )  # fmt: skip
+    assert (tmp_path / "m.pt2").is_file()
+
+
+def test_quantize_says_from_how_many_tiles_and_what_was_not_judged(
+    with_network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantizing, "_int8", lambda *_: (b"<net/>", b"weights"))
+    ship_scene(tmp_path / "scene.tif")
+    arguments = ("quantize", "any", "--calibration", tmp_path / "scene.tif", "--bands", "1,1", "--out")
+    code, out, err = with_network(*arguments, tmp_path / "text")
+    assert code == 0
+    assert "learnt from 1 tiles; not judged" in out
+    assert "calibration: 1 tiles of 1 scenes" in err
+    code, out, _ = with_network(*arguments, tmp_path / "object", "--json")
+    assert json.loads(out) == {"bundle": str(tmp_path / "object"), "tiles": 1, "f1": None}
+    assert (tmp_path / "object" / "model.json").is_file()
+
+
+def test_an_int8_variant_that_is_refused_leaves_nothing(
+    with_network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BundleError("in int8 the F1 of ships falls")
+
+    monkeypatch.setattr(quantizing, "quantize", refuse)
+    code, out, err = with_network("quantize", "any", "--calibration", "s.tif", "--out", tmp_path / "out")
+    assert (code, out, err) == (1, "", "error: in int8 the F1 of ships falls\n")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -127,6 +179,13 @@ def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> Non
             1,
             "copy its folder",
         ),
+        (["export", "b"], 2, "--out"),
+        (["export", "b", "--out", "m.onnx", "--format", "tflite"], 2, "openvino"),
+        (["export", "b", "--out", "m.onnx", "--scale", "0"], 2, "greater than 0"),
+        (["export", "b", "--out", "m.xml"], 1, ".onnx"),
+        (["quantize", "b", "--out", "o"], 2, "--calibration"),
+        (["quantize", "b", "--out", "o", "--calibration", "a.tif", "--scenes", "b.tif"], 2, "--labels"),
+        (["quantize", "b", "--out", "o", "--calibration", "none.tif"], 1, "none.tif"),
         (["nonsense"], 2, "nonsense"),
     ],
 )

@@ -17,7 +17,7 @@ from geoships.model.bundle import Bundle
 from geoships.model.cache import cache_folder, cached
 from geoships.model.convert import ConversionError, Scoring, example, fingerprint
 from geoships.model.engine import TorchEngine
-from geoships.model.engines import EngineName, Precision, choose_engine
+from geoships.model.engines import EngineName, KeptEngines, Precision, choose_engine
 
 CPU = torch.device("cpu")
 
@@ -220,3 +220,15 @@ def test_the_example_suits_the_network() -> None:
 def test_import_errors_are_not_taken_for_conversion_errors() -> None:
     with pytest.raises(ImportError), convert._conversion(torch.nn.Identity(), "ONNX"):
         raise ImportError("onnx")
+
+
+def test_kept_engines_are_opened_once_for_a_model_and_settings() -> None:
+    kept, choice, bundle = KeptEngines(), choose_engine("torch", "fp32", CPU), tiny_bundle()
+    first = kept.open(choice, bundle, batch_size=2)
+    assert kept.open(choice, bundle, batch_size=2) is first
+    for other in (kept.open(choice, bundle, batch_size=3), kept.open(choice, bundle, batch_size=2, views=4)):
+        assert other is not first
+    another = tiny_bundle(**{"geoships:temperature": 5.0})
+    images = torch.rand(2, 2, 16, 16)
+    found = kept.open(choice, another, batch_size=2)
+    np.testing.assert_allclose(found.collect(found.submit(images)), scores(another, images, "torch", "fp32"))

@@ -45,6 +45,15 @@ def test_a_network_computes_what_it_did(norm: str) -> None:
     torch.testing.assert_close(faster(image), plain(image), atol=1e-4, rtol=1e-4)
 
 
+@torch.inference_mode()
+def test_a_map_that_is_not_doubled_exactly_is_computed_too() -> None:
+    plain = network()
+    faster = double_by_convolution(copy.deepcopy(plain))
+    block = faster.decoder.blocks[1]
+    map_, skip = torch.rand(1, block.up.in_channels, 5, 4), torch.rand(1, block.beside.shape[1], 9, 8)
+    torch.testing.assert_close(block(map_, 9, 8, skip), plain.decoder.blocks[1](map_, 9, 8, skip))
+
+
 @pytest.mark.parametrize(
     ("decoder", "options"),
     [
