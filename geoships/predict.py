@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
 
 RELEASE_PIXELS = 1 << 23  # of finished rows, after which freed memory is handed back; it costs time to get it again
+EMULATED = "PyTorch emulates bfloat16 here, which is slower than float32; use --precision auto"
 
 
 class Progress(Protocol):
@@ -281,9 +282,10 @@ class Task:
         self.min_peak = bundle.card.min_peak if config.min_peak is None else config.min_peak
         self.area: Area | None = read_area(config.area, scene.georeference) if config.area else None
         self.pixel_size, assumed = _pixel_size(scene.georeference, config.gsd, bundle.card)
-        self.warnings = (*scene.warnings, *([assumed] if assumed else []))
         self.device = choose_device(config.device)
         self.engine = choose_engine(config.engine, config.precision, self.device)
+        emulated = EMULATED if self.engine.emulated else ""
+        self.warnings = (*scene.warnings, *filter(None, (assumed, emulated)))
         self.ratios = self._ratios()
         self.plan = self._plan()
         self.counts = TileCounts()

@@ -221,6 +221,17 @@ def test_wide_scenes_have_smaller_tiles_in_float32_on_a_processor(tmp_path: Path
     assert pixels["fp32"] < 0.95 * pixels["bf16"]
 
 
+@pytest.mark.parametrize(("precision", "fast", "said"), [("bf16", False, 1), ("bf16", True, 0), ("fp32", False, 0)])
+def test_bfloat16_on_a_processor_without_it_is_warned_of(
+    precision: str, fast: bool, said: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geoships.model.engines.has_fast_bf16", lambda _: fast)
+    ship_scene(tmp_path / "scene.tif")
+    config = SMALL_TILES.model_copy(update={"precision": precision})
+    with open_task(tmp_path / "scene.tif", config=config, model=fake_bundle()) as task:
+        assert sum("bfloat16" in text for text in task.warnings) == said
+
+
 def test_each_block_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ship_scene(tmp_path / "scene.tif", (900, 1300))
     read: list[Window] = []

@@ -34,6 +34,11 @@ class EngineChoice:
     def __str__(self) -> str:
         return f"{TITLES[self.engine]}, {self.precision}, {self.device}"
 
+    @property
+    def emulated(self) -> bool:
+        """Whether it computes in bfloat16 without instructions for it, which takes longer than float32."""
+        return self.engine == "torch" and self.precision == "bf16" and not has_fast_bf16(self.device)
+
     def open(self, bundle: Bundle, *, batch_size: int, views: Literal[1, 2, 4, 8] = 1) -> Engine:
         """The engine for a model; batch_size, views: as for TorchEngine.
 
