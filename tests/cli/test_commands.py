@@ -12,7 +12,7 @@ from made_networks import tiny_bundle
 from scenes import ship_scene
 
 from geoships import quantize as quantizing
-from geoships.errors import BundleError
+from geoships.config import PredictConfig
 from geoships.model import bundle as bundles
 from geoships.model.choice import ModelChoice
 
@@ -148,12 +148,20 @@ def test_quantize_says_from_how_many_tiles_and_what_was_not_judged(
 def test_an_int8_variant_that_is_refused_leaves_nothing(
     with_network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise BundleError("in int8 the F1 of ships falls")
+    class Judged:
+        def __init__(self, *_: object, config: PredictConfig, **__: object) -> None:
+            self.figures = {"all": {"ships": {"touched": {"f1": 0.5 if config.precision == "int8" else 0.8}}}}
 
-    monkeypatch.setattr(quantizing, "quantize", refuse)
-    code, out, err = with_network("quantize", "any", "--calibration", "s.tif", "--out", tmp_path / "out")
-    assert (code, out, err) == (1, "", "error: in int8 the F1 of ships falls\n")
+    monkeypatch.setattr(quantizing, "_int8", lambda *_: (b"<net/>", b"weights"))
+    monkeypatch.setattr(quantizing, "evaluate", Judged)
+    for name in ("scene.tif", "other.tif"):
+        ship_scene(tmp_path / name)
+    judged_on = ("--scenes", tmp_path / "other.tif", "--labels", "other.geojson")
+    arguments = ("quantize", "any", "--calibration", tmp_path / "scene.tif", "--bands", "1,1", *judged_on)
+    code, out, err = with_network(*arguments, "--out", tmp_path / "out", "-q")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: in int8 the F1 of ships falls from 0.800 to 0.500")
+    assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
