@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from geoships import load_bundle
-from geoships.model.engine import Normalised
+from geoships.model.engines.base import Normalised
 from geoships.scene.reader import open_scene
-from geoships.scene.sampling import SceneDataset, WindowSlice
-from geoships.scene.windows import Window
+from geoships.scene.tiling.windows import Window
+from geoships.scene.torchgeo import SceneDataset, WindowSlice
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from geoships.model.networks import Architecture, build_network
-from geoships.training.depthwise import Float32Depthwise
+from geoships.training.segmentation.depthwise import Float32Depthwise
 
 STEPS = 5
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 
 from geoships.config import predict_config, train_config
-from geoships.crossval import judge, summary
 from geoships.model.bundle import load_bundle
-from geoships.model.engine import choose_device
-from geoships.model.engines import choose_engine
-from geoships.training.scenes import group_of, scene_files
+from geoships.model.engines.base import choose_device
+from geoships.model.engines.choose import choose_engine
+from geoships.training.labelled_scenes import group_of, scene_files
+from geoships.workflows.crossval import judge, summary
 
 SIDE, ROUNDS = 512, 9
 

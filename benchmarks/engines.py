@@ -16,9 +16,9 @@ import torch
 
 from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
-from geoships.model.engines import choose_engine
-from geoships.model.samples import prepared
-from geoships.predict import open_task
+from geoships.model.engines.choose import choose_engine
+from geoships.model.inputs import prepared
+from geoships.pipeline.predict import open_task
 from geoships.scene.streaming import stream_tiles
 
 CHOICES = (

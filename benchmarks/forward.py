@@ -12,7 +12,7 @@ from reporting import Clock
 
 clock = Clock()
 
-from geoships.memory import share_memory  # noqa: E402
+from geoships.support.memory import share_memory  # noqa: E402
 
 share_memory()  # as the command line does, before any library starts its threads
 
@@ -22,8 +22,8 @@ import torch  # noqa: E402
 
 from geoships import load_bundle  # noqa: E402
 from geoships.model import sessions  # noqa: E402
-from geoships.model.engine import choose_device, run  # noqa: E402
-from geoships.model.engines import choose_engine  # noqa: E402
+from geoships.model.engines.base import choose_device, run  # noqa: E402
+from geoships.model.engines.choose import choose_engine  # noqa: E402
 
 clock.stage("imports")
 

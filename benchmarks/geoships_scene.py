@@ -13,7 +13,7 @@ from reporting import Clock
 
 clock = Clock()
 
-from geoships.memory import share_memory  # noqa: E402
+from geoships.support.memory import share_memory  # noqa: E402
 
 share_memory()  # as the command line does, before any library starts its threads
 

@@ -15,12 +15,12 @@ from rasterio.features import rasterize
 from rasterio.windows import Window
 
 from geoships.datasets.harbour import render_harbour
-from geoships.exporting import export
 from geoships.model.bundle import load_bundle, save_bundle
 from geoships.model.card import Card
 from geoships.model.networks import Architecture, build_network
-from geoships.quantize import quantize
-from geoships.training.losses import WeightedLoss
+from geoships.training.segmentation.losses import WeightedLoss
+from geoships.workflows.export import export
+from geoships.workflows.quantize import quantize
 
 BANDS = ("red", "green", "blue")
 BRIGHTER = 2.5  # harbours are dark: this brings their reflectance to eight bits

@@ -8,10 +8,10 @@ Pure arithmetic for the installed five-band model and a plan within 1 GiB, as on
 from __future__ import annotations
 
 from geoships import load_bundle
-from geoships.model.engine import BYTES_PER_PIXEL
-from geoships.scene.plan import Limits, context, held_bytes, plan_scene
-from geoships.scene.resample import Ratio
-from geoships.scene.windows import TilePlan, Window
+from geoships.model.engines.base import BYTES_PER_PIXEL
+from geoships.scene.tiling.plan import Limits, context, held_bytes, plan_scene
+from geoships.scene.tiling.resample import Ratio
+from geoships.scene.tiling.windows import TilePlan, Window
 
 SCENES = ((1_038, 1_980), (2_048, 2_048), (10_980, 10_980), (40_000, 40_000))
 BLOCK = 512  # columns of a file's blocks

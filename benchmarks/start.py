@@ -35,7 +35,7 @@ def main() -> None:
         commands = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "geoships --help": [geoships, "--help"],
-            "python -c 'import geoships.predict'": [sys.executable, "-c", "import geoships.predict"],
+            "python -c 'import geoships.pipeline.predict'": [sys.executable, "-c", "import geoships.pipeline.predict"],
             f"geoships predict {options.scene.name} --views 1": [
                 geoships, "predict", str(options.scene), "--out", out, "--views", "1",
             ],

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoships import PredictConfig, load_bundle
-from geoships.predict import score_rows
+from geoships.pipeline.predict import score_rows
 
 
 def scores(scene: str, config: PredictConfig) -> NDArray[np.float32]:

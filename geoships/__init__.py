@@ -10,9 +10,7 @@ Importing this package loads neither torch nor GDAL; the names below load what t
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from geoships.errors import BundleError, DeviceError, GeoshipsError, OutputError, SceneError
@@ -20,8 +18,8 @@ from geoships.errors import BundleError, DeviceError, GeoshipsError, OutputError
 if TYPE_CHECKING:
     from geoships.config import PredictConfig
     from geoships.model.bundle import load_bundle
-    from geoships.predict import Prediction, predict
-    from geoships.stitching import stitch
+    from geoships.pipeline.predict import Prediction, predict
+    from geoships.pipeline.stitch import stitch
 
 __version__ = "0.1.0"
 
@@ -41,10 +39,10 @@ __all__ = [
 
 _HOMES = {
     "PredictConfig": "geoships.config",
-    "Prediction": "geoships.predict",
+    "Prediction": "geoships.pipeline.predict",
     "load_bundle": "geoships.model.bundle",
-    "predict": "geoships.predict",
-    "stitch": "geoships.stitching",
+    "predict": "geoships.pipeline.predict",
+    "stitch": "geoships.pipeline.stitch",
 }
 
 
@@ -54,14 +52,3 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     raise AttributeError(f"module 'geoships' has no attribute {name!r}")
-
-
-class _Package(ModuleType):
-    """Keeps `geoships.predict` the function: Python would bind the submodule of that name over it."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

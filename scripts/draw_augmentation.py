@@ -20,13 +20,13 @@ from shapely.affinity import affine_transform
 
 from geoships.config import augment, train
 from geoships.datasets.harbour import render_harbour, write_harbour
-from geoships.output.overlay import true_colour
-from geoships.scene.labels import IGNORED, SHIP
+from geoships.output.pictures.overlay import true_colour
+from geoships.scene.layers.labels import IGNORED, SHIP
 from geoships.scene.quicklook import Picture
-from geoships.training.augment import Recipe
-from geoships.training.crops import Crops, crop_source
-from geoships.training.paste import Donors
-from geoships.training.scenes import LabelledScene, open_scenes
+from geoships.training.augment.paste_ships import Donors
+from geoships.training.augment.radiometry import Recipe
+from geoships.training.labelled_scenes import LabelledScene, open_scenes
+from geoships.training.segmentation.crops import Crops, crop_source
 
 SHOWN: dict[str, augment.Step] = {
     "scale": augment.Scale(low=0.65, high=0.65),

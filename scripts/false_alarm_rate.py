@@ -23,13 +23,13 @@ from scipy import ndimage
 
 from geoships import load_bundle
 from geoships.config import PredictConfig, predict_config
-from geoships.evaluation.comparison import compare
+from geoships.metrics.comparison import compare
 from geoships.model.bundle import Bundle
-from geoships.output.ships import ShipBuilder
-from geoships.predict import open_task
-from geoships.scene.labels import read_labels
+from geoships.output.ship_finder import ShipBuilder
+from geoships.pipeline.predict import open_task
+from geoships.scene.layers.labels import read_labels
 from geoships.scene.reader import open_scene
-from geoships.training.scenes import find_layer
+from geoships.training.labelled_scenes import find_layer
 
 BANDS = ("green", "nir", "swir16")
 SEA_FROM_LAND, LAND_FROM_SEA = 1000, 500  # metres

@@ -29,14 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
-from geoships.chip_scenes import EMPTY, INDEX
-from geoships.chips import chip_grid, predict_chips
 from geoships.config import PredictConfig
-from geoships.crossval import finished_folds
-from geoships.datasets.outlines import APPROVED, CORRECTED
+from geoships.datasets.chip_outlines import APPROVED, CORRECTED
 from geoships.datasets.shipsnet import NamedChip, parse_name
 from geoships.errors import GeoshipsError
 from geoships.model.bundle import load_bundle
+from geoships.workflows.chip_masks import EMPTY, INDEX
+from geoships.workflows.crossval import finished_folds
+from geoships.workflows.predict_chips import chip_grid, predict_chips
 
 JUDGED = (APPROVED, CORRECTED, EMPTY)
 TARGETS = {"iou": 0.7, "dice": 0.8}

@@ -11,8 +11,8 @@ import argparse
 from pathlib import Path
 
 from geoships.config import predict_config
-from geoships.crossval import finished_folds, judge, summary
 from geoships.evaluation import write_outcomes
+from geoships.workflows.crossval import finished_folds, judge, summary
 
 
 def main() -> None:

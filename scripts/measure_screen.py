@@ -25,10 +25,10 @@ from geoships.datasets.coast import CLEAR_SEA
 from geoships.datasets.harbour import Harbour, render_harbour, write_harbour
 from geoships.errors import GeoshipsError
 from geoships.evaluation import evaluate
-from geoships.evaluation.pairing import find_scenes
 from geoships.model.bundle import Bundle, load_bundle
-from geoships.predict import predict
-from geoships.screening import passing_ships
+from geoships.pipeline.predict import predict
+from geoships.scene.layers.labelled_files import find_scenes
+from geoships.workflows.fit_screen import passing_ships
 
 ROW = "{:12} {:>9} {:>9} {:>9} {:>9} {:>8} {:>10} {:>12}"
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from geoships import PredictConfig, predict
 from geoships.config import VerifierConfig, verifier_config
-from geoships.crossval import Fold, finished_folds, judge
 from geoships.evaluation.evaluation import Evaluation
 from geoships.evaluation.figures import totals_by_scene
 from geoships.model.bundle import Bundle
-from geoships.training.scenes import below
+from geoships.pipeline.verify import with_verifier
+from geoships.training.labelled_scenes import below
 from geoships.training.verification.fit import fit_verifier
-from geoships.verify import with_verifier
+from geoships.workflows.crossval import Fold, finished_folds, judge
 
 
 def find_candidates(fold: Fold, out: Path, settings: PredictConfig) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from geoships.config import predict_config
-from geoships.crossval import finished_folds, judge, summary
 from geoships.model.bundle import load_bundle, save_bundle
+from geoships.workflows.crossval import finished_folds, judge, summary
 
 NOTE = "Each scene was judged by the weights of a fold that had not seen it; these weights have seen all of them."
 

@@ -26,11 +26,11 @@ from scipy import ndimage
 from shapely.geometry.base import BaseGeometry
 
 from geoships import load_bundle
-from geoships.predict import score_rows
+from geoships.pipeline.predict import score_rows
 from geoships.scene.georeference import Georeference
-from geoships.scene.labels import SHIP, read_labels
+from geoships.scene.layers.labels import SHIP, read_labels
 from geoships.scene.reader import open_scene
-from geoships.scene.windows import Window
+from geoships.scene.tiling.windows import Window
 
 REASONS = {"boats": "boat without label", "wakes": "boat with wake, without label",
            "marinas": "boats in a marina, without label", "doubtful": "doubtful"}  # fmt: skip

@@ -11,7 +11,7 @@ from scenes import SHIPS, UTM, ship_scene
 
 from geoships import PredictConfig, Prediction, predict
 from geoships.output.formats import write_ships
-from geoships.output.styles import ship_style
+from geoships.output.qgis.styles import ship_style
 from geoships.scene.georeference import Georeference
 from geoships.scene.reader import open_scene
 

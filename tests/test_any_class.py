@@ -14,10 +14,10 @@ from scenes import ship_scene
 
 from geoships import predict
 from geoships.config import PredictConfig, train_config
-from geoships.output.reading import read_ships
-from geoships.scene.labels import read_labels
+from geoships.output.read_ships import read_ships
+from geoships.scene.layers.labels import read_labels
 from geoships.scene.reader import open_scene
-from geoships.training.fit import fit
+from geoships.training.segmentation.fit import fit
 
 TANKS = {"mlm:output": [{"classification:classes": [{"value": 1, "name": "oil tank", "color_hint": "00ff80"}]}]}
 SETTINGS = """

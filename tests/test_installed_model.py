@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from geoships import PredictConfig, load_bundle, predict
 from geoships.datasets.harbour import BANDS, Harbour, render_harbour, write_harbour
-from geoships.evaluation.metrics import match_objects
+from geoships.metrics.counts import match_objects
 from geoships.model.bundle import Bundle
-from geoships.predict import score_rows
+from geoships.pipeline.predict import score_rows
 
 NORTH_UP = Affine(10, 0, 500000, 0, -10, 4000000)
 

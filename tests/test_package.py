@@ -83,7 +83,7 @@ def test_the_public_names_are_these() -> None:
 
 
 def test_predict_is_the_function_even_after_its_module_was_imported() -> None:
-    importlib.import_module("geoships.predict")
+    importlib.import_module("geoships.pipeline.predict")
 
     assert callable(geoships.predict)
     assert callable(geoships.stitch)

@@ -12,7 +12,7 @@ from edge_cases import CASES, FORMATS, write_all
 
 from geoships import predict
 from geoships.output.formats import write_ships
-from geoships.output.styles import ship_style
+from geoships.output.qgis.styles import ship_style
 from geoships.scene.reader import open_scene
 
 QGIS_PYTHON = Path("/usr/bin/python3")

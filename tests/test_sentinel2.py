@@ -26,8 +26,8 @@ from stac_api import Api, serving, serving_files
 from geoships import PredictConfig, SceneError, predict
 from geoships.datasets.sentinel2 import choose_pass, open_mosaic
 from geoships.scene.acquisition import Acquisition
-from geoships.scene.bandfiles import BandFile, BandFiles
-from geoships.scene.stac_search import Found
+from geoships.scene.opening.band_files import BandFile, BandFiles
+from geoships.scene.opening.stac_search import Found
 
 SMALL_TILES = PredictConfig(tile_size=96, min_area=0, device="cpu", precision="fp32")
 SHAPE = (180, 200)

@@ -10,7 +10,7 @@ import typer
 
 from geoships import __version__
 from geoships.errors import GeoshipsError
-from geoships.memory import share_memory
+from geoships.support.memory import share_memory
 from geoships_cli.crossval import crossval
 from geoships_cli.data import data
 from geoships_cli.demo import demo

@@ -47,7 +47,7 @@ def predict_folder(
     """Score the chips of a folder, and say what was found."""
     if outputs.out is None or outputs.mask or outputs.scores or outputs.preview:
         raise typer.BadParameter("a folder of chips has one output: --out FILE.csv or FILE.geojson", param_hint="--out")
-    from geoships.chips import predict_chips
+    from geoships.workflows.predict_chips import predict_chips
 
     with closing(progress_display(quiet=quiet, display=display)) as progress:
         done = predict_chips(folder, outputs.out, config=config, progress=progress)

@@ -47,7 +47,7 @@ def crossval(
     if isinstance(checked, VerifierConfig):
         raise GeoshipsError("a verifier is judged with the model that it verifies: see scripts/measure_verifier.py")
     with training_errors():
-        from geoships.crossval import cross_validate
+        from geoships.workflows.crossval import cross_validate
     result = cross_validate(
         checked, out, folds=folds, groups=groups or (), threshold=threshold, split=split, quiet=quiet
     )
@@ -58,7 +58,7 @@ def crossval(
 
 def _crossval_chips(config: ChipConfig, out: Path, folds: int | None, threshold: float | None, quiet: bool) -> None:
     with training_errors():
-        from geoships.crossval_chips import cross_validate_chips
+        from geoships.workflows.crossval_chips import cross_validate_chips
     result = cross_validate_chips(config, out, folds=folds, threshold=threshold, quiet=quiet)
     if not quiet:
         typer.echo(result.table)

@@ -69,7 +69,7 @@ def prepare(
     as_json: options.AsJson = False,
 ) -> None:
     """Write an index of chips: label, scene, longitude, latitude and part, split by scene."""
-    from geoships.datasets.shares import parse_shares
+    from geoships.datasets.group_split import parse_shares
     from geoships.datasets.shipsnet import prepare as write_index
 
     index = write_index(folder, out, shares=parse_shares(shares), seed=seed, chips=chips)
@@ -136,7 +136,7 @@ def masks(
         raise typer.BadParameter("its name must end with .tif", param_hint="--out")
     from geoships.config import label_settings
     from geoships.datasets.annotations.masks import Frame, write_mask
-    from geoships.datasets.annotations.reading import KINDS
+    from geoships.datasets.annotations.read import KINDS
     from geoships.datasets.annotations.shapes import LabelClass
     from geoships.datasets.annotations.tiles import read_manifest
 
@@ -171,9 +171,9 @@ def split(
     """Split scenes and their masks into parts, written as chips and as whole scenes."""
     if by not in ("scene", "block", "chip"):
         raise typer.BadParameter("choose scene, block or chip", param_hint="--by")
-    from geoships.datasets.annotations.parts import By, find_pairs
-    from geoships.datasets.annotations.parts import split as write_parts
-    from geoships.datasets.shares import parse_shares
+    from geoships.datasets.annotations.split_scenes import By, find_pairs
+    from geoships.datasets.annotations.split_scenes import split as write_parts
+    from geoships.datasets.group_split import parse_shares
 
     unit: By = "scene" if by == "scene" else "block" if by == "block" else "chip"
     pairs = find_pairs(scenes, masks)

@@ -28,11 +28,11 @@ def chip_masks(
     as_json: options.AsJson = False,
 ) -> None:
     """Outline the ships of chips, and lay chips and masks out as scenes to train a segmentation model on."""
-    from geoships.config.chips import ChipFiles
+    from geoships.config.classification import ChipFiles
     from geoships_cli.train import training_errors
 
     with training_errors():
-        from geoships.chip_scenes import write_chip_scenes
+        from geoships.workflows.chip_masks import write_chip_scenes
 
     files = ChipFiles(root=chips, labels=labels, size=size, gsd=gsd, split_seed=seed)
     made = write_chip_scenes(files, out, parts=parts, corrections=corrections)

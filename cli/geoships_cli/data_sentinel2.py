@@ -37,8 +37,8 @@ def sentinel2(
     if out.suffix.lower() not in SUFFIXES:
         raise typer.BadParameter("the name has to end with .tif", param_hint="--out")
     from geoships.datasets.sentinel2 import check_box, choose_pass, open_mosaic
-    from geoships.output.atomic import reserve
-    from geoships.scene.stac_search import Search, find_items
+    from geoships.scene.opening.stac_search import Search, find_items
+    from geoships.support.files import reserve
 
     started = time.monotonic()
     check_box(bbox)

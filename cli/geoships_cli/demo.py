@@ -24,7 +24,7 @@ def demo(
 ) -> None:
     """Render a harbour with known ships, find them, and show the result."""
     from geoships.config import predict_config
-    from geoships.demo import run_demo
+    from geoships.workflows.demo import run_demo
 
     with closing(progress_display(quiet=quiet)) as progress:
         result = run_demo(

@@ -43,8 +43,8 @@ def export(
     """Write a model for other programs: reflectance in, scores out."""
     if scale is not None and not scale > 0:
         raise typer.BadParameter("a scale is greater than 0", param_hint="--scale")
-    from geoships.exporting import export as write
     from geoships.model.bundle import load_bundle
+    from geoships.workflows.export import export as write
 
     files = write(
         load_bundle(bundle),
@@ -84,7 +84,7 @@ def quantize(
         raise typer.BadParameter("--scenes and --labels go together", param_hint="--scenes")
     from geoships.config import predict_config
     from geoships.model.bundle import load_bundle
-    from geoships.quantize import quantize as write
+    from geoships.workflows.quantize import quantize as write
 
     config = predict_config(
         None, bands=options.split_bands(bands), scale=scale, offset=offset, sensor=sensor, device="cpu"

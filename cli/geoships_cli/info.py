@@ -50,7 +50,7 @@ def info(
 
 def _is_bundle(what: str) -> bool:
     from geoships.model.bundle import CARD_FILE, installed
-    from geoships.scene.safe import product_scene
+    from geoships.scene.opening.sentinel2_product import product_scene
 
     path = Path(what)
     if what in dict(installed()) or (path / CARD_FILE).exists():

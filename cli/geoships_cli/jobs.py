@@ -21,8 +21,9 @@ from geoships_cli.progress import JsonLines, Lines, Quiet
 if TYPE_CHECKING:
     from geoships.config import PredictConfig
     from geoships.model.bundle import Bundle
-    from geoships.predict import Prediction, Progress
-    from geoships.scene.bandfiles import BandFiles
+    from geoships.pipeline.predict import Prediction
+    from geoships.scene.opening.band_files import BandFiles
+    from geoships.support.progress import Progress
 
 LANES = 2  # small scenes at a time: one is computed while another is opened or written
 SMALL = 16_000_000  # pixels of a scene of which two fit into memory as one large one does
@@ -43,7 +44,7 @@ class Job:
 
 def run_jobs(jobs: Sequence[Job], config: PredictConfig, progress: Lines) -> tuple[list[Prediction], list[str]]:
     """Run all jobs; a lone job's error is raised, one of many is reported. Returns results and failed scenes."""
-    from geoships.devices import devices_of
+    from geoships.support.workers import devices_of
 
     devices = devices_of(config.device)
     if len(devices) > 1 and len(jobs) > 1:
@@ -64,7 +65,7 @@ def run_jobs(jobs: Sequence[Job], config: PredictConfig, progress: Lines) -> tup
 
 
 def _attempt(job: Job, config: PredictConfig, progress: Progress, model: Bundle | None) -> Prediction | GeoshipsError:
-    from geoships.predict import predict
+    from geoships.pipeline.predict import predict
 
     try:
         return predict(
@@ -79,7 +80,7 @@ def _on_devices(
     jobs: Sequence[Job], devices: Sequence[str], config: PredictConfig, progress: Lines
 ) -> Iterator[tuple[int, Prediction | GeoshipsError]]:
     """One process for each device; each loads the model for itself."""
-    from geoships.devices import spread
+    from geoships.support.workers import spread
 
     progress.note(f"{len(jobs)} scenes on {', '.join(devices)}")
     for number, outcome in spread(jobs, devices, partial(_on_device, config)):

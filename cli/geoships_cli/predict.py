@@ -17,8 +17,8 @@ from geoships_cli.jobs import Job, run_jobs
 from geoships_cli.progress import Display, progress_display
 
 if TYPE_CHECKING:
-    from geoships.predict import Prediction
-    from geoships.scene.bandfiles import BandFiles
+    from geoships.pipeline.predict import Prediction
+    from geoships.scene.opening.band_files import BandFiles
 
 FORMATS = {"geojson": ".geojson", "gpkg": ".gpkg", "fgb": ".fgb", "parquet": ".parquet"}
 

@@ -36,7 +36,7 @@ def screen(
     """Add a screen to a bundle: it tells in a few percent of a model's time which tiles hold no ship."""
     from geoships.config import predict_config
     from geoships.model.bundle import load_bundle
-    from geoships.screening import fit_screen
+    from geoships.workflows.fit_screen import fit_screen
 
     config = predict_config(
         None, bands=options.split_bands(bands), scale=scale, offset=offset, sensor=sensor, device="cpu"

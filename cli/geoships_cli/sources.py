@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from geoships.scene.bandfiles import BandFiles
+    from geoships.scene.opening.band_files import BandFiles
     from geoships_cli.progress import Lines
 
 Box = tuple[float, float, float, float]
@@ -62,7 +62,7 @@ def find_scenes(
     if not query.api and any(value is not None for value in (query.bbox, query.datetime, query.max_cloud)):
         raise typer.BadParameter("--bbox, --datetime and --max-cloud belong to --stac-api", param_hint="--stac-api")
     if bands:
-        from geoships.scene.bandfiles import band_files
+        from geoships.scene.opening.band_files import band_files
 
         return [band_files(bands)]
     return _search(query, several, progress) if query.api else list(scenes or ())
@@ -71,7 +71,7 @@ def find_scenes(
 def _search(query: Query, several: bool, progress: Lines) -> list[str | BandFiles]:
     if not query.collections or query.bbox is None:
         raise typer.BadParameter("a search needs --collection and --bbox", param_hint="--stac-api")
-    from geoships.scene.stac_search import Search, find_items
+    from geoships.scene.opening.stac_search import Search, find_items
 
     assert query.api is not None
     found = find_items(Search(query.api, tuple(query.collections), query.bbox, query.datetime, query.max_cloud))
@@ -90,7 +90,7 @@ def area_of(area: Path | None, bbox: Box | None) -> Iterator[Path | None]:
         return
     from shapely.geometry import mapping
 
-    from geoships.scene.stac_search import bbox_shape
+    from geoships.scene.opening.stac_search import bbox_shape
 
     with TemporaryDirectory(prefix="geoships-") as folder:
         path = Path(folder) / "bbox.geojson"

@@ -39,8 +39,8 @@ def study(
     checked = study_config(config, tuple(settings or ()))
     runs, pages = out or Path("runs") / checked.name, report or Path("reports") / checked.name
     with training_errors():
-        from geoships.study.report import write_study_report
-        from geoships.study.runs import prepare, run_all
+        from geoships.workflows.study.report import write_study_report
+        from geoships.workflows.study.runs import prepare, run_all
 
     wanted, done = len(checked.runs()), 0
 

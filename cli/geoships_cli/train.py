@@ -31,7 +31,7 @@ def train(
     checked = task_config(config, tuple(settings or ()))
     if isinstance(checked, ChipConfig):
         with training_errors():
-            from geoships.training.chips.fit import fit_chips
+            from geoships.training.classification.fit import fit_chips
         trained = fit_chips(checked, out, resume=resume, quiet=quiet)
     elif isinstance(checked, VerifierConfig):
         with training_errors():
@@ -39,7 +39,7 @@ def train(
         trained = fit_verifier(checked, out, resume=resume, quiet=quiet)
     else:
         with training_errors():
-            from geoships.training.fit import fit
+            from geoships.training.segmentation.fit import fit
         trained = fit(checked, out, resume=resume, quiet=quiet)
     if not quiet:
         figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trained.validation.items()))

@@ -21,7 +21,7 @@ def verifier(
 ) -> None:
     """Put a classifier into a model's bundle, to look again at every ship that the model finds."""
     from geoships.model.bundle import load_bundle, save_bundle
-    from geoships.verify import with_verifier
+    from geoships.pipeline.verify import with_verifier
 
     joined = with_verifier(load_bundle(bundle), load_bundle(classifier), default=default, threshold=threshold)
     save_bundle(out, joined.card, joined.weights, half=False, verifier=joined.verifier, screen=joined.screen)

@@ -26,7 +26,7 @@ def view(
     as_json: options.AsJson = False,
 ) -> None:
     """Write one HTML page with the scene and its ships, which opens in any browser, offline."""
-    from geoships.view import write_view
+    from geoships.workflows.view import write_view
 
     written = write_view(
         ships, scene, out or ships.with_suffix(".html"), bands=options.split_bands(bands), trust_vrt=trust_vrt

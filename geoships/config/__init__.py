@@ -1,10 +1,10 @@
 """Settings: pydantic models of the YAML files."""
 
-from geoships.config.chips import ChipConfig, chip_config
-from geoships.config.labels import LabelSettings, label_settings
+from geoships.config.classification import ChipConfig, chip_config
+from geoships.config.label_classes import LabelSettings, label_settings
 from geoships.config.predict import PredictConfig, predict_config
+from geoships.config.segmentation import TrainConfig, train_config
 from geoships.config.task import task_config
-from geoships.config.train import TrainConfig, train_config
 from geoships.config.verification import VerifierConfig, verifier_config
 
 __all__ = [

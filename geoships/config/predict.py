@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from geoships.config.files import read_settings
+from geoships.config.yaml_file import read_settings
 
 
 class PredictConfig(BaseModel):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geoships.config.chips import EXAMPLE, ChipConfig, chip_config
-from geoships.config.files import parse_overrides, read_values
-from geoships.config.train import TrainConfig, train_config
+from geoships.config.classification import EXAMPLE, ChipConfig, chip_config
+from geoships.config.segmentation import TrainConfig, train_config
 from geoships.config.verification import VerifierConfig, verifier_config
+from geoships.config.yaml_file import parse_overrides, read_values
 from geoships.errors import GeoshipsError
 
 TASKS = ("segmentation", "classification", "verification")

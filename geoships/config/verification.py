@@ -22,9 +22,9 @@ from geoships.config.augment import (
     Share,
     Turn,
 )
-from geoships.config.chips import ChipLoss, ClassifierSettings
-from geoships.config.files import parse_overrides, read_settings
-from geoships.config.train import BundleSettings, Count, Data, Input, Optimiser, Run, Schedule, check_bands
+from geoships.config.classification import ChipLoss, ClassifierSettings
+from geoships.config.segmentation import BundleSettings, Count, Data, Input, Optimiser, Run, Schedule, check_bands
+from geoships.config.yaml_file import parse_overrides, read_settings
 
 EXAMPLE = "configs/verifier-5band.yaml"
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from geoships.errors import GeoshipsError, OutputError
-from geoships.output.atomic import output_errors
+from geoships.support.files import output_errors
 
 LARGEST = 16 << 30  # bytes that an archive may hold, unpacked
 MOST_FILES = 1_000_000

@@ -19,7 +19,7 @@ from shapely import Polygon
 
 from geoships.datasets.coast import Plane, noise, render_coast, smoothstep
 from geoships.datasets.fleet import METRES, draw_ship, place_fleet
-from geoships.output.atomic import appearing
+from geoships.support.files import appearing
 
 BANDS = ("B02", "B03", "B04", "B08", "B11")  # blue, green, red, nir, swir16
 SCALE, OFFSET, NODATA = 1e-4, -0.1, 0  # reflectance = SCALE * number + OFFSET

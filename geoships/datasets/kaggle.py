@@ -15,7 +15,7 @@ from typing import Any
 
 from geoships.datasets.archive import LARGEST, unpack
 from geoships.errors import GeoshipsError
-from geoships.output.atomic import appearing, output_errors
+from geoships.support.files import appearing, output_errors
 
 SHIPS = "rhammell/ships-in-satellite-imagery"
 RECORD = "source.json"  # what was downloaded into a folder

@@ -25,13 +25,13 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import SceneError
 from geoships.output.cog import Layout, write_cog
-from geoships.scene.bandfiles import BandFiles
 from geoships.scene.bands import BandDescription, common_names
+from geoships.scene.opening.band_files import BandFiles
+from geoships.scene.opening.raster import gdal_env, public_name
+from geoships.scene.opening.stac_item import as_scene
+from geoships.scene.opening.stac_search import Box, Found, bbox_shape
 from geoships.scene.reader import Scene, open_scene
-from geoships.scene.source import gdal_env, public_name
-from geoships.scene.stac import as_scene
-from geoships.scene.stac_search import Box, Found, bbox_shape
-from geoships.scene.windows import Window
+from geoships.scene.tiling.windows import Window
 
 if TYPE_CHECKING:
     import xarray

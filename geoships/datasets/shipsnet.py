@@ -25,9 +25,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from geoships.datasets.shares import assign
+from geoships.datasets.group_split import assign
 from geoships.errors import GeoshipsError
-from geoships.output.atomic import appearing, output_errors
+from geoships.support.files import appearing, output_errors
 
 SIDE = 80  # rows and columns of a chip
 PIXEL = 3.0  # metres

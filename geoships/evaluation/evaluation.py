@@ -9,11 +9,11 @@ from functools import cached_property
 from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
 from geoships.evaluation.figures import Figures, figures
-from geoships.evaluation.judged import JudgedScene, judge_scene
-from geoships.evaluation.pairing import PathLike, pair_files
-from geoships.memory import share_memory
+from geoships.evaluation.judge_scene import JudgedScene, judge_scene
 from geoships.model.bundle import Bundle, load_bundle
-from geoships.predict import Progress, Silence
+from geoships.scene.layers.labelled_files import PathLike, pair_files
+from geoships.support.memory import share_memory
+from geoships.support.progress import Progress, Silence
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from geoships.config import PredictConfig
-from geoships.evaluation import bins
-from geoships.evaluation.calibration import calibration, fit_temperature, tempered
-from geoships.evaluation.judged import CURVE_IOU, JudgedScene
-from geoships.evaluation.metrics import ObjectCounts, PixelCounts, average_precision
-from geoships.evaluation.scores import Pixels, ScoreCounts
+from geoships.evaluation import size_classes
+from geoships.evaluation.judge_scene import CURVE_IOU, JudgedScene
+from geoships.metrics.calibration import calibration, fit_temperature, tempered
+from geoships.metrics.counts import ObjectCounts, PixelCounts, average_precision
+from geoships.metrics.scores import Pixels, ScoreCounts
 from geoships.model.bundle import Bundle
-from geoships.verify import choose_verifier
+from geoships.pipeline.verify import choose_verifier
 
 Figures = dict[str, Any]
 
@@ -141,50 +141,50 @@ def _pixel_average_precision(pixels: Pixels) -> float:
 
 
 def _by_length(scenes: Sequence[JudgedScene]) -> list[Figures]:
-    ships = bins.labelled_ships(scenes)
+    ships = size_classes.labelled_ships(scenes)
     return [
         {
             "class": name, "labelled": int(inside.sum()), "hit": int(ships.hit[inside].sum()),
             "recall": _mean(ships.hit[inside]),
             "length_error_m": _error(ships.error[inside & ships.hit & np.isfinite(ships.error)]),
         }
-        for name, inside in bins.classes(ships.length, bins.LENGTHS)
+        for name, inside in size_classes.classes(ships.length, size_classes.LENGTHS)
     ]  # fmt: skip
 
 
 def _by_land(scenes: Sequence[JudgedScene]) -> list[Figures] | None:
     if not any(scene.files.land for scene in scenes):
         return None
-    ships = bins.labelled_ships(scenes)
-    metres, right = bins.found_near_land(scenes)
-    found = bins.classes(metres, bins.LAND)
+    ships = size_classes.labelled_ships(scenes)
+    metres, right = size_classes.found_near_land(scenes)
+    found = size_classes.classes(metres, size_classes.LAND)
     return [
         {
             "class": name, "labelled": int(inside.sum()), "hit": int(ships.hit[inside].sum()),
             "recall": _mean(ships.hit[inside]),
             "found": int(near.sum()), "precision": _mean(right[near]),
         }
-        for (name, inside), (_, near) in zip(bins.classes(ships.land, bins.LAND), found, strict=True)
+        for (name, inside), (_, near) in zip(size_classes.classes(ships.land, size_classes.LAND), found, strict=True)
     ]  # fmt: skip
 
 
 def _errors(scenes: Sequence[JudgedScene]) -> Figures:
-    matched = bins.matched_ships(scenes)
+    matched = size_classes.matched_ships(scenes)
     headings, long = matched.heading_errors, matched.long
     return {
         "iou": CURVE_IOU,
         "length_error_m": _error(matched.length_errors),
         "heading_error_deg": _headings(headings),
         "long": {
-            "longer_than_m": bins.LONG,
+            "longer_than_m": size_classes.LONG,
             "length_error_m": _error(long.length_errors),
-            "heading_error_deg": _headings(bins.heading_difference(long.found[:, 2], long.true[:, 2])),
+            "heading_error_deg": _headings(size_classes.heading_difference(long.found[:, 2], long.true[:, 2])),
         },
     }
 
 
 def _headings(errors: NDArray[np.float64]) -> Figures:
-    return {**_sizes(errors), "share_within_10": _mean(errors <= bins.CLOSE_HEADING)}
+    return {**_sizes(errors), "share_within_10": _mean(errors <= size_classes.CLOSE_HEADING)}
 
 
 def _error(errors: NDArray[np.float64]) -> Figures:

@@ -10,12 +10,12 @@ from html import escape
 from pathlib import Path
 
 from geoships.errors import OutputError
-from geoships.evaluation.contact import contact_sheet
+from geoships.evaluation.contact_sheet import contact_sheet
 from geoships.evaluation.evaluation import Evaluation
 from geoships.evaluation.figures import Figures
 from geoships.evaluation.plots import plots
 from geoships.evaluation.tables import tables
-from geoships.output.atomic import appearing
+from geoships.support.files import appearing
 
 METRICS, MARKDOWN, HTML = "metrics.json", "report.md", "report.html"
 

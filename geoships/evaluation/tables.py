@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from geoships.evaluation.figures import IOUS, Figures
-from geoships.evaluation.judged import CURVE_IOU
+from geoships.evaluation.judge_scene import CURVE_IOU
 
 _RATES = ("precision", "recall", "f1")
 _MATCHED = f"iou_{CURVE_IOU}"

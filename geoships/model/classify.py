@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
-from geoships.model.engine import Sample, TorchEngine, choose_device, run
-from geoships.scene.resample import resample
+from geoships.model.engines.base import Sample, TorchEngine, choose_device, run
+from geoships.scene.tiling.resample import resample
 
 
 def classify(

@@ -12,8 +12,8 @@ from torch import nn
 
 from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle
-from geoships.model.convert import ConversionError, Scoring, example, ir_bytes, to_onnx, to_openvino
-from geoships.model.sessions import has_openvino
+from geoships.model.engines.convert import ConversionError, Scoring, example, ir_bytes, to_onnx, to_openvino
+from geoships.model.engines.sessions import has_openvino
 
 Format = Literal["onnx", "openvino", "torch-export"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2"}

@@ -19,8 +19,8 @@ from torch.nn import functional
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
 from geoships.model.card import Network
-from geoships.model.engine import Engine, Sample
-from geoships.scene.windows import Window
+from geoships.model.engines.base import Engine, Sample
+from geoships.scene.tiling.windows import Window
 
 CONTEXT = 32  # model pixels around what is judged, whose scores do not count
 PART = 512 + 2 * CONTEXT  # rows and columns that are looked at together, as those were that set the threshold

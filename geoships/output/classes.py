@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from geoships.output.qgis_xml import Colour
-from geoships.output.raster import SHIP_COLOUR
+SHIP_COLOUR = (255, 96, 0)
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class FoundClass:
         return self.name == "ship"
 
     @property
-    def rgba(self) -> Colour:
+    def rgba(self) -> tuple[int, int, int, int]:
         """Its colour, without transparency."""
         return (*self.rgb, 255)
 

@@ -15,8 +15,8 @@ from rasterio.crs import CRS
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window as RasterioWindow
 
-from geoships.output.atomic import discard, output_errors, publish, reserve
-from geoships.scene.windows import Window
+from geoships.scene.tiling.windows import Window
+from geoships.support.files import discard, output_errors, publish, reserve
 
 BLOCK = 512  # rows and columns of a block
 CACHE_BYTES = 32 * 2**20  # GDAL's own default is 5 % of the machine's memory

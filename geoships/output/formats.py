@@ -23,8 +23,8 @@ from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import OutputError
-from geoships.output.atomic import appearing, reserve
 from geoships.scene.georeference import Georeference
+from geoships.support.files import appearing, reserve
 
 # Nullable where a value may be missing, so that a column keeps its type when it is empty or all null.
 SHIP_COLUMNS: dict[str, str] = {

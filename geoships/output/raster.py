@@ -20,16 +20,16 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window as RasterioWindow
 
 from geoships.errors import OutputError
-from geoships.output.atomic import discard, output_errors, publish, reserve
+from geoships.output.classes import SHIP_COLOUR
 from geoships.output.stitch import RowBand
 from geoships.scene.georeference import Georeference
+from geoships.support.files import discard, output_errors, publish, reserve
 
 NODATA = 255
 BLOCK = 512  # rows and columns of a block, the size that COG readers expect
 SCORE_STEPS = 254  # scores are stored as whole multiples of 1/254; 255 is nodata
 
 WATER_COLOUR = (11, 31, 58)
-SHIP_COLOUR = (255, 96, 0)
 
 _LEVEL = 1  # of DEFLATE: a third of the time of level 6, and scores take a sixth more space
 _PLAIN_BYTES = 256 * 2**20  # a temporary file up to this size is not compressed

@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geoships.scene.windows import Window
+from geoships.scene.tiling.windows import Window
 
 BAND_ROWS = 256  # most rows of a band
 

@@ -7,11 +7,11 @@ from math import sqrt
 
 from rasterio.io import DatasetReader
 
-from geoships.scene.bandfiles import SceneName
 from geoships.scene.bands import BandDescription, common_names, describe_bands
 from geoships.scene.georeference import Georeference, georeference_of
-from geoships.scene.source import gdal_env, open_dataset
-from geoships.scene.stac import as_scene, scene_source
+from geoships.scene.opening.band_files import SceneName
+from geoships.scene.opening.raster import gdal_env, open_dataset
+from geoships.scene.opening.stac_item import as_scene, scene_source
 
 FINEST = frozenset({"blue", "green", "red"})
 

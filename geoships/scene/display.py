@@ -13,8 +13,8 @@ from rasterio.windows import Window as RasterioWindow
 
 from geoships.errors import SceneError
 from geoships.scene.bands import BandDescription, common_names, describe_bands
+from geoships.scene.opening.raster import gdal_env, open_dataset
 from geoships.scene.reader import Scene
-from geoships.scene.source import gdal_env, open_dataset
 
 COMPOSITES = (("red", "green", "blue"), ("nir", "red", "green"), ("nir08", "red", "green"))  # the best first
 CUT = (2.0, 98.0)  # percentiles that are drawn black and white

@@ -15,13 +15,13 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
 from geoships.errors import SceneError
-from geoships.scene.bandfiles import SceneName
 from geoships.scene.bands import BandDescription, choose_bands, common_names, describe_bands
 from geoships.scene.georeference import Georeference, georeference_of
+from geoships.scene.opening.band_files import SceneName
+from geoships.scene.opening.raster import Source, gdal_env, open_dataset
+from geoships.scene.opening.stac_item import as_scene, scene_source
 from geoships.scene.reader import Validity
-from geoships.scene.source import Source, gdal_env, open_dataset
-from geoships.scene.stac import as_scene, scene_source
-from geoships.scene.windows import Window
+from geoships.scene.tiling.windows import Window
 
 Picture = NDArray[np.uint8]  # (rows, columns, 3): red, green, blue
 Bytes = NDArray[np.uint8]

@@ -18,14 +18,14 @@ from rasterio.windows import Window as RasterioWindow
 
 from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition, acquisition
-from geoships.scene.bandfiles import BandFiles, SceneName
 from geoships.scene.bands import BandChoice, choose_bands, describe_bands
-from geoships.scene.blocks import BlockCache, BlockGrid, Pixels, block_grid
 from geoships.scene.georeference import Georeference, georeference_of
+from geoships.scene.opening.band_files import BandFiles, SceneName
+from geoships.scene.opening.raster import Source, gdal_env, open_dataset
+from geoships.scene.opening.stac_item import as_scene, scene_source
 from geoships.scene.radiometry import FILE_TAGS, Radiometry, choose_radiometry
-from geoships.scene.source import Source, gdal_env, open_dataset
-from geoships.scene.stac import as_scene, scene_source
-from geoships.scene.windows import Window
+from geoships.scene.tiling.blocks import BlockCache, BlockGrid, Pixels, block_grid
+from geoships.scene.tiling.windows import Window
 
 # These decode from the top or hold one lock for all handles: more threads would repeat or wait.
 ONE_THREAD_DRIVERS = {"PNG", "JPEG", "GIF", "WEBP", "BMP", "netCDF", "HDF5", "HDF5Image"}

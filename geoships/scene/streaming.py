@@ -8,11 +8,11 @@ from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import TypeVar
 
-from geoships.scene.area import Area
+from geoships.scene.layers.area import Area
 from geoships.scene.reader import Scene
-from geoships.scene.resample import Ratio
 from geoships.scene.tiles import Sample, TileReader
-from geoships.scene.windows import TilePlan, Window, source_window
+from geoships.scene.tiling.resample import Ratio
+from geoships.scene.tiling.windows import TilePlan, Window, source_window
 
 Item = TypeVar("Item")
 WAITING_BYTES = 32 << 20  # of samples that are read ahead

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from geoships.scene.area import Area
-from geoships.scene.blocks import Pixels
+from geoships.scene.layers.area import Area
 from geoships.scene.reader import Scene
-from geoships.scene.resample import InvalidFill, Ratio, resample
-from geoships.scene.windows import Window, reflect, source_window
+from geoships.scene.tiling.blocks import Pixels
+from geoships.scene.tiling.resample import InvalidFill, Ratio, resample
+from geoships.scene.tiling.windows import Window, reflect, source_window
 
 Sample = dict[str, torch.Tensor]
 

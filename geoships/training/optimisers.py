@@ -10,7 +10,7 @@ from timm.optim.lion import Lion
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from geoships.config.train import Optimiser, Schedule
+from geoships.config.segmentation import Optimiser, Schedule
 
 LEAST = 1e-3  # of the greatest rate, at both ends of a schedule
 

@@ -14,9 +14,9 @@ from scenes import ship_scene
 from geoships import quantize as quantizing
 from geoships.config import PredictConfig
 from geoships.model import bundle as bundles
-from geoships.model.choice import ModelChoice
+from geoships.model.installed import ModelChoice
 
-pipeline = importlib.import_module("geoships.predict")  # the attribute of that name is the function
+pipeline = importlib.import_module("geoships.pipeline.predict")  # the attribute of that name is the function
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from scenes import SHIPS, UTM, ship_scene
 
 from geoships.datasets.annotations.tiles import read_manifest
 from geoships.scene.georeference import georeference_of
-from geoships.scene.labels import IGNORED, read_labels
-from geoships.scene.windows import Window
+from geoships.scene.layers.labels import IGNORED, read_labels
+from geoships.scene.tiling.windows import Window
 
 EMPTY = "scene_0_0"
 

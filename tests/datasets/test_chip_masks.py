@@ -15,12 +15,12 @@ from rasterio.features import rasterize
 from shapely.affinity import rotate
 
 from geoships import chips as pipeline
-from geoships.chip_scenes import MARGIN, write_chip_scenes
 from geoships.config import PredictConfig
-from geoships.config.chips import ChipFiles
-from geoships.datasets.chipmasks import draw_mask
-from geoships.datasets.outlines import INSTALLED, pixels_key, read_outlines
+from geoships.config.classification import ChipFiles
+from geoships.datasets.chip_masks import draw_mask
+from geoships.datasets.chip_outlines import INSTALLED, pixels_key, read_outlines
 from geoships.errors import GeoshipsError
+from geoships.workflows.chip_masks import MARGIN, write_chip_scenes
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "judge_chip_masks.py"
 SHIPSNET = Path(__file__).parents[3] / "shared" / "data" / "shipsnet" / "images" / "ship"

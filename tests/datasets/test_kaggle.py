@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from kaggle_server import KaggleServer, genuine_archive, genuine_chips, kaggle_server
 
-from geoships.config.chips import ChipFiles
+from geoships.config.classification import ChipFiles
 from geoships.datasets.archive import unpack
+from geoships.datasets.chip_files import find_chips
+from geoships.datasets.group_split import assign
 from geoships.datasets.kaggle import download
-from geoships.datasets.shares import assign
 from geoships.datasets.shipsnet import read_json
 from geoships.errors import GeoshipsError
-from geoships.training.chips.files import find_chips
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SLUG = "rhammell/ships-in-satellite-imagery"

@@ -17,13 +17,13 @@ from torch import nn
 
 from geoships import GeoshipsError, OutputError, PredictConfig, predict
 from geoships.evaluation import evaluate, store_temperature, write_outcomes, write_report
-from geoships.evaluation.bins import heading_difference
 from geoships.evaluation.evaluation import Evaluation
 from geoships.evaluation.figures import totals_by_scene
-from geoships.evaluation.land import land_distances
+from geoships.evaluation.land_distance import land_distances
+from geoships.evaluation.size_classes import heading_difference
 from geoships.evaluation.tables import by_scene
 from geoships.model.bundle import load_card, save_bundle
-from geoships.predict import score_rows
+from geoships.pipeline.predict import score_rows
 
 CONFIG = PredictConfig(tile_size=128, device="cpu", engine="torch", precision="fp32")
 SHAPE = (180, 200)

@@ -14,9 +14,9 @@ from fakes import fake_classifier
 from made_networks import tiny_bundle
 
 from geoships.errors import BundleError, OutputError
-from geoships.exporting import export
-from geoships.model.convert import Scoring
+from geoships.model.engines.convert import Scoring
 from geoships.model.export import exported
+from geoships.workflows.export import export
 
 SCALE, OFFSET = 1e-4, -0.1  # of Sentinel-2's stored values since 2022
 

@@ -15,9 +15,9 @@ from pyproj import CRS, Transformer
 
 from geoships.errors import OutputError
 from geoships.output.formats import PIXEL_NOTE, SHIP_COLUMNS, check_format, ships_frame, write_ships
-from geoships.output.styles import ship_style
+from geoships.output.qgis.styles import ship_style
 from geoships.scene.georeference import Georeference
-from geoships.scene.vector import read_polygons
+from geoships.scene.layers.polygons import read_polygons
 
 UTM = CRS(32630)
 PLACED = Georeference(100, 100, Affine(10, 0, 500000, 0, -10, 6000000), UTM)
@@ -255,7 +255,7 @@ def test_nothing_is_left_and_the_old_file_stays_after_an_error(tmp_path, kind, m
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("geoships.output.atomic.Path.replace", fail)
+    monkeypatch.setattr("geoships.support.files.Path.replace", fail)
     with pytest.raises(OutputError, match="disk is full"):
         write_ships(path, ships(), georeference=PLACED, title="t")
     assert path.read_text() == "old"

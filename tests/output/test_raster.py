@@ -15,7 +15,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from rio_cogeo import cog_validate
 
 from geoships.errors import OutputError
-from geoships.output.raster import SHIP_COLOUR, MaskSink, ScoreSink
+from geoships.output.classes import SHIP_COLOUR
+from geoships.output.raster import MaskSink, ScoreSink
 from geoships.output.stitch import RowBand
 from geoships.scene.georeference import Georeference
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geoships.output.stitch import RowBand, Stitcher
-from geoships.scene.windows import TilePlan, Window, paste, plan_axis
+from geoships.scene.tiling.windows import TilePlan, Window, paste, plan_axis
 
 
 def stitch(plan: TilePlan, scores: np.ndarray, valid: np.ndarray, skip: frozenset[int] = frozenset()) -> list[RowBand]:

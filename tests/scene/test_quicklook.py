@@ -8,7 +8,7 @@ from rasterio.enums import Resampling
 
 from geoships.errors import SceneError
 from geoships.scene.quicklook import Stretch, open_quicklook
-from geoships.scene.windows import Window
+from geoships.scene.tiling.windows import Window
 
 UTM = Affine(10, 0, 500000, 0, -10, 4000000)
 

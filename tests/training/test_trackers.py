@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from geoships.config import train_config
-from geoships.config.train import Run
+from geoships.config.segmentation import Run
 from geoships.errors import GeoshipsError
 from geoships.training import trackers
-from geoships.training.fit import fit
+from geoships.training.segmentation.fit import fit
 from geoships.training.trackers import make_loggers
 
 FOREIGN = pytest.mark.filterwarnings("default")  # what trackers call may be on its way out: not ours to mend

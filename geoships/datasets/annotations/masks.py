@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetWriter
 from shapely.geometry.base import BaseGeometry
 
-from geoships.datasets.annotations.reading import kind_of, read_pictures
+from geoships.datasets.annotations.read import kind_of, read_pictures
 from geoships.datasets.annotations.shapes import LabelClass, Picture
 from geoships.datasets.annotations.tiles import Manifest
 from geoships.errors import GeoshipsError
 from geoships.output.raster import ClassSink
 from geoships.output.stitch import RowBand
 from geoships.scene.georeference import Georeference, georeference_of
-from geoships.scene.labels import IGNORED
-from geoships.scene.source import gdal_env, open_dataset, resolve
-from geoships.scene.vector import read_polygons
-from geoships.scene.windows import Window
+from geoships.scene.layers.labels import IGNORED
+from geoships.scene.layers.polygons import read_polygons
+from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
+from geoships.scene.tiling.windows import Window
 
 ROWS = 512  # burnt at a time
 

@@ -21,10 +21,10 @@ from rasterio.windows import Window as RasterioWindow
 from rasterio.windows import transform as transform_of
 
 from geoships.errors import GeoshipsError
-from geoships.output.atomic import appearing, output_errors
 from geoships.scene.georeference import Georeference
 from geoships.scene.quicklook import Picture, Quicklook, open_quicklook
-from geoships.scene.windows import Window
+from geoships.scene.tiling.windows import Window
+from geoships.support.files import appearing, output_errors
 
 MANIFEST = "tiles.json"
 Kind = Literal["png", "tif"]

@@ -1,5 +1,5 @@
 "use strict";
-// Shows the scene, its ships and their table; everything comes from the element #content (see geoships/view.py).
+// Shows the scene, its ships and their table; everything comes from the element #content (see geoships/workflows/view.py).
 (() => {
   const content = JSON.parse(document.getElementById("content").textContent);
   const { columns, values, scene } = content;

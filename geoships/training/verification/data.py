@@ -14,14 +14,14 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.config.verification import VerifierAugment, VerifierChips, VerifierConfig
 from geoships.errors import GeoshipsError
-from geoships.scene.resample import resample
-from geoships.scene.windows import Window
-from geoships.training.augment import Image, Recipe, vary
-from geoships.training.blocks import Blocks
-from geoships.training.chips.augment import turn_chip
-from geoships.training.chips.data import ClassifierData, Item, Items, chip_item
-from geoships.training.data import measured_recipe, split_scenes
-from geoships.training.scenes import LabelledScene, named_polygons, open_scenes
+from geoships.scene.tiling.resample import resample
+from geoships.scene.tiling.windows import Window
+from geoships.training.augment.chips import turn_chip
+from geoships.training.augment.radiometry import Image, Recipe, vary
+from geoships.training.classification.data import ClassifierData, Item, Items, chip_item
+from geoships.training.labelled_scenes import LabelledScene, named_polygons, open_scenes
+from geoships.training.segmentation.data import measured_recipe, split_scenes
+from geoships.training.segmentation.validation_blocks import Blocks
 from geoships.training.verification.places import Places, Points, chip_window, find_places, random_places, within
 
 STATISTICS_CHIPS = 400

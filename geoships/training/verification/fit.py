@@ -10,10 +10,10 @@ from torch import nn
 
 from geoships.config.verification import VerifierConfig
 from geoships.model.card import Card
-from geoships.model.engine import VIEWS
-from geoships.training.chips.fit import classifier_card, fit_classifier
-from geoships.training.running import Trained
-from geoships.training.task import BINS, best_threshold
+from geoships.model.engines.base import VIEWS
+from geoships.training.classification.fit import classifier_card, fit_classifier
+from geoships.training.run import Trained
+from geoships.training.segmentation.task import BINS, best_threshold
 from geoships.training.verification.data import VerifierData
 
 # Paths say nothing to those who get the model; the bundle's own settings are the card.
@@ -29,7 +29,7 @@ SHIP = "a vessel in the middle of the chip"
 def fit_verifier(config: VerifierConfig, out: Path, *, resume: bool = False, quiet: bool = False) -> Trained:
     """Train a classifier that tells found ships from what only looks like them.
 
-    config: settings. out, resume: as for `geoships.training.chips.fit.fit_chips`.
+    config: settings. out, resume: as for `geoships.training.classification.fit.fit_chips`.
     Raises GeoshipsError where the folder holds another run, or data or settings do not fit.
     """
 

@@ -10,11 +10,11 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from geoships.evaluation.matching import mostly_within, overlaps
-from geoships.scene.windows import Window, window_around
-from geoships.training.blocks import Blocks
-from geoships.training.scenes import LabelledScene
-from geoships.training.water import find_water
+from geoships.metrics.matching import mostly_within, overlaps
+from geoships.scene.tiling.windows import Window, window_around
+from geoships.scene.water import find_water
+from geoships.training.labelled_scenes import LabelledScene
+from geoships.training.segmentation.validation_blocks import Blocks
 
 Points = NDArray[np.float64]
 

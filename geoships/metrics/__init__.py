@@ -1,0 +1,1 @@
+"""Accuracy figures as plain functions of plain values."""

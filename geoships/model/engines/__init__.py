@@ -1,0 +1,1 @@
+"""Engines that run a network: PyTorch, OpenVINO and ONNX Runtime."""

@@ -1,0 +1,216 @@
+"""Engines that run a converted network on the processor: OpenVINO and ONNX Runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from geoships.errors import BundleError, DeviceError
+from geoships.model.bundle import Bundle
+from geoships.model.engines.base import VIEWS, Scores, View
+from geoships.model.engines.convert import cached_onnx, cached_openvino, fingerprint
+
+STREAMS = 1  # tiles that OpenVINO computes at a time
+
+Image = NDArray[np.float32]
+Session = Callable[[Image], Image]  # (1, bands, rows, columns) of reflectance to scores (1, rows, columns) or (1,)
+
+
+class SessionEngine:
+    """Runs the images of a batch one by one, in a thread of its own, while the next batch is read.
+
+    open_session: makes the session for images of one shape; it is called once for each shape.
+    batch_size, views: as for TorchEngine. streams: batches that are computed at a time; a session has to stand that.
+    """
+
+    def __init__(
+        self,
+        open_session: Callable[[tuple[int, ...]], Session],
+        *,
+        batch_size: int,
+        views: Literal[1, 2, 4, 8] = 1,
+        streams: int = 1,
+    ) -> None:
+        self.batch_size, self.streams = batch_size, streams
+        self._open, self._views = open_session, VIEWS[:views]
+        self._sessions: dict[tuple[int, ...], Session] = {}
+        self._opening = Lock()
+        self._worker = ThreadPoolExecutor(streams, thread_name_prefix="engine")
+
+    def prepare(self, shape: tuple[int, int, int]) -> None:
+        """Begin to open the session for images of a shape (bands, rows, columns), without waiting."""
+        self._worker.submit(self._session, (1, *shape))  # what goes wrong goes wrong again when it is needed
+
+    def submit(self, images: torch.Tensor) -> Future[Scores]:
+        """Start on a batch (n, bands, rows, columns) of float32 reflectance."""
+        return self._worker.submit(self._scores, images)
+
+    def collect(self, handle: Future[Scores]) -> Scores:
+        """Wait for a batch; (n, rows, columns) scores from 0 to 1. Raises DeviceError where memory is short."""
+        try:
+            return handle.result()
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "alloc" in str(error):
+                raise DeviceError("too little memory for one tile; choose smaller tiles (--tile-size)") from error
+            raise
+
+    def _scores(self, images: torch.Tensor) -> Scores:
+        means = [self._mean(image[None]) for image in images]
+        return np.concatenate(means) if len(means) > 1 else means[0]
+
+    def _mean(self, image: torch.Tensor) -> Scores:
+        total = self._view(image, self._views[0])
+        for view in self._views[1:]:
+            total = total + self._view(image, view)  # a session's output is its own
+        return np.asarray(total / len(self._views), np.float32) if len(self._views) > 1 else total
+
+    def _view(self, image: torch.Tensor, view: View) -> Scores:
+        turned = view.apply(image).contiguous().numpy()
+        scores = self._session(turned.shape)(turned)
+        return view.undo(torch.from_numpy(scores)).numpy() if scores.ndim == 3 else scores
+
+    def _session(self, shape: tuple[int, ...]) -> Session:
+        with self._opening:
+            if shape not in self._sessions:
+                self._sessions[shape] = self._open(shape)
+            return self._sessions[shape]
+
+
+def openvino_engine(
+    bundle: Bundle,
+    *,
+    precision: Literal["fp32", "bf16", "int8"],
+    batch_size: int,
+    views: Literal[1, 2, 4, 8] = 1,
+    streams: int | None = None,
+) -> SessionEngine:
+    """OpenVINO on the processor; the converted model is kept in the user's cache folder.
+
+    bundle: the model. precision: what it computes in; ``int8`` takes the bundle's own int8 variant.
+    batch_size, views: as for TorchEngine. streams: tiles computed at a time, which share the threads; None: STREAMS,
+    or fewer where there are fewer threads. Raises BundleError where OpenVINO does not take the model.
+    """
+    model = _int8(bundle) if precision == "int8" else cached_openvino(bundle, run_openvino)
+    # layers that an int8 variant leaves in floating point, too, take bfloat16 where the processor has it
+    bf16 = precision == "bf16" or (precision == "int8" and openvino_has_bf16())
+    parallel = min(streams or STREAMS, torch.get_num_threads())
+
+    def open_session(shape: tuple[int, ...]) -> Session:
+        return openvino_session(model, shape, bf16=bf16, streams=parallel)
+
+    return SessionEngine(open_session, batch_size=batch_size, views=views, streams=parallel)
+
+
+def _int8(bundle: Bundle) -> tuple[bytes, bytes]:
+    """XML and weights of a bundle's int8 variant, after a proof that it belongs to the bundle's weights."""
+    import openvino
+
+    if bundle.int8 is None:
+        raise BundleError(f"{bundle.card.name} has no int8 variant; make one with geoships quantize")
+    model = openvino.Core().read_model(*bundle.int8)
+    if not model.has_rt_info(["geoships", "fingerprint"]) or (
+        model.get_rt_info(["geoships", "fingerprint"]).astype(str) != fingerprint(bundle)
+    ):
+        raise BundleError(
+            f"the int8 variant of {bundle.card.name} was made for other weights or another temperature; "
+            "make it again with geoships quantize"
+        )
+    return bundle.int8
+
+
+def openvino_session(
+    model: Path | tuple[bytes, bytes], shape: tuple[int, ...], *, bf16: bool, streams: int = 1
+) -> Session:
+    """Compile a model, a file or XML and weights, for images of one shape; so many streams may run at a time."""
+    import openvino
+
+    core = openvino.Core()
+    network = core.read_model(*model) if isinstance(model, tuple) else core.read_model(model)
+    network.reshape(list(shape))
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": streams,
+        "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "ENABLE_CPU_PINNING": False,  # a processor may be shared
+    }
+    compiled = core.compile_model(network, "CPU", settings)
+    idle: SimpleQueue[Any] = SimpleQueue()
+    for _ in range(streams):
+        idle.put(compiled.create_infer_request())
+
+    def run(image: Image) -> Image:
+        request = idle.get()
+        try:
+            request.infer({0: openvino.Tensor(image, shared_memory=True)})
+            scores: Image = request.get_output_tensor(0).data.copy()
+        finally:
+            idle.put(request)
+        return scores
+
+    return run
+
+
+def run_openvino(path: Path, image: Image) -> Image:
+    """Scores of one image in float32, by a model in a file."""
+    return openvino_session(path, image.shape, bf16=False)(image)
+
+
+def has_openvino() -> bool:
+    """Whether OpenVINO is installed."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def openvino_has_bf16() -> bool:
+    """Whether OpenVINO computes in bfloat16 on this processor."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def onnx_engine(
+    bundle: Bundle, *, device: torch.device, batch_size: int, views: Literal[1, 2, 4, 8] = 1
+) -> SessionEngine:
+    """ONNX Runtime in float32; the converted model is kept in the user's cache folder.
+
+    bundle: the model. device: ``cpu``, or ``cuda`` where onnxruntime-gpu is installed. batch_size, views: as for
+    TorchEngine. Raises DeviceError where onnxruntime is missing, BundleError where it does not take the model.
+    """
+    try:
+        import onnx  # noqa: F401 - torch writes with it
+        import onnxruntime
+    except ImportError as error:
+        raise DeviceError("the engine onnx is not installed: pip install 'geoships[onnx]'") from error
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device.type == "cuda":
+        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+            raise DeviceError("this onnxruntime has no CUDA: install onnxruntime-gpu, or use --device cpu")
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
+    path = cached_onnx(bundle, lambda file, image: _onnx_session(file, providers)(image))
+    session = _onnx_session(path, providers)
+    return SessionEngine(lambda _: session, batch_size=batch_size, views=views)
+
+
+def _onnx_session(path: Path, providers: list[Any]) -> Session:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    name = session.get_inputs()[0].name
+
+    def run(image: Image) -> Image:
+        scores: Image = session.run(None, {name: image})[0]
+        return scores
+
+    return run

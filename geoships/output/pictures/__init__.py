@@ -1,0 +1,1 @@
+"""Images of a scene with its ships."""

@@ -1,0 +1,214 @@
+"""How the outputs look in QGIS: the layers' styles, for `.qml` files and projects alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from xml.etree.ElementTree import Element
+
+from geoships.output.classes import SHIPS, FoundClass
+from geoships.output.qgis.xml import VERSION, Colour, comma, document, element, hexadecimal, options
+from geoships.scene.display import Display
+
+MARK = "written by geoships, which keeps a style that QGIS has saved here"
+
+# Scores of ships, in classes that are the same for every scene, from matplotlib's "plasma": warm on dark water.
+SCORE_CLASSES: tuple[tuple[float, Colour], ...] = (
+    (0.0, (177, 42, 144, 255)),
+    (0.6, (204, 71, 120, 255)),
+    (0.7, (225, 100, 98, 255)),
+    (0.8, (248, 149, 64, 255)),
+    (0.9, (252, 206, 37, 255)),
+)
+SCORE_END = 1.0
+
+# Scores of pixels, from matplotlib's "viridis" without its yellow, which is the ships'; clear up to 0.05.
+SCORE_RAMP: tuple[tuple[float, Colour], ...] = (
+    (0.0, (68, 1, 84, 0)),
+    (0.05, (70, 16, 93, 0)),
+    (0.2, (65, 68, 135, 60)),
+    (0.4, (49, 104, 142, 90)),
+    (0.6, (33, 145, 140, 115)),
+    (0.8, (53, 183, 121, 130)),
+    (1.0, (109, 205, 89, 140)),
+)
+
+LABEL = "round(\"length_m\") || ' m'"  # null, so no label, where the length is not known
+LABEL_SCALE = 50_000  # labels from 1:50,000 on; further out they would hide the ships
+CASING: Colour = (0, 0, 0, 150)  # a dark rim, so that lines stand out from bright decks and foam
+LINE_MM, CASING_MM = 0.4, 0.9
+
+SCENE_GAMMA = 1.5  # lifts dark water and hulls; the stretch alone leaves them near black
+
+
+@dataclass(frozen=True)
+class Style:
+    """What QGIS needs to draw a layer.
+
+    elements: of a QML file's root, and of a layer in a project.
+    attributes: of the same.
+    """
+
+    elements: tuple[Element, ...]
+    attributes: tuple[tuple[str, str], ...] = ()
+
+    def qml(self) -> str:
+        """The text of a `.qml` file."""
+        root = element("qgis", self.elements, version=VERSION, **dict(self.attributes))
+        return document(root, MARK)
+
+
+def ship_style() -> Style:
+    """Outlines coloured by score, without a fill; labels with the length where the map is large enough."""
+    attributes = (("labelsEnabled", "1"), ("simplifyDrawingHints", "1"), ("hasScaleBasedVisibilityFlag", "0"))
+    return Style((_ship_renderer(), _ship_labels(), element("layerGeometryType", "2")), attributes)
+
+
+def mask_style(found: FoundClass = SHIPS) -> Style:
+    """One class; the rest is clear."""
+    entry = element("paletteEntry", value=1, color=hexadecimal(found.rgba), alpha=220, label=found.name)
+    renderer = element(
+        "rasterrenderer",
+        [element("rasterTransparency"), element("colorPalette", [entry])],
+        type="paletted", band=1, opacity=1, alphaBand=-1, nodataColor="",
+    )  # fmt: skip
+    return _raster(renderer)
+
+
+def score_style() -> Style:
+    """A perceptual ramp from 0 to 1, clear near 0."""
+    items = [
+        element("item", value=value, label=f"{value:g}", color=hexadecimal(colour), alpha=colour[3])
+        for value, colour in SCORE_RAMP
+    ]
+    ramp = element(
+        "colorrampshader",
+        [_gradient(), *items],
+        colorRampType="INTERPOLATED", classificationMode=1, clip=0, minimumValue=0, maximumValue=1,
+    )  # fmt: skip
+    renderer = element(
+        "rasterrenderer",
+        [element("rasterTransparency"), element("rastershader", [ramp])],
+        type="singlebandpseudocolor", band=1, opacity=1, alphaBand=-1, nodataColor="",
+        classificationMin=0, classificationMax=1,
+    )  # fmt: skip
+    return _raster(renderer)
+
+
+def scene_style(display: Display) -> Style:
+    """The scene in colour, or its one band in grey, between the ends that `display` names."""
+    transparency = element("rasterTransparency")
+    if len(display.bands) == 1:
+        stretch = _stretch("contrastEnhancement", display.ranges[0])
+        renderer = element(
+            "rasterrenderer", [transparency, stretch], type="singlebandgray", grayBand=display.bands[0],
+            gradient="BlackToWhite", opacity=1, alphaBand=-1, nodataColor="",
+        )  # fmt: skip
+    else:
+        names = ("red", "green", "blue")
+        stretches = [
+            _stretch(f"{name}ContrastEnhancement", ends) for name, ends in zip(names, display.ranges, strict=True)
+        ]
+        bands = {f"{name}Band": band for name, band in zip(names, display.bands, strict=True)}
+        renderer = element(
+            "rasterrenderer", [transparency, *stretches],
+            type="multibandcolor", opacity=1, alphaBand=-1, nodataColor="", **bands,
+        )  # fmt: skip
+    return _raster(renderer, SCENE_GAMMA)
+
+
+def _ship_renderer() -> Element:
+    ends = [lower for lower, _ in SCORE_CLASSES] + [SCORE_END]
+    ranges = [
+        element("range", lower=lower, upper=upper, symbol=number, render="true", label=_class_label(lower, upper))
+        for number, (lower, upper) in enumerate(pairwise(ends))
+    ]
+    symbols = [_outline(str(number), colour) for number, (_, colour) in enumerate(SCORE_CLASSES)]
+    return element(
+        "renderer-v2",
+        [
+            element("ranges", ranges),
+            element("symbols", symbols),
+            element("source-symbol", [_outline("0", SCORE_CLASSES[-1][1])]),
+        ],
+        type="graduatedSymbol", attr="score", graduatedMethod="GraduatedColor",
+        symbollevels=0, enableorderby=0, forceraster=0,
+    )  # fmt: skip
+
+
+def _class_label(lower: float, upper: float) -> str:
+    if lower == 0:
+        return f"score below {upper:g}"
+    return f"{lower:g} to {upper:g}"
+
+
+def _outline(name: str, colour: Colour) -> Element:
+    lines = [_line(CASING, CASING_MM), _line(colour, LINE_MM)]
+    return element("symbol", lines, name=name, type="fill", alpha=1, clip_to_extent=1, force_rhr=0)
+
+
+def _line(colour: Colour, width: float) -> Element:
+    properties = {
+        "line_color": comma(colour),
+        "line_style": "solid",
+        "line_width": width,
+        "line_width_unit": "MM",
+        "joinstyle": "round",
+        "capstyle": "round",
+    }
+    return element("layer", [options(properties)], class_="SimpleLine", enabled=1, locked=0, pass_=0)
+
+
+def _ship_labels() -> Element:
+    buffer = element(
+        "text-buffer", bufferDraw=1, bufferSize=0.7, bufferSizeUnits="MM", bufferColor=comma((0, 0, 0, 200)),
+        bufferOpacity=1, bufferNoFill=1, bufferJoinStyle=128, bufferBlendMode=0,
+    )  # fmt: skip
+    text = element(
+        "text-style", [buffer],
+        fieldName=LABEL, isExpression=1, fontSize=8, fontSizeUnit="Point", textColor=comma((255, 255, 255, 255)),
+        textOpacity=1, namedStyle="", fontWeight=50, blendMode=0, multilineHeight=1, textOrientation="horizontal",
+    )  # fmt: skip
+    # Placement 8 is outside of polygons; polygonPlacementFlags 2 keeps to the visible part.
+    placement = element(
+        "placement", placement=8, dist=0.8, distUnits="MM", priority=5, polygonPlacementFlags=2,
+        overlapHandling="PreventOverlap", allowDegraded=0,
+    )  # fmt: skip
+    # QGIS calls the smallest scale "scaleMax"; displayAll 0: labels that would overlap are left out.
+    rendering = element(
+        "rendering", drawLabels=1, displayAll=0, scaleVisibility=1, scaleMin=1, scaleMax=LABEL_SCALE,
+        obstacle=1, obstacleFactor=1, obstacleType=1, labelPerPart=0, limitNumLabels=0, minFeatureSize=0,
+        fontMinPixelSize=0, fontMaxPixelSize=10000, unplacedVisibility=0, zIndex=0,
+    )  # fmt: skip
+    return element("labeling", [element("settings", [text, placement, rendering])], type="simple")
+
+
+def _gradient() -> Element:
+    """The same ramp as one object, from which QGIS makes new classes."""
+    (_, first), *middle, (_, last) = SCORE_RAMP
+    stops = ":".join(f"{value:g};{comma(colour)}" for value, colour in middle)
+    properties = {"color1": comma(first), "color2": comma(last), "discrete": 0, "rampType": "gradient", "stops": stops}
+    return element("colorramp", [options(properties)], name="[source]", type="gradient")
+
+
+def _stretch(tag: str, ends: tuple[float, float]) -> Element:
+    low, high = ends
+    children = [
+        element("minValue", repr(low)),
+        element("maxValue", repr(high)),
+        element("algorithm", "StretchToMinimumMaximum"),
+    ]
+    return element(tag, children)
+
+
+def _raster(renderer: Element, gamma: float = 1) -> Style:
+    pipe = element(
+        "pipe",
+        [
+            renderer,
+            element("brightnesscontrast", brightness=0, contrast=0, gamma=gamma),
+            element("huesaturation", saturation=0, grayscaleMode=0, colorizeOn=0, colorizeStrength=100, invertColors=0),
+            element("rasterresampler", maxOversampling=2),
+        ],
+    )
+    return Style((pipe, element("blendMode", "0")), (("hasScaleBasedVisibilityFlag", "0"),))

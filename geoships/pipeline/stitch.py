@@ -1,0 +1,201 @@
+"""Stitched, georeferenced predictions from any torchgeo dataset, geo sampler and model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS
+from torch import nn
+from torch.utils.data import DataLoader
+from torchgeo.datasets import GeoDataset
+
+from geoships.errors import GeoshipsError
+from geoships.model.engines.base import choose_device
+from geoships.output.raster import ClassSink, RasterSink, ScoreSink
+from geoships.output.stitch import OverlapWeights, RowBand, Stitcher
+from geoships.scene.georeference import Georeference
+from geoships.scene.tiling.windows import Window
+from geoships.scene.torchgeo import SceneDataset
+
+Query = Any  # a torchgeo GeoSlice: two slices in torchgeo 0.10, three in 0.8
+
+
+def stitch(
+    dataset: GeoDataset,
+    sampler: Iterable[Query],
+    model: nn.Module,
+    out: str | Path,
+    *,
+    output: Literal["auto", "scores", "classes"] = "auto",
+    channel: int | None = None,
+    transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    nodata: float | None = None,
+    batch_size: int = 4,
+    num_workers: int = 0,
+    device: str = "auto",
+) -> Path:
+    """Predict on all tiles of a sampler and write one Cloud Optimized GeoTIFF; returns its path.
+
+    Overlaps are blended by smooth weights that sum to one. Only a few rows of tiles are in memory.
+
+    dataset: any torchgeo dataset whose samples hold an ``image`` (bands, rows, columns).
+    sampler: any geo sampler, or any collection of its queries; their order does not matter.
+    model: maps (n, bands, rows, columns) to logits (n, channels, rows, columns); a plain module, or a
+        Lightning task such as torchgeo's SemanticSegmentationTask.
+    output: ``scores`` (0 to 1, of one channel), ``classes`` (number of the likeliest channel), or
+        ``auto``: scores for a model of one channel, classes for more.
+    channel: the channel that scores are written of.
+    transform: applied to each batch of images, for example to normalise it.
+    nodata: pixels that have this value in all bands are written as nodata.
+
+    Raises GeoshipsError for a sampler without tiles or a model whose output does not fit.
+    """
+    device_ = choose_device(device)
+    grid = _Grid.of(dataset, list(sampler))
+    if output == "scores" and channel is None:
+        channel = 0
+    predictor = _Predictor(model.to(device_).eval(), device_, transform, nodata)
+    loader: DataLoader[Any] = DataLoader(
+        dataset, sampler=grid.queries, batch_size=batch_size, num_workers=num_workers, collate_fn=_images
+    )
+    tiles = predictor.tiles(loader, grid.windows)
+    first = next(tiles)
+    several = first.scores.shape[0] > 1
+    classes = output == "classes" or (output == "auto" and several and channel is None)
+    sink: RasterSink = (ClassSink if classes else ScoreSink)(Path(out), grid.georeference)
+    with sink:
+        for band in _bands(first, tiles, grid, None if classes else (channel or 0)):
+            sink.write(band)
+    return Path(out)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """scores: (channels, rows, columns), 0 to 1. valid: (rows, columns)."""
+
+    window: Window
+    scores: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The output's grid, and the sampler's queries with their windows on it, from top to bottom."""
+
+    georeference: Georeference
+    queries: Sequence[Query]
+    windows: Sequence[Window]
+
+    @classmethod
+    def of(cls, dataset: GeoDataset, queries: Sequence[Query]) -> _Grid:
+        if not queries:
+            raise GeoshipsError(
+                "the sampler yields no tile: torchgeo's grid samplers yield none on rasters smaller than their size; "
+                "take a smaller size, or geoships.scene.torchgeo.TileSampler"
+            )
+        if isinstance(dataset, SceneDataset):
+            windows = [dataset.grid.window(query) for query in queries]
+            georeference = dataset.scene.georeference
+        else:
+            georeference, windows = _map_grid(dataset, queries)
+        order = sorted(range(len(queries)), key=windows.__getitem__)
+        return cls(georeference, [queries[i] for i in order], [windows[i] for i in order])
+
+
+def _map_grid(dataset: GeoDataset, queries: Sequence[Query]) -> tuple[Georeference, list[Window]]:
+    """A north-up grid over all queries, cut at the dataset's bounds, on the dataset's own pixels."""
+    x_bounds, y_bounds = dataset.bounds[:2]
+    x_size, y_size = dataset.res if isinstance(dataset.res, tuple) else (dataset.res, dataset.res)
+    windows = []
+    for x, y in (query[:2] for query in queries):
+        row, row_end = round((y_bounds.stop - y.stop) / y_size), round((y_bounds.stop - y.start) / y_size)
+        column, column_end = round((x.start - x_bounds.start) / x_size), round((x.stop - x_bounds.start) / x_size)
+        windows.append(Window(row, column, row_end - row, column_end - column))
+    top, left = max(0, min(w.row for w in windows)), max(0, min(w.column for w in windows))
+    height = min(round((y_bounds.stop - y_bounds.start) / y_size), max(w.row_end for w in windows)) - top
+    width = min(round((x_bounds.stop - x_bounds.start) / x_size), max(w.column_end for w in windows)) - left
+    transform = Affine(x_size, 0, x_bounds.start + left * x_size, 0, -y_size, y_bounds.stop - top * y_size)
+    crs = CRS.from_user_input(dataset.crs) if dataset.crs is not None else None
+    shifted = [Window(w.row - top, w.column - left, w.height, w.width) for w in windows]
+    return Georeference(height, width, transform, crs), shifted
+
+
+def _images(samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Stack what is needed of torchgeo's samples; the rest does not collate alike in all its versions."""
+    return {key: torch.stack([sample[key] for sample in samples]) for key in ("image", "valid") if key in samples[0]}
+
+
+@dataclass(frozen=True)
+class _Predictor:
+    model: nn.Module
+    device: torch.device
+    transform: Callable[[torch.Tensor], torch.Tensor] | None
+    nodata: float | None
+
+    @torch.inference_mode()
+    def tiles(self, loader: Iterable[dict[str, torch.Tensor]], windows: Sequence[Window]) -> Iterator[_Tile]:
+        done = 0
+        for batch in loader:
+            images = batch["image"].to(self.device).float()
+            valid = batch.get("valid", self._valid(batch["image"]))
+            scores = self._scores(self.transform(images) if self.transform else images)
+            for window, tile, mask in zip(windows[done:], scores, valid.numpy(), strict=False):
+                if tile.shape[1:] != window.shape or mask.shape != window.shape:
+                    raise GeoshipsError(
+                        f"tiles of {window.height} x {window.width} pixels gave scores of {tile.shape[1]} x "
+                        f"{tile.shape[2]}; the model must keep the size of its input"
+                    )
+                yield _Tile(window, tile, mask)
+            done += len(scores)
+
+    def _valid(self, images: torch.Tensor) -> torch.Tensor:
+        if self.nodata is None:
+            return torch.ones(images.shape[0], *images.shape[2:], dtype=torch.bool)
+        return ~(images == self.nodata).all(dim=1)
+
+    def _scores(self, images: torch.Tensor) -> NDArray[np.float32]:
+        logits = self.model(images)
+        if not isinstance(logits, torch.Tensor) or logits.ndim != 4:
+            raise GeoshipsError("the model must return one tensor of logits (n, channels, rows, columns)")
+        scores = logits.float().sigmoid() if logits.shape[1] == 1 else logits.float().softmax(dim=1)
+        return np.asarray(scores.cpu().numpy())
+
+
+def _bands(first: _Tile, rest: Iterator[_Tile], grid: _Grid, channel: int | None) -> Iterator[RowBand]:
+    """Stitch one channel, or all of them to class numbers (`channel` None)."""
+    channels = range(len(first.scores)) if channel is None else [channel]
+    if channels[-1] >= len(first.scores):
+        raise GeoshipsError(f"the model has {len(first.scores)} channels; there is no channel {channel}")
+    shape = grid.georeference.height, grid.georeference.width
+    stitchers = [Stitcher(*shape) for _ in channels]
+    weights = OverlapWeights(grid.windows)
+
+    def steps() -> Iterator[list[Iterator[RowBand]]]:
+        for tile in _chain(first, rest):
+            weight = weights.of(tile.window)
+            yield [
+                stitcher.add(tile.window, tile.scores[number], tile.valid, weight)
+                for stitcher, number in zip(stitchers, channels, strict=True)
+            ]
+        yield [stitcher.finish() for stitcher in stitchers]
+
+    for step in steps():
+        for bands in zip(*step, strict=True):
+            yield bands[0] if channel is not None else _likeliest(bands)
+
+
+def _likeliest(bands: Sequence[RowBand]) -> RowBand:
+    classes = np.argmax([band.scores for band in bands], axis=0).astype(np.float32)
+    return RowBand(bands[0].row, classes, bands[0].valid)
+
+
+def _chain(first: _Tile, rest: Iterator[_Tile]) -> Iterator[_Tile]:
+    yield first
+    yield from rest

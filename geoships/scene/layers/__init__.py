@@ -1,0 +1,1 @@
+"""Vector layers and masks that belong to a scene: areas, land and labels."""

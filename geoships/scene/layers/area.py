@@ -1,0 +1,58 @@
+"""The area of interest: a part of the scene, from any vector file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import rasterio.features
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from geoships.errors import SceneError
+from geoships.scene.georeference import Georeference
+from geoships.scene.layers.polygons import read_polygons
+from geoships.scene.tiling.windows import Window
+
+
+class Area:
+    """A part of a scene, as a polygon in pixel coordinates (column, row)."""
+
+    def __init__(self, polygon: BaseGeometry) -> None:
+        self.polygon = polygon
+        shapely.prepare(polygon)
+
+    def touches(self, window: Window) -> bool:
+        """Whether any of the area lies in a window."""
+        return bool(shapely.intersects(self.polygon, _box(window)))
+
+    def mask(self, window: Window) -> NDArray[np.bool_]:
+        """(rows, columns) of a window: whether the pixel's centre lies in the area."""
+        if shapely.contains(self.polygon, _box(window)):
+            return np.ones(window.shape, np.bool_)
+        return np.asarray(
+            rasterio.features.geometry_mask(
+                [self.polygon], window.shape, Affine.translation(window.column, window.row), invert=True
+            )
+        )
+
+
+def read_area(path: Path, georeference: Georeference) -> Area:
+    """Read the polygons of a vector file, in any CRS, and bring them to a scene's pixels.
+
+    Raises SceneError for files that cannot be read, hold no polygon, or lie beside the scene.
+    """
+    polygons = read_polygons(path, georeference, "the area of interest")
+    if not polygons:
+        raise SceneError(f"the area of interest {path} holds no polygon; draw one around the area to search")
+    area = shapely.union_all(polygons)
+    scene = Window(0, 0, georeference.height, georeference.width)
+    if not shapely.intersects(area, _box(scene)):
+        raise SceneError(f"the area of interest {path} lies outside the scene; check its CRS")
+    return Area(shapely.intersection(area, _box(scene)))
+
+
+def _box(window: Window) -> shapely.Polygon:
+    return shapely.box(window.column, window.row, window.column_end, window.row_end)

@@ -1,0 +1,1 @@
+"""From a name to a raster that can be read: files, addresses, products, catalogue items."""

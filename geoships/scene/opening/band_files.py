@@ -1,0 +1,330 @@
+"""A scene whose bands lie in files of their own, as products of Sentinel-2 and Landsat do.
+
+The files become one GDAL virtual raster on the finest grid of those that are read, so that everything that reads a
+scene reads them, too. Bands that nobody asks for stay in it without a source, and their files are never opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from affine import Affine
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from rasterio.enums import MaskFlags
+from rasterio.io import DatasetReader
+
+from geoships.errors import SceneError
+from geoships.scene.acquisition import Acquisition
+from geoships.scene.bands import BandDescription
+from geoships.scene.opening.raster import Source, gdal_env, open_dataset, public_name, resolve
+
+GDAL_TYPES = {
+    "uint8": "Byte",
+    "int8": "Int8",
+    "uint16": "UInt16",
+    "int16": "Int16",
+    "uint32": "UInt32",
+    "int32": "Int32",
+    "uint64": "UInt64",
+    "int64": "Int64",
+    "float32": "Float32",
+    "float64": "Float64",
+}
+
+# Coarser bands are brought to the finest grid by this, as those of the models' training scenes were.
+RESAMPLING = "bilinear"
+
+Choose = Callable[[Sequence[BandDescription]], Collection[int]]
+
+
+@dataclass(frozen=True)
+class BandFile:
+    """One band of a scene, and the file that holds it.
+
+    name: common name (blue, nir, swir16) or the sensor's own (B02).
+    href: path, ``http(s)://`` or ``s3://`` address. index: band of the file, from 1.
+    scale, offset: reflectance = stored value * scale + offset; None: as the file says.
+    nodata: stored value of pixels without data; None: as the file says.
+    """
+
+    name: str
+    href: str
+    index: int = 1
+    scale: float | None = None
+    offset: float | None = None
+    nodata: float | None = None
+
+
+@dataclass(frozen=True)
+class BandFiles:
+    """A scene made of several files.
+
+    name: for people and for the names of outputs. files: its bands.
+    address: path or address of what lists the files, such as a STAC Item; None: the user listed them.
+    acquired: when it was taken; None: as the files say.
+    tags: more metadata, as a file would hold them.
+    rule: where `scale` and `offset` of the files come from, for people. warnings: what the user should know of it.
+    """
+
+    name: str
+    files: tuple[BandFile, ...]
+    address: str | None = None
+    acquired: Acquisition | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    rule: str = "scale and offset tags of the files"
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            raise SceneError(f"{self.name}: it has no bands; name at least one file")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All that is read: the listing, where there is one, and the files."""
+        return (*([self.address] if self.address else []), *(file.href for file in self.files))
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """What the scene is derived from, without secrets: the listing, or else all files."""
+        return tuple(map(public_name, [self.address] if self.address else [file.href for file in self.files]))
+
+    @property
+    def described(self) -> tuple[BandDescription, ...]:
+        """What the bands are called, without opening a file."""
+        return tuple(BandDescription(index, file.name) for index, file in enumerate(self.files, 1))
+
+    def source(self, choose: Choose | None = None, *, trust_vrt: bool = False) -> Source:
+        """One raster of all bands, on the finest grid of those that are chosen.
+
+        choose: takes `described` and returns the numbers (from 1) of the bands that will be read; None: all.
+
+        Raises SceneError where a file cannot be opened safely, or lies on a grid that does not fit the others'.
+        """
+        chosen = set(choose(self.described)) if choose else set(range(1, len(self.files) + 1))
+        parts = {
+            index: _Part.of(file, trust_vrt=trust_vrt) for index, file in enumerate(self.files, 1) if index in chosen
+        }
+        grid = min(parts.values(), key=lambda part: part.pixel_area)
+        root = _virtual_raster(grid, {**grid.tags, **self.tags})
+        for index, file in enumerate(self.files, 1):
+            _add_band(root, index, file, parts.get(index), grid)
+        _add_mask(root, list(parts.values()), grid)
+        remote = any(part.source.is_remote for part in parts.values())
+        return Source(self.name, ElementTree.tostring(root, encoding="unicode"), "VRT", None, remote)
+
+
+def band_files(given: Sequence[str]) -> BandFiles:
+    """The scene of files that a user names band by band, as ``blue=B02.jp2`` or, for one band of many, ``red=a.tif:3``.
+
+    Raises SceneError where a text does not read so, or a band is named twice.
+
+    >>> band_files(["blue=T31_B02.jp2", "red=T31_B04.jp2"]).name
+    'T31_B02'
+    """
+    files = [_parse(text) for text in given]
+    names = [file.name for file in files]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SceneError(f"--band names {', '.join(twice)} more than once; give one file for each band")
+    name = files[0].href.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return BandFiles(Path(name).stem, tuple(files))
+
+
+def _parse(text: str) -> BandFile:
+    name, equals, href = text.partition("=")
+    if not (name.strip() and equals and href.strip()):
+        raise SceneError(f"--band {text!r}: write NAME=FILE, e.g. --band blue=B02.jp2")
+    path, _, number = href.rpartition(":")
+    if path and number.isdecimal() and int(number) > 0 and "://" + number not in href and not Path(href).exists():
+        return BandFile(name.strip(), path, int(number))
+    return BandFile(name.strip(), href.strip())
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What has to be known of one file to place its band on a grid."""
+
+    name: str
+    source: Source
+    height: int
+    width: int
+    transform: Affine | None
+    crs: CRS | None
+    gcps: tuple[GroundControlPoint, ...]
+    dtype: str
+    scale: float
+    offset: float
+    nodata: float | None
+    block: tuple[int, int]
+    masked: bool
+    tags: Mapping[str, str]
+
+    @classmethod
+    def of(cls, file: BandFile, *, trust_vrt: bool) -> _Part:
+        source = resolve(file.href, trust_vrt=trust_vrt)
+        with gdal_env(source), open_dataset(source) as dataset:
+            if file.index > dataset.count:
+                raise SceneError(
+                    f"{source.public_name} has {dataset.count} bands, and {file.name} is to be {file.index}"
+                )
+            return cls._read(file, source, dataset)
+
+    @classmethod
+    def _read(cls, file: BandFile, source: Source, dataset: DatasetReader) -> _Part:
+        band = file.index - 1
+        points, points_crs = dataset.gcps
+        transform = None if dataset.transform.is_identity or dataset.transform.is_degenerate else dataset.transform
+        stated = file.scale is not None
+        return cls(
+            name=file.name,
+            source=source,
+            height=dataset.height,
+            width=dataset.width,
+            transform=transform,
+            crs=points_crs if transform is None and points else dataset.crs,
+            gcps=tuple(points) if transform is None else (),
+            dtype=dataset.dtypes[band],
+            scale=file.scale if file.scale is not None else dataset.scales[band],
+            offset=(file.offset or 0.0) if stated else dataset.offsets[band],
+            nodata=dataset.nodatavals[band] if file.nodata is None else file.nodata,
+            block=dataset.block_shapes[band],
+            masked=MaskFlags.per_dataset in dataset.mask_flag_enums[band],
+            tags={**dataset.tags(), **dataset.tags(ns="IMAGERY")},
+        )
+
+    @property
+    def pixel_area(self) -> float:
+        """In units of the CRS, or 1."""
+        return 1.0 if self.transform is None else abs(self.transform.determinant)
+
+
+def _virtual_raster(grid: _Part, tags: Mapping[str, str]) -> Element:
+    root = Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
+    wkt = grid.crs.to_wkt() if grid.crs else ""
+    if grid.transform is not None:
+        if wkt:
+            SubElement(root, "SRS", dataAxisToSRSAxisMapping="1,2").text = wkt
+        SubElement(root, "GeoTransform").text = ", ".join(map(repr, grid.transform.to_gdal()))
+    elif grid.gcps:
+        points = SubElement(root, "GCPList", Projection=wkt, dataAxisToSRSAxisMapping="1,2")
+        for number, point in enumerate(grid.gcps, 1):
+            place = {"Pixel": point.col, "Line": point.row, "X": point.x, "Y": point.y, "Z": point.z or 0.0}
+            values = {key: repr(float(value)) for key, value in place.items()}
+            SubElement(points, "GCP", {"Id": str(number), **values})
+    metadata = SubElement(root, "Metadata")
+    for key, value in tags.items():
+        if value.isprintable():  # XML has no way to write control characters
+            SubElement(metadata, "MDI", key=key).text = value
+    return root
+
+
+def _add_band(root: Element, number: int, file: BandFile, part: _Part | None, grid: _Part) -> None:
+    """Add a band; without a part it has no source, and is not read."""
+    shown = part or grid
+    rows, columns = grid.block  # blocks of the file, so that none of them is decoded for two windows
+    band = SubElement(
+        root, "VRTRasterBand", dataType=GDAL_TYPES[shown.dtype], band=str(number),
+        blockXSize=str(min(columns, grid.width)), blockYSize=str(min(rows, grid.height)),
+    )  # fmt: skip
+    SubElement(band, "Description").text = file.name
+    if part is None:
+        return
+    if part.nodata is not None:
+        SubElement(band, "NoDataValue").text = repr(part.nodata)
+    SubElement(band, "Scale").text = repr(part.scale)
+    SubElement(band, "Offset").text = repr(part.offset)
+    _add_source(band, part, str(file.index), grid)
+
+
+def _add_mask(root: Element, parts: Sequence[_Part], grid: _Part) -> None:
+    """Take over the mask of the first file that has one."""
+    masked = next((part for part in (grid, *parts) if part.masked), None)
+    if masked is None:
+        return
+    band = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")
+    _add_source(band, masked, "mask,1", grid)
+
+
+def _add_source(band: Element, part: _Part, index: str, grid: _Part) -> None:
+    source_window, target_window = _placed(part, grid)
+    same = source_window == target_window
+    source = SubElement(band, "SimpleSource", {} if same else {"resampling": RESAMPLING})
+    SubElement(source, "SourceFilename", relativeToVRT="0", shared="0").text = part.source.gdal_name
+    SubElement(source, "SourceBand").text = index
+    SubElement(
+        source, "SourceProperties", RasterXSize=str(part.width), RasterYSize=str(part.height),
+        DataType=GDAL_TYPES[part.dtype], BlockXSize=str(part.block[1]), BlockYSize=str(part.block[0]),
+    )  # fmt: skip
+    for name, window in (("SrcRect", source_window), ("DstRect", target_window)):
+        keys = ("xOff", "yOff", "xSize", "ySize")
+        SubElement(source, name, {key: repr(value) for key, value in zip(keys, window, strict=True)})
+
+
+Rectangle = tuple[float, float, float, float]
+
+
+def _placed(part: _Part, grid: _Part) -> tuple[Rectangle, Rectangle]:
+    """Which pixels of a file lie on which of the grid, each as (column, row, columns, rows).
+
+    Raises SceneError where the two are not parallel, or the file leaves out more than an edge of one of its pixels.
+    """
+    whole = (0.0, 0.0, float(grid.width), float(grid.height))
+    shape = (part.height, part.width) == (grid.height, grid.width)
+    if part is grid or (shape and part.transform is None and grid.transform is None):
+        return whole, whole
+    if part.transform is None or grid.transform is None or not _same_crs(part.crs, grid.crs):
+        raise _misfit(part, grid, "has another coordinate reference system than")
+    to_part = ~part.transform @ grid.transform
+    drift = max(abs(to_part.b) * grid.height, abs(to_part.d) * grid.width)
+    if drift > 0.01 or to_part.a <= 0 or to_part.e <= 0:
+        raise _misfit(part, grid, "is turned against")
+    columns = _overlap(to_part.c, to_part.a, grid.width, part.width)
+    rows = _overlap(to_part.f, to_part.e, grid.height, part.height)
+    if columns is None or rows is None:
+        raise _misfit(part, grid, "does not cover")
+    (x, width, left, across), (y, height, top, down) = columns, rows
+    return (x, y, width, height), (left, top, across, down)
+
+
+def _overlap(start: float, step: float, length: int, limit: int) -> tuple[float, float, float, float] | None:
+    """(start, size) in the file, and then on the grid, along one axis; None where more than a pixel is missing.
+
+    start: of the grid in pixels of the file. step: pixels of the file per pixel of the grid.
+    length, limit: pixels of the grid and of the file.
+
+    >>> _overlap(0.0, 0.5, 100, 50)
+    (0.0, 50.0, 0.0, 100.0)
+    """
+    nearest = round(start)  # grids that agree to a thousandth of a pixel agree
+    start = float(nearest) if abs(start - nearest) < 1e-3 else start
+    end = start + step * length
+    end = float(round(end)) if abs(end - round(end)) < 1e-3 else end
+    if start < -1 or end > limit + 1:
+        return None
+    first, last = max(start, 0.0), min(end, float(limit))
+    return first, last - first, (first - start) / step, (last - first) / (end - start) * length
+
+
+def _same_crs(one: CRS | None, other: CRS | None) -> bool:
+    if one == other or not one or not other:
+        return (not one) == (not other)
+    return one.to_epsg() is not None and one.to_epsg() == other.to_epsg()
+
+
+def _misfit(part: _Part, grid: _Part, how: str) -> SceneError:
+    return SceneError(
+        f"the band {part.name} ({part.source.public_name}) {how} the band {grid.name} ({grid.source.public_name}); "
+        "bring both to one grid, e.g. with gdalwarp"
+    )
+
+
+SceneName = str | os.PathLike[str] | BandFiles

@@ -1,0 +1,1 @@
+"""Files that appear whole, memory, progress and worker processes."""

@@ -1,0 +1,175 @@
+"""What every training has in common: its folder, its trainer, and the weights that are kept of it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning
+import torch
+import yaml
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
+from pydantic import BaseModel
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from geoships.config.segmentation import Run
+from geoships.errors import DeviceError, GeoshipsError
+from geoships.model.bundle import Bundle
+from geoships.model.engines.base import has_fast_bf16
+from geoships.training.trackers import check_trackers, make_loggers
+
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training left behind.
+
+    folder: of the run. bundle: the model. epochs: how many have run. validation: figures of the last validation.
+    """
+
+    folder: Path
+    bundle: Bundle
+    epochs: int
+    validation: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """The validation figure that says which weights are best, and whether more or less of it is better."""
+
+    name: str
+    mode: Literal["min", "max"]
+
+
+def prepare_folder(config: BaseModel, out: Path, resume: bool) -> Path | None:
+    """Make the run's folder; the checkpoint to go on from.
+
+    Raises GeoshipsError where it holds another run, cannot be written, or a tracker is not installed.
+    """
+    run = getattr(config, "run", None)
+    if isinstance(run, Run):
+        check_trackers(run.tracker)
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    last, saved = out / "checkpoints" / "last.ckpt", out / "config.yaml"
+    if saved.exists():
+        if not resume:
+            raise GeoshipsError(f"{out} holds a training already; give --resume to go on with it, or another folder")
+        if not _same_settings(config, saved):
+            raise GeoshipsError(f"the settings differ from those in {saved}; a run goes on only with its own")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        saved.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise GeoshipsError(f"cannot write the folder {out}: {error.strerror or error}") from error
+    return last if resume and last.exists() else None
+
+
+def _same_settings(config: BaseModel, saved: Path) -> bool:
+    """Whether a run's saved settings are these; what it did not know yet has its default."""
+    try:
+        known = type(config).model_validate(yaml.safe_load(saved.read_text(encoding="utf-8")))
+        return known.model_dump(mode="json") == config.model_dump(mode="json")
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+
+
+def make_trainer(
+    run: Run,
+    out: Path,
+    monitor: Monitor | None,
+    callbacks: Sequence[Callback] = (),
+    *,
+    seed: int,
+    quiet: bool = False,
+) -> lightning.Trainer:
+    """The trainer of a run. monitor: None without validation data. callbacks: beside those of every run."""
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("run.device is cuda, and this machine has none; set run.device=cpu")
+    cuda = run.device != "cpu" and torch.cuda.is_available()
+    return lightning.Trainer(
+        default_root_dir=out,
+        accelerator="gpu" if cuda else "cpu",
+        devices=run.devices if cuda else 1,
+        precision=_precision(run, cuda),  # type: ignore[arg-type]
+        max_epochs=run.epochs,
+        accumulate_grad_batches=run.accumulate,
+        gradient_clip_val=run.clip or None,
+        use_distributed_sampler=False,  # what an epoch shows is shared out by its own sampler
+        num_sanity_val_steps=0,
+        limit_val_batches=1.0 if monitor else 0,
+        logger=make_loggers(run, out),
+        callbacks=[*_callbacks(run, out, monitor, seed), *callbacks],
+        log_every_n_steps=10,
+        enable_progress_bar=not quiet,
+        enable_model_summary=False,
+    )
+
+
+def _precision(run: Run, cuda: bool) -> str:
+    if run.precision != "auto":
+        return PRECISIONS[run.precision]
+    fast = has_fast_bf16(torch.device("cuda" if cuda else "cpu"))
+    return PRECISIONS["bf16" if fast else "fp32"]
+
+
+def _callbacks(run: Run, out: Path, monitor: Monitor | None, seed: int) -> Iterator[Callback]:
+    yield EpochSeed(seed)
+    if run.ema:
+        yield WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(run.ema))  # type: ignore[no-untyped-call]
+    folder = out / "checkpoints"
+    yield ModelCheckpoint(folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+    if not monitor:
+        return
+    yield ModelCheckpoint(
+        folder, filename="best", monitor=monitor.name, mode=monitor.mode, enable_version_counter=False
+    )
+    if run.early_stopping:
+        patience, least = run.early_stopping.patience, run.early_stopping.min_delta
+        yield EarlyStopping(monitor.name, mode=monitor.mode, patience=patience, min_delta=least)
+
+
+class EpochSeed(Callback):
+    """Starts the random numbers of each epoch afresh (dropout, stochastic depth), wherever the run was resumed."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        """Seed torch by the run, the epoch and the device."""
+        torch.manual_seed(self._seed * 100_003 + trainer.current_epoch * 1_009 + trainer.global_rank)
+
+
+def kept_weights(run: Run, out: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The weights of `network` that make the bundle, and the whole checkpoint that they are from."""
+    best = out / "checkpoints" / "best.ckpt"
+    path = best if run.keep == "best" and best.exists() else out / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(path, map_location="cpu", weights_only=False)  # our own file, of this run
+    prefix = "network."
+    weights = {
+        name.removeprefix(prefix): value for name, value in checkpoint["state_dict"].items() if name.startswith(prefix)
+    }
+    return weights, checkpoint
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Hide Lightning's reports of hardware, and advice that does not apply: crops are made as fast as they are used."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated", FutureWarning)
+            warnings.filterwarnings("ignore", ".*does not have many workers")
+            warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty")
+            warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
+            warnings.filterwarnings("ignore", ".*smaller than the logging interval")
+            yield
+    finally:
+        logger.setLevel(level)

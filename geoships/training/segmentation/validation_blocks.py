@@ -1,0 +1,116 @@
+"""Blocks of a scene: the part that is not trained on, but judges the training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from torchgeo.datasets import GeoDataset
+
+from geoships.scene.layers.labels import Labels
+from geoships.scene.tiling.windows import Window
+from geoships.scene.torchgeo import GeoSampler, SceneDataset, WindowSlice
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Blocks of a scene, with a margin around them.
+
+    scene: the whole of it. size: (rows, columns) of a block. chosen: places (row, column) in the grid of blocks.
+    margin: pixels around the chosen blocks that belong to neither side of the split.
+    """
+
+    scene: Window
+    size: tuple[int, int]
+    chosen: frozenset[tuple[int, int]]
+    margin: int = 0
+
+    def windows(self) -> Iterator[Window]:
+        """The chosen blocks, cut at the scene's edges."""
+        for row, column in sorted(self.chosen):
+            yield self.whole(row, column).intersection(self.scene)
+
+    def whole(self, row: int, column: int) -> Window:
+        """The block at a place of the grid; it may hang over the scene's lower and right edge."""
+        height, width = self.size
+        return Window(row * height, column * width, height, width)
+
+    def hidden(self) -> list[shapely.Polygon]:
+        """The chosen blocks with their margin, in pixel coordinates (column, row)."""
+        return [
+            shapely.box(
+                window.column - self.margin,
+                window.row - self.margin,
+                window.column_end + self.margin,
+                window.row_end + self.margin,
+            )
+            for window in self.windows()
+        ]
+
+
+def all_blocks(scene: Window, size: tuple[int, int]) -> Blocks:
+    """Every block of a scene."""
+    return Blocks(scene, size, frozenset(_places(scene, size)))
+
+
+def choose_blocks(
+    scene: Window, labels: Labels, *, size: tuple[int, int], share: float, margin: int, rng: np.random.Generator
+) -> Blocks:
+    """Choose a share of the blocks that hold a ship's centre, and the same share of the others.
+
+    Where there are two or more blocks with ships, at least one of them is chosen, and one is left.
+    """
+    centres = shapely.get_coordinates(shapely.centroid(np.array(labels.ships, dtype=object)))
+    with_ships = {(int(y) // size[0], int(x) // size[1]) for x, y in centres}
+    places = list(_places(scene, size))
+    chosen: set[tuple[int, int]] = set()
+    for group in ([p for p in places if p in with_ships], [p for p in places if p not in with_ships]):
+        count = round(share * len(group))
+        if share and len(group) > 1:
+            count = min(max(count, 1), len(group) - 1)
+        chosen |= {group[index] for index in rng.permutation(len(group))[:count]}
+    return Blocks(scene, size, frozenset(chosen), margin)
+
+
+def _places(scene: Window, size: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    for row in range(-(-scene.height // size[0])):
+        for column in range(-(-scene.width // size[1])):
+            yield row, column
+
+
+def without_blocks(labels: Labels, blocks: Blocks) -> Labels:
+    """Labels for training: blocks and their margins are ignored, and ships that reach into them are cut off there."""
+    hidden = shapely.union_all(blocks.hidden())
+    if hidden.is_empty:
+        return labels
+    shapely.prepare(hidden)
+    ships = [ship for ship in labels.ships if not shapely.contains(hidden, ship)]
+    ships = [shapely.difference(ship, hidden) if shapely.intersects(hidden, ship) else ship for ship in ships]
+    return Labels(tuple(ship for ship in ships if not ship.is_empty), (*labels.ignored, hidden))
+
+
+class BlockSampler(GeoSampler):  # type: ignore[misc]  # its home differs between torchgeo 0.8 and 0.10
+    """Yields one window around each chosen block, all of one size, for validation.
+
+    dataset: what the queries are for. images: the scene. blocks: those to yield.
+    context: (rows, columns) around a block, which are seen and not judged.
+    """
+
+    def __init__(self, dataset: GeoDataset, images: SceneDataset, blocks: Blocks, *, context: tuple[int, int]) -> None:
+        self.index, self.res = dataset.index, dataset.res
+        self._grid, self._blocks, self._context = images.grid, blocks, context
+
+    def __iter__(self) -> Iterator[WindowSlice]:
+        """Yield [xmin:xmax, ymin:ymax] of each window, with the window."""
+        rows, columns = self._context
+        for place in sorted(self._blocks.chosen):
+            block = self._blocks.whole(*place)
+            window = Window(
+                block.row - rows, block.column - columns, block.height + 2 * rows, block.width + 2 * columns
+            )
+            yield self._grid.query(window)
+
+    def __len__(self) -> int:
+        return len(self._blocks.chosen)

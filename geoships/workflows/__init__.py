@@ -1,0 +1,1 @@
+"""Jobs made of several parts: demonstration, cross-validation, export, chips and studies."""

@@ -1,0 +1,36 @@
+"""Exported models as files."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from geoships.model.bundle import Bundle
+from geoships.model.export import SIZE, Format, exported, output_paths
+from geoships.support.files import appearing, output_errors, reserve
+
+
+def export(
+    bundle: Bundle,
+    out: Path,
+    form: Format,
+    *,
+    size: int = SIZE,
+    background: bool = False,
+    scale: float = 1.0,
+    offset: float = 0.0,
+) -> list[Path]:
+    """Write a model for other programs, and return its files; see `geoships.model.export.exported`.
+
+    Raises GeoshipsError; nothing is written then.
+    """
+    paths = output_paths(out, form)
+    for path in paths.values():
+        reserve(path)  # where it cannot be written, say so before the work
+    files = exported(bundle, form, size=size, background=background, scale=scale, offset=offset)
+    with ExitStack() as stack:
+        for suffix, path in reversed(paths.items()):
+            partial = stack.enter_context(appearing(path))
+            with output_errors(path):
+                partial.write_bytes(files[suffix])
+    return list(paths.values())

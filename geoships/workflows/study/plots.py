@@ -1,0 +1,74 @@
+"""Pictures of a study: learning curves, and the figure of every run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from geoships.workflows.study.effects import FACTORS
+
+DASHES = ("-", "--", ":", "-.")
+CURVES = {"train_loss": "training loss", "val_iou": "validation IoU"}
+
+
+def read_curves(folder: Path) -> pd.DataFrame:
+    """Loss and validation IoU by epoch of a run, from the logs of all its parts; a part goes over those before it."""
+    parts = sorted(folder.glob("logs/part-*/metrics.csv"), key=lambda path: int(path.parent.name.split("-")[1]))
+    tables = [pd.read_csv(path) for path in parts if path.stat().st_size]
+    if not tables:
+        return pd.DataFrame(columns=["epoch", *CURVES])
+    found = pd.concat(tables, ignore_index=True).reindex(columns=["epoch", *CURVES])
+    return found.groupby("epoch").last().reset_index()
+
+
+def learning_curves(curves: pd.DataFrame) -> Figure:
+    """Training loss above and validation IoU below, a column for each way; each line is a mean over seeds.
+
+    curves: rows of `read_curves` with the columns of FACTORS and `seed`.
+    """
+    ways = list(curves["way"].unique())
+    shown = [name for name in CURVES if curves[name].notna().any()]
+    figure = Figure(figsize=(4.6 * len(ways) + 1.9, 3.0 * len(shown) + 0.4), layout="constrained")
+    axes = figure.subplots(len(shown), len(ways), squeeze=False, sharex=True, sharey="row")
+    for column, way in enumerate(ways):
+        for row, name in enumerate(shown):
+            _lines(axes[row, column], curves[curves["way"] == way], name, curves)
+            axes[row, 0].set_ylabel(CURVES[name])
+        axes[0, column].set_title(way)
+        axes[-1, column].set_xlabel("epoch")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8, title="loss / optimiser")
+    return figure
+
+
+def _lines(axes: Axes, curves: pd.DataFrame, name: str, whole: pd.DataFrame) -> None:
+    colours = {level: f"C{number}" for number, level in enumerate(whole["optimiser"].unique())}
+    dashes = {level: DASHES[number % len(DASHES)] for number, level in enumerate(whole["loss"].unique())}
+    for (loss, optimiser), runs in curves.groupby(["loss", "optimiser"], sort=False):
+        by_epoch = runs.groupby("epoch")[name]
+        mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
+        axes.plot(mean.index + 1, mean, dashes[loss], color=colours[optimiser], label=f"{loss} / {optimiser}", lw=1.4)
+        axes.fill_between(mean.index + 1, low, high, color=colours[optimiser], alpha=0.08, lw=0)
+    axes.grid(alpha=0.3)
+
+
+def cell_points(runs: pd.DataFrame) -> Figure:
+    """The IoU of every run, cells from the best mean to the worst; a bar marks the mean."""
+    cells = runs.groupby(list(FACTORS), sort=False)["iou"]
+    order = cells.mean().sort_values().index
+    ways = list(runs["way"].unique())
+    figure = Figure(figsize=(7.2, 1.2 + 0.34 * len(order)), layout="constrained")
+    axes = figure.subplots()
+    for place, cell in enumerate(order):
+        values, colour = cells.get_group(cell), f"C{ways.index(cell[0])}"
+        axes.plot(values, np.full(len(values), place), "o", color=colour, alpha=0.6, ms=6)
+        axes.plot([values.mean()] * 2, [place - 0.32, place + 0.32], color=colour, lw=2.5)
+    axes.set_yticks(range(len(order)), [" / ".join(map(str, cell)) for cell in order])
+    axes.set_xlabel("pixel IoU on the held-out scenes; a point is a run, a bar the mean of a cell")
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3, axis="x")
+    return figure

@@ -1,0 +1,146 @@
+"""The page of a scene and its ships: what is in it."""
+
+import base64
+import io
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from affine import Affine
+from pages import SCORES, ships_and_scene
+from PIL import Image
+
+from geoships.errors import GeoshipsError
+from geoships.workflows.view import write_view
+
+
+def content(page: Path) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="content">(.*?)</script>', page.read_text("utf-8"), re.S)
+    assert found
+    return json.loads(found[1])
+
+
+def corners(outline: list[list[list[int]]], unit: int) -> np.ndarray:
+    """(y, x) of the first ring."""
+    return np.cumsum(np.reshape(outline[0][0], (-1, 2)), axis=0) / unit
+
+
+@pytest.mark.parametrize("name", ["s.geojson", "s.gpkg", "s.fgb", "s.parquet"])
+def test_all_that_geoships_writes_is_shown(tmp_path: Path, name: str) -> None:
+    ships, scene = ships_and_scene(tmp_path, name)
+    view = write_view(ships, scene, tmp_path / "page.html")
+    assert (view.ships, view.chips, view.in_scene) == (4, 4, 4)
+    assert view.bytes == (tmp_path / "page.html").stat().st_size < 1_000_000
+    shown = content(tmp_path / "page.html")
+    assert shown["on_map"]
+    assert sorted(shown["values"]["score"]) == sorted(SCORES)
+    assert {column["name"] for column in shown["columns"]} == {"score", "length_m", "pixels", "on_border", "scene"}
+    (south, west), (north, east) = shown["scene"]["bounds"]
+    for outline in shown["outlines"]:
+        y, x = corners(outline, shown["unit"]).T
+        assert south < y.min() < y.max() < north
+        assert west < x.min() < x.max() < east + 1e-5
+    for number, ship in enumerate(shown["names"]):
+        chip = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown["chips"][str(number)]))).convert("L"))
+        assert chip.max() > 200, ship  # the ship is in its chip
+        assert chip.min() < 50
+
+
+def test_ships_about_the_antimeridian_stay_together(tmp_path: Path) -> None:
+    ships, scene = ships_and_scene(tmp_path, transform=Affine(10, 0, 816600, 0, -10, 8000000), crs="EPSG:32760")
+    write_view(ships, scene, tmp_path / "page.html")
+    shown = content(tmp_path / "page.html")
+    (_, west), (_, east) = shown["scene"]["bounds"]
+    assert west < 180 < east
+    for outline in shown["outlines"]:
+        for part in outline:
+            x = np.cumsum(np.reshape(part[0], (-1, 2)), axis=0)[:, 1] / shown["unit"]
+            assert west < x.min() < x.max() < east
+
+
+def test_a_scene_without_a_place_is_drawn_in_its_pixels(tmp_path: Path) -> None:
+    ships, scene = ships_and_scene(tmp_path, transform=None, crs=None)
+    view = write_view(ships, scene, tmp_path / "page.html")
+    shown = content(tmp_path / "page.html")
+    assert not shown["on_map"]
+    assert shown["pixel_metres"] is None
+    assert corners(shown["outlines"][0], shown["unit"]).min(axis=0).tolist() == [-24, 30]
+    assert view.in_scene == 4
+
+
+@pytest.mark.parametrize("name", ["s.geojson", "s.gpkg"])
+def test_no_ships_are_a_page_too(tmp_path: Path, name: str) -> None:
+    ships, scene = ships_and_scene(tmp_path, name, ships=())
+    view = write_view(ships, scene, tmp_path / "page.html")
+    assert (view.ships, view.chips) == (0, 0)
+    assert content(tmp_path / "page.html")["outlines"] == []
+
+
+def test_text_of_files_is_no_markup(tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)>&.tif"
+    ships, scene = ships_and_scene(tmp_path, title=name)
+    data = json.loads(ships.read_text())
+    data["features"][0]["properties"]["remark"] = "</script><script>alert(2)</script>{{script}}"
+    ships.write_text(json.dumps(data))
+    write_view(ships, scene, tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert "<img src=x" not in text
+    assert "alert(2)</script>" not in text
+    assert content(tmp_path / "page.html")["title"] == name
+    assert content(tmp_path / "page.html")["values"]["remark"][0].endswith("{{script}}")
+    assert text.count("<script") == 3
+
+
+def test_ships_without_scores_have_no_slider_and_still_a_table(tmp_path: Path) -> None:
+    ships, scene = ships_and_scene(tmp_path)
+    data = json.loads(ships.read_text())
+    for number, feature in enumerate(data["features"]):
+        feature["properties"] = {"name": f"ship {number}", "draught": None if number else 3.5}
+    ships.write_text(json.dumps(data))
+    write_view(ships, scene, tmp_path / "page.html")
+    shown = content(tmp_path / "page.html")
+    assert [(c["name"], c["kind"], c["table"]) for c in shown["columns"]] == [
+        ("name", "text", True), ("draught", "number", True),
+    ]  # fmt: skip
+    assert shown["values"]["draught"] == [3.5, None, None, None]
+
+
+def test_a_page_of_many_ships_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = tuple((row, column, 2, 3) for row in range(4, 170, 8) for column in range(4, 190, 8))
+    ships, scene = ships_and_scene(tmp_path, ships=many)
+    monkeypatch.setattr("geoships.workflows.view.PAGE_BYTES", 150_000)
+    monkeypatch.setattr("geoships.workflows.view.PICTURE_BYTES", 2_000)
+    monkeypatch.setattr("geoships.workflows.view.OUTLINE_BYTES", 10_000)
+    view = write_view(ships, scene, tmp_path / "page.html")
+    shown = content(tmp_path / "page.html")
+    assert 0 < view.chips < view.ships == len(many)
+    assert len(json.dumps(shown)) < 151_000
+    with_chip = {int(number) for number in shown["chips"]}
+    scores = np.array(shown["values"]["score"])
+    assert scores[sorted(with_chip)].min() >= np.delete(scores, sorted(with_chip)).max()
+    assert f"{view.chips} of {view.ships} ships have a picture here" in shown["notes"][0]
+    assert "rectangles" in shown["notes"][1]
+    assert len(base64.b64decode(shown["scene"]["picture"].partition(",")[2])) <= 2_000
+
+
+def test_mistakes_leave_an_older_page_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ships, scene = ships_and_scene(tmp_path)
+    page = tmp_path / "page.html"
+    page.write_text("older")
+    for arguments, message in (
+        ((tmp_path / "none.geojson", scene, page), "no such file"),
+        ((ships, tmp_path / "none.tif", page), "none.tif"),
+        ((ships, scene, tmp_path / "page.pdf"), "must end with .html"),
+        ((ships, scene, tmp_path / "none" / "page.html"), "does not exist"),
+    ):
+        with pytest.raises(GeoshipsError, match=message):
+            write_view(*arguments)
+    monkeypatch.setitem(sys.modules, "js_lib_leaflet", None)
+    with pytest.raises(GeoshipsError, match=r"install geoships with its extra, geoships\[view\]"):
+        write_view(ships, scene, page)
+    assert page.read_text() == "older"
+    assert len(list(tmp_path.iterdir())) == 3
