@@ -21,7 +21,7 @@ import rasterio  # noqa: E402
 import torch  # noqa: E402
 
 from geoships import load_bundle  # noqa: E402
-from geoships.model import sessions  # noqa: E402
+from geoships.model.engines import sessions  # noqa: E402
 from geoships.model.engines.base import choose_device, run  # noqa: E402
 from geoships.model.engines.choose import choose_engine  # noqa: E402
 

@@ -37,7 +37,7 @@ options = parser.parse_args()
 
 bundle = load_bundle(options.bundle)
 if options.streams:
-    from geoships.model import sessions
+    from geoships.model.engines import sessions
 
     sessions.STREAMS = options.streams
 config = PredictConfig(

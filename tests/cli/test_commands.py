@@ -11,10 +11,10 @@ from geoships_cli.app import main
 from made_networks import tiny_bundle
 from scenes import ship_scene
 
-from geoships import quantize as quantizing
 from geoships.config import PredictConfig
 from geoships.model import bundle as bundles
 from geoships.model.installed import ModelChoice
+from geoships.workflows import quantize as quantizing
 
 pipeline = importlib.import_module("geoships.pipeline.predict")  # the attribute of that name is the function
 

@@ -14,12 +14,12 @@ from made_chips import make_chip, write_chip
 from rasterio.features import rasterize
 from shapely.affinity import rotate
 
-from geoships import chips as pipeline
 from geoships.config import PredictConfig
 from geoships.config.classification import ChipFiles
 from geoships.datasets.chip_masks import draw_mask
 from geoships.datasets.chip_outlines import INSTALLED, pixels_key, read_outlines
 from geoships.errors import GeoshipsError
+from geoships.workflows import predict_chips as pipeline
 from geoships.workflows.chip_masks import MARGIN, write_chip_scenes
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "judge_chip_masks.py"

@@ -4,7 +4,7 @@ import pytest
 from fakes import fake_card
 
 from geoships.errors import BundleError, SceneError
-from geoships.model import choice
+from geoships.model import installed as choice
 from geoships.model.bundle import save_bundle
 from geoships.model.installed import choose_model
 from geoships.scene.bands import BandDescription

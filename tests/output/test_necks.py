@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from shapely import box, union_all
 
-from geoships.output import split
+from geoships.output import necks as split
 from geoships.output.necks import REACH, Splitter, necked_parts
 from geoships.output.ship_finder import Ship, ShipBuilder
 from geoships.output.stitch import RowBand

@@ -12,8 +12,8 @@ from fakes import FakeBundle, fake_card, fake_classifier
 from made_networks import TinyBundle, tiny_bundle
 
 from geoships.errors import BundleError, DeviceError
-from geoships.model import convert, sessions
 from geoships.model.bundle import Bundle
+from geoships.model.engines import convert, sessions
 from geoships.model.engines.base import TorchEngine
 from geoships.model.engines.cache import cache_folder, cached
 from geoships.model.engines.choose import EngineName, KeptEngines, Precision, choose_engine

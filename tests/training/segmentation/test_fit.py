@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from geoships import predict
 from geoships.config import PredictConfig, train_config
 from geoships.errors import GeoshipsError
-from geoships.training import fit as fitting
+from geoships.training.segmentation import fit as fitting
 from geoships.training.segmentation.fit import fit
 
 
