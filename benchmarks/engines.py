@@ -18,7 +18,7 @@ from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
 from geoships.model.engines.choose import choose_engine
 from geoships.model.inputs import prepared
-from geoships.pipeline.predict import open_task
+from geoships.pipeline.scene_run import open_run
 from geoships.scene.streaming import stream_tiles
 
 CHOICES = (
@@ -40,10 +40,10 @@ def main() -> None:
     options = parser.parse_args()
     cpu = torch.device("cpu")
     config = PredictConfig(model=options.model, device="cpu", tile_size=options.tile)
-    with open_task(options.scene, config=config) as task:
-        bundle = task.bundle
-        with closing(stream_tiles(task.scene, task.plan, task.ratios)) as tiles:
-            sample = next(prepared(tiles, bundle.card, task.scene.wanted, south_up=task.georeference.south_up))
+    with open_run(options.scene, config=config) as run:
+        bundle = run.bundle
+        with closing(stream_tiles(run.scene, run.plan.tiles, run.plan.ratios)) as tiles:
+            sample = next(prepared(tiles, bundle.card, run.scene.wanted, south_up=run.georeference.south_up))
     image = sample["image"][None]
     engines, opened, scores = {}, {}, {}
     for name, precision in CHOICES:

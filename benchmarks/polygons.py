@@ -18,7 +18,7 @@ import rasterio.features
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from geoships.output.ship_finder import ShipBuilder
+from geoships.output.ships import ShipBuilder
 from geoships.output.stitch import RowBand
 
 BAND = 256  # rows

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from shapely.affinity import affine_transform
 
-from geoships.config import augment, train
+from geoships.config import augment
+from geoships.config import segmentation as train
 from geoships.datasets.harbour import render_harbour, write_harbour
 from geoships.output.pictures.overlay import true_colour
 from geoships.scene.layers.labels import IGNORED, SHIP

@@ -25,8 +25,8 @@ from geoships import load_bundle
 from geoships.config import PredictConfig, predict_config
 from geoships.metrics.comparison import compare
 from geoships.model.bundle import Bundle
-from geoships.output.ship_finder import ShipBuilder
-from geoships.pipeline.predict import open_task
+from geoships.output.ships import ShipBuilder
+from geoships.pipeline.scene_run import open_run
 from geoships.scene.layers.labels import read_labels
 from geoships.scene.reader import open_scene
 from geoships.training.labelled_scenes import find_layer
@@ -77,11 +77,11 @@ def false_ships(
     scene: Path, labels: Path, ignore: Path | None, bundle: Bundle, config: PredictConfig
 ) -> list[shapely.Geometry]:
     """False ships as polygons in pixel coordinates."""
-    with open_task(scene, config=config, model=bundle) as task:
-        known = read_labels(labels, task.georeference, ignore)
-        builder = ShipBuilder(task.scene.window.width, task.threshold)
-        ships = [ship for band in task.bands() for ship in builder.feed(band)]
-        found = [kept.polygon for kept in task.keep([*ships, *builder.finish()])]
+    with open_run(scene, config=config, model=bundle) as run:
+        known = read_labels(labels, run.georeference, ignore)
+        builder = ShipBuilder(run.scene.window.width, run.threshold)
+        ships = [ship for band in run.bands() for ship in builder.feed(band)]
+        found = [kept.polygon for kept in run.keep([*ships, *builder.finish()])]
     compared = compare(found, known.ships, shapely.union_all(list(known.ignored)))
     right = set(compared.pairs.found.tolist()) | set(np.flatnonzero(compared.ignored).tolist())
     return [polygon for number, polygon in enumerate(found) if number not in right]

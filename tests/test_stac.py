@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import sys
 from pathlib import Path
@@ -26,6 +25,7 @@ from stac_schemas import SCHEMAS
 from geoships import OutputError, PredictConfig, predict
 from geoships.model import bundle as bundles
 from geoships.model.installed import ModelChoice
+from geoships.pipeline import scene_run
 
 SMALL_TILES = PredictConfig(tile_size=96, min_area=0, device="cpu", engine="torch", precision="fp32")
 TIMED = "S2A_MSIL2A_20230101T105421_N0509_R051_T31TCJ_20230101T140000"
@@ -144,11 +144,10 @@ def sentinel_2(api: Api, name: str, cloud: float, west: float = 500000) -> None:
 @pytest.fixture
 def geoships(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs the command with a fake model of red and swir16; returns exit code, stdout and stderr."""
-    pipeline = importlib.import_module("geoships.pipeline.predict")
     bundle = fake_bundle(bands=("red", "swir16"))
-    for where in (bundles, pipeline):
+    for where in (bundles, scene_run):
         monkeypatch.setattr(where, "load_bundle", lambda _=None: bundle)
-    monkeypatch.setattr(pipeline, "choose_model", lambda *_: ModelChoice(Path("fake"), "the only one"))
+    monkeypatch.setattr(scene_run, "choose_model", lambda *_: ModelChoice(Path("fake"), "the only one"))
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["geoships", "predict", *map(str, arguments), "--device", "cpu"])

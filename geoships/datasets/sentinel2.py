@@ -27,8 +27,8 @@ from geoships.errors import SceneError
 from geoships.output.cog import Layout, write_cog
 from geoships.scene.bands import BandDescription, common_names
 from geoships.scene.opening.band_files import BandFiles
+from geoships.scene.opening.open import SceneFile
 from geoships.scene.opening.raster import gdal_env, public_name
-from geoships.scene.opening.stac_item import as_scene
 from geoships.scene.opening.stac_search import Box, Found, bbox_shape
 from geoships.scene.reader import Scene, open_scene
 from geoships.scene.tiling.windows import Window
@@ -182,8 +182,8 @@ class _Part:
     @classmethod
     @contextmanager
     def of(cls, item: Found, wanted: Sequence[str]) -> Iterator[_Part]:
-        files = as_scene(item.address)
-        assert isinstance(files, BandFiles), "a search finds Items"
+        files = SceneFile(item.address).files
+        assert files is not None, "a search finds Items"
         held = {file.name: file for file in files.files}
         lacking = [name for name in wanted if name not in held]
         if lacking:

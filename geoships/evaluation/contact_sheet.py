@@ -16,7 +16,7 @@ from geoships.config import PredictConfig
 from geoships.evaluation.figures import IOUS
 from geoships.evaluation.judge_scene import JudgedScene
 from geoships.output.pictures.overlay import true_colour
-from geoships.pipeline.predict import reading
+from geoships.pipeline.scene_run import reading
 from geoships.scene.quicklook import Picture
 from geoships.scene.reader import Scene, open_scene
 from geoships.scene.tiling.windows import Window, paste

@@ -17,10 +17,11 @@ from geoships.metrics.counts import ObjectCounts
 from geoships.metrics.scores import ScoreCounts
 from geoships.model.bundle import Bundle
 from geoships.output.attributes import Measures, measure_all
-from geoships.output.necks import Splitter
 from geoships.output.ship_filter import KeptShip
-from geoships.output.ship_finder import Ship, ShipBuilder
-from geoships.pipeline.predict import Task, open_task
+from geoships.output.ship_finder import ShipFinder
+from geoships.output.ships import Ship
+from geoships.pipeline.messages import announce
+from geoships.pipeline.scene_run import SceneRun, open_run
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.labelled_files import LabelledScene
 from geoships.scene.layers.labels import Labels, read_labels
@@ -67,28 +68,28 @@ def judge_scene(
 
     thresholds: ascending; the one that is used for ships is added. Raises GeoshipsError.
     """
-    with open_task(files.scene, config=config, model=model) as task:
-        task.announce(progress)
+    with open_run(files.scene, config=config, model=model) as run:
+        announce(run, progress)
         card = model.card
         only = None if card.label_value is None else (card.label_value, card.classes[0].name)
-        labels = _clipped(read_labels(files.labels, task.georeference, files.ignore, only), task.scene.window)
-        land = read_land(files.land, task.georeference) if files.land else None
-        steps = sorted({*thresholds, task.threshold})
-        own = steps.index(task.threshold)
-        scores, ships = _run(task, labels, steps, progress)
-        kept = [tuple(task.keep(found)) for found in ships]
+        labels = _clipped(read_labels(files.labels, run.georeference, files.ignore, only), run.scene.window)
+        land = read_land(files.land, run.georeference) if files.land else None
+        steps = sorted({*thresholds, run.threshold})
+        own = steps.index(run.threshold)
+        scores, ships = _run(run, labels, steps, progress)
+        kept = [tuple(run.keep(found)) for found in ships]
         ignored = shapely.union_all(list(labels.ignored))
         outlines = [_polygon(ship) for ship in labels.ships]
         compared = [compare([ship.polygon for ship in found], labels.ships, ignored) for found in kept]
 
         def from_land(polygons: Sequence[BaseGeometry]) -> tuple[float, ...] | None:
-            return None if land is None else tuple(land_distances(polygons, land, task.pixel_size))
+            return None if land is None else tuple(land_distances(polygons, land, run.pixel_size))
 
         return JudgedScene(
             files=files,
-            georeference=task.georeference,
+            georeference=run.georeference,
             found=kept[own],
-            labels=tuple(map(LabelledShip, outlines, measure_all(outlines, task.georeference, task.margin))),
+            labels=tuple(map(LabelledShip, outlines, measure_all(outlines, run.georeference, run.margin))),
             comparison=compared[own],
             label_land=from_land(labels.ships),
             found_land=from_land([ship.polygon for ship in kept[own]]),
@@ -98,27 +99,22 @@ def judge_scene(
 
 
 def _run(
-    task: Task, labels: Labels, thresholds: Sequence[float], progress: Progress
+    run: SceneRun, labels: Labels, thresholds: Sequence[float], progress: Progress
 ) -> tuple[ScoreCounts, list[list[Ship]]]:
     """Scores of the pixels, and the ships at each threshold; nothing of the scene's size is kept."""
-    width = task.scene.window.width
+    width = run.scene.window.width
     scores = ScoreCounts.none(thresholds)
-    builders = [ShipBuilder(width, threshold) for threshold in thresholds]
-    splitter = Splitter(width) if task.config.split else None
+    finder = ShipFinder(width, thresholds, split=run.config.split)
     ships: list[list[Ship]] = [[] for _ in thresholds]
-    with closing(task.bands()) as bands:
+    with closing(run.bands()) as bands:
         for band in bands:
             scores.feed(band.scores, band.valid, labels.mask(Window(band.row, 0, len(band.scores), width)))
-            for found, builder, threshold in zip(ships, builders, thresholds, strict=True):
-                new = builder.feed(band)
-                found.extend(splitter.split(new, threshold, band) if splitter else new)
-            if splitter:
-                splitter.remember(band)
+            for found, new in zip(ships, finder.feed(band), strict=True):
+                found += new
             progress.advance(band.valid.size)
             release_memory()
-    for found, builder, threshold in zip(ships, builders, thresholds, strict=True):
-        new = builder.finish()
-        found.extend(splitter.split(new, threshold) if splitter else new)
+    for found, new in zip(ships, finder.finish(), strict=True):
+        found += new
     return scores, ships
 
 

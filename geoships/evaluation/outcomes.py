@@ -13,7 +13,7 @@ from geoships.evaluation.evaluation import Evaluation
 from geoships.evaluation.judge_scene import CURVE_IOU, JudgedScene, LabelledShip
 from geoships.output.formats import write_ships
 from geoships.output.ship_filter import KeptShip
-from geoships.pipeline.predict import on_map
+from geoships.pipeline.outputs import on_map
 
 RIGHT, FALSE, IGNORED, MISSED = "right", "false", "ignored", "missed"
 MEASURES = ("area_m2", "length_m", "width_m", "heading_deg", "lon", "lat")

@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from geoships.output.ship_finder import Ship, ShipBuilder
+from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.stitch import RowBand
 from geoships.scene.tiling.windows import Window, paste
 

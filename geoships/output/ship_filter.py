@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shapely import MultiPolygon, Polygon
 
 from geoships.output.attributes import NO_MARGIN, Margin, Measures, measure_all
-from geoships.output.ship_finder import Ship, simplified, without_small_holes
+from geoships.output.ships import Ship, simplified, without_small_holes
 from geoships.scene.georeference import Georeference
 
 

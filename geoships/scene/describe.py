@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import sqrt
-
 from rasterio.io import DatasetReader
 
-from geoships.scene.bands import BandDescription, common_names, describe_bands
+from geoships.scene.bands import common_names, describe_bands
 from geoships.scene.georeference import Georeference, georeference_of
 from geoships.scene.opening.band_files import SceneName
-from geoships.scene.opening.raster import gdal_env, open_dataset
-from geoships.scene.opening.stac_item import as_scene, scene_source
-
-FINEST = frozenset({"blue", "green", "red"})
+from geoships.scene.opening.open import SceneFile
+from geoships.scene.opening.raster import gdal_env
 
 
 def describe_scene(name: SceneName, *, trust_vrt: bool = False) -> dict[str, object]:
@@ -21,8 +16,8 @@ def describe_scene(name: SceneName, *, trust_vrt: bool = False) -> dict[str, obj
 
     Raises SceneError when it cannot be opened safely.
     """
-    source = scene_source(as_scene(name), trust_vrt=trust_vrt)
-    with gdal_env(source), open_dataset(source) as dataset:
+    source, dataset = SceneFile(name, trust_vrt=trust_vrt).take()
+    with gdal_env(source), dataset:
         georeference = georeference_of(dataset)
         return {
             "scene": str(name),
@@ -37,23 +32,6 @@ def describe_scene(name: SceneName, *, trust_vrt: bool = False) -> dict[str, obj
             "blocks": f"{dataset.block_shapes[0][1]} columns x {dataset.block_shapes[0][0]} rows",
             "overviews": ", ".join(map(str, dataset.overviews(1))) or "none",
         }
-
-
-def scene_header(name: SceneName, *, trust_vrt: bool = False) -> tuple[tuple[BandDescription, ...], float | None]:
-    """The bands of a raster, and its pixel size in metres: the geometric mean of both sides, None if not known.
-
-    Raises SceneError when it cannot be opened safely.
-    """
-    source = scene_source(as_scene(name), _finest, trust_vrt)
-    with gdal_env(source), open_dataset(source) as dataset:
-        size = georeference_of(dataset).pixel_size()
-        return describe_bands(dataset), None if size is None else sqrt(size[0] * size[1])
-
-
-def _finest(bands: Sequence[BandDescription]) -> list[int]:
-    """Which of several files tell the pixel size: those that are finest on all sensors, or else the first."""
-    names = common_names(bands)
-    return [band.index for band in bands if names[band.index] in FINEST] or [bands[0].index]
 
 
 def _bands(dataset: DatasetReader) -> list[str]:

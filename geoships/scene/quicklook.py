@@ -18,8 +18,8 @@ from geoships.errors import SceneError
 from geoships.scene.bands import BandDescription, choose_bands, common_names, describe_bands
 from geoships.scene.georeference import Georeference, georeference_of
 from geoships.scene.opening.band_files import SceneName
+from geoships.scene.opening.open import SceneFile
 from geoships.scene.opening.raster import Source, gdal_env, open_dataset
-from geoships.scene.opening.stac_item import as_scene, scene_source
 from geoships.scene.reader import Validity
 from geoships.scene.tiling.windows import Window
 
@@ -196,10 +196,11 @@ def open_quicklook(
     """
     known = known or {}
     if isinstance(name, Source):
-        source, only = name, set(known.values())
+        source, only, opened = name, set(known.values()), open_dataset(name)
     else:
-        source, only = scene_source(as_scene(name), lambda found: _shown_bands(found, bands, known)[0], trust_vrt), None
-    with gdal_env(source), open_dataset(source) as dataset:
+        scene, only = SceneFile(name, trust_vrt=trust_vrt), None
+        source, opened = scene.take(lambda described: _shown_bands(described, bands, known)[0])
+    with gdal_env(source), opened as dataset:
         described = [band for band in describe_bands(dataset) if only is None or band.index in only]
         indexes, how = _shown_bands(described, bands, known)
         yield Quicklook(dataset, source, indexes, how, size)

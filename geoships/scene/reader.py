@@ -20,9 +20,9 @@ from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition, acquisition
 from geoships.scene.bands import BandChoice, choose_bands, describe_bands
 from geoships.scene.georeference import Georeference, georeference_of
-from geoships.scene.opening.band_files import BandFiles, SceneName
+from geoships.scene.opening.band_files import SceneName
+from geoships.scene.opening.open import SceneFile, scene_file
 from geoships.scene.opening.raster import Source, gdal_env, open_dataset
-from geoships.scene.opening.stac_item import as_scene, scene_source
 from geoships.scene.radiometry import FILE_TAGS, Radiometry, choose_radiometry
 from geoships.scene.tiling.blocks import BlockCache, BlockGrid, Pixels, block_grid
 from geoships.scene.tiling.windows import Window
@@ -56,26 +56,22 @@ class Scene:
     """
 
     def __init__(
-        self, name: SceneName, wanted: Sequence[str], reading: Reading, optional: Collection[str] = ()
+        self, file: SceneFile, wanted: Sequence[str], reading: Reading, optional: Collection[str] = ()
     ) -> None:
-        self.name = str(name)
+        self.name, self.title = file.name, file.title
         self.reading = reading
-        named = as_scene(name)
-        self._source = scene_source(
-            named, lambda bands: choose_bands(wanted, bands, reading.bands, optional).indexes, reading.trust_vrt
-        )
-        self.origins = named.origins if isinstance(named, BandFiles) else (self._source.public_name,)
-        self._files = named if isinstance(named, BandFiles) else None
         self._prepare()
-        dataset = self._dataset()
+        self._source, dataset = file.take(lambda bands: choose_bands(wanted, bands, reading.bands, optional).indexes)
+        self._keep(dataset)
+        self.origins = file.origins if file.files else (self._source.public_name,)
+        self._listed_warnings = file.files.warnings if file.files else ()
         self.driver: str = dataset.driver
         self.georeference: Georeference = georeference_of(dataset)
         self.dtypes: tuple[str, ...] = dataset.dtypes
         self.bands: BandChoice = choose_bands(wanted, describe_bands(dataset), reading.bands, optional)
         self.wanted = self.bands.names
         tags = {**dataset.tags(), **dataset.tags(ns="IMAGERY")}
-        stated = self._files.acquired if self._files else None
-        self.acquired: Acquisition | None = stated or acquisition(tags, self.title)
+        self.acquired: Acquisition | None = file.acquired or acquisition(tags, self.title)
         picked = [index - 1 for index in self.bands.indexes]
         self.dtype = np.result_type(*(np.dtype(dataset.dtypes[index]) for index in picked))
         self._validity = Validity.of(dataset, self.bands.indexes)
@@ -89,7 +85,7 @@ class Scene:
             offset=reading.offset,
             sensor=reading.sensor,
             sample=self._sample,
-            stated=self._files.rule if self._files else FILE_TAGS,
+            stated=file.files.rule if file.files else FILE_TAGS,
         )
 
     def _prepare(self) -> None:
@@ -126,13 +122,6 @@ class Scene:
         return self._source
 
     @property
-    def title(self) -> str:
-        """Name of the file, without folders, and without the query of an address."""
-        if self._files:
-            return self._files.name
-        return self.name.partition("?")[0].replace("\\", "/").rstrip("/").rpartition("/")[2]
-
-    @property
     def datetime(self) -> str | None:
         """When the scene was taken, as ISO 8601 text; None where nothing tells it."""
         return self.acquired.text if self.acquired else None
@@ -153,8 +142,8 @@ class Scene:
         place = None
         if not self.georeference.placed:
             place = "the scene has no place on Earth (no CRS or no geotransform): coordinates are pixels (column, row)"
-        listed = self._files.warnings if self._files else ()
-        return tuple(text for text in (self.bands.warning, self.radiometry.warning, place, *listed) if text)
+        stated = (self.bands.warning, self.radiometry.warning, place, *self._listed_warnings)
+        return tuple(text for text in stated if text)
 
     def decode(self, window: Window) -> Pixels:
         """Read the stored values and validity of the chosen bands; the window lies inside the scene.
@@ -184,10 +173,14 @@ class Scene:
         dataset: rasterio.DatasetReader | None = getattr(self._local, "dataset", None)
         if dataset is None:
             dataset = open_dataset(self._source)
-            self._local.dataset = dataset
-            with self._lock:
-                self._handles.append(dataset)
+            self._keep(dataset)
         return dataset
+
+    def _keep(self, dataset: rasterio.DatasetReader) -> None:
+        """Take over an open handle for this thread."""
+        self._local.dataset = dataset
+        with self._lock:
+            self._handles.append(dataset)
 
     def _sample(self) -> NDArray[np.generic]:
         """Valid values of up to 49 windows spread evenly over the scene, shape (bands, n)."""
@@ -201,15 +194,24 @@ class Scene:
 
 
 def open_scene(
-    name: SceneName, wanted: Sequence[str], reading: Reading | None = None, optional: Collection[str] = ()
+    name: SceneName | SceneFile, wanted: Sequence[str], reading: Reading | None = None, optional: Collection[str] = ()
 ) -> Scene:
     """Open a raster and find the wanted bands (STAC common names) in it.
 
-    name: a path, a subdataset, ``http(s)://`` or ``s3://`` address of a raster or a STAC Item, or files band by band.
-    optional: bands that it may lack.
-    Raises SceneError when it cannot be opened safely, has no real values, or lacks other bands.
+    Args:
+        name: a path, a subdataset, ``http(s)://`` or ``s3://`` address of a raster or a STAC Item, files band by band,
+            or a scene that was resolved before (`SceneFile`), whose open file is taken over.
+        wanted: STAC common names of the bands that a model takes, in its order.
+        reading: how to read the file where it does not say it, or says it wrongly.
+        optional: bands that the scene may lack.
+
+    Raises:
+        SceneError: it cannot be opened safely, has no real values, or lacks bands that are not optional.
+
     """
-    return Scene(name, wanted, reading or Reading(), optional)
+    reading = reading or Reading()
+    with scene_file(name, trust_vrt=reading.trust_vrt) as file:
+        return Scene(file, wanted, reading, optional)
 
 
 @dataclass(frozen=True)

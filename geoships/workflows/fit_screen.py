@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,8 @@ from geoships.model.card import ScreenCard
 from geoships.model.engines.base import Normalised
 from geoships.model.inputs import prepared
 from geoships.model.screen import CONTEXT, ScreenNetwork, Span, as_screen
-from geoships.pipeline.predict import Task, open_task
+from geoships.pipeline.run_plan import RunPlan
+from geoships.pipeline.scene_run import open_run
 from geoships.scene.layers.labelled_files import LabelledScene, PathLike, pair_files
 from geoships.scene.layers.labels import IGNORED, SHIP, read_labels
 from geoships.scene.streaming import stream_tiles
@@ -200,14 +201,15 @@ class _Maps:
 
     def tiles(self, files: LabelledScene) -> Iterator[_TileMaps]:
         """Yield the tiles of one scene."""
-        with open_task(files.scene, config=self._config, model=self._bundle) as task:
-            labels = read_labels(files.labels, task.georeference, files.ignore)
-            card, turn = self._bundle.card, -1 if task.georeference.south_up else 1
-            task.plan = plan_scene(
-                task.scene.window, task.ratios, Context(CONTEXT, 0), Limits(1), tile_size=TILE + 2 * CONTEXT
+        with open_run(files.scene, config=self._config, model=self._bundle) as run:
+            labels = read_labels(files.labels, run.georeference, files.ignore)
+            card, turn = self._bundle.card, -1 if run.plan.south_up else 1
+            tiles = plan_scene(
+                run.scene.window, run.plan.ratios, Context(CONTEXT, 0), Limits(1), tile_size=TILE + 2 * CONTEXT
             )
-            with closing(stream_tiles(task.scene, task.plan, task.ratios)) as stream:
-                for sample in prepared(stream, card, task.scene.wanted, south_up=turn == -1):
+            plan = replace(run.plan, tiles=tiles)
+            with closing(stream_tiles(run.scene, plan.tiles, plan.ratios)) as stream:
+                for sample in prepared(stream, card, run.scene.wanted, south_up=plan.south_up):
                     window = Window(*sample["window"].tolist())
                     marks, shape = labels.mask(window), sample["image"].shape[1:]
                     valid = sample["valid"].numpy() & (marks != IGNORED)
@@ -215,7 +217,7 @@ class _Maps:
                         resample(part[::turn].astype(np.float32), (shape[0], shape[1]))
                         for part in (marks == SHIP, valid)
                     )
-                    yield self._maps(sample["image"], ship, known, task.counting(window), _pixels(task, window, marks))
+                    yield self._maps(sample["image"], ship, known, plan.counting(window), _pixels(plan, window, marks))
 
     @torch.inference_mode()
     def _maps(
@@ -236,9 +238,9 @@ class _Maps:
         return _TileMaps(features, inside, sound & (covered >= COVERED), sound & wet & ~near, ships, pixels)
 
 
-def _pixels(task: Task, window: Window, marks: NDArray[np.uint8]) -> int:
+def _pixels(plan: RunPlan, window: Window, marks: NDArray[np.uint8]) -> int:
     """Pixels of ships that a tile's scores reach."""
-    reach = task.reach(window)
+    reach = plan.reach(window)
     return int((marks[reach.within(window)] == SHIP).sum())
 
 

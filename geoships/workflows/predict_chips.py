@@ -29,7 +29,9 @@ from geoships.model.classify import classify
 from geoships.model.engines.base import choose_device
 from geoships.model.engines.choose import KeptEngines
 from geoships.output.formats import write_ships
-from geoships.pipeline.predict import frame_of, open_task
+from geoships.pipeline.find_ships import find_ships
+from geoships.pipeline.outputs import ship_table
+from geoships.pipeline.scene_run import open_run
 from geoships.scene.georeference import Georeference
 from geoships.support.files import appearing, reserve
 from geoships.support.memory import share_memory
@@ -182,10 +184,10 @@ def _outline(path: Path, model: Bundle, config: PredictConfig, engines: KeptEngi
         placed = _write_scene(scene, path, parse_name(path.name), config.gsd or PIXEL)
         settings = config.model_copy(update={"model": None, "gsd": None if placed else config.gsd or PIXEL})
         with (
-            open_task(str(scene), config=settings, model=model, engines=engines) as task,
-            task.finding({}, Silence()) as found,
+            open_run(str(scene), config=settings, model=model, engines=engines) as run,
+            find_ships(run) as found,
         ):
-            ships = frame_of(found, task)
+            ships = ship_table(run, found)
     shape = None
     if placed and len(ships):
         shape = shapely.union_all(ships.to_crs(4326).geometry.to_numpy())

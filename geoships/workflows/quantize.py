@@ -19,7 +19,7 @@ from geoships.evaluation import evaluate
 from geoships.model.bundle import Bundle, save_bundle
 from geoships.model.engines.convert import fingerprint, ir_bytes, to_openvino
 from geoships.model.inputs import prepared
-from geoships.pipeline.predict import open_task
+from geoships.pipeline.scene_run import open_run
 from geoships.scene.layers.labelled_files import PathLike, find_scenes
 from geoships.scene.streaming import stream_tiles
 from geoships.support.progress import Progress, Silence
@@ -114,11 +114,11 @@ def _tiles(bundle: Bundle, scenes: Sequence[PathLike], count: int, config: Predi
     share = -(-count // len(scenes))
     for scene in scenes:
         size = TILE + 2 * bundle.card.halo
-        with open_task(str(scene), config=config.model_copy(update={"tile_size": size}), model=bundle) as task:
-            every = max(1, len(task.plan) // share)
-            with closing(stream_tiles(task.scene, task.plan, task.ratios)) as stream:
+        with open_run(str(scene), config=config.model_copy(update={"tile_size": size}), model=bundle) as run:
+            every = max(1, len(run.plan.tiles) // share)
+            with closing(stream_tiles(run.scene, run.plan.tiles, run.plan.ratios)) as stream:
                 chosen = islice(stream, 0, share * every, every)
-                samples = prepared(chosen, bundle.card, task.scene.wanted, south_up=task.georeference.south_up)
+                samples = prepared(chosen, bundle.card, run.scene.wanted, south_up=run.plan.south_up)
                 images.extend(sample["image"].numpy()[None].copy() for sample in samples)
     if not images:
         raise BundleError("the scenes for calibration hold no data; name others")

@@ -1,4 +1,3 @@
-import importlib
 import json
 import sys
 from pathlib import Path
@@ -14,17 +13,16 @@ from scenes import ship_scene
 from geoships.config import PredictConfig
 from geoships.model import bundle as bundles
 from geoships.model.installed import ModelChoice
+from geoships.pipeline import scene_run
 from geoships.workflows import quantize as quantizing
-
-pipeline = importlib.import_module("geoships.pipeline.predict")  # the attribute of that name is the function
 
 
 @pytest.fixture
 def geoships(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs the command with a fake model; returns exit code, stdout and stderr."""
-    for where in (bundles, pipeline):
+    for where in (bundles, scene_run):
         monkeypatch.setattr(where, "load_bundle", lambda _=None: fake_bundle())
-    monkeypatch.setattr(pipeline, "choose_model", lambda *_: ModelChoice(Path("fake"), "the only one"))
+    monkeypatch.setattr(scene_run, "choose_model", lambda *_: ModelChoice(Path("fake"), "the only one"))
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["geoships", *map(str, arguments)])

@@ -9,7 +9,7 @@ from shapely import box, union_all
 
 from geoships.output import necks as split
 from geoships.output.necks import REACH, Splitter, necked_parts
-from geoships.output.ship_finder import Ship, ShipBuilder
+from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.stitch import RowBand
 
 THRESHOLD = 0.5

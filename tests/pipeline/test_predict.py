@@ -17,7 +17,7 @@ from geoships import GeoshipsError, OutputError, PredictConfig, SceneError, pred
 from geoships.model.engines.base import TorchEngine
 from geoships.output import raster
 from geoships.output.raster import RasterSink
-from geoships.pipeline.predict import open_task
+from geoships.pipeline.scene_run import open_run
 from geoships.scene.reader import Scene
 from geoships.scene.tiling.blocks import Pixels
 from geoships.scene.tiling.windows import Window
@@ -215,8 +215,8 @@ def test_wide_scenes_have_smaller_tiles_in_float32_on_a_processor(tmp_path: Path
     pixels = {}
     for precision in ("fp32", "bf16"):
         config = PredictConfig(engine="torch", precision=precision, device="cpu", bands=(1,), scale=1e-4)
-        with open_task(path, config=config, model=fake_bundle(halo=224)) as task:
-            height, width = task.plan.tile_shape
+        with open_run(path, config=config, model=fake_bundle(halo=224)) as run:
+            height, width = run.plan.tiles.tile_shape
             pixels[precision] = height * width
     assert pixels["fp32"] < 0.95 * pixels["bf16"]
 
@@ -228,8 +228,8 @@ def test_bfloat16_on_a_processor_without_it_is_warned_of(
     monkeypatch.setattr("geoships.model.engines.choose.has_fast_bf16", lambda _: fast)
     ship_scene(tmp_path / "scene.tif")
     config = SMALL_TILES.model_copy(update={"precision": precision})
-    with open_task(tmp_path / "scene.tif", config=config, model=fake_bundle()) as task:
-        assert sum("bfloat16" in text for text in task.warnings) == said
+    with open_run(tmp_path / "scene.tif", config=config, model=fake_bundle()) as run:
+        assert sum("bfloat16" in text for text in run.warnings) == said
 
 
 def test_each_block_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Tiles that need not be computed: they change no ship, and the run tells how many they were."""
 
-import importlib
 from pathlib import Path
 
 import geopandas
@@ -12,8 +11,7 @@ from fakes import FakeBundle, fake_bundle, fake_card
 from scenes import UTM, ship_scene
 
 from geoships import PredictConfig, predict
-
-pipeline = importlib.import_module("geoships.pipeline.predict")  # the attribute of that name is the function
+from geoships.pipeline import scene_run
 
 SMALL_TILES = PredictConfig(tile_size=96, min_area=0, device="cpu", engine="torch", precision="fp32")
 SHAPE = (500, 600)
@@ -23,7 +21,7 @@ SHIPS = ((20, 30, 4, 20), (90, 60, 30, 5), (64, 100, 3, 3))  # all in one corner
 @pytest.fixture
 def with_screen(monkeypatch: pytest.MonkeyPatch) -> FakeBundle:
     """A bundle whose screen is its own network: a cell is a pixel."""
-    monkeypatch.setattr(pipeline, "screen_of", lambda _: fake_bundle())
+    monkeypatch.setattr(scene_run, "screen_of", lambda _: fake_bundle())
     return FakeBundle(fake_card(**{"geoships:screen": {"depth": 1, "threshold": 0.4}}), {}, Path("fake"), screen={})
 
 

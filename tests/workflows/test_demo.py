@@ -1,4 +1,3 @@
-import importlib
 import json
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from PIL import Image
 from geoships import PredictConfig
 from geoships.errors import OutputError
 from geoships.model import bundle as bundles
+from geoships.pipeline import scene_run
 from geoships.workflows.demo import run_demo
 
 
 def test_the_demo_writes_all_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline = importlib.import_module("geoships.pipeline.predict")  # the attribute of that name is the function
-    monkeypatch.setattr(pipeline, "load_bundle", lambda _=None: fake_bundle(bands=("swir16",)))
+    monkeypatch.setattr(scene_run, "load_bundle", lambda _=None: fake_bundle(bands=("swir16",)))
     result = run_demo(tmp_path / "demo", size=256, config=PredictConfig(device="cpu"))
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {
         "harbour.tif", "ships.geojson", "mask.tif", "scores.tif", "ships.png", "harbour.qgz",

@@ -22,7 +22,7 @@ from rasterio.io import DatasetReader
 from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition
 from geoships.scene.bands import BandDescription
-from geoships.scene.opening.raster import Source, gdal_env, open_dataset, public_name, resolve
+from geoships.scene.opening.raster import Source, gdal_env, open_named, public_name
 
 GDAL_TYPES = {
     "uint8": "Byte",
@@ -79,6 +79,7 @@ class BandFiles:
     tags: Mapping[str, str] = field(default_factory=dict)
     rule: str = "scale and offset tags of the files"
     warnings: tuple[str, ...] = ()
+    _parts: dict[tuple[int, bool], _Part] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -110,9 +111,7 @@ class BandFiles:
         Raises SceneError where a file cannot be opened safely, or lies on a grid that does not fit the others'.
         """
         chosen = set(choose(self.described)) if choose else set(range(1, len(self.files) + 1))
-        parts = {
-            index: _Part.of(file, trust_vrt=trust_vrt) for index, file in enumerate(self.files, 1) if index in chosen
-        }
+        parts = {index: self._part(index, trust_vrt) for index in sorted(chosen)}
         grid = min(parts.values(), key=lambda part: part.pixel_area)
         root = _virtual_raster(grid, {**grid.tags, **self.tags})
         for index, file in enumerate(self.files, 1):
@@ -120,6 +119,13 @@ class BandFiles:
         _add_mask(root, list(parts.values()), grid)
         remote = any(part.source.is_remote for part in parts.values())
         return Source(self.name, ElementTree.tostring(root, encoding="unicode"), "VRT", None, remote)
+
+    def _part(self, index: int, trust_vrt: bool) -> _Part:
+        """What is known of a file, which is opened once however many rasters are made of it."""
+        known = self._parts.get((index, trust_vrt))
+        if known is None:
+            known = self._parts[index, trust_vrt] = _Part.of(self.files[index - 1], trust_vrt=trust_vrt)
+        return known
 
 
 def band_files(given: Sequence[str]) -> BandFiles:
@@ -170,8 +176,8 @@ class _Part:
 
     @classmethod
     def of(cls, file: BandFile, *, trust_vrt: bool) -> _Part:
-        source = resolve(file.href, trust_vrt=trust_vrt)
-        with gdal_env(source), open_dataset(source) as dataset:
+        source, dataset = open_named(file.href, trust_vrt=trust_vrt)
+        with gdal_env(source), dataset:
             if file.index > dataset.count:
                 raise SceneError(
                     f"{source.public_name} has {dataset.count} bands, and {file.name} is to be {file.index}"

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
@@ -130,18 +129,39 @@ def gdal_env(source: Source | None = None) -> rasterio.Env:
 def resolve(name: str | Path, *, trust_vrt: bool = False) -> Source:
     """Find out what a name stands for, and check that it is safe and usable.
 
-    name: a local path, file://, http(s):// or s3:// URL, zip:// or tar:// member (`zip://a.zip!b.tif`), or a
-    subdataset (`NETCDF:"a.nc":var`, `HDF5:"a.h5"://group/var`).
-    trust_vrt: open VRTs wherever their sources lie. Python in them stays off.
+    Args and errors: as for `open_named`, whose file is closed again.
+    """
+    source, dataset = open_named(name, trust_vrt=trust_vrt)
+    dataset.close()
+    return source
 
-    Raises SceneError where the scene is missing, unreadable, refused, no raster, or holds no real values.
+
+def open_named(name: str | Path, *, trust_vrt: bool = False) -> tuple[Source, DatasetReader]:
+    """Find out what a name stands for, check that it is safe and usable, and hand over the file that was opened for it.
+
+    Args:
+        name: a local path, file://, http(s):// or s3:// URL, zip:// or tar:// member (`zip://a.zip!b.tif`), or a
+            subdataset (`NETCDF:"a.nc":var`, `HDF5:"a.h5"://group/var`).
+        trust_vrt: open VRTs wherever their sources lie. Python in them stays off.
+
+    Returns:
+        The source, and an open handle for one thread, which the caller closes. Read from it within `gdal_env(source)`.
+
+    Raises:
+        SceneError: the scene is missing, unreadable, refused, not a raster, or holds no real values.
+
     """
     text = os.fspath(name)
     location = _locate(text, trust_vrt)
     candidate = Source(text, location.gdal_name, "", location.path, location.is_remote)
-    with _opened(candidate, location.drivers) as dataset:
-        _check_dataset(dataset, text, trust_vrt)
-        return Source(text, location.gdal_name, dataset.driver, location.path, location.is_remote)
+    with gdal_env(candidate):
+        dataset = _open(candidate, location.drivers)
+        try:
+            _check_dataset(dataset, text, trust_vrt)
+        except BaseException:
+            dataset.close()
+            raise
+        return replace(candidate, driver=dataset.driver), dataset
 
 
 def open_dataset(source: Source) -> DatasetReader:
@@ -152,12 +172,6 @@ def open_dataset(source: Source) -> DatasetReader:
     drivers = CONTAINER_DRIVERS if source.driver in CONTAINER_DRIVERS else (source.driver,)
     with gdal_env(source):
         return _open(source, drivers)
-
-
-@contextmanager
-def _opened(source: Source, drivers: Sequence[str]) -> Iterator[DatasetReader]:
-    with gdal_env(source), _open(source, drivers) as dataset:
-        yield dataset
 
 
 def _open(source: Source, drivers: Sequence[str]) -> DatasetReader:

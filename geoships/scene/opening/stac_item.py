@@ -16,10 +16,9 @@ from urllib.parse import urlsplit
 from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition
 from geoships.scene.bands import BandDescription, common_names
-from geoships.scene.opening.band_files import BandFile, BandFiles, Choose, SceneName
-from geoships.scene.opening.raster import Source, public_name, resolve
+from geoships.scene.opening.band_files import BandFile, BandFiles
+from geoships.scene.opening.raster import public_name
 from geoships.scene.opening.sentinel2_offset import offset_is_gone
-from geoships.scene.opening.sentinel2_product import product_scene
 
 if TYPE_CHECKING:
     from pystac import Asset, Item
@@ -33,29 +32,19 @@ NO_DATA_ROLES = {"thumbnail", "overview", "visual", "metadata", "graphic"}
 MISSING = "reading and writing STAC needs two more packages: pip install 'geoships[stac]'"
 
 
-def as_scene(name: SceneName) -> str | BandFiles:
-    """Read the Item or the product of Sentinel-2 that a name leads to; any other name comes back as text.
+def read_item(name: str) -> BandFiles | None:
+    """The scene of a STAC Item in a file or on a server; None where the name leads to something else.
 
-    Raises SceneError where it cannot be read or has no bands.
+    Raises:
+        SceneError: the Item cannot be read or has no bands.
+
     """
-    if isinstance(name, BandFiles):
-        return name
-    text = str(name)
-    if product := product_scene(text):
-        return product
-    remote = text.lower().startswith(("http://", "https://"))
-    path = urlsplit(text).path if remote else text
+    remote = name.lower().startswith(("http://", "https://"))
+    path = urlsplit(name).path if remote else name
     if not (path.lower().endswith((".json", ".geojson")) or (remote and API_ITEM.search(path))):
-        return text
-    content = _download(text) if remote else _load(Path(text))
-    return text if content is None else item_scene(content, text if remote else str(Path(text).absolute()))
-
-
-def scene_source(name: str | BandFiles, choose: Choose | None = None, trust_vrt: bool = False) -> Source:
-    """The raster that a scene is read from. choose: see `BandFiles.source`. Raises SceneError."""
-    return (
-        name.source(choose, trust_vrt=trust_vrt) if isinstance(name, BandFiles) else resolve(name, trust_vrt=trust_vrt)
-    )
+        return None
+    content = _download(name) if remote else _load(Path(name))
+    return None if content is None else item_scene(content, name if remote else str(Path(name).absolute()))
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -13,8 +13,9 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
 from geoships import SceneError
-from geoships.scene.describe import describe_scene, scene_header
+from geoships.scene.describe import describe_scene
 from geoships.scene.opening.band_files import BandFile, BandFiles, band_files
+from geoships.scene.opening.open import SceneFile
 from geoships.scene.reader import Reading, open_scene
 from geoships.scene.tiling.windows import Window
 
@@ -72,7 +73,8 @@ def test_files_of_bands_that_nobody_wants_are_not_opened(files):
 
 
 def test_header_and_description(files):
-    bands, size = scene_header(scene_of(files))
+    header = SceneFile(scene_of(files)).header
+    bands, size = header.bands, header.pixel_size
     assert [band.label for band in bands] == ["blue", "red", "swir16"]
     assert size == pytest.approx(10, rel=0.01)
     assert describe_scene(scene_of(files))["size"].startswith("128 columns x 96 rows")

@@ -15,7 +15,7 @@ from safe_products import GRANULE, PRODUCT, write_old_product, write_product, zi
 from geoships import SceneError
 from geoships.scene.describe import describe_scene
 from geoships.scene.opening.band_files import BandFiles
-from geoships.scene.opening.stac_item import as_scene
+from geoships.scene.opening.open import SceneFile
 from geoships.scene.reader import open_scene
 
 DRAW = np.random.default_rng(5)
@@ -34,7 +34,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def scene_of(name: Path | str) -> BandFiles:
-    scene = as_scene(name)
+    scene = SceneFile(name).files
     assert isinstance(scene, BandFiles)
     return scene
 
@@ -102,7 +102,7 @@ def test_of_several_granules_one_has_to_be_named(tmp_path):
     root = write_old_product(tmp_path, {"T31TCJ": one, "T31TDJ": other})
     for name in (root, zipped(root)):
         with pytest.raises(SceneError, match=r"2 granules \(T31TCJ, T31TDJ\).*GRANULE/S2A_OPER_MSI_L1C_TL_EPA__"):
-            as_scene(name)
+            SceneFile(name)
     granule = next(root.glob("GRANULE/*T31TDJ*"))
     with open_scene(granule, ["red"]) as scene:
         np.testing.assert_array_equal(scene.decode(scene.window).values[0], RED[::-1])
@@ -110,7 +110,7 @@ def test_of_several_granules_one_has_to_be_named(tmp_path):
         assert "do not" not in scene.radiometry.origin
     assert scene_of(f"zip://{root.with_suffix('.zip')}!{root.name}/GRANULE/{granule.name}").name == granule.name
     with pytest.raises(SceneError, match="no granule T32"):
-        as_scene(f"zip://{root.with_suffix('.zip')}!{root.name}/GRANULE/T32")
+        SceneFile(f"zip://{root.with_suffix('.zip')}!{root.name}/GRANULE/T32")
 
 
 def test_a_band_that_is_missing_is_told(product, tmp_path):
@@ -124,11 +124,11 @@ def test_a_zip_is_a_scene_or_a_bundle(product, tmp_path):
     root = Path(shutil.copytree(product, tmp_path / product.name))
     with zipfile.ZipFile(tmp_path / "bundle.zip", "w") as archive:
         archive.writestr("model.json", json.dumps({}))
-    assert as_scene(tmp_path / "bundle.zip") == str(tmp_path / "bundle.zip")
+    assert SceneFile(tmp_path / "bundle.zip").files is None
     assert _is_bundle(str(tmp_path / "bundle.zip"))
     assert not _is_bundle(str(zipped(root)))
-    assert as_scene(tmp_path) == str(tmp_path)
-    assert as_scene("x" * 300) == "x" * 300
+    assert SceneFile(tmp_path).files is None
+    assert SceneFile("x" * 300).files is None
 
 
 BOMB = '<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a>&c;</a>'
@@ -153,7 +153,7 @@ def test_products_that_are_damaged_or_dangerous(change, message, product, tmp_pa
     root = Path(shutil.copytree(product, tmp_path / product.name))
     change(root)
     with pytest.raises(SceneError, match=message):
-        as_scene(root)
+        SceneFile(root)
 
 
 def test_archives_that_are_damaged_or_dangerous(product, tmp_path):
@@ -171,4 +171,4 @@ def test_archives_that_are_damaged_or_dangerous(product, tmp_path):
     messages = {"twice": "two files of one name", "two": r"2 products .*A.SAFE, B.SAFE", "flipped": "Bad CRC-32"}
     for name, message in messages.items():
         with pytest.raises(SceneError, match=message):
-            as_scene(tmp_path / f"{name}.zip")
+            SceneFile(tmp_path / f"{name}.zip")

@@ -11,7 +11,8 @@ import pytest
 
 from geoships import SceneError
 from geoships.scene.opening.band_files import BandFiles
-from geoships.scene.opening.stac_item import as_scene, item_scene
+from geoships.scene.opening.open import SceneFile
+from geoships.scene.opening.stac_item import item_scene
 from geoships.scene.reader import open_scene
 
 
@@ -98,12 +99,12 @@ def test_a_file_is_an_item_a_raster_or_a_mistake(tmp_path: Path):
     (tmp_path / "item.json").write_text(json.dumps(item({"red": old("red", "red.tif")})))
     (tmp_path / "other.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     (tmp_path / "catalog.json").write_text('{"type": "Catalog", "stac_version": "1.0.0"}')
-    assert isinstance(scene := as_scene(tmp_path / "item.json"), BandFiles)
+    assert isinstance(scene := SceneFile(tmp_path / "item.json").files, BandFiles)
     assert scene.files[0].href == str(tmp_path / "red.tif")
-    assert as_scene("scene.tif") == "scene.tif"
-    assert as_scene(tmp_path / "other.geojson") == str(tmp_path / "other.geojson")
+    assert SceneFile("scene.tif").files is None
+    assert SceneFile(tmp_path / "other.geojson").files is None
     with pytest.raises(SceneError, match="is a STAC Catalog, not an Item"):
-        as_scene(tmp_path / "catalog.json")
+        SceneFile(tmp_path / "catalog.json")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,40 @@
+"""What a run tells whoever watches it."""
+
+from __future__ import annotations
+
+import torch
+
+from geoships.pipeline.scene_run import SceneRun
+from geoships.scene.tiling.plan import repeated
+from geoships.support.progress import Progress
+
+
+def announce(run: SceneRun, progress: Progress) -> None:
+    """Tell of the scene and its model, and of what was assumed to read it."""
+    scene, card = run.scene, run.bundle.card
+    progress.start(scene.name, run.georeference.height * run.georeference.width)
+    progress.note(f"model: {card.name} ({run.why})")
+    progress.note(f"bands: {scene.bands.how}")
+    progress.note(f"reflectance: {scene.radiometry.origin}")
+    progress.note(f"engine: {run.engine}")
+    if any(ratio.model != ratio.scene for ratio in run.plan.ratios):
+        across, down = run.pixel_size
+        progress.note(f"pixels of {across:.3g} x {down:.3g} m are resampled to the model's {card.gsd:g} m")
+    if run.verifier:
+        second = run.verifier.bundle.card
+        progress.note(f"verifier: {second.name} (minimum score of a ship: {second.threshold:g})")
+    progress.detail(plan_line(run))
+    for text in run.warnings:
+        progress.warn(text)
+
+
+def plan_line(run: SceneRun) -> str:
+    """The tile plan in one line."""
+    plan, card = run.plan, run.bundle.card
+    height, width = plan.tile_shape
+    screen = "no screen" if run.screen is None or card.screen is None else f"screen from {card.screen.threshold:.6g} on"
+    return (
+        f"plan: {plan.tiles.rows.count} x {plan.tiles.columns.count} tiles of {height} x {width} pixels, "
+        f"halo {card.halo}, {repeated(plan.tiles):.0%} of a tile shared with its neighbours; batch {plan.batch_size}, "
+        f"{torch.get_num_threads()} threads, {run.scene.threads} to decode; {run.engine}; {screen}"
+    )

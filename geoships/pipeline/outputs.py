@@ -1,0 +1,144 @@
+"""The files that a run leaves: checked before it, written after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from geoships.errors import OutputError
+from geoships.output.formats import PIXEL_NOTE, appearing_ships, check_format, ships_frame
+from geoships.output.pictures.preview import check_preview, write_preview
+from geoships.output.qgis.project import check_project, write_project
+from geoships.output.qgis.styles import ship_style
+from geoships.output.raster import MaskSink, RasterSink, ScoreSink
+from geoships.output.ship_filter import KeptShip
+from geoships.output.stac_item import NO_TIME, Run, card_path, check_item, write_item
+from geoships.pipeline.scene_run import SceneRun
+from geoships.scene.georeference import Georeference
+from geoships.scene.quicklook import open_quicklook
+from geoships.support.progress import Progress
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+
+def check_outputs(paths: dict[str, Path], inputs: Sequence[str]) -> None:
+    """Refuse outputs that cannot be written, before any work.
+
+    Args:
+        paths: files to write, by kind (vector, mask, scores, preview, project, stac).
+        inputs: paths and addresses that the scene is read from.
+
+    Raises:
+        OutputError: an unknown format, two outputs in one file, or an output that is the scene itself.
+
+    """
+    checks = {"vector": check_format, "preview": check_preview, "project": check_project, "stac": check_item}
+    for kind, check in checks.items():
+        if kind in paths:
+            check(paths[kind])
+    if "stac" in paths:
+        paths = {**paths, **{kind: card_path(paths["stac"], kind) for kind in ("model", "verifier")}}
+    places = [path.resolve() for path in paths.values()]
+    if len(set(places)) < len(places):
+        raise OutputError(f"two outputs are to be written to one file: {', '.join(map(str, paths.values()))}")
+    for read in inputs:
+        if Path(read).resolve() in places:
+            raise OutputError(f"the output {read} is the scene itself; name another file")
+
+
+def raster_sinks(run: SceneRun, paths: dict[str, Path]) -> Iterator[RasterSink]:
+    """The rasters of a run: a mask and scores, as far as they have a path."""
+    tags = {"software": "geoships", "model": run.bundle.card.name, "threshold": str(run.threshold)}
+    if not run.georeference.placed:
+        tags["note"] = PIXEL_NOTE
+    name, colour = run.object_class.name, run.object_class.rgb
+    if "mask" in paths:
+        yield MaskSink(paths["mask"], run.georeference, run.threshold, tags, name=name, colour=colour)
+    if "scores" in paths:
+        yield ScoreSink(paths["scores"], run.georeference, tags, name=name)
+
+
+def ship_table(run: SceneRun, ships: Sequence[KeptShip]) -> GeoDataFrame:
+    """One row a ship, in the scene's CRS, or in pixel coordinates (column, row) where it has none."""
+    scene, found = run.scene, run.object_class
+    rows: list[dict[str, object]] = [
+        {
+            "id": number,
+            "score": kept.ship.score,
+            **asdict(kept.measures),
+            "pixels": kept.ship.pixels,
+            "on_border": kept.ship.on_border,
+            "scene": scene.title,
+            "datetime": scene.datetime,
+            **({"class_prob": kept.class_prob} if run.verifier else {}),
+            **({} if found.is_ship else {"class": found.name}),
+        }
+        for number, kept in enumerate(ships, 1)
+    ]
+    polygons = on_map([kept.polygon for kept in ships], run.georeference)
+    crs = run.georeference.crs if run.georeference.placed else None
+    return ships_frame(rows, polygons, crs, verified=run.verifier is not None, classed=not found.is_ship)
+
+
+def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list[BaseGeometry]:
+    """Polygons in pixel coordinates (column, row) as polygons in map coordinates."""
+
+    def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(georeference.to_map(points[:, 0], points[:, 1]))
+
+    return [shapely.transform(polygon, place) for polygon in polygons]
+
+
+def appearing_vector(run: SceneRun, path: Path, ships: GeoDataFrame) -> AbstractContextManager[None]:
+    """Write the vector file; it appears when the block ends without an error."""
+    title = f"{run.object_class.layer} found by geoships in {run.scene.title}"
+    style = ship_style().qml() if run.config.style else None
+    return appearing_ships(path, ships, georeference=run.georeference, title=title, style=style)
+
+
+def write_companions(
+    run: SceneRun, paths: dict[str, Path], kept: Sequence[KeptShip], ships: GeoDataFrame, progress: Progress
+) -> None:
+    """Write what describes the other outputs: preview, QGIS project and STAC Item, as far as they have a path."""
+    described = {kind: path for kind, path in paths.items() if kind not in ("project", "stac")}
+    if "preview" in paths:
+        _write_preview(run, paths["preview"], kept)
+    if "project" in paths:
+        write_project(paths["project"], run.scene, described, ships, run.object_class)
+    if "stac" in paths:
+        _write_item(run, paths["stac"], len(ships), described, progress)
+
+
+def _write_preview(run: SceneRun, path: Path, ships: Sequence[KeptShip]) -> None:
+    bands = run.scene.bands
+    known = dict(zip(bands.names, bands.indexes, strict=True))
+    with open_quicklook(run.scene.source, known=known) as look:
+        write_preview(path, look, [kept.polygon for kept in ships])
+
+
+def _write_item(run: SceneRun, path: Path, ships: int, outputs: dict[str, Path], progress: Progress) -> None:
+    """Write the STAC Item of a run: what was found, in what, by which model."""
+    scene, card = run.scene, run.bundle.card
+    if scene.acquired is None:
+        progress.warn(NO_TIME)
+    verifier = run.verifier.bundle.card if run.verifier else None
+    facts = {
+        "processing:lineage": f"{card.name} of geoships; bands {scene.bands.how}; {scene.radiometry.origin}",
+        "geoships:ships": ships,
+        "geoships:threshold": run.threshold,
+        "geoships:min_peak": run.min_peak,
+        "geoships:min_area_m2": run.config.min_area,
+        "geoships:tiles": run.counts.summary(),
+    }
+    cards = {"model": card.to_json(), **({"verifier": verifier.to_json()} if verifier else {})}
+    place = run.georeference
+    write_item(path, Run(scene.title, place, scene.acquired, scene.origins, outputs, cards, facts, run.object_class))

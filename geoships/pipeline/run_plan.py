@@ -1,0 +1,125 @@
+"""How a scene is cut into tiles for a network, and which part of each tile counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from geoships.config import PredictConfig
+from geoships.model.card import Card
+from geoships.model.engines.base import BYTES_PER_PIXEL, choose_batch_size, tile_pixels
+from geoships.model.engines.choose import EngineChoice
+from geoships.model.screen import Span
+from geoships.scene.georeference import Georeference
+from geoships.scene.reader import Scene
+from geoships.scene.tiling.plan import Limits, context, held_bytes, plan_scene
+from geoships.scene.tiling.resample import Ratio, ratio
+from geoships.scene.tiling.windows import Tile, TilePlan, Window
+
+Views = Literal[1, 2, 4, 8]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The tiles of one scene as one model sees them.
+
+    Attributes:
+        tiles: the tiling, in pixels of the scene.
+        ratios: model pixels per scene pixel, for rows and columns.
+        views: flips and rotations of each tile that are averaged (test-time augmentation).
+        batch_size: tiles in a batch.
+        south_up: whether the scene's first row is its southernmost one; the model sees every scene north up.
+
+    """
+
+    tiles: TilePlan
+    ratios: tuple[Ratio, Ratio]
+    views: Views
+    batch_size: int
+    south_up: bool
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        """(height, width) of a tile in model pixels."""
+        return _model_shape(self.tiles, self.ratios)
+
+    def tile_at(self, window: Window) -> Tile:
+        """The tile of the plan that has this window."""
+        row = (window.row + self.tiles.rows.margin) // self.tiles.rows.stride
+        return self.tiles.tile(row, (window.column + self.tiles.columns.margin) // self.tiles.columns.stride)
+
+    def reach(self, window: Window) -> Window:
+        """The part of the scene where the scores of a tile, given by its window, have a weight above 0."""
+        return self.tiles.reach(self.tile_at(window))
+
+    def counting(self, window: Window) -> tuple[Span, Span]:
+        """Rows and columns that `reach` covers in the image that the model sees of a tile."""
+        reach = self.reach(window)
+        down, across = self.ratios
+        rows = _in_model(reach.row - window.row, reach.row_end - window.row, down)
+        columns = _in_model(reach.column - window.column, reach.column_end - window.column, across)
+        if self.south_up:
+            height = down.to_model(window.height)
+            rows = height - rows[1], height - rows[0]
+        return rows, columns
+
+
+def plan_run(
+    scene: Scene, card: Card, config: PredictConfig, pixel_size: tuple[float, float], engine: EngineChoice
+) -> RunPlan:
+    """Plan the tiles of a scene.
+
+    Args:
+        scene: the open scene.
+        card: of the model.
+        config: settings of the run.
+        pixel_size: metres of a scene pixel (across columns, down rows).
+        engine: what computes; its device sets the largest tile.
+
+    """
+    across, down = (ratio(size, card.gsd, card.gsd_range, card.step) for size in pixel_size)
+    ratios, views = (down, across), config.views or card.views
+    bytes_per_pixel = len(scene.wanted) * scene.dtype.itemsize + 1
+    held = held_bytes(scene.window.width, scene.grid.block_width, bytes_per_pixel)
+    limits = Limits(tile_pixels(engine.device), held, _pixel_bytes(engine))
+    shared = context(card.halo, config.overlap)
+    tiles = plan_scene(scene.window, ratios, shared, limits, config.tile_size, views)
+    height, width = _model_shape(tiles, ratios)
+    batch_size = config.batch_size or min(len(tiles), choose_batch_size(engine.device, height * width))
+    return RunPlan(tiles, ratios, views, batch_size, scene.georeference.south_up)
+
+
+def scene_pixel_size(
+    georeference: Georeference, gsd: float | None, card: Card
+) -> tuple[tuple[float, float], str | None]:
+    """Metres per pixel (across columns, down rows), and a warning where the size is assumed.
+
+    Args:
+        georeference: of the scene.
+        gsd: the size in metres that the user gave.
+        card: of the model.
+
+    """
+    if gsd is not None:
+        return (gsd, gsd), None
+    measured = georeference.pixel_size()
+    if measured is not None:
+        return measured, None
+    return (card.gsd, card.gsd), (
+        f"the pixel size is not known: taken as the model's {card.gsd:g} m; give --gsd if that is wrong"
+    )
+
+
+def _model_shape(tiles: TilePlan, ratios: tuple[Ratio, Ratio]) -> tuple[int, int]:
+    height, width = tiles.tile_shape
+    return ratios[0].to_model(height), ratios[1].to_model(width)
+
+
+def _pixel_bytes(engine: EngineChoice) -> int:
+    """Bytes of a tile's pixel for `Limits`: float32 feature maps on a CPU fill their room, others half of it."""
+    return BYTES_PER_PIXEL if engine.device.type == "cpu" and engine.precision == "fp32" else 0
+
+
+def _in_model(start: int, stop: int, scale: Ratio) -> Span:
+    """Model pixels that some scene pixels of a tile touch."""
+    return start * scale.model // scale.scene, -(-stop * scale.model // scale.scene)

@@ -1,0 +1,233 @@
+"""One run: a scene, a model, and all that follows from the two."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import numpy as np
+
+from geoships.config import PredictConfig
+from geoships.model.bundle import Bundle, load_bundle
+from geoships.model.engines.base import Engine, choose_device, run
+from geoships.model.engines.choose import EngineChoice, KeptEngines, Precision, choose_engine
+from geoships.model.inputs import prepared
+from geoships.model.installed import choose_model
+from geoships.model.screen import screen_of, screened
+from geoships.output.attributes import Margin
+from geoships.output.classes import FoundClass, class_of
+from geoships.output.ship_filter import KeptShip, ShipFilter
+from geoships.output.ships import Ship
+from geoships.output.stitch import RowBand, Stitcher
+from geoships.pipeline.run_plan import RunPlan, plan_run, scene_pixel_size
+from geoships.pipeline.verify import Verifier, choose_verifier
+from geoships.scene.georeference import Georeference
+from geoships.scene.layers.area import Area, read_area
+from geoships.scene.layers.land import Land, MaskLand, read_inland
+from geoships.scene.opening.band_files import SceneName
+from geoships.scene.opening.open import SceneFile, scene_file
+from geoships.scene.reader import Reading, Scene, open_scene
+from geoships.scene.streaming import TileCounts, stream_tiles
+from geoships.scene.tiles import Sample
+from geoships.scene.tiling.resample import resample
+from geoships.scene.tiling.windows import Window
+
+EMULATED = "PyTorch emulates bfloat16 here, which is slower than float32; use --precision auto"
+
+
+@dataclass
+class SceneRun:
+    """What a run is; `open_run` makes it.
+
+    Attributes:
+        scene: the open scene.
+        bundle: the model. why: it was taken.
+        config: the settings of the user.
+        engine: what computes, and in what precision.
+        pixel_size: metres of a scene pixel (across columns, down rows).
+        plan: the tiles.
+        area: the part of the scene to look at; None: all of it.
+        lands: layers of land; tiles on any of them are skipped.
+        screen: finds tiles that cannot hold a ship; None: none is used.
+        verifier: a classifier that scores each ship again; None: none is used.
+        warnings: what was assumed on the way.
+        engines: stay open for the scenes to come; None: this run's own.
+        counts: what became of the tiles, once `bands` has run.
+
+    """
+
+    scene: Scene
+    bundle: Bundle
+    why: str
+    config: PredictConfig
+    engine: EngineChoice
+    pixel_size: tuple[float, float]
+    plan: RunPlan
+    area: Area | None
+    lands: tuple[Land, ...]
+    screen: Bundle | None
+    verifier: Verifier | None
+    warnings: tuple[str, ...]
+    engines: KeptEngines | None = None
+    counts: TileCounts = field(default_factory=TileCounts)
+
+    @property
+    def georeference(self) -> Georeference:
+        """Where the scene lies on Earth."""
+        return self.scene.georeference
+
+    @property
+    def threshold(self) -> float:
+        """Minimum score of a ship pixel."""
+        return self.config.threshold or self.bundle.card.threshold
+
+    @property
+    def min_peak(self) -> float:
+        """Minimum peak score of a ship."""
+        return self.bundle.card.min_peak if self.config.min_peak is None else self.config.min_peak
+
+    @cached_property
+    def object_class(self) -> FoundClass:
+        """The class of objects that the model finds."""
+        first = self.bundle.card.classes[0]
+        return class_of(first.name, first.color_hint)
+
+    @property
+    def margin(self) -> Margin:
+        """What is taken off lengths and widths of outlines, in metres."""
+        ratios = zip(self.pixel_size[::-1], self.plan.ratios, strict=True)
+        model_pixel = sum(size * ratio.scene / ratio.model for size, ratio in ratios) / 2
+        return Margin(self.bundle.card.label_margin * self.bundle.card.gsd, model_pixel)
+
+    def bands(self) -> Generator[RowBand]:
+        """Yield finished rows of scores, from top to bottom."""
+        self.counts = TileCounts()
+        stitcher = Stitcher(*self.scene.window.shape)
+        tiles, turn = self.plan.tiles, -1 if self.plan.south_up else 1
+        land = (lambda window: any(land.covers(window) for land in self.lands)) if self.lands else None
+        stream = stream_tiles(self.scene, tiles, self.plan.ratios, self.area, land=land, counts=self.counts)
+        with closing(stream) as samples:
+            engine = self._engine()
+            engine.prepare((len(self.bundle.card.bands), *self.plan.tile_shape))
+            north_up = prepared(samples, self.bundle.card, self.scene.wanted, south_up=self.plan.south_up)
+            for sample, scores in run(engine, self._screened(north_up)):
+                window = Window(*sample["window"].tolist())
+                rows, columns = tiles.weights(self.plan.tile_at(window))
+                whole = resample(scores[::turn], window.shape) if scores.size else np.zeros(window.shape, np.float32)
+                yield from stitcher.add(window, whole, sample["valid"].numpy(), rows[:, None] * columns)
+        yield from stitcher.finish()
+
+    def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
+        """Clean, measure and verify whole ships, and return the large and certain ones in reading order."""
+        config = self.config
+        wanted = ShipFilter(
+            self.georeference,
+            self.pixel_size,
+            config.min_area,
+            config.max_hole,
+            config.simplify,
+            self.min_peak,
+            self.margin,
+        )
+        kept = wanted.keep(sorted(ships, key=lambda ship: ship.first_pixel))
+        return self.verifier.verify(kept) if self.verifier else kept
+
+    def _engine(self) -> Engine:
+        opened = partial(self.engines.open, self.engine) if self.engines else self.engine.open
+        return opened(self.bundle, batch_size=self.plan.batch_size, views=self.plan.views)
+
+    def _screened(self, samples: Iterator[Sample]) -> Iterator[Sample]:
+        """The samples, without the images of those that the screen finds empty."""
+        card, screen = self.bundle.card, self.screen
+        if screen is None or card.screen is None:
+            return samples
+        precision: Precision = "auto" if self.config.precision == "int8" else self.config.precision
+        engine = choose_engine(self.config.engine, precision, self.engine.device).open(screen, batch_size=1)
+        return screened(samples, engine, card.screen.threshold, card.step, self.plan.counting, self._skip_empty)
+
+    def _skip_empty(self) -> None:
+        self.counts.empty += 1
+
+
+@contextmanager
+def open_run(
+    scene: SceneName | SceneFile,
+    *,
+    config: PredictConfig,
+    model: Bundle | None = None,
+    engines: KeptEngines | None = None,
+) -> Iterator[SceneRun]:
+    """Open a scene for a model, for those who want more of a run than `predict` returns.
+
+    Args:
+        scene: as for `predict`, or a scene that was resolved already.
+        config: settings.
+        model: a loaded bundle, in place of `config.model`.
+        engines: stay open for the scenes to come.
+
+    Raises:
+        GeoshipsError: with one line that says what is wrong.
+
+    """
+    with scene_file(scene, trust_vrt=config.trust_vrt) as file:
+        bundle, why = _choose_bundle(file, config, model)
+        with open_scene(file, bundle.card.bands, reading(config), bundle.card.optional) as opened:
+            yield _scene_run(opened, bundle, why, config, engines)
+
+
+def reading(config: PredictConfig) -> Reading:
+    """How the settings want a scene to be read."""
+    return Reading(config.bands, config.scale, config.offset, config.sensor, config.trust_vrt)
+
+
+def _choose_bundle(file: SceneFile, config: PredictConfig, model: Bundle | None) -> tuple[Bundle, str]:
+    """The bundle of a run, and why it was taken."""
+    if model is None and config.model is None:
+        header = file.header
+        chosen = choose_model(header.bands, config.gsd or header.pixel_size, config.bands)
+        bundle, why = load_bundle(chosen.path), chosen.why
+    else:
+        bundle, why = model or load_bundle(config.model), "as asked for"
+    bundle.require_segmentation()
+    return bundle, why
+
+
+def _scene_run(scene: Scene, bundle: Bundle, why: str, config: PredictConfig, engines: KeptEngines | None) -> SceneRun:
+    pixel_size, assumed = scene_pixel_size(scene.georeference, config.gsd, bundle.card)
+    area = read_area(config.area, scene.georeference) if config.area else None
+    engine = choose_engine(config.engine, config.precision, choose_device(config.device))
+    return SceneRun(
+        scene=scene,
+        bundle=bundle,
+        why=why,
+        config=config,
+        engine=engine,
+        pixel_size=pixel_size,
+        plan=plan_run(scene, bundle.card, config, pixel_size, engine),
+        area=area,
+        lands=tuple(_lands(config, scene.georeference, pixel_size)),
+        screen=screen_of(bundle) if config.screen else None,
+        verifier=_verifier(scene, bundle, config, pixel_size, engine),
+        warnings=(*scene.warnings, *filter(None, (assumed, EMULATED if engine.emulated else ""))),
+        engines=engines,
+    )
+
+
+def _lands(config: PredictConfig, georeference: Georeference, pixel_size: tuple[float, float]) -> Iterator[Land]:
+    if config.land:
+        yield read_inland(config.land, georeference, config.shore, pixel_size)
+    if config.land_mask:
+        yield MaskLand(georeference, config.shore, pixel_size)
+
+
+def _verifier(
+    scene: Scene, bundle: Bundle, config: PredictConfig, pixel_size: tuple[float, float], engine: EngineChoice
+) -> Verifier | None:
+    chosen = choose_verifier(bundle, config.verify)
+    if chosen is None:
+        return None
+    precision: Precision = "bf16" if config.precision == "bf16" else "fp32"
+    own = choose_engine(config.engine, precision, engine.device)
+    return Verifier(chosen, scene, pixel_size, engine=own, batch_size=config.batch_size)
