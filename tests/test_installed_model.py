@@ -53,12 +53,10 @@ def write(
     return path
 
 
-def found(
-    path: Path, *, flipped: bool = False, views: Literal[1, 8] = 1, precision: Literal["auto", "int8"] = "auto"
-) -> list[shapely.Geometry]:
+def found(path: Path, *, flipped: bool = False, views: Literal[1, 8] = 1) -> list[shapely.Geometry]:
     """Ships of a scene, brought back to (column, row) of the harbour."""
     # One pixel size for all: in degrees it depends on the latitude, and the model brings scenes to its own.
-    ships = predict(path, config=PredictConfig(device="cpu", views=views, precision=precision, gsd=10)).ships
+    ships = predict(path, config=PredictConfig(device="cpu", views=views, gsd=10)).ships
     with rasterio.open(path) as dataset:
         inverse = ~dataset.transform
 
@@ -78,15 +76,6 @@ def test_it_finds_the_ships_of_the_harbour(harbour: Harbour, reference: list[sha
     counts = match_objects(reference, harbour.ships)
     assert counts.recall >= 0.8
     assert counts.precision >= 0.8
-
-
-def test_it_finds_the_same_ships_in_eight_bits(
-    harbour: Harbour, reference: list[shapely.Geometry], tmp_path: Path
-) -> None:
-    pytest.importorskip("openvino")
-    counts = match_objects(found(write(tmp_path / "scene.tif", harbour), precision="int8"), reference)
-    assert counts.recall >= 0.95
-    assert counts.precision >= 0.95
 
 
 @pytest.mark.parametrize(
