@@ -17,30 +17,55 @@ from geoships.errors import BundleError, DeviceError, GeoshipsError, OutputError
 
 if TYPE_CHECKING:
     from geoships.config import PredictConfig
-    from geoships.model.bundle import load_bundle
+    from geoships.model.bundle import Bundle, load_bundle
+    from geoships.model.classify import classify
     from geoships.pipeline.predict import Prediction, predict
     from geoships.pipeline.stitch import stitch
+    from geoships.scene.opening.band_files import band_files
+    from geoships.scene.reader import Scene, open_scene
+    from geoships.scene.tiling.windows import TilePlan, Window, plan_axis
+    from geoships.scene.torchgeo import SceneDataset, TileSampler
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bundle",
     "BundleError",
     "DeviceError",
     "GeoshipsError",
     "OutputError",
     "PredictConfig",
     "Prediction",
+    "Scene",
+    "SceneDataset",
     "SceneError",
+    "TilePlan",
+    "TileSampler",
+    "Window",
     "__version__",
+    "band_files",
+    "classify",
     "load_bundle",
+    "open_scene",
+    "plan_axis",
     "predict",
     "stitch",
 ]
 
 _HOMES = {
+    "Bundle": "geoships.model.bundle",
     "PredictConfig": "geoships.config",
     "Prediction": "geoships.pipeline.predict",
+    "Scene": "geoships.scene.reader",
+    "SceneDataset": "geoships.scene.torchgeo",
+    "TilePlan": "geoships.scene.tiling.windows",
+    "TileSampler": "geoships.scene.torchgeo",
+    "Window": "geoships.scene.tiling.windows",
+    "band_files": "geoships.scene.opening.band_files",
+    "classify": "geoships.model.classify",
     "load_bundle": "geoships.model.bundle",
+    "open_scene": "geoships.scene.reader",
+    "plan_axis": "geoships.scene.tiling.windows",
     "predict": "geoships.pipeline.predict",
     "stitch": "geoships.pipeline.stitch",
 }
@@ -52,3 +77,7 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     raise AttributeError(f"module 'geoships' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

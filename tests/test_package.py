@@ -66,24 +66,35 @@ predict({str(tmp_path / "scene.tif")!r}, out={str(tmp_path / "s.gpkg")!r}, mask=
 
 def test_the_public_names_are_these() -> None:
     assert sorted(geoships.__all__) == [
+        "Bundle",
         "BundleError",
         "DeviceError",
         "GeoshipsError",
         "OutputError",
         "PredictConfig",
         "Prediction",
+        "Scene",
+        "SceneDataset",
         "SceneError",
+        "TilePlan",
+        "TileSampler",
+        "Window",
         "__version__",
+        "band_files",
+        "classify",
         "load_bundle",
+        "open_scene",
+        "plan_axis",
         "predict",
         "stitch",
     ]
+    assert set(geoships.__all__) <= set(dir(geoships))
     for name in geoships.__all__:
         assert getattr(geoships, name)
 
 
-def test_predict_is_the_function_even_after_its_module_was_imported() -> None:
-    importlib.import_module("geoships.pipeline.predict")
-
-    assert callable(geoships.predict)
-    assert callable(geoships.stitch)
+def test_no_public_name_is_hidden_by_a_module() -> None:
+    for name in ("pipeline.predict", "pipeline.stitch", "model.classify", "scene.opening.band_files"):
+        importlib.import_module(f"geoships.{name}")
+    for name in ("predict", "stitch", "classify", "band_files"):
+        assert callable(getattr(geoships, name))

@@ -55,6 +55,12 @@ class Bundle:
         check_verifier(self.card, self.verifier)
         _check_screen(self.card, self.screen)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        from geoships.model.notebook import card_html
+
+        return card_html(self.card)
+
     def float_weights(self) -> dict[str, torch.Tensor]:
         """The weights in float32; whole numbers stay what they are."""
         return {name: value.float() if value.is_floating_point() else value for name, value in self.weights.items()}

@@ -65,6 +65,12 @@ class Prediction:
     verifier: str | None = None
     tiles: TileCounts = field(default_factory=TileCounts)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: a small map, and the first ships."""
+        from geoships.output.viewer.notebook import ships_html
+
+        return ships_html(self.ships, f"{Path(self.scene).name}, {self.model}")
+
     def summary(self) -> dict[str, object]:
         """The result as plain values for JSON."""
         return {
