@@ -135,7 +135,7 @@ def predict(
         threshold=run.threshold,
         ships=ships,
         outputs=paths,
-        bands=run.scene.bands.how,
+        bands=run.scene.bands.summary,
         radiometry=run.scene.radiometry.origin,
         pixels=run.georeference.height * run.georeference.width,
         seconds=time.monotonic() - started,

@@ -22,7 +22,7 @@ from rasterio.windows import transform as transform_of
 
 from geoships.errors import GeoshipsError
 from geoships.scene.georeference import Georeference
-from geoships.scene.quicklook import Picture, Quicklook, open_quicklook
+from geoships.scene.quicklook import Quicklook, RGBImage, open_quicklook
 from geoships.scene.tiling.windows import Window
 from geoships.support.files import atomic_write, output_errors
 
@@ -130,7 +130,7 @@ def cut_tiles(
             if not _has_data(look, window):
                 empty += 1
                 continue
-            picture = look.cut(window, size)
+            picture = look.read(window, size)
             tile = Tile(file=f"{stem}_{window.row}_{window.column}.{kind}", **vars(window))
             (_write_png if kind == "png" else _write_tif)(out / tile.file, picture, window, look.georeference)
             tiles.append(tile)
@@ -170,7 +170,7 @@ def _manifest(scene: str, look: Quicklook, tiles: tuple[Tile, ...]) -> Manifest:
         if transform is None
         else (transform.a, transform.b, transform.c, transform.d, transform.e, transform.f),
         gcps=tuple((p.row, p.col, p.x, p.y, p.z or 0.0) for p in grid.gcps),
-        bands=look.how,
+        bands=look.band_names,
         tiles=tiles,
     )
 
@@ -183,7 +183,7 @@ def _place(window: Window, georeference: Georeference) -> Affine | None:
     return place
 
 
-def _write_png(path: Path, picture: Picture, window: Window, georeference: Georeference) -> None:
+def _write_png(path: Path, picture: RGBImage, window: Window, georeference: Georeference) -> None:
     with atomic_write(path) as temporary:
         temporary.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
     if (place := _place(window, georeference)) is None:
@@ -197,7 +197,7 @@ def _write_png(path: Path, picture: Picture, window: Window, georeference: Geore
             temporary.write_text(georeference.crs.to_wkt("WKT1_ESRI"), encoding="ascii")
 
 
-def _write_tif(path: Path, picture: Picture, window: Window, georeference: Georeference) -> None:
+def _write_tif(path: Path, picture: RGBImage, window: Window, georeference: Georeference) -> None:
     place = _place(window, georeference)
     crs = None if georeference.crs is None else rasterio.CRS.from_user_input(georeference.crs)
     placement = {"crs": crs, "transform": place} if place is not None else {}
