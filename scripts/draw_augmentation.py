@@ -23,7 +23,7 @@ from geoships.config import segmentation as train
 from geoships.datasets.harbour import render_harbour, write_harbour
 from geoships.output.pictures.overlay import true_colour
 from geoships.scene.layers.labels import IGNORED, SHIP
-from geoships.scene.quicklook import Picture
+from geoships.scene.quicklook import RGBImage
 from geoships.training.augment.paste_ships import Donors
 from geoships.training.augment.radiometry import Recipe
 from geoships.training.labelled_scenes import LabelledScene, open_scenes
@@ -118,7 +118,7 @@ def stripes(image: NDArray[np.float32]) -> Image.Image:
     return drawn
 
 
-def enlarged(pixels: Picture) -> Picture:
+def enlarged(pixels: RGBImage) -> RGBImage:
     """Each pixel as a square of ZOOM pixels."""
     return pixels.repeat(ZOOM, 0).repeat(ZOOM, 1)
 

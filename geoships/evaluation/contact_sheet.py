@@ -17,7 +17,7 @@ from geoships.evaluation.figures import IOUS
 from geoships.evaluation.judge_scene import JudgedScene
 from geoships.output.pictures.overlay import true_colour
 from geoships.pipeline.scene_run import reading
-from geoships.scene.quicklook import Picture
+from geoships.scene.quicklook import RGBImage
 from geoships.scene.reader import Scene, open_scene
 from geoships.scene.tiling.windows import Window, paste
 
@@ -86,9 +86,9 @@ def _false(scenes: Sequence[JudgedScene]) -> list[_Case]:
     ]
 
 
-def _draw_all(cases: Sequence[_Case], bands: Sequence[str], config: PredictConfig) -> list[Picture]:
+def _draw_all(cases: Sequence[_Case], bands: Sequence[str], config: PredictConfig) -> list[RGBImage]:
     """Cuts in the order of the cases; each scene is opened once."""
-    pictures: dict[int, Picture] = {}
+    pictures: dict[int, RGBImage] = {}
     for judged in {id(case.scene): case.scene for case in cases}.values():
         with open_scene(judged.files.scene, bands, reading(config)) as scene:
             for number, case in enumerate(cases):
@@ -97,7 +97,7 @@ def _draw_all(cases: Sequence[_Case], bands: Sequence[str], config: PredictConfi
     return [pictures[number] for number in range(len(cases))]
 
 
-def _draw(scene: Scene, case: _Case) -> Picture:
+def _draw(scene: Scene, case: _Case) -> RGBImage:
     window = _around(case.outline)
     zoom = SIDE / window.height
     picture = cv2.resize(_colours(scene, window), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
@@ -120,7 +120,7 @@ def _around(outline: BaseGeometry) -> Window:
     return Window(round((north + south - side) / 2), round((west + east - side) / 2), side, side)
 
 
-def _colours(scene: Scene, window: Window) -> Picture:
+def _colours(scene: Scene, window: Window) -> RGBImage:
     """True colours where the model reads red, green and blue, and its first band in grey otherwise."""
     wanted = ("red", "green", "blue")
     picked = [scene.wanted.index(name) if set(wanted) <= set(scene.wanted) else 0 for name in wanted]

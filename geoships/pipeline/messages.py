@@ -14,7 +14,7 @@ def announce(run: SceneRun, progress: Progress) -> None:
     scene, card = run.scene, run.bundle.card
     progress.start(scene.name, run.georeference.height * run.georeference.width)
     progress.note(f"model: {card.name} ({run.why})")
-    progress.note(f"bands: {scene.bands.how}")
+    progress.note(f"bands: {scene.bands.summary}")
     progress.note(f"reflectance: {scene.radiometry.origin}")
     progress.note(f"engine: {run.engine}")
     if any(ratio.model != ratio.scene for ratio in run.plan.ratios):

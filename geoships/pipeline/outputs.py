@@ -132,7 +132,7 @@ def _write_item(run: SceneRun, path: Path, ships: int, outputs: dict[str, Path],
         progress.warn(NO_TIME)
     verifier = run.verifier.bundle.card if run.verifier else None
     facts = {
-        "processing:lineage": f"{card.name} of geoships; bands {scene.bands.how}; {scene.radiometry.origin}",
+        "processing:lineage": f"{card.name} of geoships; bands {scene.bands.summary}; {scene.radiometry.origin}",
         "geoships:ships": ships,
         "geoships:threshold": run.threshold,
         "geoships:min_peak": run.min_peak,

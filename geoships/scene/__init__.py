@@ -1,1 +1,1 @@
-"""Scenes: opening them, knowing their bands, values and place, and cutting them into tiles."""
+"""Scenes: opening, bands, radiometry, georeferencing and tiling."""

@@ -1,4 +1,4 @@
-"""Which bands of a scene a model gets, and how that was found out."""
+"""Selection of the bands of a scene that a model needs, by name, colour interpretation or band number."""
 
 from __future__ import annotations
 
@@ -57,19 +57,20 @@ PHRASES = {
 SENTINEL_TOKEN = re.compile(r"(?:b|band[ _-]?)0?(\d{1,2})(a?)")
 NUMBERED = re.compile(r"(?:b|band|layer|channel)?[ _-]?([1-9]\d*)")
 
-# Where a model wants one of these and the scene has the other, they are near enough to be useful, with a warning.
+# If the scene lacks one of these and has the other, the other is used, with a warning.
 SUBSTITUTES = {"nir": "nir08", "nir08": "nir"}
 
 
 @dataclass(frozen=True)
 class BandDescription:
-    """What a file says about one band.
+    """Metadata of one band of a file.
 
-    index: 1-based number in the file.
-    description: free text, '' where there is none.
-    common_name: of a COMMON_NAME tag, '' where there is none.
-    band_name: of a BAND_NAME tag, '' where there is none.
-    color: GDAL's colour interpretation in lower case: red, green, blue, gray, alpha, undefined, ...
+    Attributes:
+        index: Band number in the file, from 1.
+        description: Band description; '' if there is none.
+        common_name: Value of the COMMON_NAME tag; '' if there is none.
+        band_name: Value of the BAND_NAME tag; '' if there is none.
+        color: GDAL colour interpretation in lower case: red, green, blue, gray, alpha, undefined, ...
     """
 
     index: int
@@ -80,35 +81,36 @@ class BandDescription:
 
     @property
     def label(self) -> str:
-        """How to name the band to a person."""
+        """Name of the band for messages."""
         return self.description or self.band_name or self.common_name or (self.color if self.has_color else "no name")
 
     @property
     def has_color(self) -> bool:
-        """Whether the colour interpretation names a part of the spectrum."""
+        """Whether the colour interpretation is red, green or blue."""
         return self.color in {"red", "green", "blue"}
 
 
 @dataclass(frozen=True)
 class BandChoice:
-    """The bands that a model gets, in its order.
+    """Selected bands of a scene, in the order of the model.
 
-    indexes: 1-based band numbers; one for each of `names`.
-    names: the bands wanted that the scene has, in the model's order.
-    how: for people, e.g. 'blue=1 (B02), green=2 (B03)'.
-    warning: what to tell the user; None where nothing was guessed.
-    assumed: whether the order of the file was taken on trust.
+    Attributes:
+        indexes: Band numbers, from 1; one for each of `names`.
+        names: Common names of the requested bands that the scene has, in the order of the model.
+        summary: Text such as 'blue=1 (B02), green=2 (B03)'.
+        warning: Warning for the user; None if nothing was assumed.
+        assumed: Whether the bands have no names and were taken in the order of the file.
     """
 
     indexes: tuple[int, ...]
     names: tuple[str, ...]
-    how: str
+    summary: str
     warning: str | None = None
     assumed: bool = False
 
 
 def describe_bands(dataset: DatasetReader) -> tuple[BandDescription, ...]:
-    """Collect what an open file says about its bands."""
+    """Read the metadata of all bands of an open dataset."""
     return tuple(_describe(dataset, index) for index in dataset.indexes)
 
 
@@ -125,54 +127,67 @@ def _describe(dataset: DatasetReader, index: int) -> BandDescription:
 
 
 def choose_bands(
-    wanted: Sequence[str],
+    requested: Sequence[str],
     described: Sequence[BandDescription],
     override: Sequence[int | str] | None = None,
     optional: Collection[str] = (),
 ) -> BandChoice:
-    """Find the bands that a model wants.
+    """Find the requested bands in a scene.
 
-    wanted: common names of the STAC electro-optical extension, e.g. ('blue', 'green', 'red', 'nir', 'swir16').
-    described: all bands of the scene.
-    override: band numbers (1-based) or names in the order wanted; nothing is guessed then. ``-`` stands for an
-        optional band that the scene lacks.
-    optional: those of the wanted that the scene may lack.
+    Bands are matched by name, then by colour interpretation. If the scene has neither, and as many bands as requested,
+    its bands are taken in their order, with a warning. Alpha bands are ignored.
 
-    Names come first, then colours; without either, a scene with as many bands as wanted is taken in its order,
-    with a warning. Bands of transparency never count. Raises SceneError where a band is missing or not certain.
+    Args:
+        requested: Common names of the STAC electro-optical extension, e.g. ('blue', 'green', 'red', 'nir', 'swir16').
+        described: All bands of the scene.
+        override: Band numbers (from 1) or names in the order of `requested`, in place of the automatic match. ``-``
+            stands for an optional band that the scene lacks.
+        optional: Requested bands that the scene may lack.
+
+    Returns:
+        The selected bands, in the order of `requested`.
+
+    Raises:
+        SceneError: A band is missing, or several bands match.
     """
     if override is not None:
-        return _chosen_by_user(wanted, described, override, optional)
+        return _override_choice(requested, described, override, optional)
     bands = [band for band in described if band.color != "alpha"]
     names = common_names(bands)
-    if not any(names.values()) and not any(band.has_color for band in bands) and _says_nothing(bands):
-        return _assumed(wanted, bands)
-    found = {want: _find(want, bands, names) for want in wanted}
-    missing = [want for want, band in found.items() if band is None and want not in optional]
-    if missing or not any(found.values()):
-        missing = missing or list(wanted)
+    if not any(names.values()) and not any(band.has_color for band in bands) and _unnamed(bands):
+        return _assume_order(requested, bands)
+    matches = {name: _find(name, bands, names) for name in requested}
+    missing = [name for name, band in matches.items() if band is None and name not in optional]
+    if missing or not any(matches.values()):
+        missing = missing or list(requested)
         raise SceneError(
-            f"the model wants {_listed(wanted)}, and the scene has no {_listed(missing)} among its bands "
-            f"({_listing(described)}); {_advice(wanted)}"
+            f"the model needs the bands {_join(requested)}, and the scene has no {_join(missing)} "
+            f"(its bands: {_band_list(described)}); {_advice(requested)}"
         )
-    return _choice({want: band for want, band in found.items() if band is not None}, wanted, names)
+    return _choice({name: band for name, band in matches.items() if band is not None}, requested, names)
 
 
 def _choice(
-    chosen: Mapping[str, BandDescription], wanted: Sequence[str], names: Mapping[int, str | None] | None = None
+    chosen: Mapping[str, BandDescription], requested: Sequence[str], names: Mapping[int, str | None] | None = None
 ) -> BandChoice:
-    absent = [want for want in wanted if want not in chosen]
-    how = ", ".join(f"{want}={band.index} ({band.label})" for want, band in chosen.items())
+    absent = [name for name in requested if name not in chosen]
+    summary = ", ".join(f"{name}={band.index} ({band.label})" for name, band in chosen.items())
     return BandChoice(
         indexes=tuple(band.index for band in chosen.values()),
         names=tuple(chosen),
-        how=how + (f"; without {_listed(absent)}" if absent else ""),
-        warning=_substitution(chosen, names) if names else None,
+        summary=summary + (f"; without {_join(absent)}" if absent else ""),
+        warning=_substitution_warning(chosen, names) if names else None,
     )
 
 
 def common_names(bands: Sequence[BandDescription]) -> dict[int, str | None]:
-    """Map the number of each band to its common name by tags and descriptions; None where they do not tell.
+    """Determine the common name of each band from its tags and description.
+
+    Args:
+        bands: The bands.
+
+    Returns:
+        Common name by band number; None where it is unknown.
 
     >>> common_names([BandDescription(1, "B02"), BandDescription(2, "Near infrared (842 nm)"), BandDescription(3)])
     {1: 'blue', 2: 'nir', 3: None}
@@ -192,7 +207,7 @@ def _name_of(band: BandDescription, oli: bool) -> str | None:
 
 
 def _common_name(text: str) -> str | None:
-    """Return the one common name in a text; None where there is none, or more than one."""
+    """The common name in a text; None if there is none or more than one."""
     text = text.strip().lower()
     if text in COMMON_NAMES:
         return text
@@ -206,98 +221,101 @@ def _common_name(text: str) -> str | None:
     if not names:
         matches = [SENTINEL_TOKEN.fullmatch(token) for token in tokens]
         names = {SENTINEL_2.get("".join(match.groups()), "") for match in matches if match} - {""}
-        names = set() if "sr" in tokens else names  # SR_B4 is red on one Landsat and near infrared on another
+        names = set() if "sr" in tokens else names  # SR_B4 is red or near infrared, depending on the Landsat sensor
     return names.pop() if len(names) == 1 else None
 
 
 def _only_numbered(bands: Sequence[BandDescription]) -> bool:
-    """Whether descriptions only count: 'Band 1', 'Band 2', or B1, B2, which each sensor understands differently."""
+    """Whether descriptions are only numbers ('Band 1', 'Band 2', or B1, B2), whose meaning depends on the sensor."""
     matches = [(NUMBERED.fullmatch(band.description.lower()), band.index) for band in bands]
     return bool(matches) and all(match is not None and int(match[1]) == index for match, index in matches)
 
 
-def _says_nothing(bands: Sequence[BandDescription]) -> bool:
+def _unnamed(bands: Sequence[BandDescription]) -> bool:
     return _only_numbered(bands) or not any(band.description or band.band_name or band.common_name for band in bands)
 
 
-def _find(want: str, bands: Sequence[BandDescription], names: dict[int, str | None]) -> BandDescription | None:
-    for name in (want, SUBSTITUTES.get(want)):
+def _find(requested: str, bands: Sequence[BandDescription], names: dict[int, str | None]) -> BandDescription | None:
+    for name in (requested, SUBSTITUTES.get(requested)):
         named = [band for band in bands if name is not None and names[band.index] == name]
         if len(named) > 1:
             raise SceneError(
-                f"the model wants {want}, and bands {_listed([str(band.index) for band in named])} of the scene "
-                "are all called so; choose with --bands"
+                f"the model needs the band {requested}, and bands {_join([str(band.index) for band in named])} of the "
+                "scene all have this name; choose one with --bands"
             )
         if named:
             return named[0]
-    colored = [band for band in bands if band.color == want and band.has_color and names[band.index] is None]
+    colored = [band for band in bands if band.color == requested and band.has_color and names[band.index] is None]
     return colored[0] if len(colored) == 1 else None
 
 
-def _assumed(wanted: Sequence[str], bands: Sequence[BandDescription]) -> BandChoice:
-    if len(bands) != len(wanted):
+def _assume_order(requested: Sequence[str], bands: Sequence[BandDescription]) -> BandChoice:
+    if len(bands) != len(requested):
         raise SceneError(
-            f"the model wants {len(wanted)} bands ({_listed(wanted)}), and the scene has {len(bands)} without names; "
-            f"{_advice(wanted)}"
+            f"the model needs {len(requested)} bands ({_join(requested)}), the scene has {len(bands)} without names; "
+            f"{_advice(requested)}"
         )
     return BandChoice(
         indexes=tuple(band.index for band in bands),
-        names=tuple(wanted),
-        how=", ".join(f"{want}={band.index} (assumed)" for want, band in zip(wanted, bands, strict=True)),
-        warning=f"the bands have no names; taken in the order {_listed(wanted)}; choose with --bands if not so",
+        names=tuple(requested),
+        summary=", ".join(f"{name}={band.index} (assumed)" for name, band in zip(requested, bands, strict=True)),
+        warning=f"the bands have no names; assumed order: {_join(requested)}; if this is wrong, choose with --bands",
         assumed=True,
     )
 
 
-def _chosen_by_user(
-    wanted: Sequence[str],
+def _override_choice(
+    requested: Sequence[str],
     described: Sequence[BandDescription],
     override: Sequence[int | str],
     optional: Collection[str],
 ) -> BandChoice:
-    if len(override) != len(wanted):
+    if len(override) != len(requested):
         raise SceneError(
-            f"--bands names {len(override)} bands, and the model wants {len(wanted)}, in this order: {_listed(wanted)}"
+            f"--bands: expected {len(requested)} bands in the order {_join(requested)}, got {len(override)}; "
+            "give one number or name for each"
         )
     names = common_names(described)
-    items = {want: item for want, item in zip(wanted, override, strict=True) if want not in optional or item != "-"}
+    items = {name: item for name, item in zip(requested, override, strict=True) if name not in optional or item != "-"}
     if not items:
-        raise SceneError("--bands leaves out every band; name at least one")
-    return _choice({want: _by_user(item, described, names) for want, item in items.items()}, wanted)
+        raise SceneError("--bands leaves out all bands; give at least one")
+    return _choice({name: _override_band(item, described, names) for name, item in items.items()}, requested)
 
 
-def _by_user(item: int | str, described: Sequence[BandDescription], names: dict[int, str | None]) -> BandDescription:
+def _override_band(
+    item: int | str, described: Sequence[BandDescription], names: dict[int, str | None]
+) -> BandDescription:
     text = str(item).strip()
     if text.isdecimal():
-        found = [band for band in described if band.index == int(text)]
+        matches = [band for band in described if band.index == int(text)]
     else:
-        found = [band for band in described if text.lower() in {band.description.lower(), band.band_name.lower()}]
-        found = found or [band for band in described if names[band.index] == text.lower()]
-        found = found or [band for band in described if band.has_color and band.color == text.lower()]
-    if len(found) != 1:
-        problem = "is not a band" if not found else "is more than one band"
-        raise SceneError(f"--bands: {text!r} {problem} of the scene; it has {_listing(described)}")
-    return found[0]
+        matches = [band for band in described if text.lower() in {band.description.lower(), band.band_name.lower()}]
+        matches = matches or [band for band in described if names[band.index] == text.lower()]
+        matches = matches or [band for band in described if band.has_color and band.color == text.lower()]
+    if len(matches) != 1:
+        problem = f"matches bands {_join([str(band.index) for band in matches])}" if matches else "matches no band"
+        raise SceneError(f"--bands: {text!r} {problem} of the scene; choose one of {_band_list(described)}")
+    return matches[0]
 
 
-def _substitution(chosen: Mapping[str, BandDescription], names: Mapping[int, str | None]) -> str | None:
+def _substitution_warning(chosen: Mapping[str, BandDescription], names: Mapping[int, str | None]) -> str | None:
     pairs = [
-        f"{names[band.index]} (band {band.index}) in place of {want}"
-        for want, band in chosen.items()
-        if names[band.index] not in {want, None}
+        f"{names[band.index]} (band {band.index}) in place of {name}"
+        for name, band in chosen.items()
+        if names[band.index] not in {name, None}
     ]
-    return f"the scene's {_listed(pairs)}; choose with --bands if another band fits better" if pairs else None
+    return f"the scene's {_join(pairs)} is used; if this is wrong, choose with --bands" if pairs else None
 
 
-def _listed(items: Sequence[str]) -> str:
+def _join(items: Sequence[str]) -> str:
     return ", ".join(items)
 
 
-def _listing(described: Sequence[BandDescription]) -> str:
-    shown = [f"{band.index}: {band.label}" for band in described[:20]]
-    return ", ".join(shown) + (f", and {len(described) - 20} more" if len(described) > 20 else "")
+def _band_list(described: Sequence[BandDescription]) -> str:
+    labels = [f"{band.index}: {band.label}" for band in described[:20]]
+    return ", ".join(labels) + (f", and {len(described) - 20} more" if len(described) > 20 else "")
 
 
-def _advice(wanted: Sequence[str]) -> str:
-    example = ",".join(str(number) for number in range(1, len(wanted) + 1))
-    return f"give their numbers or names in that order with --bands, e.g. --bands {example}"
+def _advice(requested: Sequence[str]) -> str:
+    example = ",".join(str(number) for number in range(1, len(requested) + 1))
+    return f"give their numbers or names in this order with --bands, e.g. --bands {example}"

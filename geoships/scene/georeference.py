@@ -1,4 +1,4 @@
-"""Where a scene's pixels lie on Earth."""
+"""Georeference of a scene: geotransform or ground control points, and CRS."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ Coordinates = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Georeference:
-    """The grid of a scene and its place on Earth.
+    """The pixel grid of a scene and its georeference.
 
     Pixel coordinates are (column, row), counted from the upper left corner of the upper left pixel,
     whose centre is (0.5, 0.5).
 
-    height, width: rows and columns of the scene.
-    transform: affine from pixel coordinates to map coordinates; None where there is none.
-    crs: of the map coordinates; None where it is not known.
-    gcps: ground control points (map coordinates in `crs`), used where there is no transform.
+    Attributes:
+        height: Rows of the scene.
+        width: Columns of the scene.
+        transform: Geotransform: affine from pixel coordinates to map coordinates; None if there is none.
+        crs: Coordinate reference system of the map coordinates; None if it is unknown.
+        gcps: Ground control points (map coordinates in `crs`), used only if there is no transform.
     """
 
     height: int
@@ -42,12 +44,12 @@ class Georeference:
 
     @property
     def placed(self) -> bool:
-        """Whether pixels have a place on Earth: a known CRS and a way to its coordinates."""
+        """Whether the scene is georeferenced: it has a CRS, and a geotransform or at least three GCPs."""
         return self.crs is not None and (self.transform is not None or len(self.gcps) >= 3)
 
     @property
     def south_up(self) -> bool:
-        """Whether the first row is the southernmost, in a scene whose rows are parallel to the x axis."""
+        """Whether the first row is the southernmost row. False for rotated scenes and scenes with GCPs only."""
         transform = self.transform
         return self.placed and transform is not None and transform.d == 0 and transform.a * transform.e > 0
 
@@ -60,7 +62,15 @@ class Georeference:
         return Transformer.from_crs(self.crs, 4326, always_xy=True)
 
     def to_map(self, columns: ArrayLike, rows: ArrayLike) -> Coordinates:
-        """Map coordinates (x, y) in `crs` of pixel coordinates; pixel coordinates unchanged if not placed."""
+        """Convert pixel coordinates to map coordinates.
+
+        Args:
+            columns: Columns, in pixels, of any shape.
+            rows: Rows, in pixels, of the same shape.
+
+        Returns:
+            (x, y) in `crs`, of the same shape; the pixel coordinates unchanged if the scene is not georeferenced.
+        """
         columns, rows = np.asarray(columns, np.float64), np.asarray(rows, np.float64)
         if not self.placed:
             return columns, rows
@@ -71,7 +81,15 @@ class Georeference:
         return np.reshape(x, columns.shape), np.reshape(y, columns.shape)
 
     def to_pixel(self, x: ArrayLike, y: ArrayLike) -> Coordinates:
-        """Pixel coordinates (column, row) of map coordinates; unchanged if not placed."""
+        """Convert map coordinates to pixel coordinates.
+
+        Args:
+            x: x in `crs`, of any shape.
+            y: y in `crs`, of the same shape.
+
+        Returns:
+            (columns, rows) in pixels, of the same shape; x and y unchanged if the scene is not georeferenced.
+        """
         x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
         if not self.placed:
             return x, y
@@ -82,10 +100,15 @@ class Georeference:
         return np.reshape(columns, x.shape), np.reshape(rows, x.shape)
 
     def to_lonlat(self, columns: ArrayLike, rows: ArrayLike) -> Coordinates:
-        """WGS 84 longitude and latitude in degrees of pixel coordinates.
+        """Convert pixel coordinates to WGS 84 longitude and latitude. For georeferenced scenes only.
 
-        Longitudes lie within -180 to 180. Points off the map projection come back as infinity.
-        Call it on placed scenes only.
+        Args:
+            columns: Columns, in pixels, of any shape.
+            rows: Rows, in pixels, of the same shape.
+
+        Returns:
+            (longitudes, latitudes) in degrees, of the same shape; longitudes from -180 to 180. Points outside the
+            area of the map projection are infinite.
         """
         x, y = self.to_map(columns, rows)
         lon, lat = self._to_lonlat.transform(x, y)
@@ -94,10 +117,11 @@ class Georeference:
         return lon, np.asarray(lat)
 
     def pixel_size(self) -> tuple[float, float] | None:
-        """Size of the central pixel on the ellipsoid: metres along (a row, a column).
+        """Size of the central pixel on the WGS 84 ellipsoid, in metres.
 
-        That is (the distance between neighbouring columns, the distance between neighbouring rows);
-        None where the scene is not placed or its centre lies off its projection.
+        Returns:
+            (width, height): the distances between neighbouring columns and between neighbouring rows; None if the
+            scene is not georeferenced or its centre is outside the area of its map projection.
         """
         if not self.placed:
             return None
@@ -114,11 +138,16 @@ class Georeference:
 
 
 def georeference_of(dataset: DatasetReader) -> Georeference:
-    """Read grid and place of an open scene.
+    """Read the georeference of an open dataset.
 
-    GDAL tells a missing transform by the identity, which no map uses. A transform without a CRS is kept, so that
-    outputs keep the grid. A CRS that is bound to no place on Earth (local, engineering) counts as not known.
-    Ground control points are used where there is no transform.
+    GDAL reports a missing geotransform as the identity. A geotransform without a CRS is kept, so that outputs have the
+    same grid. A local or engineering CRS counts as unknown. Ground control points are used if there is no geotransform.
+
+    Args:
+        dataset: The open dataset.
+
+    Returns:
+        Its grid and georeference.
     """
     transform: Affine | None = dataset.transform
     if transform is not None and (transform == Affine.identity() or transform.is_degenerate):
@@ -135,11 +164,11 @@ def georeference_of(dataset: DatasetReader) -> Georeference:
 
 
 def _terrestrial(crs: RasterioCRS | None) -> CRS | None:
-    """Return the CRS as pyproj's; None where it is unknown or gives no longitude and latitude."""
+    """The CRS as a pyproj CRS; None if it is unknown or neither geographic nor projected."""
     if not crs:
         return None
     try:
-        found = CRS.from_user_input(crs.to_wkt())
+        converted = CRS.from_user_input(crs.to_wkt())
     except (CRSError, RasterioCRSError):
         return None
-    return found if found.is_geographic or found.is_projected else None
+    return converted if converted.is_geographic or converted.is_projected else None

@@ -1,4 +1,4 @@
-"""From stored numbers to reflectance: one rule for a whole scene, never one per tile."""
+"""Conversion of stored values (DN) to reflectance: one scale and offset per band for the whole scene."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from geoships.errors import SceneError
 PRESETS: dict[str, tuple[float, float]] = {
     "sentinel-2-l2a": (1e-4, -0.1),  # ESA, processing baseline 04.00 and later (January 2022)
     "sentinel-2-l1c": (1e-4, -0.1),
-    "sentinel-2-l2a-legacy": (1e-4, 0.0),  # before baseline 04.00, or with the offset taken out already
+    "sentinel-2-l2a-legacy": (1e-4, 0.0),  # before baseline 04.00, or with the offset already removed
     "sentinel-2-l1c-legacy": (1e-4, 0.0),
     "landsat-c2-l2": (2.75e-5, -0.2),  # USGS Collection 2 Level 2
     "planetscope-sr": (1e-4, 0.0),
@@ -24,12 +24,12 @@ PRESETS: dict[str, tuple[float, float]] = {
     "uint8": (1 / 255, 0.0),
 }
 
-# Reflectance 1.6 in steps of 1e-4. Clouds and roofs reach 1.0 to 1.3, and hardly one pixel in a thousand lies above
-# 1.6, so that a scene with more of them is not in steps of 1e-4. Measured on ten Sentinel-2 harbours that are stored
-# as reflectance * 65535: the 99.9th percentile over all bands lies between 26,024 and 55,580.
+# Reflectance 1.6 at a scale of 1e-4. Clouds and roofs reach 1.0 to 1.3, and hardly one pixel in a thousand exceeds
+# 1.6, so a scene with more of them is not scaled by 1e-4. Measured on ten Sentinel-2 harbour scenes stored as
+# reflectance * 65535: their 99.9th percentile over all bands is between 26,024 and 55,580.
 TEN_THOUSANDTHS_LIMIT = 16_000
 
-# A float scene whose 99.9th percentile lies above this holds DNs, not reflectance.
+# A float scene whose 99.9th percentile exceeds this holds DN, not reflectance.
 REFLECTANCE_LIMIT = 2.0
 
 QUANTIFICATION_TAGS = ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE")
@@ -37,16 +37,21 @@ OFFSET_TAGS = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
 FILE_TAGS = "scale and offset tags of the file"
 BASELINE_TAG = "PROCESSING_BASELINE"
 
-Sample = Callable[[], NDArray[np.generic]]
+ReadValues = Callable[[], NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
 class Radiometry:
-    """How numbers of a scene become reflectance: reflectance = DN * scale + offset.
+    """Conversion of stored values to reflectance: reflectance = DN * scale + offset.
 
-    scale, offset: one value per chosen band.
-    origin: where they come from, for people.
-    warning: what to tell the user; None where nothing was guessed.
+    Attributes:
+        scale: One factor per selected band.
+        offset: One offset per selected band, in reflectance.
+        origin: Source of scale and offset, as text.
+        warning: Warning for the user, or None where scale and offset are stated and not assumed.
+
+    Raises:
+        SceneError: The numbers of scales and offsets differ, or a value is not finite or a scale is 0.
     """
 
     scale: tuple[float, ...]
@@ -56,22 +61,36 @@ class Radiometry:
 
     def __post_init__(self) -> None:
         if len(self.scale) != len(self.offset):
-            raise SceneError(f"{len(self.scale)} scales and {len(self.offset)} offsets; give one of each per band")
+            raise SceneError(f"got {len(self.scale)} scales and {len(self.offset)} offsets; give one of each per band")
         if not np.isfinite([*self.scale, *self.offset]).all() or 0.0 in self.scale:
             raise SceneError(
-                f"scale {self.scale} and offset {self.offset} give no reflectance; check --scale, --offset"
+                f"invalid scale {self.scale} or offset {self.offset}: expected finite values and a scale other than 0; "
+                "check --scale and --offset"
             )
 
     def apply(self, dn: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Return reflectance, float32 (bands, rows, columns), of stored numbers of the same shape."""
+        """Convert all bands to reflectance.
+
+        Args:
+            dn: Stored values, shape (bands, rows, columns).
+
+        Returns:
+            Reflectance, float32, of the same shape.
+        """
         return np.stack([self.apply_band(band, index) for index, band in enumerate(dn)])
 
     def apply_band(
         self, dn: NDArray[np.generic], index: int, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Return reflectance, float32 (rows, columns), of one band's stored numbers; index counts from 0.
+        """Convert one band to reflectance.
 
-        out: array of that shape to put it into, and to return.
+        Args:
+            dn: Stored values of the band, shape (rows, columns).
+            index: Position of the band in `scale` and `offset`, from 0.
+            out: Array of the same shape to write the result to; None: a new array.
+
+        Returns:
+            Reflectance, float32 (rows, columns).
         """
         reflectance: NDArray[np.float32] = np.empty(dn.shape, np.float32) if out is None else out
         np.multiply(dn, np.float32(self.scale[index]), out=reflectance, dtype=np.float32, casting="unsafe")
@@ -88,23 +107,33 @@ def choose_radiometry(
     scale: float | None = None,
     offset: float | None = None,
     sensor: str | None = None,
-    sample: Sample | None = None,
+    sample: ReadValues | None = None,
     stated: str = FILE_TAGS,
 ) -> Radiometry:
-    """Find the rule for a scene.
+    """Determine scale and offset of a scene.
 
-    dtype: of the stored numbers.
-    scales, offsets: of the chosen bands, as the file states them (1 and 0 where it does not).
-    tags: metadata of the file.
-    scale, offset, sensor: the user's options; sensor is a name in PRESETS.
-    sample: gives a few hundred thousand valid numbers from all over the scene; called only where the type alone
-        does not tell.
+    The first of these sources that gives a scale is used: the options, the sensor preset, scale and offset tags of the
+    file, Sentinel-2 metadata tags, and last a default per data type, with a warning. By default uint16 values are
+    reflectance * 10000. If more than one value in a thousand is above 16,000 (a reflectance of 1.6), they are taken as
+    reflectance * 65535.
 
-    The first that speaks decides: the options, the preset, the file's own scale and offset, the sensor's metadata,
-    and last a rule per type, with a warning. uint16 is taken as ten-thousandths of reflectance, unless more than one
-    number in a thousand is above 16,000, which would be a reflectance of 1.6: then as the full range, 1/65535.
+    Args:
+        dtype: Data type of the stored values.
+        scales: Scale of each selected band from the file; 1 where the file has none.
+        offsets: Offset of each selected band from the file; 0 where the file has none.
+        tags: Metadata tags of the file.
+        scale: User option: reflectance per DN.
+        offset: User option: offset in reflectance; needs `scale`.
+        sensor: User option: name of a preset in PRESETS.
+        sample: Function that returns a few hundred thousand valid stored values from all parts of the scene, of any
+            shape. Called only where the data type alone does not decide.
+        stated: Text for `Radiometry.origin` where `scales` and `offsets` are used.
 
-    Raises SceneError for an unknown sensor, and for options that contradict each other.
+    Returns:
+        Scale and offset of each selected band.
+
+    Raises:
+        SceneError: The sensor is unknown, or the options contradict each other.
     """
     count = len(scales)
     if scale is not None or offset is not None:
@@ -113,7 +142,7 @@ def choose_radiometry(
         return _from_preset(sensor, count)
     if any(value != 1.0 for value in scales) or any(value != 0.0 for value in offsets):
         return Radiometry(tuple(map(float, scales)), tuple(map(float, offsets)), stated)
-    return _from_metadata(tags, count) or _from_rule(np.dtype(dtype), sample, count)
+    return _from_metadata(tags, count) or _from_dtype(np.dtype(dtype), sample, count)
 
 
 def _constant(scale: float, offset: float, count: int, origin: str, warning: str | None = None) -> Radiometry:
@@ -122,9 +151,9 @@ def _constant(scale: float, offset: float, count: int, origin: str, warning: str
 
 def _from_options(scale: float | None, offset: float | None, sensor: str | None, count: int) -> Radiometry:
     if sensor is not None:
-        raise SceneError("--sensor and --scale say the same thing twice; give one of them")
+        raise SceneError("--sensor cannot be combined with --scale or --offset; give one of them")
     if scale is None:
-        raise SceneError("--offset without --scale is half a rule; give both (reflectance = DN * scale + offset)")
+        raise SceneError("--offset needs --scale; give both (reflectance = DN * scale + offset)")
     return _constant(
         scale, offset or 0.0, count, "option --scale" if offset is None else "options --scale and --offset"
     )
@@ -133,12 +162,12 @@ def _from_options(scale: float | None, offset: float | None, sensor: str | None,
 def _from_preset(sensor: str, count: int) -> Radiometry:
     name = sensor.strip().lower()
     if name not in PRESETS:
-        raise SceneError(f"--sensor {sensor!r} is not known; choose one of {', '.join(PRESETS)}, or give --scale")
+        raise SceneError(f"unknown --sensor {sensor!r}; choose one of {', '.join(PRESETS)}, or give --scale")
     return _constant(*PRESETS[name], count, f"preset {name}")
 
 
 def _from_metadata(tags: Mapping[str, str], count: int) -> Radiometry | None:
-    """Read a rule from the tags that GDAL and others copy from Sentinel-2 products."""
+    """Scale and offset from the tags that GDAL and other tools copy from Sentinel-2 products."""
     upper = {key.upper(): str(value) for key, value in tags.items()}
     quantification = _first_number(upper, QUANTIFICATION_TAGS)
     if quantification is None or quantification <= 0:
@@ -148,7 +177,7 @@ def _from_metadata(tags: Mapping[str, str], count: int) -> Radiometry | None:
     if added is not None:
         return _constant(1 / quantification, added / quantification, count, "sensor metadata (quantification, offset)")
     if baseline is not None:
-        # Since baseline 04.00 ESA adds 1,000 to the numbers, so that dark pixels do not fall below zero.
+        # Since baseline 04.00 ESA adds 1,000 to all values, so that dark pixels are not negative.
         offset = -1000 / quantification if baseline >= 4.0 else 0.0
         return _constant(1 / quantification, offset, count, "sensor metadata (quantification, processing baseline)")
     return _constant(
@@ -156,7 +185,7 @@ def _from_metadata(tags: Mapping[str, str], count: int) -> Radiometry | None:
         0.0,
         count,
         "sensor metadata (quantification)",
-        "the metadata name a quantification value and no processing baseline, so no offset is taken off; "
+        "the metadata have a quantification value but no processing baseline, so no offset is applied; "
         "for Sentinel-2 since January 2022 give --sensor sentinel-2-l2a",
     )
 
@@ -174,27 +203,27 @@ def _baseline(text: str) -> float | None:
     return float(f"{match[1]}.{match[2]}") if match else None
 
 
-def _from_rule(dtype: np.dtype[np.generic], sample: Sample | None, count: int) -> Radiometry:
-    scale, reason = _rule(dtype, sample)
+def _from_dtype(dtype: np.dtype[np.generic], sample: ReadValues | None, count: int) -> Radiometry:
+    scale, reason = _dtype_rule(dtype, sample)
     origin = f"rule for {dtype.name}: {reason}"
-    warning = f"the scene does not say how its numbers become reflectance; taken by {origin}; choose with --sensor or "
-    return _constant(scale, 0.0, count, origin, warning + "--scale and --offset if not so")
+    warning = f"the scene has no scale and offset to reflectance; assumed by the {origin}; "
+    return _constant(scale, 0.0, count, origin, f"{warning}if this is wrong, give --sensor, or --scale and --offset")
 
 
-def _rule(dtype: np.dtype[np.generic], sample: Sample | None) -> tuple[float, str]:
+def _dtype_rule(dtype: np.dtype[np.generic], sample: ReadValues | None) -> tuple[float, str]:
     if dtype.kind == "f":
-        if _high(sample) > REFLECTANCE_LIMIT:
+        if _high_percentile(sample) > REFLECTANCE_LIMIT:
             return 1e-4, f"numbers above {REFLECTANCE_LIMIT:g}, so DN / 10000"
         return 1.0, "reflectance as it is"
     if dtype == np.uint8:
         return 1 / 255, "DN / 255"
-    if dtype == np.uint16 and _high(sample) > TEN_THOUSANDTHS_LIMIT:
+    if dtype == np.uint16 and _high_percentile(sample) > TEN_THOUSANDTHS_LIMIT:
         return 1 / 65535, f"numbers above {TEN_THOUSANDTHS_LIMIT}, so DN / 65535"
     return 1e-4, "DN / 10000"
 
 
-def _high(sample: Sample | None) -> float:
-    """Return the 99.9th percentile of the sample's finite numbers; 0 without any."""
+def _high_percentile(sample: ReadValues | None) -> float:
+    """99.9th percentile of the finite values; 0 if there are none."""
     if sample is None:
         return 0.0
     values = np.asarray(sample(), np.float64).ravel()

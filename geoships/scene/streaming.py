@@ -1,4 +1,4 @@
-"""A scene as a stream of tiles, read ahead of whoever works on them."""
+"""A scene as a stream of tiles, read ahead in a background thread."""
 
 from __future__ import annotations
 
@@ -15,15 +15,21 @@ from geoships.scene.tiling.resample import Ratio
 from geoships.scene.tiling.windows import TilePlan, Window, source_window
 
 Item = TypeVar("Item")
-WAITING_BYTES = 32 << 20  # of samples that are read ahead
+READ_AHEAD_BYTES = 32 << 20  # memory of the samples that are read ahead
 
 
 @dataclass
 class TileCounts:
-    """What became of a plan's tiles.
+    """How many tiles of a plan are computed, and why others are skipped.
 
-    planned: all of them. outside: of the area of interest. no_data: without a valid pixel. land: on land.
-    empty: where the screen saw no ship. The others are computed. Tiles count by the pixels that their scores reach.
+    A tile is judged by the pixels where its scores have a blending weight above 0 (see `TilePlan.reach`).
+
+    Attributes:
+        planned: All tiles of the plan.
+        outside: Tiles outside the area of interest.
+        no_data: Tiles without a valid pixel.
+        land: Tiles on land.
+        empty: Tiles where the screening network found no ship.
     """
 
     planned: int = 0
@@ -43,7 +49,7 @@ class TileCounts:
 
     def __str__(self) -> str:
         reasons = {"outside the area": self.outside, "without data": self.no_data, "on land": self.land}
-        skipped = [f"{count} {why}" for why, count in {**reasons, "empty": self.empty}.items() if count]
+        skipped = [f"{count} {reason}" for reason, count in {**reasons, "empty": self.empty}.items() if count]
         return f"{self.computed} of {self.planned} tiles computed; skipped: {', '.join(skipped) or 'none'}"
 
 
@@ -56,16 +62,26 @@ def stream_tiles(
     land: Callable[[Window], bool] | None = None,
     counts: TileCounts | None = None,
 ) -> ReadAhead[Sample]:
-    """The samples of a plan's tiles that hold data, from top to bottom, read from now on; each block is decoded once.
+    """Read the tiles of a plan that contain valid data, from top to bottom, in a background thread.
 
-    land: whether a window lies on land; such a tile's sample has no image. counts: is told of each tile that is
-    skipped. Samples of 32 MB in all, and at least one, wait for the consumer. Close it to stop early.
-    Raises SceneError where the file cannot be read.
+    Each block of the file is decoded once. The thread starts at once, and keeps samples of up to 32 MiB, and at least
+    one, ready for the consumer. Close the stream to stop early.
+
+    Args:
+        scene: The open scene.
+        plan: Its tiles.
+        ratios: Model pixels per scene pixel, for rows and columns.
+        area: Area of interest; None: the whole scene.
+        land: Function that returns whether a window is on land. The sample of such a tile has no image.
+        counts: Counters to which the tiles are added; None: not counted.
+
+    Returns:
+        Iterator over samples, as `TileReader` describes them. It raises SceneError if the file cannot be read.
     """
     counts = counts or TileCounts()
     counts.planned += len(plan)
     height, width = (scale.to_model(size) for scale, size in zip(ratios, plan.tile_shape, strict=True))
-    ahead = max(1, WAITING_BYTES // (len(scene.wanted) * height * width * 4))
+    ahead = max(1, READ_AHEAD_BYTES // (len(scene.wanted) * height * width * 4))
     return ReadAhead(lambda: _samples(scene, plan, ratios, area, land, counts), ahead)
 
 
@@ -89,62 +105,66 @@ def _samples(
             if not valid[reach.within(window)].any():
                 counts.no_data += 1
                 continue
-            ashore = land is not None and land(reach)
-            counts.land += ashore
-            yield reader.sample(pixels, window, valid, image=not ashore)
+            on_land = land is not None and land(reach)
+            counts.land += on_land
+            yield reader.sample(pixels, window, valid, image=not on_land)
 
 
 class ReadAhead(Iterator[Item]):
-    """The items of an iterator, which a thread of its own makes from now on.
+    """Runs an iterator in a background thread, some items ahead of the consumer.
 
-    start: makes the iterator, in that thread. ahead: items that may be made before they are asked for.
-    Errors of the thread are raised where its items are taken. Close it to stop early.
+    The thread starts at once. Its errors are raised in the consumer, after the items before them. Call `close` to stop
+    early.
+
+    Args:
+        start: Function that creates the iterator; called in the thread.
+        ahead: Number of items that may be produced before they are requested.
     """
 
     def __init__(self, start: Callable[[], Iterator[Item]], ahead: int) -> None:
         self._start = start
-        self._made: SimpleQueue[Item | _End] = SimpleQueue()
+        self._queue: SimpleQueue[Item | _End] = SimpleQueue()
         self._room = Semaphore(ahead)
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="read-ahead", daemon=True)
         self._thread.start()
 
     def __next__(self) -> Item:
-        item = self._made.get()
+        item = self._queue.get()
         if not isinstance(item, _End):
             self._room.release()
             return item
-        self._made.put(item)  # for whoever asks again
+        self._queue.put(item)  # for the next call
         raise item.error or StopIteration
 
     def close(self) -> None:
-        """Stop the thread, and wait until it has; what it made is dropped."""
+        """Stop the thread and wait until it has ended. Items that were read ahead are dropped."""
         self._stopped.set()
         self._room.release()
         self._thread.join()
-        self._made = SimpleQueue()
-        self._made.put(_End(None))
+        self._queue = SimpleQueue()
+        self._queue.put(_End(None))
 
     def _run(self) -> None:
         error: BaseException | None = None
         try:
             items = self._start()
             while self._has_room():
-                self._made.put(next(items))
+                self._queue.put(next(items))
         except StopIteration:
             pass
-        except BaseException as raised:  # every error belongs to the consumer
+        except BaseException as raised:  # all errors are raised in the consumer
             error = raised
-        self._made.put(_End(error))
+        self._queue.put(_End(error))
 
     def _has_room(self) -> bool:
-        """Wait for room; False after a stop."""
+        """Wait until there is room for an item; False if the stream was closed."""
         self._room.acquire()
         return not self._stopped.is_set()
 
 
 @dataclass(frozen=True)
 class _End:
-    """After the last item. error: that ended it."""
+    """Marks the end of the items. error: the exception that ended the iterator, if any."""
 
     error: BaseException | None

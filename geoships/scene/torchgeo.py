@@ -1,7 +1,7 @@
-"""torchgeo datasets and samplers over one scene, for training and for other programs.
+"""A torchgeo dataset and sampler for one scene, for training and for use in other programs.
 
-The one place where integer windows meet torchgeo's float slices. Each query that `TileSampler` yields
-carries its exact window; a query of another sampler is rounded to the nearest whole pixel.
+This is the only module that converts between integer windows and torchgeo's float slices. Each query of `TileSampler`
+carries its exact window. A query of another sampler is rounded to whole pixels.
 """
 
 from __future__ import annotations
@@ -29,21 +29,31 @@ try:
 except ImportError:  # torchgeo 0.8
     from torchgeo.samplers import GeoSampler as GeoSampler
 
-# torchgeo's index wants a CRS; this one states that its units are pixels.
+# torchgeo's index needs a CRS; the units of this one are pixels, although WKT has to name a unit of length.
 PIXEL_CRS = CRS.from_wkt('LOCAL_CS["pixel",UNIT["metre",1]]')
 ALWAYS = pd.Interval(pd.Timestamp.min, pd.Timestamp.max, closed="both")
 
 
 class WindowSlice(tuple[slice, slice]):
-    """A torchgeo query (x slice, y slice) with the integer window that it stands for.
+    """A torchgeo query (x slice, y slice) that carries its integer window.
 
-    window: the exact window, in pixels of the scene.
+    Attributes:
+        window: The exact window, in pixels of the scene.
     """
 
     window: Window
 
     def __new__(cls, x: slice, y: slice, window: Window) -> WindowSlice:
-        """Join the two slices and their window."""
+        """Create a query.
+
+        Args:
+            x: x slice in the CRS of the index.
+            y: y slice in the CRS of the index.
+            window: The same area in pixels of the scene.
+
+        Returns:
+            The query.
+        """
         query = super().__new__(cls, (x, y))
         query.window = window
         return query
@@ -55,9 +65,15 @@ class WindowSlice(tuple[slice, slice]):
 class IndexGrid:
     """Converts windows to torchgeo slices and back.
 
-    The index is in map coordinates where the scene's grid is parallel to the axes of its CRS, so that
-    the dataset intersects with others; elsewhere (rotated, GCPs only, no CRS) it is in pixels, with
-    columns as x and rows as y.
+    If the scene's grid is parallel to the axes of its CRS, slices are in map coordinates, so that the dataset can be
+    intersected with others. Otherwise (rotated grid, GCPs only, no CRS) they are in pixels, with columns as x and rows
+    as y.
+
+    Args:
+        georeference: Grid and georeference of the scene.
+
+    Attributes:
+        crs: CRS of the slices.
     """
 
     def __init__(self, georeference: Georeference) -> None:
@@ -72,24 +88,31 @@ class IndexGrid:
 
     @property
     def resolution(self) -> tuple[float, float]:
-        """Size of a pixel along x and y, in units of the index's CRS."""
+        """Pixel size along x and y, in units of `crs`."""
         return abs(self._x[1]), abs(self._y[1])
 
     def slices(self, window: Window) -> tuple[slice, slice]:
-        """The x and y slices of a window."""
+        """Convert a window to x and y slices."""
         return self._slice(self._x, window.column, window.column_end), self._slice(self._y, window.row, window.row_end)
 
     def query(self, window: Window) -> WindowSlice:
-        """The torchgeo query of a window."""
+        """Convert a window to a torchgeo query that carries it."""
         return WindowSlice(*self.slices(window), window)
 
     def window(self, query: Any) -> Window:
-        """The window of a query: its own, or its slices rounded to whole pixels."""
+        """Convert a torchgeo query to a window.
+
+        Args:
+            query: A `WindowSlice`, or an x slice, or x and y slices (and a time slice, which is ignored) in `crs`.
+
+        Returns:
+            The window of a `WindowSlice`; otherwise the slices rounded to whole pixels.
+        """
         if isinstance(query, WindowSlice):
             return query.window
-        parts: tuple[slice, ...] = (query,) if isinstance(query, slice) else tuple(query)
-        column, column_end = self._pixels(self._x, parts[0], self._shape[1])
-        row, row_end = self._pixels(self._y, parts[1] if len(parts) > 1 else slice(None), self._shape[0])
+        slices: tuple[slice, ...] = (query,) if isinstance(query, slice) else tuple(query)
+        column, column_end = self._pixels(self._x, slices[0], self._shape[1])
+        row, row_end = self._pixels(self._y, slices[1] if len(slices) > 1 else slice(None), self._shape[0])
         return Window(row, column, row_end - row, column_end - column)
 
     @staticmethod
@@ -99,26 +122,40 @@ class IndexGrid:
         return slice(first, last, abs(step))
 
     @staticmethod
-    def _pixels(axis: tuple[float, float], part: slice, length: int) -> tuple[int, int]:
+    def _pixels(axis: tuple[float, float], bounds: slice, length: int) -> tuple[int, int]:
         origin, step = axis
         low, high = sorted((origin, origin + step * length))
-        ends = (low if part.start is None else part.start, high if part.stop is None else part.stop)
+        ends = (low if bounds.start is None else bounds.start, high if bounds.stop is None else bounds.stop)
         first, last = sorted(round((float(end) - origin) / step) for end in ends)
         return first, last
 
 
 class SceneDataset(GeoDataset):
-    """One scene as a torchgeo dataset.
+    """One scene as a torchgeo dataset, indexed by torchgeo queries.
 
-    A sample holds, as tensors, what `TileReader` gives, and
+    ``dataset[query]`` reads the window of a query as a sample, a dict of tensors:
 
-    box: (4,) float64: xmin, ymin, xmax, ymax in the index's CRS. It is not named bounds, because that is a
-        tuple of slices in torchgeo 0.8, which torch does not collate, and a float32 tensor in 0.10.
+    - image: (bands, rows, columns) float32, reflectance at the model's pixel size, mirrored at the edges of the scene
+      and filled with the nearest valid values where there is no data.
+    - valid: (rows, columns) bool, at the scene's pixel size; False outside the scene, where there is no data, and
+      outside the area of interest.
+    - window: (4,) int64, row, column, height and width in pixels of the scene.
+    - box: (4,) float64, xmin, ymin, xmax and ymax in the dataset's CRS. It is not named bounds, because torchgeo uses
+      this key differently: 0.8 for a tuple of slices, which torch cannot collate, and 0.10 for a float32 tensor.
 
-    scene: the scene.
-    ratios: model pixels per scene pixel, for rows and columns.
-    area: part of the scene to look at; None: all.
-    fetch: where pixels come from; the scene's own `decode` if None.
+    The index is in map coordinates if the scene's grid is parallel to the axes of its CRS, so the dataset can be
+    intersected with others by ``&``; otherwise it is in pixels.
+
+    Args:
+        scene: The open scene. It must stay open while the dataset is in use.
+        ratios: Model pixels per scene pixel, for rows and columns.
+        area: Area of interest; None: the whole scene.
+        fetch: Function that returns the decoded pixels of a window inside the scene; None: `Scene.decode`.
+
+    Attributes:
+        scene: The scene.
+        area: The area of interest, or None.
+        grid: Converts windows to torchgeo queries and back.
     """
 
     def __init__(
@@ -143,7 +180,18 @@ class SceneDataset(GeoDataset):
         )
 
     def __getitem__(self, query: Any) -> Sample:
-        """Read the tile of a query. Raises IndexError for a query beside the scene."""
+        """Read the sample of a query.
+
+        Args:
+            query: A torchgeo query: x and y slices in the dataset's CRS, or a `WindowSlice`.
+
+        Returns:
+            The sample: image, valid, window and box.
+
+        Raises:
+            IndexError: The query does not intersect the scene.
+            SceneError: The file cannot be read.
+        """
         window = self.grid.window(query)
         if window.intersection(self.scene.window).empty:
             raise IndexError(f"query {query} lies outside the scene {self.scene.name} ({self.scene.window})")
@@ -152,17 +200,19 @@ class SceneDataset(GeoDataset):
         return {**self._reader.read(window), "box": box}
 
     def has_data(self, window: Window) -> bool:
-        """Whether any pixel of a window counts: it holds data and lies in the area of interest."""
+        """Whether a window has a valid pixel: one with data, inside the area of interest."""
         return self._reader.has_data(window)
 
 
-class TileSampler(GeoSampler):  # type: ignore[misc]  # its home differs between torchgeo 0.8 and 0.10
-    """Yields the tiles of a plan that hold data, in rows from top to bottom.
+class TileSampler(GeoSampler):  # type: ignore[misc]  # its module differs between torchgeo 0.8 and 0.10
+    """Yields the tiles of a plan that contain valid data, row by row from top to bottom.
 
-    Tiles without a valid pixel, or outside the area of interest, are never yielded.
+    Tiles without a valid pixel and tiles outside the area of interest are skipped.
 
-    dataset: the scene. plan: its tiles.
-    skipped: called with each tile that touches the area of interest and holds no data.
+    Args:
+        dataset: Dataset of the scene.
+        plan: The tiles, e.g. ``TilePlan(plan_axis(height, ...), plan_axis(width, ...))``.
+        skipped: Called with each tile in the area of interest that is skipped because it has no valid pixel.
     """
 
     def __init__(self, dataset: SceneDataset, plan: TilePlan, skipped: Callable[[Tile], None] | None = None) -> None:
@@ -171,7 +221,7 @@ class TileSampler(GeoSampler):  # type: ignore[misc]  # its home differs between
         self._skipped = skipped or (lambda _: None)
 
     def __iter__(self) -> Iterator[WindowSlice]:
-        """Yield [xmin:xmax, ymin:ymax] of each tile, with its window."""
+        """Yield the query of each tile: x and y slices that carry the window of the tile."""
         for tile in self.candidates():
             if self.dataset.has_data(tile.window):
                 yield WindowSlice(*self.dataset.grid.slices(tile.window), tile.window)
@@ -179,12 +229,12 @@ class TileSampler(GeoSampler):  # type: ignore[misc]  # its home differs between
                 self._skipped(tile)
 
     def candidates(self) -> Iterator[Tile]:
-        """Tiles that touch the area of interest; reads nothing."""
+        """Yield the tiles that intersect the area of interest, without reading pixels."""
         scene, area = self.dataset.scene.window, self.dataset.area
         for tile in self.plan:
             if area is None or area.touches(tile.window.intersection(scene)):
                 yield tile
 
     def __len__(self) -> int:
-        """Number of tiles of the plan: the most that can be yielded."""
+        """Number of tiles of the plan, which is the maximum number of queries."""
         return len(self.plan)

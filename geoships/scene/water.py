@@ -1,4 +1,4 @@
-"""Where there is water in a crop."""
+"""Water pixels of an image, by the NDWI and limits on infrared reflectance."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-# Reflectance that plain water stays below: enough for murky harbours, too little for quays and hazy land.
+# Maximum reflectance of open water: high enough for turbid harbour water, too low for quays and hazy land.
 LIMITS = {"nir": 0.10, "nir08": 0.10, "swir16": 0.08, "swir22": 0.08}
 
 
 def find_water(image: NDArray[np.float32], bands: Sequence[str]) -> NDArray[np.bool_] | None:
-    """(rows, columns), whether there is water: darker in infrared than in green, and than LIMITS.
+    """Find water pixels: NDWI above 0, and infrared reflectance below LIMITS.
 
-    McFeeters, The use of the Normalized Difference Water Index, 1996: NDWI above 0.
+    The NDWI is (green - nir) / (green + nir): McFeeters, The use of the Normalized Difference Water Index (NDWI) in
+    the delineation of open water features, 1996.
 
-    image: (bands, rows, columns) reflectance, NaN where a band is absent. None where it cannot be told, for want
-    of a green or a near-infrared band.
+    Args:
+        image: Reflectance, shape (bands, rows, columns); NaN in a band that is absent.
+        bands: Common name of each band.
+
+    Returns:
+        Water mask, shape (rows, columns); None if the green or the near-infrared band is absent.
     """
     values = {name: band for name, band in zip(bands, image, strict=True) if np.isfinite(band[0, 0])}
     nir = values.get("nir", values.get("nir08"))

@@ -27,7 +27,7 @@ from geoships.output.pictures.canvas import Canvas, Floats
 from geoships.output.read_ships import read_ships
 from geoships.output.viewer.page import leaflet, write_page
 from geoships.scene.layers.polygons import to_pixels
-from geoships.scene.quicklook import Picture, Quicklook, open_quicklook
+from geoships.scene.quicklook import Quicklook, RGBImage, open_quicklook
 from geoships.scene.tiling.windows import Window
 from geoships.support.files import reserve
 
@@ -128,7 +128,7 @@ def _content(frame: GeoDataFrame, look: Quicklook, canvas: Canvas) -> dict[str, 
     scene = look.georeference
     return {
         "title": look.title,
-        "about": f"{scene.width} x {scene.height} pixels, {look.how}, drawn {where}",
+        "about": f"{scene.width} x {scene.height} pixels, {look.band_names}, drawn {where}",
         "on_map": canvas.on_map,
         "pixel_metres": scene.pixel_size()[0] if scene.pixel_size() else None,  # type: ignore[index]
         "unit": UNITS[canvas.on_map],
@@ -214,7 +214,7 @@ def _chips(
     chosen = [ship for ship in ranked if ship in windows and not windows[ship].empty][:CHIP_COUNT]
     made = {}
     for ship in sorted(chosen, key=lambda ship: (windows[ship].row // 512, windows[ship].column)):  # near ones together
-        chip: Picture = look.cut(windows[ship], CHIP_SIZE)
+        chip: RGBImage = look.read(windows[ship], CHIP_SIZE)
         made[ship] = base64.b64encode(_webp(Image.fromarray(_north_up(chip, look)), 80)).decode()
     kept: dict[int, str] = {}
     for ship in chosen:
@@ -225,7 +225,7 @@ def _chips(
     return kept
 
 
-def _north_up(chip: Picture, look: Quicklook) -> Picture:
+def _north_up(chip: RGBImage, look: Quicklook) -> RGBImage:
     return chip[::-1] if look.georeference.south_up else chip
 
 

@@ -60,7 +60,7 @@ def test_bands_named_by_the_user_choose_too() -> None:
 
 
 def test_a_scene_without_any_of_the_bands_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SceneError, match="the model wants blue, green, red, nir"):
+    with pytest.raises(SceneError, match="the model needs the bands blue, green, red, nir"):
         choose_model(bands("swir22", "coastal"), 10)
     monkeypatch.setattr(choice, "installed", list)
     with pytest.raises(BundleError, match="no model for scenes"):

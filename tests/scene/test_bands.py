@@ -40,8 +40,8 @@ def test_by_description(descriptions, indexes):
     assert not choice.assumed
 
 
-def test_how_names_bands_and_labels():
-    assert choose_bands(("blue", "nir"), named("B08", "B02")).how == "blue=2 (B02), nir=1 (B08)"
+def test_the_summary_names_bands_and_labels():
+    assert choose_bands(("blue", "nir"), named("B08", "B02")).summary == "blue=2 (B02), nir=1 (B08)"
 
 
 def test_by_tags():
@@ -49,7 +49,7 @@ def test_by_tags():
     assert choose_bands(THREE, bands).indexes == (2, 3, 1)
 
 
-def test_by_color_where_alpha_never_counts():
+def test_by_color_and_alpha_is_ignored():
     assert choose_bands(THREE, colored("red", "green", "blue", "alpha")).indexes == (3, 2, 1)
     assert choose_bands(THREE, colored("undefined", "undefined", "undefined", "alpha")).indexes == (1, 2, 3)
 
@@ -71,7 +71,7 @@ def test_bands_without_names_are_taken_in_order_with_a_warning(bands):
     assert choice.warning is not None and "--bands" in choice.warning
 
 
-def test_landsat_names_are_used_only_where_they_are_certain():
+def test_landsat_names_are_used_only_where_they_are_unambiguous():
     oli = named(*(f"SR_B{number}" for number in range(1, 8)))
     choice = choose_bands(FIVE, oli)
     assert choice.indexes == (2, 3, 4, 5, 6)
@@ -90,18 +90,18 @@ def test_landsat_names_are_used_only_where_they_are_certain():
         named("B02", "B03", "B04", "B08", "red edge"),
     ],
 )
-def test_a_missing_band_says_what_to_do(bands):
-    with pytest.raises(SceneError, match="the model wants") as caught:
+def test_a_missing_band_is_an_error_that_names_the_option(bands):
+    with pytest.raises(SceneError, match="the model needs") as caught:
         choose_bands(FIVE, bands)
     assert "--bands" in str(caught.value)
 
 
-def test_two_bands_of_one_name_are_not_certain():
-    with pytest.raises(SceneError, match="bands 1, 2 of the scene are all called so"):
+def test_two_bands_of_one_name_are_an_error():
+    with pytest.raises(SceneError, match="bands 1, 2 of the scene all have this name"):
         choose_bands(("blue",), named("B02", "blue"))
 
 
-def test_the_user_decides():
+def test_the_user_may_choose_bands_by_number_or_name():
     bands = named("B02", "B03", "B04")
     assert choose_bands(THREE, bands, [3, 2, 1]).indexes == (3, 2, 1)
     assert choose_bands(THREE, bands, ["3", "b03", "blue"]).indexes == (3, 2, 1)
@@ -109,7 +109,7 @@ def test_the_user_decides():
 
 
 @pytest.mark.parametrize("override", [[1, 2], [1, 2, 4], [0, 1, 2], ["B02", "B03", "none"]])
-def test_a_wrong_choice(override):
+def test_an_invalid_choice_is_an_error(override):
     with pytest.raises(SceneError, match="--bands"):
         choose_bands(THREE, named("B02", "B03", "B04"), override)
 
@@ -126,7 +126,7 @@ def test_describe_bands(write):
     assert fourth.color == "alpha"
 
 
-def test_real_cities(shared_data):
+def test_bands_of_real_scenes(shared_data):
     for path in sorted((shared_data / "sen2ships" / "images").glob("*.tif")):
         with rasterio.open(path) as dataset:
             assert choose_bands(FIVE, describe_bands(dataset)).indexes == (1, 2, 3, 4, 5)

@@ -57,7 +57,7 @@ class Canvas:
 
         size: longest side in pixels. An overview is drawn north up on a map, and as it is in pixels.
         """
-        rgba = np.dstack([overview.picture, np.where(overview.valid, 255, 0).astype(np.uint8)])
+        rgba = np.dstack([overview.image, np.where(overview.valid, 255, 0).astype(np.uint8)])
         scene = self.georeference
         if self.middle is None:
             return rgba, [[-scene.height, 0], [0, scene.width]]

@@ -15,9 +15,9 @@ from shapely import STRtree, get_parts
 from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
-from geoships.scene.quicklook import Picture
+from geoships.scene.quicklook import RGBImage
 from geoships.scene.tiling.windows import Window
-from geoships.support.files import appearing
+from geoships.support.files import atomic_write
 
 Colour = tuple[int, int, int]
 
@@ -38,7 +38,7 @@ class _Mark:
     kind: str
 
 
-def true_colour(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> Picture:
+def true_colour(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> RGBImage:
     """Make a picture, (rows, columns, 3), of reflectance (3, rows, columns) in red, green, blue.
 
     One stretch for every scene, the square root of reflectance / 0.3, so that pictures compare;
@@ -50,14 +50,14 @@ def true_colour(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> P
 
 def draw_overlay(
     path: Path,
-    rgb: Picture,
+    rgb: RGBImage,
     found: Sequence[BaseGeometry],
     truth: Sequence[BaseGeometry] | None = None,
     title: str = "",
     pixel_metres: float | None = None,
     *,
     scale: tuple[float, float] = (1.0, 1.0),
-    cut: Callable[[Window, int], Picture] | None = None,
+    cut: Callable[[Window, int], RGBImage] | None = None,
 ) -> None:
     """Write a PNG picture with ships outlined, and enlarged cuts of some of them at its right side.
 
@@ -104,7 +104,7 @@ class _Inset:
         return cls(Window(row, column, extent, extent), side / extent)
 
 
-def _from(rgb: Picture) -> Callable[[Window, int], Picture]:
+def _from(rgb: RGBImage) -> Callable[[Window, int], RGBImage]:
     """Cut windows from a picture that has the scene's own pixels."""
     return lambda window, _: rgb[window.row : window.row_end, window.column : window.column_end]
 
@@ -130,13 +130,13 @@ def _worth_showing(marks: Sequence[_Mark]) -> list[_Mark]:
 
 
 def _compose(
-    rgb: Picture,
+    rgb: RGBImage,
     marks: Sequence[_Mark],
     scale: tuple[float, float],
     insets: Sequence[_Inset],
-    drawn: Sequence[Picture],
+    drawn: Sequence[RGBImage],
     side: int,
-) -> Picture:
+) -> RGBImage:
     """Lay out the outlined picture with a column of insets beside it."""
     rows, columns, _ = rgb.shape
     page = np.full((max(rows, len(drawn) * side), columns + (side + _MARGIN if drawn else 0), 3), _PAPER, np.uint8)
@@ -156,12 +156,12 @@ def _compose(
 
 
 def _draw_inset(
-    cut: Callable[[Window, int], Picture],
+    cut: Callable[[Window, int], RGBImage],
     marks: Sequence[_Mark],
     inset: _Inset,
     side: int,
     metres: tuple[float, float] | None,
-) -> Picture:
+) -> RGBImage:
     """A square picture of `side` pixels. metres: of a scene pixel, (across, down)."""
     window, zoom = inset.window, inset.zoom
     piece = cut(window, side)
@@ -207,7 +207,7 @@ def _bar(metres: float, longest: int) -> tuple[int, str]:
     return round(length / metres), f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
 
 
-def _outline(picture: Picture, mark: _Mark, gap: float, thickness: int) -> None:
+def _outline(picture: RGBImage, mark: _Mark, gap: float, thickness: int) -> None:
     """Draw a line around a ship, `gap` pixels outside its hull so that the ship stays visible."""
     for part in get_parts(mark.outline.buffer(gap, quad_segs=4)):
         corners = np.round((np.asarray(part.exterior.coords) - 0.5) * 16).astype(np.int32)
@@ -246,5 +246,5 @@ def _draw_header(
 
 
 def _save(sheet: Image.Image, path: Path) -> None:
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         sheet.save(temporary, format="PNG")

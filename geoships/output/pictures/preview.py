@@ -27,8 +27,8 @@ def write_preview(path: Path, look: Quicklook, ships: Sequence[BaseGeometry]) ->
     The file appears whole or not at all. Raises GeoshipsError.
     """
     overview = look.overview
-    title = f"{look.title} ({look.how})"
+    title = f"{look.title} ({look.band_names})"
     draw_overlay(
-        path, overview.picture, ships, title=title, pixel_metres=overview.pixel_metres, scale=overview.scale,
-        cut=look.cut,
+        path, overview.image, ships, title=title, pixel_metres=overview.pixel_metres, scale=overview.scale,
+        cut=look.read,
     )  # fmt: skip

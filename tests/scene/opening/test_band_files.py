@@ -43,7 +43,7 @@ def test_the_finest_grid_wins_and_windows_agree_with_the_whole(files):
     with open_scene(scene_of(files), ["red", "swir16"]) as scene:
         assert scene.window.shape == (96, 128)
         assert scene.georeference.transform == FINE
-        assert scene.bands.how == "red=2 (red), swir16=3 (swir16)"
+        assert scene.bands.summary == "red=2 (red), swir16=3 (swir16)"
         whole = scene.decode(scene.window).values
         for row in range(0, 96, 20):
             for column in range(0, 128, 37):
