@@ -23,8 +23,8 @@ from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import OutputError
+from geoships.output.antimeridian import cut_at_antimeridian
 from geoships.output.classes import SHIPS, FoundClass
-from geoships.output.formats import cut_at_antimeridian
 from geoships.scene.acquisition import Acquisition, iso
 from geoships.scene.georeference import Georeference
 from geoships.support.files import appearing, reserve

@@ -6,8 +6,9 @@ import pytest
 from shapely import box
 
 from geoships.errors import GeoshipsError
-from geoships.output.formats import ships_frame, write_ships
+from geoships.output.formats import write_ships
 from geoships.output.read_ships import SUFFIXES, read_ships
+from geoships.output.ship_table import ships_frame
 from geoships.scene.georeference import Georeference
 
 PLACE = Georeference(100, 100)
