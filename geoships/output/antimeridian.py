@@ -21,7 +21,6 @@ def cut_at_antimeridian(geometry: BaseGeometry) -> BaseGeometry:
 
     >>> cut_at_antimeridian(shapely.box(179, 0, 181, 1)).bounds
     (-180.0, 0.0, 180.0, 1.0)
-
     """
     west, _, east, _ = geometry.bounds
     if west >= -180 and east <= 180 and east - west <= 180:

@@ -1,4 +1,4 @@
-"""The class that a model finds: its name and colour in every output."""
+"""The class of objects that a model detects: its name and colour in every output."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ SHIP_COLOUR = (255, 96, 0)
 
 @dataclass(frozen=True)
 class FoundClass:
-    """A class of objects, as people call it.
+    """A class of detected objects.
 
-    name: in the singular, such as ``ship``. rgb: its colour in masks, 0 to 255.
+    Attributes:
+        name: Human-readable name in the singular, such as ``ship``.
+        rgb: Colour in masks; red, green and blue from 0 to 255.
     """
 
     name: str = "ship"
@@ -19,7 +21,7 @@ class FoundClass:
 
     @property
     def title(self) -> str:
-        """Its name at the head of a title.
+        """The name with a capital first letter.
 
         >>> FoundClass("oil tank").title
         'Oil tank'
@@ -28,7 +30,7 @@ class FoundClass:
 
     @property
     def layer(self) -> str:
-        """The title of a layer of them; English has a plural that we know for ships only.
+        """The title of a layer of such objects; only the plural of ship is known.
 
         >>> FoundClass().layer, FoundClass("oil tank").layer
         ('Ships', 'Objects of the class oil tank')
@@ -37,12 +39,12 @@ class FoundClass:
 
     @property
     def is_ship(self) -> bool:
-        """Whether these are ships, which most outputs take for granted."""
+        """Whether these are ships, the class that outputs need not name."""
         return self.name == "ship"
 
     @property
     def rgba(self) -> tuple[int, int, int, int]:
-        """Its colour, without transparency."""
+        """The colour as red, green, blue and opacity, fully opaque."""
         return (*self.rgb, 255)
 
 
@@ -50,7 +52,14 @@ SHIPS = FoundClass()
 
 
 def class_of(name: str, colour_hint: str | None) -> FoundClass:
-    """The class of a model card. colour_hint: six hexadecimal digits; None, or what is none: the usual colour.
+    """The class that a model card describes.
+
+    Args:
+        name: Human-readable name of the class.
+        colour_hint: Six hexadecimal digits, with or without ``#``; SHIP_COLOUR is used for None and for any other text.
+
+    Returns:
+        The class with its colour.
 
     >>> class_of("tank", "00ff80").rgb, class_of("tank", "green").rgb == SHIP_COLOUR
     ((0, 255, 128), True)

@@ -36,7 +36,6 @@ def check_format(path: Path) -> None:
 
     Raises:
         OutputError: For an unknown extension, and for a folder that cannot be written to.
-
     """
     _writer(path)
     reserve(path)
@@ -82,7 +81,6 @@ def appearing_ships(
 
     Raises:
         OutputError: Where the extension is unknown or the file cannot be written.
-
     """
     write = _writer(path)
     if note is None and not georeference.placed:

@@ -53,7 +53,6 @@ def ships_frame(
 
     Raises:
         ValueError: For an unknown column name, and for lists of different lengths.
-
     """
     dtypes = {**SHIP_COLUMNS, **(VERIFIED_COLUMNS if verified else {}), **(CLASS_COLUMNS if classed else {})}
     unknown = {name for row in rows for name in row} - dtypes.keys()
