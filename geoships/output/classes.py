@@ -8,7 +8,7 @@ SHIP_COLOUR = (255, 96, 0)
 
 
 @dataclass(frozen=True)
-class FoundClass:
+class ObjectClass:
     """A class of detected objects.
 
     Attributes:
@@ -23,7 +23,7 @@ class FoundClass:
     def title(self) -> str:
         """The name with a capital first letter.
 
-        >>> FoundClass("oil tank").title
+        >>> ObjectClass("oil tank").title
         'Oil tank'
         """
         return self.name[:1].upper() + self.name[1:]
@@ -32,7 +32,7 @@ class FoundClass:
     def layer(self) -> str:
         """The title of a layer of such objects; only the plural of ship is known.
 
-        >>> FoundClass().layer, FoundClass("oil tank").layer
+        >>> ObjectClass().layer, ObjectClass("oil tank").layer
         ('Ships', 'Objects of the class oil tank')
         """
         return "Ships" if self.is_ship else f"Objects of the class {self.name}"
@@ -48,10 +48,10 @@ class FoundClass:
         return (*self.rgb, 255)
 
 
-SHIPS = FoundClass()
+SHIPS = ObjectClass()
 
 
-def class_of(name: str, colour_hint: str | None) -> FoundClass:
+def class_of(name: str, colour_hint: str | None) -> ObjectClass:
     """The class that a model card describes.
 
     Args:
@@ -67,5 +67,5 @@ def class_of(name: str, colour_hint: str | None) -> FoundClass:
     try:
         red, green, blue = bytes.fromhex((colour_hint or "").removeprefix("#"))
     except ValueError:
-        return FoundClass(name)
-    return FoundClass(name, (red, green, blue))
+        return ObjectClass(name)
+    return ObjectClass(name, (red, green, blue))

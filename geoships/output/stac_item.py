@@ -24,7 +24,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import OutputError
 from geoships.output.antimeridian import cut_at_antimeridian
-from geoships.output.classes import SHIPS, FoundClass
+from geoships.output.classes import SHIPS, ObjectClass
 from geoships.scene.acquisition import Acquisition, iso
 from geoships.scene.georeference import Georeference
 from geoships.support.files import appearing, reserve
@@ -77,7 +77,7 @@ class Run:
         outputs: Files written, by kind (vector, mask, scores, preview).
         cards: JSON texts of the model cards, by kind (model, verifier).
         properties: Further properties of the Item.
-        detected: The class, which names the Item and its assets.
+        object_class: The class, which names the Item and its assets.
     """
 
     scene: str
@@ -87,7 +87,7 @@ class Run:
     outputs: Mapping[str, Path]
     cards: Mapping[str, str]
     properties: Mapping[str, Any]
-    detected: FoundClass = SHIPS
+    object_class: ObjectClass = SHIPS
 
 
 def check_item(path: Path) -> None:
@@ -127,14 +127,14 @@ def write_item(path: Path, run: Run) -> None:
     instant = run.acquired.instant if run.acquired else None
     start, end = (run.acquired.start, run.acquired.end) if run.acquired else (FIRST_SATELLITE, now)
     item = pystac.Item(
-        id=f"{Path(run.scene).stem}-{'ships' if run.detected.is_ship else run.detected.name.replace(' ', '-')}",
+        id=f"{Path(run.scene).stem}-{'ships' if run.object_class.is_ship else run.object_class.name.replace(' ', '-')}",
         geometry=None if footprint is None else mapping(footprint),
         bbox=None if footprint is None else _bbox(footprint),
         datetime=instant,
         start_datetime=None if instant else start,
         end_datetime=None if instant else end,
         properties={
-            "title": f"{run.detected.layer} found by geoships in {run.scene}",
+            "title": f"{run.object_class.layer} found by geoships in {run.scene}",
             "created": iso(now),
             "processing:level": "L4",
             "processing:datetime": iso(now),
@@ -149,7 +149,7 @@ def write_item(path: Path, run: Run) -> None:
             temporary.write_text(text, encoding="utf-8")
         item.add_asset(kind, _card_asset(card_path(path, kind), path.parent, kind, text))
     for kind, output in run.outputs.items():
-        item.add_asset(kind, _asset(output, path.parent, kind, run.detected))
+        item.add_asset(kind, _asset(output, path.parent, kind, run.object_class))
     item.add_links(_derived_from(run.origins, path.parent))
     with appearing(path) as temporary:
         content = item.to_dict(include_self_link=False, transform_hrefs=False)
@@ -158,15 +158,15 @@ def write_item(path: Path, run: Run) -> None:
         )
 
 
-def _asset(path: Path, folder: Path, kind: str, detected: FoundClass = SHIPS) -> Asset:
+def _asset(path: Path, folder: Path, kind: str, object_class: ObjectClass = SHIPS) -> Asset:
     import pystac
 
     return pystac.Asset(
         href=_relative(path, folder),
-        title=_titles(detected).get(kind, kind),
+        title=_titles(object_class).get(kind, kind),
         media_type=MEDIA_TYPES.get(path.suffix.lower()),
         roles=ROLES.get(kind, ["metadata"]),
-        extra_fields={**_file_fields(path), **_band_fields(kind, detected)},
+        extra_fields={**_file_fields(path), **_band_fields(kind, object_class)},
     )
 
 
@@ -177,18 +177,23 @@ def _card_asset(path: Path, folder: Path, kind: str, text: str) -> Asset:
     return asset
 
 
-def _titles(detected: FoundClass) -> dict[str, str]:
-    mask, scores = f"{detected.title} mask", f"{detected.title} scores"
-    return {"vector": detected.layer, "mask": mask, "scores": scores, "preview": f"{detected.layer} on the scene"}
+def _titles(object_class: ObjectClass) -> dict[str, str]:
+    mask, scores = f"{object_class.title} mask", f"{object_class.title} scores"
+    return {
+        "vector": object_class.layer,
+        "mask": mask,
+        "scores": scores,
+        "preview": f"{object_class.layer} on the scene",
+    }
 
 
-def _band_fields(kind: str, detected: FoundClass) -> dict[str, Any]:
+def _band_fields(kind: str, object_class: ObjectClass) -> dict[str, Any]:
     if kind not in ("mask", "scores"):
         return {}
     return {
         "data_type": "uint8",
         "nodata": 255,
-        "bands": [{"name": detected.name if kind == "mask" else f"{detected.name} score"}],
+        "bands": [{"name": object_class.name if kind == "mask" else f"{object_class.name} score"}],
     }
 
 
