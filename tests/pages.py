@@ -9,7 +9,8 @@ from pyproj import CRS
 from scenes import SHIPS, UTM, ship_scene
 from shapely import affinity, box
 
-from geoships.output.formats import ships_frame, write_ships
+from geoships.output.formats import write_ships
+from geoships.output.ship_table import ships_frame
 from geoships.scene.georeference import Georeference
 
 SCORES = (0.95, 0.6, 0.8, 0.7)

@@ -10,7 +10,7 @@ from labelled import write_scene
 from typer.testing import CliRunner
 
 from geoships.model.bundle import load_bundle
-from geoships.output.formats import SHIP_COLUMNS
+from geoships.output.ship_table import SHIP_COLUMNS
 
 SETTINGS = """
 name: smoke

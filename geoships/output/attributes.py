@@ -1,4 +1,4 @@
-"""How large a ship is, where it is and which way it lies."""
+"""Attributes of ships: area, length, width, heading and centroid."""
 
 from __future__ import annotations
 
@@ -18,24 +18,27 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Shapes = NDArray[np.object_]  # polygons and multipolygons
 
-# Sides that differ by less tell no direction: a pixel that is square on the map is not quite square on
-# the ellipsoid, by up to two thirds of a percent in Web Mercator.
+# Relative difference of two sides below which a shape counts as square and has no heading of its own: a pixel that is
+# square on the map is not quite square on the ellipsoid, by up to two thirds of a percent in Web Mercator.
 _SQUARE = 0.01
 
-# Finer digits of a heading are noise of the arithmetic.
-_HEADING_DECIMALS = 6
+_HEADING_DECIMALS = 6  # more digits of a heading are rounding noise
 
 
 @dataclass(frozen=True)
 class Measures:
-    """True measures on the WGS 84 ellipsoid; all None where the place on Earth is not known.
+    """Measurements of a ship on the WGS 84 ellipsoid; all None where the scene is not georeferenced.
 
-    area_m2: area without holes, in square metres.
-    length_m, width_m: sides of the rectangle around the ship that lies along its principal axis, in metres, less the
-        margin; the larger one is the length.
-    heading_deg: direction of that axis, 0 <= heading < 180 degrees clockwise from true north. A ship as long as
-        wide within one percent has none: then that of the least rectangle's side that is closer to north.
-    lon, lat: the centroid, in degrees; -180 <= lon < 180.
+    Attributes:
+        area_m2: Area without holes, in square metres.
+        length_m: Longer side, in metres, of the bounding rectangle aligned with the ship's principal axis, less the
+            margin.
+        width_m: Shorter side of that rectangle, in metres, less the margin.
+        heading_deg: Direction of the principal axis, 0 <= heading < 180 degrees clockwise from true north. Where
+            length and width differ by less than one percent, the axis is not defined: then the direction of that
+            side of the minimum rotated rectangle which is closer to north.
+        lon: Longitude of the centroid, -180 <= lon < 180 degrees.
+        lat: Latitude of the centroid, in degrees.
     """
 
     area_m2: float | None = None
@@ -48,17 +51,19 @@ class Measures:
 
 @dataclass(frozen=True)
 class Margin:
-    """How much longer, and wider, outlines are than hulls, in metres on the ground: both sides of the hull together.
+    """How much longer, and wider, outlines are than hulls, on the ground: both sides of the hull together.
 
-    excess: what is taken off length and width. least: what is left of either at least, unless it was less before.
+    Attributes:
+        excess: Metres that are subtracted from length and width.
+        min_side: Metres below which the subtraction does not take a length or width; a smaller one is unchanged.
     """
 
     excess: float = 0.0
-    least: float = 0.0
+    min_side: float = 0.0
 
-    def off(self, side: float) -> float:
-        """A side of an outline less the margin."""
-        return max(side - self.excess, min(side, self.least))
+    def subtract_from(self, side: float) -> float:
+        """Subtract the margin from a length or width of an outline, in metres."""
+        return max(side - self.excess, min(side, self.min_side))
 
 
 NO_MARGIN = Margin()
@@ -67,17 +72,21 @@ NO_MARGIN = Margin()
 def measure_all(
     polygons: Sequence[Polygon | MultiPolygon], georeference: Georeference, margin: Margin = NO_MARGIN
 ) -> list[Measures]:
-    """Measure polygons, none of them empty, in the scene's pixel coordinates (column, row).
+    """Measure polygons on the WGS 84 ellipsoid, free of the distortion of the scene's projection.
 
-    margin: is taken off length and width, and not off the area, which is the polygon's.
+    The area is bounded by geodesics between vertices (Karney 2013, Algorithms for geodesics, section 6). Length,
+    width and heading are measured in the azimuthal equidistant projection centred on the centroid, x = s sin(a),
+    y = s cos(a) with geodesic distance s and azimuth a (Snyder 1987, Map Projections: A Working Manual, section 25);
+    its scale error is below one part in a million up to ten kilometres from the centroid.
 
-    The scene's projection leaves no trace in the measures. The area lies between geodesics from vertex to
-    vertex (Karney 2013, Algorithms for geodesics, section 6). Sides and heading are those in the azimuthal
-    equidistant plane around the centroid, x = s sin(a), y = s cos(a) with geodesic distance s and azimuth a
-    (Snyder 1987, Map Projections: A Working Manual, section 25), whose scale is off by less than one part
-    in a million up to ten kilometres from the centroid.
+    Args:
+        polygons: Polygons that are not empty, in the scene's pixel coordinates (column, row).
+        georeference: Of the scene.
+        margin: Subtracted from length and width. The area is that of the polygon.
 
-    All measures are None for a scene without a place on Earth and for a polygon off the scene's projection.
+    Returns:
+        Measures of each polygon, in order; all None in a scene that is not georeferenced, and for a polygon outside
+        of the domain of the scene's projection.
     """
     measures = [Measures()] * len(polygons)
     shapes = np.array(polygons, np.object_)
@@ -88,65 +97,67 @@ def measure_all(
     if known.any():
         vertices, owner = vertices[known[owner]], owner[known[owner]]
         plane = shapely.transform(shapes[known], lambda _: _local_metres(centres[owner], vertices))
-        globe = shapely.transform(shapes[known], lambda _: vertices)
-        found = zip(np.flatnonzero(known).tolist(), _long_axes(plane), globe, centres[known].tolist(), strict=True)
-        for number, (length, width, heading), each, centre in found:
-            measures[number] = Measures(_area(each), margin.off(length), margin.off(width), heading, *centre)
+        lonlat = shapely.transform(shapes[known], lambda _: vertices)
+        rows = zip(np.flatnonzero(known).tolist(), _axes(plane), lonlat, centres[known].tolist(), strict=True)
+        for index, (length, width, heading), shape, centre in rows:
+            sides = margin.subtract_from(length), margin.subtract_from(width)
+            measures[index] = Measures(_area(shape), *sides, heading, *centre)
     return measures
 
 
 def _owners(shapes: Shapes) -> Ints:
-    """The number of the shape that each vertex belongs to."""
+    """Index of the shape that each vertex belongs to, (vertices,)."""
     return np.asarray(shapely.get_coordinates(shapes, return_index=True)[1])
 
 
 def _lonlat(shapes: Shapes, georeference: Georeference) -> tuple[Floats, Floats]:
-    """Longitude and latitude of the centroids, and of all vertices, (points, 2); not finite where unknown."""
+    """Longitude and latitude of the centroids, (shapes, 2), and of all vertices, (vertices, 2); NaN where unknown."""
     pixels = np.vstack((shapely.get_coordinates(shapely.centroid(shapes)), shapely.get_coordinates(shapes)))
     lonlat = np.full(pixels.shape, np.nan)
     if georeference.placed:
-        with suppress(ProjError):  # a local CRS, which has no known relation to WGS 84
+        with suppress(ProjError):  # a local CRS, with no known transformation to WGS 84
             lonlat = np.column_stack(georeference.to_lonlat(pixels[:, 0], pixels[:, 1]))
     return lonlat[: len(shapes)], lonlat[len(shapes) :]
 
 
 def _local_metres(centres: Floats, lonlat: Floats) -> Floats:
-    """Metres (east, north) in the azimuthal equidistant plane around the centre of each point, (points, 2)."""
+    """Project points to (east, north) in metres, azimuthal equidistant around each point's centre, (points, 2)."""
     azimuth, _, distance = WGS84.inv(centres[:, 0], centres[:, 1], lonlat[:, 0], lonlat[:, 1])
     return np.column_stack((distance * np.sin(np.radians(azimuth)), distance * np.cos(np.radians(azimuth))))
 
 
-def _long_axes(plane: Shapes) -> list[tuple[float, float, float]]:
-    """Length, width, and heading of polygons in metres: of the rectangle around each along its principal axis.
+def _axes(plane: Shapes) -> list[tuple[float, float, float]]:
+    """Length, width and heading of the bounding rectangle aligned with the principal axis of each polygon.
 
-    The principal axis is that of the second moments of area, which every pixel has a say in; the sides of the least
-    rectangle hang on few, and lie along the grid for most small ships.
+    The principal axis is that of the second moments of area, to which every pixel contributes; the minimum rotated
+    rectangle depends on a few vertices, and is aligned with the pixel grid for most small ships.
     """
     variances, axes = np.linalg.eigh(_second_moments(plane))
     owner = _owners(plane)
-    places = np.einsum("ni,nik->nk", shapely.get_coordinates(plane), axes[owner])  # across, along
+    aligned = np.einsum("ni,nik->nk", shapely.get_coordinates(plane), axes[owner])  # across, along
     first = np.searchsorted(owner, np.arange(len(plane)))
-    sides = np.maximum.reduceat(places, first) - np.minimum.reduceat(places, first)
+    sides = np.maximum.reduceat(aligned, first) - np.minimum.reduceat(aligned, first)
     headings = np.degrees(np.arctan2(axes[:, 0, 1], axes[:, 1, 1])).round(_HEADING_DECIMALS) % 180
-    round_ones = variances[:, 0] > (1 - _SQUARE) ** 2 * variances[:, 1]
+    square = variances[:, 0] > (1 - _SQUARE) ** 2 * variances[:, 1]
     return [
-        _least_rectangle(shape) if alike else (along, across, heading)
-        for shape, alike, (across, along), heading in zip(
-            plane, round_ones, sides.tolist(), headings.tolist(), strict=True
+        _minimum_rectangle(shape) if is_square else (along, across, heading)
+        for shape, is_square, (across, along), heading in zip(
+            plane, square, sides.tolist(), headings.tolist(), strict=True
         )
     ]
 
 
 def _second_moments(plane: Shapes) -> Floats:
-    """Central second moments of area over the area, (polygons, 2, 2); sums over the triangles of the origin.
+    """Central second moments of area, divided by the area, (polygons, 2, 2).
 
-    By Green's theorem, see Steger 1996, On the calculation of arbitrary moments of polygons.
+    Sums over the triangles between each side and the origin, by Green's theorem (Steger 1996, On the calculation of
+    arbitrary moments of polygons).
     """
     parts, part_owner = shapely.get_parts(plane, return_index=True)
     rings, ring_part = shapely.get_rings(parts, return_index=True)
     points, ring = shapely.get_coordinates(rings, return_index=True)
-    inside = ring[1:] == ring[:-1]
-    a, b, ring = points[:-1][inside], points[1:][inside], ring[1:][inside]
+    same_ring = ring[1:] == ring[:-1]
+    a, b, ring = points[:-1][same_ring], points[1:][same_ring], ring[1:][same_ring]
     twice = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
     exterior = np.diff(ring_part, prepend=-1) > 0  # the first ring of a part
     twice *= (np.sign(np.bincount(ring, twice)) * np.where(exterior, 1, -1))[ring]
@@ -162,8 +173,8 @@ def _second_moments(plane: Shapes) -> Floats:
     return np.asarray(second / (24 * area[:, None, None]) - mean[:, :, None] * mean[:, None])
 
 
-def _least_rectangle(plane: Polygon | MultiPolygon) -> tuple[float, float, float]:
-    """Long side, short side, and heading of the long one, of the least rectangle around a polygon in metres."""
+def _minimum_rectangle(plane: Polygon | MultiPolygon) -> tuple[float, float, float]:
+    """Length, width and heading of the minimum rotated rectangle around a polygon in metres."""
     corners = shapely.get_coordinates(shapely.oriented_envelope(plane))
     sides = np.diff(corners[:3], axis=0)
     lengths = np.hypot(*sides.T)
@@ -183,6 +194,6 @@ def _area(lonlat: Polygon | MultiPolygon) -> float:
 
 
 def _ring_area(ring: shapely.LinearRing) -> float:
-    # A geodesic polygon may cross the antimeridian as it likes; its sign is the ring's orientation.
+    # Geodesic polygons may cross the antimeridian. The sign of the area is the ring's orientation.
     area, _ = WGS84.polygon_area_perimeter(*shapely.get_coordinates(ring).T)
     return abs(float(area))

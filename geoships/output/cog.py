@@ -1,4 +1,4 @@
-"""A raster of several bands as a Cloud Optimized GeoTIFF, written window by window."""
+"""Write a raster of several bands as a Cloud Optimized GeoTIFF (COG), window by window."""
 
 from __future__ import annotations
 
@@ -24,11 +24,19 @@ CACHE_BYTES = 32 * 2**20  # GDAL's own default is 5 % of the machine's memory
 
 @dataclass(frozen=True)
 class Layout:
-    """What a raster is to hold.
+    """Size, data type, georeference and metadata of a raster.
 
-    height, width: in pixels. dtype: of the stored numbers. transform, crs: its place.
-    bands: descriptions. scale, offset: of each band; value = number * scale + offset.
-    nodata: stored number of pixels without data. tags: more metadata.
+    Attributes:
+        height: Rows of pixels.
+        width: Columns of pixels.
+        dtype: Data type of the stored values.
+        transform: Affine geotransform.
+        crs: Coordinate reference system.
+        bands: Description of each band.
+        scale: Scale of each band; value = stored value * scale + offset.
+        offset: Offset of each band.
+        nodata: Stored value of pixels without data.
+        tags: Further metadata of the file.
     """
 
     height: int
@@ -44,12 +52,16 @@ class Layout:
 
 
 def write_cog(path: Path, layout: Layout, pixels: Iterable[tuple[Window, NDArray[np.generic]]]) -> None:
-    """Write a raster. It appears whole: nothing is left after an error, and an older file stays as it was.
+    """Write a raster as a COG. The file appears only when it is complete; after an error an older file is unchanged.
 
-    pixels: windows and their stored numbers (bands, rows, columns); what they leave out has no data. No more than one
-    of them is held at a time, and none is copied.
+    Args:
+        path: The file.
+        layout: Size, data type, georeference and metadata.
+        pixels: Windows and their stored values, (bands, rows, columns). Pixels outside of all windows are nodata.
+            One window is held in memory at a time, and none is copied.
 
-    Raises OutputError where the file cannot be written, and whatever `pixels` raises.
+    Raises:
+        OutputError: Where the file cannot be written. Errors of `pixels` pass through.
     """
     temporary = reserve(path)
     rows = temporary.with_name(f"{temporary.stem}-rows.tif")
@@ -57,10 +69,10 @@ def write_cog(path: Path, layout: Layout, pixels: Iterable[tuple[Window, NDArray
         with output_errors(path), rasterio.open(rows, "w", **_profile(layout)) as dataset:
             _describe(dataset, layout)
         for window, values in pixels:
-            area = RasterioWindow(window.column, window.row, window.width, window.height)
-            # Opened anew, so that its blocks do not stay in GDAL's cache.
+            target = RasterioWindow(window.column, window.row, window.width, window.height)
+            # Reopened for each window, so that its blocks do not stay in GDAL's cache.
             with output_errors(path), rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), rasterio.open(rows, "r+") as dataset:
-                dataset.write(values, window=area)
+                dataset.write(values, window=target)
         with output_errors(path), rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
             rasterio.shutil.copy(
                 rows, temporary, driver="COG", blocksize=BLOCK, compress="deflate", predictor="yes",
@@ -98,7 +110,7 @@ def _describe(dataset: DatasetWriter, layout: Layout) -> None:
 
 
 def _read_back(path: Path) -> None:
-    """Decode every block: GDAL does not report a disk that fills up while it closes a file."""
+    """Decode every block: GDAL does not report when the disk fills up while it closes a file."""
     with rasterio.open(path) as dataset:
         for row in range(0, dataset.height, BLOCK):
             dataset.read(window=RasterioWindow(0, row, dataset.width, min(BLOCK, dataset.height - row)))

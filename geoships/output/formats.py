@@ -16,66 +16,27 @@ import pandas as pd
 import pyarrow.parquet
 import pyogrio
 import shapely
-from numpy.typing import NDArray
-from pyproj import CRS
-from shapely import Polygon, affinity
+from shapely import Polygon
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import OutputError
+from geoships.output.antimeridian import cut_at_antimeridian
 from geoships.scene.georeference import Georeference
 from geoships.support.files import atomic_write, reserve
 
-# Nullable where a value may be missing, so that a column keeps its type when it is empty or all null.
-SHIP_COLUMNS: dict[str, str] = {
-    "id": "int64",
-    "score": "float64",
-    "area_m2": "float64",
-    "length_m": "float64",
-    "width_m": "float64",
-    "heading_deg": "float64",
-    "lon": "float64",
-    "lat": "float64",
-    "pixels": "int64",
-    "on_border": "bool",
-    "scene": "string",
-    "datetime": "string",
-}
-
-VERIFIED_COLUMNS = {"class_prob": "float64"}  # behind the others, where a verifier ran
-CLASS_COLUMNS = {"class": "string"}  # behind these, where a model finds something else than ships
-
 PIXEL_NOTE = "Coordinates are pixels (column, row): the scene has no place on Earth"
 
-_DECIMALS = (7, 9, 12)  # of degrees: 7 are 1 cm; the others are for ships that vanish there
-
-
-def ships_frame(
-    rows: Sequence[Mapping[str, Any]],
-    geometries: Sequence[BaseGeometry],
-    crs: CRS | None,
-    *,
-    verified: bool = False,
-    classed: bool = False,
-) -> geopandas.GeoDataFrame:
-    """Ships with the columns of SHIP_COLUMNS, in this order, whatever the number of rows.
-
-    rows: the attributes of each ship. Numbers with a fraction and texts may be None or left out.
-    geometries: a Polygon or MultiPolygon per row, in `crs`, or in pixels (column, row) without one.
-    verified, classed: with the columns of VERIFIED_COLUMNS, and of CLASS_COLUMNS, too.
-
-    Raises ValueError for a name that is no column, and for lists of different lengths.
-    """
-    kinds = {**SHIP_COLUMNS, **(VERIFIED_COLUMNS if verified else {}), **(CLASS_COLUMNS if classed else {})}
-    unknown = {name for row in rows for name in row} - kinds.keys()
-    if unknown or len(rows) != len(geometries):
-        raise ValueError(f"{len(rows)} rows, {len(geometries)} geometries, unknown columns {sorted(unknown)}")
-    columns = {name: pd.Series([row.get(name) for row in rows], dtype=kind) for name, kind in kinds.items()}
-    return geopandas.GeoDataFrame(columns, geometry=geopandas.GeoSeries(list(geometries), crs=crs))
+# Of coordinates in degrees: 7 decimals are 1 cm; more where rounding would make a ship vanish.
+_DECIMALS = (7, 9, 12)
 
 
 def check_format(path: Path) -> None:
-    """Raise OutputError if ships cannot be written to `path`: unknown extension, or no way into its folder."""
+    """Check that ships can be written to a file.
+
+    Raises:
+        OutputError: For an unknown extension, and for a folder that cannot be written to.
+    """
     _writer(path)
     reserve(path)
 
@@ -89,7 +50,7 @@ def write_ships(
     note: str | None = None,
     style: str | None = None,
 ) -> None:
-    """Write ships as `appearing_ships` does, at once."""
+    """Write ships to a file at once; for the arguments and errors see `appearing_ships`."""
     with appearing_ships(path, frame, georeference=georeference, title=title, note=note, style=style):
         pass
 
@@ -104,14 +65,22 @@ def appearing_ships(
     note: str | None = None,
     style: str | None = None,
 ) -> Iterator[None]:
-    """Write ships in the format that the extension names; the file appears when the block ends without an error.
+    """Write ships to a file, which appears when the block ends without an error.
 
-    frame: of `ships_frame`. GeoJSON gets longitude and latitude, the others keep the frame's CRS.
-    title: of the layer, for people.
-    note: a remark to put into the file; without one, a scene that is not placed gets PIXEL_NOTE.
-    style: text of a QML file to put into a GeoPackage, whose layer QGIS then draws so; the others cannot hold one.
+    Args:
+        path: The file; its extension chooses the format.
+        frame: The ships, from `ships_frame`. GeoJSON is written in longitude and latitude (EPSG:4326), the other
+            formats in the frame's CRS.
+        georeference: Of the scene.
+        title: Human-readable title of the layer.
+        note: Description of the layer; by default PIXEL_NOTE for a scene that is not georeferenced.
+        style: QML text, stored in a GeoPackage as the layer's default style in QGIS; the other formats cannot hold one.
 
-    Raises OutputError where the format is not known or the file cannot be written.
+    Yields:
+        Once, when the file is complete under its temporary name.
+
+    Raises:
+        OutputError: Where the extension is unknown or the file cannot be written.
     """
     write = _writer(path)
     if note is None and not georeference.placed:
@@ -132,13 +101,13 @@ def _writer(path: Path) -> Callable[[Path, geopandas.GeoDataFrame, str, str, str
 
 
 def _write_geopackage(path: Path, frame: geopandas.GeoDataFrame, layer: str, title: str, note: str | None) -> None:
-    # Version 1.2: QGIS 3.22 and 3.28 warn about newer ones.
+    # Version 1.2: QGIS 3.22 and 3.28 warn about newer versions.
     options = {"IDENTIFIER": title, "DESCRIPTION": note or title, "SPATIAL_INDEX": "YES"}
     _write_layer(path, frame, layer, "GPKG", options, {"VERSION": "1.2"})
 
 
 def _add_style(path: Path, layer: str, style: str) -> None:
-    """Put a style into a GeoPackage as QGIS does: a row of the table `layer_styles`."""
+    """Store a style in a GeoPackage as QGIS does: as a row of the table `layer_styles`."""
     row = {
         "f_table_catalog": "",
         "f_table_schema": "",
@@ -171,14 +140,14 @@ def _write_layer(
     dataset_options: dict[str, str],
 ) -> None:
     with warnings.catch_warnings():
-        # A scene without a CRS is ordinary here, and the note in the file says so.
+        # Scenes without a CRS are supported, and the note in the file tells that it has none.
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
         pyogrio.write_dataframe(
             frame,
             path,
             layer=layer,
             driver=driver,
-            geometry_type="MultiPolygon",  # one type, with no ships too
+            geometry_type="MultiPolygon",  # the same type whether the frame has polygons, multipolygons or no rows
             promote_to_multi=True,
             layer_options=layer_options,
             dataset_options=dataset_options,
@@ -188,31 +157,33 @@ def _write_layer(
 def _write_geoparquet(path: Path, frame: geopandas.GeoDataFrame, layer: str, title: str, note: str | None) -> None:
     frame.to_parquet(path, index=False, schema_version="1.1.0", write_covering_bbox=True)
     table = pyarrow.parquet.read_table(path)
-    about = {"name": layer, "title": title, "description": note or title}
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **about})
+    metadata = {"name": layer, "title": title, "description": note or title}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
     pyarrow.parquet.write_table(table, path, compression="zstd")
 
 
 def _write_geojson(path: Path, frame: geopandas.GeoDataFrame, layer: str, title: str, note: str | None) -> None:
-    """RFC 7946, with the id as member and as property, and a bbox that knows the antimeridian."""
+    """Write RFC 7946 GeoJSON: the id is a member and a property, and the bbox may cross the antimeridian."""
     placed = frame.crs is not None
-    geometries = [_finished(geometry, placed=placed) for geometry in (frame.to_crs(4326) if placed else frame).geometry]
+    geometries = [
+        _geojson_geometry(geometry, placed=placed) for geometry in (frame.to_crs(4326) if placed else frame).geometry
+    ]
     head: dict[str, Any] = {"type": "FeatureCollection", "name": layer, "title": title}
     if note:
         head["description"] = note
     if any(not geometry.is_empty for geometry in geometries):
         head["bbox"] = _bbox(geometries, placed=placed)
     properties = frame.drop(columns=frame.geometry.name)
-    columns = {name: [_plain(value) for value in properties[name].tolist()] for name in properties}
+    columns = {name: [_json_value(value) for value in properties[name].tolist()] for name in properties}
     with path.open("w", encoding="utf-8") as file:
-        file.write(_json(head)[:-1] + ',"features":[')
+        file.write(_dumps(head)[:-1] + ',"features":[')
         for index, geometry in enumerate(geometries):
             feature: dict[str, Any] = {"type": "Feature"}
             if "id" in columns:
                 feature["id"] = columns["id"][index]
             feature["properties"] = {name: values[index] for name, values in columns.items()}
             feature["geometry"] = None if geometry.is_empty else mapping(geometry)
-            file.write(("," if index else "") + "\n" + _json(feature))
+            file.write(("," if index else "") + "\n" + _dumps(feature))
         file.write("\n]}\n")
 
 
@@ -226,58 +197,27 @@ _WRITERS: dict[str, Callable[[Path, geopandas.GeoDataFrame, str, str, str | None
 }
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def _dumps(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _plain(value: Any) -> Any:
-    """Return a JSON value; None for what is missing."""
+def _json_value(value: Any) -> Any:
+    """The value, or None where it is missing."""
     return None if pd.isna(value) else value
 
 
-def _finished(geometry: BaseGeometry, *, placed: bool) -> BaseGeometry:
-    """Cut at the antimeridian, rounded, exterior rings counter-clockwise; empty where it is off the map."""
+def _geojson_geometry(geometry: BaseGeometry, *, placed: bool) -> BaseGeometry:
+    """Cut at the antimeridian, rounded, exterior rings counter-clockwise; empty where coordinates are not finite."""
     if geometry is None or geometry.is_empty or not np.isfinite(shapely.get_coordinates(geometry)).all():
         return Polygon()
     return shapely.orient_polygons(_rounded(cut_at_antimeridian(geometry) if placed else geometry))
 
 
-def cut_at_antimeridian(geometry: BaseGeometry) -> BaseGeometry:
-    """Split a shape in longitude and latitude so that its parts lie within -180 to 180 degrees.
-
-    Vertices may be wrapped or not; the shape must be less than 180 degrees wide.
-
-    >>> cut_at_antimeridian(shapely.box(179, 0, 181, 1)).bounds
-    (-180.0, 0.0, 180.0, 1.0)
-    """
-    west, _, east, _ = geometry.bounds
-    if west >= -180 and east <= 180 and east - west <= 180:
-        return geometry
-    first = (shapely.get_coordinates(geometry)[0, 0] + 180) % 360 - 180
-
-    def beside_first(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
-        lon = first + (lonlat[:, 0] - first + 180) % 360 - 180
-        return np.column_stack([lon, lonlat[:, 1]])
-
-    whole = shapely.make_valid(shapely.transform(geometry, beside_first))
-    parts: list[Polygon] = []
-    for turn in (-360, 0, 360):
-        inside = shapely.intersection(whole, shapely.box(turn - 180, -90, turn + 180, 90))
-        parts += _polygons(affinity.translate(inside, -turn))
-    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
-
-
-def _polygons(geometry: BaseGeometry) -> list[Polygon]:
-    """Pick the polygons in a geometry; lines and points, where it only touches an edge, are left out."""
-    parts = shapely.get_parts(shapely.get_parts(geometry))
-    return [part for part in parts if isinstance(part, Polygon) and not part.is_empty]
-
-
 def _rounded(geometry: BaseGeometry) -> BaseGeometry:
-    """With as few decimals as leave it valid and not empty."""
+    """Round coordinates to as few of _DECIMALS as leave the geometry valid and not empty."""
     for decimals in _DECIMALS:
         snapped = shapely.set_precision(geometry, 10.0**-decimals)
-        # The grid's multiples carry noise in their last bits, which would be printed.
+        # Multiples of the grid size have floating-point noise in their last digits, which would be printed.
         rounded = shapely.set_coordinates(snapped, np.round(shapely.get_coordinates(snapped), decimals))
         if rounded.is_valid and not rounded.is_empty:
             return rounded
@@ -285,7 +225,7 @@ def _rounded(geometry: BaseGeometry) -> BaseGeometry:
 
 
 def _bbox(geometries: Sequence[BaseGeometry], *, placed: bool) -> list[float]:
-    """[west, south, east, north]; west is greater than east where the ships lie about the antimeridian.
+    """[west, south, east, north]; west is greater than east where the box crosses the antimeridian.
 
     The box is the narrowest around all parts: it leaves out the widest gap between their longitudes.
     """

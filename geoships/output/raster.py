@@ -1,4 +1,4 @@
-"""Masks and scores as Cloud Optimized GeoTIFFs, written band by band of rows."""
+"""Write masks and scores as Cloud Optimized GeoTIFFs (COG), one row band at a time."""
 
 from __future__ import annotations
 
@@ -31,22 +31,28 @@ SCORE_STEPS = 254  # scores are stored as whole multiples of 1/254; 255 is nodat
 
 WATER_COLOUR = (11, 31, 58)
 
-_LEVEL = 1  # of DEFLATE: a third of the time of level 6, and scores take a sixth more space
-_PLAIN_BYTES = 256 * 2**20  # a temporary file up to this size is not compressed
-_PIECE = 64  # rows encoded at a time, which bounds the temporary arrays of wide scenes
+_LEVEL = 1  # of DEFLATE: takes a third of the time of level 6; scores take a sixth more space
+_UNCOMPRESSED_BYTES = 256 * 2**20  # a temporary file up to this size is not compressed
+_CHUNK_ROWS = 64  # rows encoded at a time, which bounds the temporary arrays of wide scenes
 _CACHE_BYTES = 32 * 2**20  # GDAL's own default is 5 % of the machine's memory
 
 
 class RasterSink(ABC):
-    """A one-band Byte raster on the grid of its scene, fed from top to bottom.
+    """A one-band Byte raster on the grid of its scene, written from top to bottom.
 
-    Use it as a context manager. Rows wait until they fill a row of blocks, go to a temporary GeoTIFF
-    beside `path`, and become a Cloud Optimized GeoTIFF when the block ends. It appears whole:
+    Use it as a context manager. Rows are buffered until they fill a row of blocks, written to a temporary GeoTIFF
+    beside `path`, and converted to a COG at the end of the with block. The file appears only when it is complete;
     nothing is left after an error. Memory does not grow with the scene's height.
 
-    path: of the GeoTIFF. An older file is replaced at the end.
-    georeference: of the scene. Transform, CRS and ground control points are kept as they are.
-    metadata: tags to put into the file, such as the model's name.
+    Attributes:
+        path: The GeoTIFF. An older file is replaced at the end.
+        description: Description of the band.
+        overview_resampling: How GDAL makes the overviews.
+
+    Args:
+        path: The GeoTIFF.
+        georeference: Of the scene. Transform, CRS and ground control points are copied unchanged.
+        metadata: Tags of the file, such as the model's name.
     """
 
     description: str
@@ -56,16 +62,24 @@ class RasterSink(ABC):
         self.path = path
         self._georeference = georeference
         self._metadata = dict(metadata or {})
-        self._row = 0  # first row of the scene that has not come yet
+        self._row = 0  # first row of the scene that has not been written yet
         self._block_row = np.empty((BLOCK, georeference.width), np.uint8)
         self._compressed = False
 
     def __enter__(self) -> Self:
-        """Start the file. Raises OutputError where it cannot be written."""
+        """Create the temporary file.
+
+        Raises:
+            OutputError: Where it cannot be written.
+        """
         self._temporary = reserve(self.path)
         self._rows = self._temporary.with_name(f"{self._temporary.stem}-rows.tif")
         try:
-            with output_errors(self.path), _maybe_unplaced(), rasterio.open(self._rows, "w", **self._profile()) as rows:
+            with (
+                output_errors(self.path),
+                _without_transform_warning(),
+                rasterio.open(self._rows, "w", **self._profile()) as rows,
+            ):
                 self._describe(rows)
         except BaseException:
             discard(self._temporary)
@@ -75,7 +89,11 @@ class RasterSink(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Make the file appear, unless there was an error. Raises OutputError where rows are missing."""
+        """Publish the file, unless there was an error.
+
+        Raises:
+            OutputError: Where rows are missing, or the file cannot be written.
+        """
         try:
             if kind is None:
                 self._finish()
@@ -83,37 +101,41 @@ class RasterSink(ABC):
             discard(self._temporary)
 
     def write(self, band: RowBand) -> None:
-        """Add rows; each band begins where the last one ended.
+        """Write the next rows.
 
-        Raises ValueError for a band that does not, or that does not fit the scene, and OutputError
-        where the disk refuses.
+        Args:
+            band: Rows that begin where the last row band ended.
+
+        Raises:
+            ValueError: For a row band that does not begin there, or does not fit the scene.
+            OutputError: Where the file cannot be written.
         """
         height, width = self._georeference.height, self._georeference.width
         if band.row != self._row or band.row_end > height or band.scores.shape[1] != width:
             raise ValueError(
-                f"rows {band.row} to {band.row_end} of {band.scores.shape[1]} pixels do not continue "
-                f"a scene of {height} x {width} pixels at row {self._row}"
+                f"expected rows of {width} pixels from row {self._row} on, up to row {height}, "
+                f"got rows {band.row} to {band.row_end} of {band.scores.shape[1]} pixels"
             )
         while self._row < band.row_end:
             filled = self._row % BLOCK
-            count = min(band.row_end - self._row, BLOCK - filled, _PIECE)
-            piece = slice(self._row - band.row, self._row - band.row + count)
-            values = self._encode(band.scores[piece])
-            self._block_row[filled : filled + count] = np.where(band.valid[piece], values, NODATA)
+            count = min(band.row_end - self._row, BLOCK - filled, _CHUNK_ROWS)
+            rows = slice(self._row - band.row, self._row - band.row + count)
+            values = self._encode(band.scores[rows])
+            self._block_row[filled : filled + count] = np.where(band.valid[rows], values, NODATA)
             self._row += count
             if self._row % BLOCK == 0 or self._row == height:
                 self._write_block_row(filled + count)
 
     @abstractmethod
     def _encode(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Turn the scores of valid pixels into stored values, same shape."""
+        """Encode scores, (rows, columns), as stored values of the same shape."""
 
     def _describe(self, rows: DatasetWriter) -> None:
         rows.set_band_description(1, self.description)
         rows.update_tags(**self._metadata)
 
     def _profile(self) -> dict[str, Any]:
-        """Options of the temporary GeoTIFF. LZW is quick, and needs no level when the file is opened again."""
+        """Creation options of the temporary GeoTIFF. LZW is fast, and has no level to repeat on reopening."""
         pixels = self._georeference.height * self._georeference.width
         return {
             "driver": "GTiff",
@@ -125,34 +147,36 @@ class RasterSink(ABC):
             "tiled": True,
             "blockxsize": BLOCK,
             "blockysize": BLOCK,
-            "compress": "none" if pixels <= _PLAIN_BYTES else "lzw",
+            "compress": "none" if pixels <= _UNCOMPRESSED_BYTES else "lzw",
             "bigtiff": "if_safer",
             "sparse_ok": True,  # blocks that are never written take no space and read as nodata
-            **_placement(self._georeference),
+            **_georeferencing(self._georeference),
         }
 
     def _write_block_row(self, count: int) -> None:
         """Write the last `count` rows.
 
-        The file is opened for each row of blocks: a dataset that stays open leaves its blocks in
-        GDAL's cache, which belongs to the whole process and may be gigabytes.
+        The file is reopened for each row of blocks: a dataset that stays open keeps its blocks in GDAL's cache,
+        which the whole process shares and which may take gigabytes.
         """
         values = self._block_row[:count]
         if (values == NODATA).all():
             return
         window = RasterioWindow(0, self._row - count, self._georeference.width, count)
-        with output_errors(self.path), _maybe_unplaced(), rasterio.open(self._rows, "r+") as rows:
+        with output_errors(self.path), _without_transform_warning(), rasterio.open(self._rows, "r+") as rows:
             rows.write(values, 1, window=window)
 
     def compress(self) -> None:
-        """Make the Cloud Optimized GeoTIFF of the rows, still under its temporary name.
+        """Convert the temporary GeoTIFF to a COG, still under a temporary name, and read it once to verify it.
 
-        The end of the block does so where nobody has done it before. It is read once, as proof that it is whole.
-        Raises OutputError where rows are missing, or the disk refuses.
+        Called at the end of the with block unless it was called before.
+
+        Raises:
+            OutputError: Where rows are missing, or the file cannot be written.
         """
         height = self._georeference.height
         if self._row < height:
-            raise OutputError(f"{self.path} is not written: only {self._row} of {height} rows were computed")
+            raise OutputError(f"{self.path} was not written: only {self._row} of {height} rows were computed")
         with output_errors(self.path), rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
             rasterio.shutil.copy(
                 self._rows,
@@ -176,21 +200,33 @@ class RasterSink(ABC):
 
 @contextmanager
 def compressing(sinks: Sequence[RasterSink]) -> Iterator[None]:
-    """Compress the rasters of several sinks at the same time, beside the block; they appear when their blocks end.
+    """Compress the rasters of several sinks in parallel threads while the with block runs.
 
-    Raises OutputError as `RasterSink.compress` does.
+    The files appear at the end of each sink's own with block.
+
+    Args:
+        sinks: Sinks that have all their rows.
+
+    Raises:
+        OutputError: As `RasterSink.compress` does.
     """
     with ThreadPoolExecutor(max(1, len(sinks)), thread_name_prefix="compress") as pool:
-        under_way = [pool.submit(sink.compress) for sink in sinks]
+        futures = [pool.submit(sink.compress) for sink in sinks]
         yield
-        for each in under_way:
-            each.result()
+        for future in futures:
+            future.result()
 
 
 class MaskSink(RasterSink):
-    """The mask of ships: 1 where the score is over the threshold, 0 elsewhere, 255 without data.
+    """The ship mask: 1 where the score is at least the threshold, 0 elsewhere, 255 (nodata) without data.
 
-    threshold: score from which on a pixel belongs to a ship, 0 to 1. name, colour: of the class.
+    Args:
+        path: The GeoTIFF.
+        georeference: Of the scene.
+        threshold: Minimum score of a ship pixel, 0 to 1.
+        metadata: Tags of the file.
+        name: Name of the class.
+        colour: Colour of the class; red, green and blue from 0 to 255.
     """
 
     description = "ship"
@@ -219,12 +255,16 @@ class MaskSink(RasterSink):
 
 
 class ScoreSink(RasterSink):
-    """Scores from 0 to 1, stored as Byte 0 to 254 with the scale 1/254; 255 without data.
+    """Scores from 0 to 1, stored as Byte 0 to 254 with the scale 1/254; 255 (nodata) without data.
 
-    The scale is declared in the file, so a GIS shows 0 to 1. Rounding moves a score by 1/508 at
-    most. Float32 would take 30 times the space and 5 times the time, most of it for noise over water.
+    The file declares the scale, so a GIS shows 0 to 1. The rounding error is at most 1/508. Float32 would take 30
+    times the space and 5 times the time, most of it for noise over water.
 
-    name: of the class.
+    Args:
+        path: The GeoTIFF.
+        georeference: Of the scene.
+        metadata: Tags of the file.
+        name: Name of the class.
     """
 
     description = "ship score"
@@ -247,7 +287,7 @@ class ScoreSink(RasterSink):
 
 
 class ClassSink(RasterSink):
-    """Class numbers 0 to 254, which come as the scores of the row bands; 255 without data."""
+    """Class numbers 0 to 254, given as the scores of the row bands; 255 (nodata) without data."""
 
     description = "class"
     overview_resampling = "nearest"
@@ -256,8 +296,8 @@ class ClassSink(RasterSink):
         return scores.astype(np.uint8)
 
 
-def _placement(georeference: Georeference) -> dict[str, Any]:
-    """Place a raster as its scene. A GeoTIFF holds a transform or control points, not both."""
+def _georeferencing(georeference: Georeference) -> dict[str, Any]:
+    """CRS with the transform or the ground control points of a scene: a GeoTIFF cannot hold both."""
     crs = rasterio.CRS() if georeference.crs is None else rasterio.CRS.from_user_input(georeference.crs)
     if georeference.transform is not None:
         return {"crs": crs, "transform": georeference.transform}
@@ -267,20 +307,20 @@ def _placement(georeference: Georeference) -> dict[str, Any]:
 
 
 def _read_back(path: Path) -> None:
-    """Decode every block. GDAL does not report a disk that fills up while it closes a file; this does."""
-    with _maybe_unplaced(), rasterio.open(path) as dataset:
+    """Decode every block and overview: GDAL does not report when the disk fills up while it closes a file."""
+    with _without_transform_warning(), rasterio.open(path) as dataset:
         overviews = len(dataset.overviews(1))
     for level in [None, *range(overviews)]:
         options = {} if level is None else {"overview_level": level}
-        with _maybe_unplaced(), rasterio.open(path, num_threads="all_cpus", **options) as dataset:
+        with _without_transform_warning(), rasterio.open(path, num_threads="all_cpus", **options) as dataset:
             for row in range(0, dataset.height, BLOCK):
                 rows = min(BLOCK, dataset.height - row)
                 dataset.read(1, window=RasterioWindow(0, row, dataset.width, rows))
 
 
 @contextmanager
-def _maybe_unplaced() -> Iterator[None]:
-    """Open rasters without rasterio's warning about a missing transform: such scenes are ordinary here."""
+def _without_transform_warning() -> Iterator[None]:
+    """Suppress rasterio's warning about a missing transform: scenes without one are supported."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield

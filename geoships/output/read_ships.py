@@ -1,4 +1,4 @@
-"""Ships read back from the vector files that geoships writes."""
+"""Read ships from the vector files that geoships writes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,18 @@ SUFFIXES = (".geojson", ".json", ".gpkg", ".fgb", ".parquet", ".geoparquet")
 
 
 def read_ships(path: Path) -> geopandas.GeoDataFrame:
-    """Ships of a GeoJSON, GeoPackage, FlatGeobuf or GeoParquet file, one a row, with all their attributes.
+    """Read ships from a GeoJSON, GeoPackage, FlatGeobuf or GeoParquet file.
 
-    The file's first bytes decide what it is, and nothing that points to other files is opened. Raises GeoshipsError.
+    The format is checked by the file's first bytes, so that formats which refer to other files are never opened.
+
+    Args:
+        path: The file; its extension must be one of SUFFIXES.
+
+    Returns:
+        One row per ship with all attributes, in the file's CRS.
+
+    Raises:
+        GeoshipsError: For a missing file, another format, and a file that cannot be read.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise GeoshipsError(f"cannot read ships from {path}: its name must end with one of {', '.join(SUFFIXES)}")
@@ -26,23 +35,25 @@ def read_ships(path: Path) -> geopandas.GeoDataFrame:
     header = read_header(path)
     text = header.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text.startswith(b"{") and not header.startswith(tuple(VECTOR_MAGIC)):
-        raise GeoshipsError(f"cannot read ships from {path}: it is no GeoJSON, GeoPackage, FlatGeobuf or GeoParquet")
+        raise GeoshipsError(
+            f"cannot read ships from {path}: it is not a GeoJSON, GeoPackage, FlatGeobuf or GeoParquet file"
+        )
     try:
         if header.startswith(b"PAR1"):
             return geopandas.read_parquet(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # GDAL's remarks on the file's making
+            warnings.simplefilter("ignore")  # GDAL warns about details of how the file was written
             frame = pyogrio.read_dataframe(path, layer=_layer(path))
-    except Exception as error:  # pyogrio, pyarrow and geopandas raise errors of their own, without a common base
+    except Exception as error:  # pyogrio, pyarrow and geopandas raise unrelated errors
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GeoshipsError(f"cannot read ships from {path}: {first}; is the file whole?") from error
-    if not isinstance(frame, geopandas.GeoDataFrame):  # GeoJSON without a ship has no geometry for GDAL
+        raise GeoshipsError(f"cannot read ships from {path}: {first}; the file may be incomplete") from error
+    if not isinstance(frame, geopandas.GeoDataFrame):  # GDAL gives GeoJSON without features no geometry column
         frame = geopandas.GeoDataFrame(frame, geometry=[None] * len(frame), crs=None)
     return frame
 
 
 def _layer(path: Path) -> str:
-    """The layer named like the file, or else the first with geometries, or the first."""
+    """The layer with the name of the file, or else the first layer with geometries, or the first layer."""
     layers = pyogrio.list_layers(path).tolist()
     spatial = [name for name, kind in layers if kind] or [name for name, _ in layers]
     return str(path.stem if path.stem in spatial else spatial[0])

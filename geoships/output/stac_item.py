@@ -1,7 +1,7 @@
-"""A STAC Item beside the outputs of a run, so that a catalogue can take them up.
+"""Write a STAC Item of a prediction run, so that its outputs can be added to a catalogue.
 
-STAC 1.1 with the extensions projection, processing and file. The model's card lies beside the Item, in terms of the
-Machine Learning Model extension.
+STAC 1.1 with the projection, processing and file extensions. The model card is written beside the Item, with the
+field names of the Machine Learning Model extension.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import OutputError
-from geoships.output.classes import SHIPS, FoundClass
-from geoships.output.formats import cut_at_antimeridian
+from geoships.output.antimeridian import cut_at_antimeridian
+from geoships.output.classes import SHIPS, ObjectClass
 from geoships.scene.acquisition import Acquisition, iso
 from geoships.scene.georeference import Georeference
 from geoships.support.files import atomic_write, reserve
@@ -57,21 +57,27 @@ SCENE_TYPES = {
 }
 ROLES = {"vector": ["data"], "mask": ["data"], "scores": ["data"], "preview": ["overview"]}
 
-# A null datetime needs a range. No satellite took a picture before the first one flew.
+# STAC demands a time range where the datetime is null. Sputnik 1, the first satellite, was launched on this day.
 FIRST_SATELLITE = datetime(1957, 10, 4, tzinfo=UTC)
-NO_TIME = "the scene does not say when it was taken: the STAC Item gives the range from 1957 to now"
+NO_TIME = "the scene has no acquisition time: the STAC Item gives the range from 1957 to now"
 
-_EDGE = np.linspace(0, 1, 17)  # points along one edge of the footprint
+_EDGE = np.linspace(0, 1, 17)  # relative positions of points along one edge of the footprint
 _DECIMALS = 7  # of degrees: 1 cm
 
 
 @dataclass(frozen=True)
 class Run:
-    """What an Item tells of a run.
+    """The content of a STAC Item: one prediction run.
 
-    scene: name of the scene, of which the Item's id is made. origins: paths and addresses that it is derived from.
-    outputs: files written, by kind (vector, mask, scores). cards: texts of model cards, by kind (model, verifier).
-    facts: further properties. found: the class, which names the Item and its assets.
+    Attributes:
+        scene: Name of the scene, from which the Item's id is made.
+        georeference: Of the scene.
+        acquired: Acquisition time of the scene; None where it is not known.
+        origins: Paths and URLs of the files that the outputs are derived from.
+        outputs: Files written, by kind (vector, mask, scores, preview).
+        cards: JSON texts of the model cards, by kind (model, verifier).
+        properties: Further properties of the Item.
+        object_class: The class, which names the Item and its assets.
     """
 
     scene: str
@@ -80,30 +86,39 @@ class Run:
     origins: Sequence[str]
     outputs: Mapping[str, Path]
     cards: Mapping[str, str]
-    facts: Mapping[str, Any]
-    found: FoundClass = SHIPS
+    properties: Mapping[str, Any]
+    object_class: ObjectClass = SHIPS
 
 
 def check_item(path: Path) -> None:
-    """Raise OutputError where an Item cannot be written to `path`: name, folder, or a missing package."""
+    """Check that a STAC Item can be written to a file.
+
+    Raises:
+        OutputError: For an unknown extension, a folder that cannot be written to, and where pystac is not installed.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise OutputError(f"cannot write {path}: the name of a STAC Item must end with .json or .geojson")
     reserve(path)
     try:
-        import pystac  # noqa: F401 (whether it is there)
+        import pystac  # noqa: F401 (checks that it is installed)
     except ImportError as error:
-        raise OutputError("--stac needs two more packages: pip install 'geoships[stac]'") from error
+        raise OutputError("--stac needs the optional packages of STAC: pip install 'geoships[stac]'") from error
 
 
 def card_path(item: Path, kind: str) -> Path:
-    """Where the card of a run's model (kind: model, verifier) lies beside its Item."""
+    """Path of a model card beside the Item. kind: model or verifier."""
     return item.with_name(f"{item.stem}_{kind}.json")
 
 
 def write_item(path: Path, run: Run) -> None:
-    """Write the Item of a run whose outputs are all written; it appears whole or not at all, after its cards.
+    """Write the STAC Item of a run, after its model cards. The file appears only when it is complete.
 
-    Raises OutputError where a file cannot be written, or an output cannot be read back.
+    Args:
+        path: The Item's file; paths in the Item are relative to its folder.
+        run: The content; all its outputs are written already.
+
+    Raises:
+        OutputError: Where a file cannot be written, or an output cannot be read back.
     """
     import pystac
 
@@ -112,20 +127,20 @@ def write_item(path: Path, run: Run) -> None:
     instant = run.acquired.instant if run.acquired else None
     start, end = (run.acquired.start, run.acquired.end) if run.acquired else (FIRST_SATELLITE, now)
     item = pystac.Item(
-        id=f"{Path(run.scene).stem}-{'ships' if run.found.is_ship else run.found.name.replace(' ', '-')}",
+        id=f"{Path(run.scene).stem}-{'ships' if run.object_class.is_ship else run.object_class.name.replace(' ', '-')}",
         geometry=None if footprint is None else mapping(footprint),
         bbox=None if footprint is None else _bbox(footprint),
         datetime=instant,
         start_datetime=None if instant else start,
         end_datetime=None if instant else end,
         properties={
-            "title": f"{run.found.layer} found by geoships in {run.scene}",
+            "title": f"{run.object_class.layer} found by geoships in {run.scene}",
             "created": iso(now),
             "processing:level": "L4",
             "processing:datetime": iso(now),
             "processing:software": {"geoships": version("geoships")},
             **_projection(run.georeference),
-            **run.facts,
+            **run.properties,
         },
         stac_extensions=list(EXTENSIONS),
     )
@@ -134,7 +149,7 @@ def write_item(path: Path, run: Run) -> None:
             temporary.write_text(text, encoding="utf-8")
         item.add_asset(kind, _card_asset(card_path(path, kind), path.parent, kind, text))
     for kind, output in run.outputs.items():
-        item.add_asset(kind, _asset(output, path.parent, kind, run.found))
+        item.add_asset(kind, _asset(output, path.parent, kind, run.object_class))
     item.add_links(_derived_from(run.origins, path.parent))
     with atomic_write(path) as temporary:
         content = item.to_dict(include_self_link=False, transform_hrefs=False)
@@ -143,15 +158,15 @@ def write_item(path: Path, run: Run) -> None:
         )
 
 
-def _asset(path: Path, folder: Path, kind: str, found: FoundClass = SHIPS) -> Asset:
+def _asset(path: Path, folder: Path, kind: str, object_class: ObjectClass = SHIPS) -> Asset:
     import pystac
 
     return pystac.Asset(
         href=_relative(path, folder),
-        title=_titles(found).get(kind, kind),
+        title=_titles(object_class).get(kind, kind),
         media_type=MEDIA_TYPES.get(path.suffix.lower()),
         roles=ROLES.get(kind, ["metadata"]),
-        extra_fields={**_file_facts(path), **_band(kind, found)},
+        extra_fields={**_file_fields(path), **_band_fields(kind, object_class)},
     )
 
 
@@ -162,29 +177,34 @@ def _card_asset(path: Path, folder: Path, kind: str, text: str) -> Asset:
     return asset
 
 
-def _titles(found: FoundClass) -> dict[str, str]:
-    mask, scores = f"{found.title} mask", f"{found.title} scores"
-    return {"vector": found.layer, "mask": mask, "scores": scores, "preview": f"{found.layer} on the scene"}
+def _titles(object_class: ObjectClass) -> dict[str, str]:
+    mask, scores = f"{object_class.title} mask", f"{object_class.title} scores"
+    return {
+        "vector": object_class.layer,
+        "mask": mask,
+        "scores": scores,
+        "preview": f"{object_class.layer} on the scene",
+    }
 
 
-def _band(kind: str, found: FoundClass) -> dict[str, Any]:
+def _band_fields(kind: str, object_class: ObjectClass) -> dict[str, Any]:
     if kind not in ("mask", "scores"):
         return {}
     return {
         "data_type": "uint8",
         "nodata": 255,
-        "bands": [{"name": found.name if kind == "mask" else f"{found.name} score"}],
+        "bands": [{"name": object_class.name if kind == "mask" else f"{object_class.name} score"}],
     }
 
 
-def _file_facts(path: Path) -> dict[str, Any]:
-    """Size in bytes and SHA-256 of a file; the sum as a multihash: function 0x12, length 0x20, digest."""
+def _file_fields(path: Path) -> dict[str, Any]:
+    """Size in bytes and SHA-256 of a file; the checksum is a multihash: function 0x12, length 0x20, digest."""
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"file:size": path.stat().st_size, "file:checksum": f"1220{digest}"}
     except OSError as error:
-        raise OutputError(f"cannot read {path} again for the STAC Item: {error.strerror or error}") from error
+        raise OutputError(f"cannot read {path} for the checksum in the STAC Item: {error.strerror or error}") from error
 
 
 def _relative(path: str | Path, folder: Path) -> str:
@@ -198,15 +218,15 @@ def _derived_from(origins: Iterable[str], folder: Path) -> list[Link]:
     links = []
     for origin in origins:
         suffix = Path(origin.partition("?")[0]).suffix.lower()
-        listing = suffix in SUFFIXES or "/items/" in origin
+        is_item = suffix in SUFFIXES or "/items/" in origin
         target = origin if "://" in origin or not Path(origin).is_absolute() else _relative(origin, folder)
-        media = "application/geo+json" if listing else SCENE_TYPES.get(suffix)
+        media = "application/geo+json" if is_item else SCENE_TYPES.get(suffix)
         links.append(pystac.Link("derived_from", target, media_type=media, title=Path(origin).name))
     return links
 
 
 def _projection(georeference: Georeference) -> dict[str, Any]:
-    """Fields of the projection extension; a scene without a place has a shape only."""
+    """Fields of the projection extension; only the shape for a scene that is not georeferenced."""
     fields: dict[str, Any] = {"proj:code": None, "proj:shape": [georeference.height, georeference.width]}
     if georeference.crs is not None:
         authority = georeference.crs.to_authority()
@@ -220,7 +240,7 @@ def _projection(georeference: Georeference) -> dict[str, Any]:
 
 
 def _outline(georeference: Georeference) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and rows of points around the scene."""
+    """Columns and rows of points along the edges of the scene."""
     ends = np.zeros_like(_EDGE), np.ones_like(_EDGE)
     columns = np.concatenate([_EDGE, ends[1], _EDGE[::-1], ends[0]]) * georeference.width
     rows = np.concatenate([ends[0], _EDGE, ends[1], _EDGE[::-1]]) * georeference.height
@@ -228,7 +248,7 @@ def _outline(georeference: Georeference) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _footprint(georeference: Georeference) -> BaseGeometry | None:
-    """Outline of the scene in degrees, cut at the antimeridian; None where it has no place on Earth."""
+    """Outline of the scene in degrees, cut at the antimeridian; None where it is not georeferenced."""
     if not georeference.placed:
         return None
     try:
@@ -238,7 +258,7 @@ def _footprint(georeference: Georeference) -> BaseGeometry | None:
     if not np.isfinite(lonlat).all():
         return None
     first = lonlat[0, 0]
-    lonlat[:, 0] = first + (lonlat[:, 0] - first + 180) % 360 - 180  # in one piece, before it is cut
+    lonlat[:, 0] = first + (lonlat[:, 0] - first + 180) % 360 - 180  # without a jump of 360 degrees
     outline = shapely.simplify(shapely.Polygon(lonlat), 1e-5)
     rounded = shapely.transform(cut_at_antimeridian(outline), lambda points: np.round(points, _DECIMALS))
     return shapely.orient_polygons(rounded) if rounded.is_valid and not rounded.is_empty else None

@@ -1,4 +1,4 @@
-"""Overlapping scores become finished rows."""
+"""Blend the scores of overlapping tiles into row bands."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from geoships.scene.tiling.windows import Window
 
-BAND_ROWS = 256  # most rows of a band
+BAND_ROWS = 256  # maximum number of rows of a row band
 
 
 @dataclass(frozen=True)
 class RowBand:
-    """Finished rows of a scene, over its whole width.
+    """Finished rows of a scene, over its whole width. Row bands follow each other without gaps.
 
-    row: first row, in pixels of the scene; bands follow each other without gaps.
-    scores: (rows, width), 0 to 1; 0 where not valid.
-    valid: (rows, width), whether the pixel holds data.
+    Attributes:
+        row: First row, in pixels of the scene.
+        scores: Scores, (rows, width), 0 to 1; 0 where not valid.
+        valid: Whether the pixel has data, (rows, width).
     """
 
     row: int
@@ -29,14 +30,18 @@ class RowBand:
 
     @property
     def row_end(self) -> int:
-        """First row below the band."""
+        """First row below the row band."""
         return self.row + len(self.scores)
 
 
 class Stitcher:
-    """Blends tiles that come in rows from top to bottom, and releases rows that no later tile touches.
+    """Blends tiles that come from top to bottom, and releases the rows that no later tile overlaps.
 
-    Holds as many rows as the tallest tile has, whatever the scene's height.
+    It holds as many rows as the tallest tile has, whatever the height of the scene.
+
+    Args:
+        height: Rows of the scene.
+        width: Columns of the scene.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -48,23 +53,32 @@ class Stitcher:
     def add(
         self, window: Window, scores: NDArray[np.float32], valid: NDArray[np.bool_], weights: NDArray[np.float32]
     ) -> Iterator[RowBand]:
-        """Add a tile and yield the rows that it completes.
+        """Add a tile and yield the row bands above it, which no later tile overlaps.
 
-        window: the tile's place; it may hang over the scene's edges.
-        scores, valid, weights: (height, width) of the window. Over all tiles the weights of a pixel
-        sum to one; a tile that holds no data may be left out.
+        Args:
+            window: Window of the tile; it may extend beyond the edges of the scene.
+            scores: Scores of the tile, (height, width), 0 to 1.
+            valid: Whether the pixels have data, (height, width).
+            weights: Blending weights, (height, width). The weights of a pixel sum to one over all tiles; a tile
+                without data may be left out.
 
-        Raises ValueError for a tile that comes after a lower one.
+        Yields:
+            Finished row bands, from top to bottom.
+
+        Raises:
+            ValueError: For a tile that comes after a lower one.
         """
-        weighty = np.flatnonzero(weights.any(axis=1))
-        first, last = (int(weighty[0]), int(weighty[-1])) if weighty.size else (0, -1)
+        weighted = np.flatnonzero(weights.any(axis=1))
+        first, last = (int(weighted[0]), int(weighted[-1])) if weighted.size else (0, -1)
         top = max(0, window.row + first)
         if top < self._row:
-            raise ValueError(f"tiles must come from top to bottom: row {top} was released, up to row {self._row}")
+            raise ValueError(
+                f"expected tiles from top to bottom, got a tile at row {top}: rows above {self._row} are released"
+            )
         yield from self._release(min(top, self._scene.row_end))
-        left = Window(self._row, 0, self._scene.height - self._row, self._scene.width)  # rows not yet released
-        counting = Window(window.row + first, window.column, last + 1 - first, window.width)
-        inside = counting.intersection(left)
+        open_rows = Window(self._row, 0, self._scene.height - self._row, self._scene.width)  # not yet released
+        blended = Window(window.row + first, window.column, last + 1 - first, window.width)
+        inside = blended.intersection(open_rows)
         if inside.empty:
             return
         self._grow(inside.row_end)
@@ -74,7 +88,7 @@ class Stitcher:
         self._valid[target] |= valid[source]
 
     def finish(self) -> Iterator[RowBand]:
-        """Yield the rows that are left."""
+        """Yield the remaining row bands, after the last tile."""
         yield from self._release(self._scene.row_end)
 
     @property
@@ -100,19 +114,20 @@ class Stitcher:
 
 
 def _shift(rows: NDArray[np.generic], count: int) -> None:
-    """Move rows up by `count`, in place, and clear those that become free."""
-    for start in range(0, len(rows) - count, count):  # in steps that do not overlap, so that numpy makes no copy
+    """Move rows up by `count`, in place, and zero the last `count` rows."""
+    for start in range(0, len(rows) - count, count):  # source and target do not overlap, so numpy makes no copy
         stop = min(start + count, len(rows) - count)
         rows[start:stop] = rows[start + count : stop + count]
     rows[len(rows) - count :] = 0
 
 
 class OverlapWeights:
-    """Blending weights for windows of any layout: tents that are scaled to sum to one on every pixel.
+    """Blending weights for windows of any layout: tent functions, normalised to sum to one on every pixel.
 
-    A `TilePlan` knows its weights in closed form; this serves windows that somebody else has laid out.
+    A `TilePlan` has its weights in closed form; this class is for windows of another sampler.
 
-    windows: all windows of the run.
+    Args:
+        windows: All windows that are blended.
     """
 
     def __init__(self, windows: Sequence[Window]) -> None:
@@ -121,7 +136,7 @@ class OverlapWeights:
         self._tree = shapely.STRtree(self._boxes)
 
     def of(self, window: Window) -> NDArray[np.float32]:
-        """Weights of one of the windows, (height, width)."""
+        """Weights of one of the windows, (height, width), 0 to 1."""
         total = np.zeros(window.shape, np.float32)
         box = shapely.box(window.column, window.row, window.column_end, window.row_end)
         for index in self._tree.query(box):
@@ -133,6 +148,6 @@ class OverlapWeights:
 
 
 def _tent(window: Window) -> NDArray[np.float32]:
-    """Height 1 at the window's edges, growing by 1 a pixel towards its middle along both axes."""
+    """Product of two tent functions, (height, width): 1 at the edges, growing by 1 per pixel towards the centre."""
     rows, columns = (np.minimum(np.arange(n), np.arange(n)[::-1]).astype(np.float32) + 1 for n in window.shape)
     return rows[:, None] * columns

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import OutputError
-from geoships.output.formats import PIXEL_NOTE, appearing_ships, check_format, ships_frame
+from geoships.output.formats import PIXEL_NOTE, appearing_ships, check_format
 from geoships.output.pictures.preview import check_preview, write_preview
 from geoships.output.qgis.project import check_project, write_project
 from geoships.output.qgis.styles import ship_style
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
 from geoships.output.ship_filter import KeptShip
+from geoships.output.ship_table import ships_frame
 from geoships.output.stac_item import NO_TIME, Run, card_path, check_item, write_item
 from geoships.pipeline.scene_run import SceneRun
 from geoships.scene.georeference import Georeference

@@ -17,7 +17,7 @@ from geoships.model.inputs import prepared
 from geoships.model.installed import choose_model
 from geoships.model.screen import screen_of, screened
 from geoships.output.attributes import Margin
-from geoships.output.classes import FoundClass, class_of
+from geoships.output.classes import ObjectClass, class_of
 from geoships.output.ship_filter import KeptShip, ShipFilter
 from geoships.output.ships import Ship
 from geoships.output.stitch import RowBand, Stitcher
@@ -89,7 +89,7 @@ class SceneRun:
         return self.bundle.card.min_peak if self.config.min_peak is None else self.config.min_peak
 
     @cached_property
-    def object_class(self) -> FoundClass:
+    def object_class(self) -> ObjectClass:
         """The class of objects that the model finds."""
         first = self.bundle.card.classes[0]
         return class_of(first.name, first.color_hint)

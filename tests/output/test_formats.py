@@ -14,8 +14,9 @@ from affine import Affine
 from pyproj import CRS, Transformer
 
 from geoships.errors import OutputError
-from geoships.output.formats import PIXEL_NOTE, SHIP_COLUMNS, check_format, ships_frame, write_ships
+from geoships.output.formats import PIXEL_NOTE, check_format, write_ships
 from geoships.output.qgis.styles import ship_style
+from geoships.output.ship_table import SHIP_COLUMNS, ships_frame
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.polygons import read_polygons
 
@@ -238,13 +239,6 @@ def test_other_extensions_are_refused_with_the_allowed_ones(tmp_path):
         check_format(tmp_path / "no" / "ships.gpkg")
     check_format(tmp_path / "SHIPS.GPKG")
     assert not list(tmp_path.iterdir())
-
-
-def test_wrong_rows_are_refused():
-    with pytest.raises(ValueError, match="colour"):
-        ships_frame([row(1, colour="red")], POLYGONS[:1], UTM)
-    with pytest.raises(ValueError, match="2 geometries"):
-        ships_frame([row(1)], POLYGONS, UTM)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -6,8 +6,9 @@ import pytest
 from shapely import box
 
 from geoships.errors import GeoshipsError
-from geoships.output.formats import ships_frame, write_ships
+from geoships.output.formats import write_ships
 from geoships.output.read_ships import SUFFIXES, read_ships
+from geoships.output.ship_table import ships_frame
 from geoships.scene.georeference import Georeference
 
 PLACE = Georeference(100, 100)
@@ -39,13 +40,13 @@ def test_tables_beside_the_ships_in_a_geopackage_are_no_ships(tmp_path: Path) ->
     [
         ("none.geojson", None, "no such file"),
         ("s.shp", b"", "must end with"),
-        ("s.json", b"<OGRVRTDataSource></OGRVRTDataSource>", "no GeoJSON"),
-        ("s.gpkg", b"SQLite format 3\0 and no more", "is the file whole"),
-        ("s.parquet", b"PAR1 and no more", "is the file whole"),
-        ("s.geojson", b'{"type": "Feature', "is the file whole"),
+        ("s.json", b"<OGRVRTDataSource></OGRVRTDataSource>", "not a GeoJSON"),
+        ("s.gpkg", b"SQLite format 3\0 and no more", "may be incomplete"),
+        ("s.parquet", b"PAR1 and no more", "may be incomplete"),
+        ("s.geojson", b'{"type": "Feature', "may be incomplete"),
     ],
 )
-def test_files_that_are_none(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+def test_files_without_ships_are_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(GeoshipsError, match=message):

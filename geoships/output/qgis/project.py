@@ -16,7 +16,7 @@ from geopandas import GeoDataFrame
 from pyproj import CRS
 
 from geoships.errors import OutputError
-from geoships.output.classes import SHIPS, FoundClass
+from geoships.output.classes import SHIPS, ObjectClass
 from geoships.output.qgis.styles import Style, mask_style, scene_style, score_style, ship_style
 from geoships.output.qgis.xml import VERSION, document, element, rectangle, reference_system
 from geoships.scene.display import choose_display
@@ -77,7 +77,7 @@ def project_warnings(scene: Scene, outputs: Mapping[str, Path]) -> tuple[str, ..
 
 
 def write_project(
-    path: Path, scene: Scene, outputs: Mapping[str, Path], ships: GeoDataFrame, found: FoundClass = SHIPS
+    path: Path, scene: Scene, outputs: Mapping[str, Path], ships: GeoDataFrame, found: ObjectClass = SHIPS
 ) -> None:
     """Write a QGIS project (.qgz, for QGIS 3.22 and newer); it appears whole or not at all.
 
@@ -97,7 +97,7 @@ def write_project(
         archive.writestr(f"{path.stem}.qgs", document(root))
 
 
-def _layers(scene: Scene, outputs: Mapping[str, Path], folder: Path, found: FoundClass) -> list[Layer]:
+def _layers(scene: Scene, outputs: Mapping[str, Path], folder: Path, found: ObjectClass) -> list[Layer]:
     placed, layers = scene.georeference.placed, []
     crs = scene.georeference.crs if placed else None
     if "vector" in outputs and placed:

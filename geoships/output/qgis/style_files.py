@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from geoships.output.classes import SHIPS, FoundClass
+from geoships.output.classes import SHIPS, ObjectClass
 from geoships.output.qgis.styles import MARK, Style, mask_style, score_style, ship_style
 from geoships.support.files import atomic_write, output_errors
 
-STYLES: dict[str, Callable[[FoundClass], Style]] = {
+STYLES: dict[str, Callable[[ObjectClass], Style]] = {
     "vector": lambda _: ship_style(),
     "mask": mask_style,
     "scores": lambda _: score_style(),
@@ -28,10 +28,10 @@ class StylePlan:
 
     files: Mapping[Path, str]
     warnings: tuple[str, ...] = ()
-    found: FoundClass = SHIPS
+    found: ObjectClass = SHIPS
 
 
-def plan_styles(outputs: Mapping[str, Path], scene: Path | None, found: FoundClass = SHIPS) -> StylePlan:
+def plan_styles(outputs: Mapping[str, Path], scene: Path | None, found: ObjectClass = SHIPS) -> StylePlan:
     """Choose the `.qml` files of outputs; each has the output's name with another extension, as QGIS wants it.
 
     Left out, with a warning, are names that belong to two rasters or layers at once, of which one would be

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
-from geoships.output.classes import SHIPS, FoundClass
+from geoships.output.classes import SHIPS, ObjectClass
 from geoships.output.qgis.xml import VERSION, Colour, comma, document, element, hexadecimal, options
 from geoships.scene.display import Display
 
@@ -64,7 +64,7 @@ def ship_style() -> Style:
     return Style((_ship_renderer(), _ship_labels(), element("layerGeometryType", "2")), attributes)
 
 
-def mask_style(found: FoundClass = SHIPS) -> Style:
+def mask_style(found: ObjectClass = SHIPS) -> Style:
     """One class; the rest is clear."""
     entry = element("paletteEntry", value=1, color=hexadecimal(found.rgba), alpha=220, label=found.name)
     renderer = element(

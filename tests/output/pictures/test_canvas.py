@@ -8,7 +8,7 @@ from rasterio.features import rasterize
 from rasterio.transform import from_bounds
 from shapely import affinity, box
 
-from geoships.output.formats import cut_at_antimeridian
+from geoships.output.antimeridian import cut_at_antimeridian
 from geoships.output.pictures.canvas import RADIUS, Canvas
 from geoships.scene.georeference import Georeference
 from geoships.scene.quicklook import Overview

@@ -11,9 +11,9 @@ from pyproj import CRS
 from scenes import UTM, ship_scene
 
 from geoships.errors import OutputError
-from geoships.output.formats import ships_frame
 from geoships.output.qgis import project
 from geoships.output.qgis.project import check_project, project_warnings, scene_bounds, write_project
+from geoships.output.ship_table import ships_frame
 from geoships.scene.georeference import Georeference
 from geoships.scene.opening.band_files import BandFile, BandFiles
 from geoships.scene.reader import open_scene

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from geoships.errors import OutputError
-from geoships.output.formats import SHIP_COLUMNS
 from geoships.output.qgis.style_files import STYLES, StylePlan, appearing_styles, plan_styles
 from geoships.output.qgis.styles import MARK, mask_style, scene_style, score_style, ship_style
+from geoships.output.ship_table import SHIP_COLUMNS
 from geoships.scene.display import Display
 
 
