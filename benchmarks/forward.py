@@ -12,9 +12,9 @@ from reporting import Clock
 
 clock = Clock()
 
-from geoships.support.memory import share_memory  # noqa: E402
+from geoships.support.memory import use_one_arena  # noqa: E402
 
-share_memory()  # as the command line does, before any library starts its threads
+use_one_arena()  # as the command line does, before any library starts its threads
 
 import numpy as np  # noqa: E402
 import rasterio  # noqa: E402

@@ -10,7 +10,7 @@ import typer
 
 from geoships import __version__
 from geoships.errors import GeoshipsError
-from geoships.support.memory import share_memory
+from geoships.support.memory import use_one_arena
 from geoships_cli.crossval import crossval
 from geoships_cli.data import data
 from geoships_cli.demo import demo
@@ -67,7 +67,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; an error that geoships raised on purpose is one line on stderr and exit code 1."""
-    share_memory()  # before any library starts its threads
+    use_one_arena()  # before any library starts its threads
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run, too, removes what is half written
     try:
         app()

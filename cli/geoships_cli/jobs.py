@@ -80,10 +80,10 @@ def _on_devices(
     jobs: Sequence[Job], devices: Sequence[str], config: PredictConfig, progress: Lines
 ) -> Iterator[tuple[int, Prediction | GeoshipsError]]:
     """One process for each device; each loads the model for itself."""
-    from geoships.support.workers import spread
+    from geoships.support.workers import run_on_devices
 
     progress.note(f"{len(jobs)} scenes on {', '.join(devices)}")
-    for number, outcome in spread(jobs, devices, partial(_on_device, config)):
+    for number, outcome in run_on_devices(jobs, devices, partial(_on_device, config)):
         progress.note(f"{jobs[number].scene}: {'failed' if isinstance(outcome, GeoshipsError) else 'done'}")
         yield number, outcome
 

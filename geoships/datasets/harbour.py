@@ -19,7 +19,7 @@ from shapely import Polygon
 
 from geoships.datasets.coast import Plane, noise, render_coast, smoothstep
 from geoships.datasets.fleet import METRES, draw_ship, place_fleet
-from geoships.support.files import appearing
+from geoships.support.files import atomic_write
 
 BANDS = ("B02", "B03", "B04", "B08", "B11")  # blue, green, red, nir, swir16
 SCALE, OFFSET, NODATA = 1e-4, -0.1, 0  # reflectance = SCALE * number + OFFSET
@@ -85,7 +85,7 @@ def write_harbour(harbour: Harbour, path: Path) -> None:
     """
     numbers = np.clip(np.round((harbour.reflectance - OFFSET) / SCALE), 1, 65535).astype(np.uint16)
     numbers[:, ~harbour.valid] = NODATA
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         _write_tiff(temporary, numbers, harbour)
 
 

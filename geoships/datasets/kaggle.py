@@ -15,7 +15,7 @@ from typing import Any
 
 from geoships.datasets.archive import LARGEST, unpack
 from geoships.errors import GeoshipsError
-from geoships.support.files import appearing, output_errors
+from geoships.support.files import atomic_write, output_errors
 
 SHIPS = "rhammell/ships-in-satellite-imagery"
 RECORD = "source.json"  # what was downloaded into a folder
@@ -79,7 +79,7 @@ def download(
     files = tuple(unpack(archive, folder, largest=largest, replace=force))
     record = {"slug": slug, "archive": archive.name, "bytes": size, "sha256": sha256, "files": files}
     record["etag"], record["last_modified"] = headers.get("ETag"), headers.get("Last-Modified")
-    with appearing(folder / RECORD) as temporary:
+    with atomic_write(folder / RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
     if not keep:
         archive.unlink()

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from geoships.datasets.group_split import assign
 from geoships.errors import GeoshipsError
-from geoships.support.files import appearing, output_errors
+from geoships.support.files import atomic_write, output_errors
 
 SIDE = 80  # rows and columns of a chip
 PIXEL = 3.0  # metres
@@ -126,7 +126,7 @@ def _named_chips(folder: Path) -> dict[Path, NamedChip]:
 
 def _write_index(out: Path, chips: Mapping[Path, NamedChip], parts: Mapping[str, str]) -> None:
     base = out.resolve().parent
-    with appearing(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for path, chip in chips.items():
@@ -226,7 +226,7 @@ def _write_chips(table: Path, folder: Path) -> dict[Path, NamedChip]:
     found = {}
     for chip, picture in read_json(table):
         path = folder / chip.file
-        with appearing(path) as temporary:
+        with atomic_write(path) as temporary:
             encoded = cv2.imencode(".png", picture[..., ::-1])[1]
             temporary.write_bytes(encoded.tobytes())
         found[path] = chip

@@ -12,8 +12,8 @@ from geoships.evaluation.figures import Figures, figures
 from geoships.evaluation.judge_scene import JudgedScene, judge_scene
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.scene.layers.labelled_files import PathLike, pair_files
-from geoships.support.memory import share_memory
-from geoships.support.progress import Progress, Silence
+from geoships.support.memory import use_one_arena
+from geoships.support.progress import NoProgress, Progress
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
@@ -59,12 +59,12 @@ def evaluate(
 
     Raises GeoshipsError with one clear line, also for scenes without labels.
     """
-    config, progress = config or PredictConfig(), progress or Silence()
+    config, progress = config or PredictConfig(), progress or NoProgress()
     if config.area is not None:
         raise GeoshipsError("evaluation looks at whole scenes: leave out the area, and name an ignore layer instead")
     pairs = pair_files(scenes, labels, ignore, land)
     bundle = model or load_bundle(config.model)
-    share_memory()
+    use_one_arena()
     steps = sorted(set(thresholds))
     return Evaluation(
         bundle,

@@ -15,7 +15,7 @@ from geoships.evaluation.evaluation import Evaluation
 from geoships.evaluation.figures import Figures
 from geoships.evaluation.plots import plots
 from geoships.evaluation.tables import tables
-from geoships.support.files import appearing
+from geoships.support.files import atomic_write
 
 METRICS, MARKDOWN, HTML = "metrics.json", "report.md", "report.html"
 
@@ -51,7 +51,7 @@ def write_report(evaluation: Evaluation, folder: Path, *, pictures: bool = True)
         raise OutputError(f"cannot make the folder {folder}: {error.strerror or error}; choose another") from error
     with ExitStack() as stack:
         for name, text in texts.items():
-            stack.enter_context(appearing(folder / name)).write_text(text, encoding="utf-8")
+            stack.enter_context(atomic_write(folder / name)).write_text(text, encoding="utf-8")
     return {name: folder / name for name in texts}
 
 

@@ -24,7 +24,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import OutputError
 from geoships.scene.georeference import Georeference
-from geoships.support.files import appearing, reserve
+from geoships.support.files import atomic_write, reserve
 
 # Nullable where a value may be missing, so that a column keeps its type when it is empty or all null.
 SHIP_COLUMNS: dict[str, str] = {
@@ -117,7 +117,7 @@ def appearing_ships(
     if note is None and not georeference.placed:
         note = PIXEL_NOTE
     frame = frame.replace([math.inf, -math.inf], math.nan)
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         write(temporary, frame, path.stem, title, note)
         if style and path.suffix.lower() == ".gpkg":
             _add_style(temporary, path.stem, style)

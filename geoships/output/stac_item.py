@@ -27,7 +27,7 @@ from geoships.output.classes import SHIPS, FoundClass
 from geoships.output.formats import cut_at_antimeridian
 from geoships.scene.acquisition import Acquisition, iso
 from geoships.scene.georeference import Georeference
-from geoships.support.files import appearing, reserve
+from geoships.support.files import atomic_write, reserve
 
 if TYPE_CHECKING:
     from pystac import Asset, Link
@@ -130,13 +130,13 @@ def write_item(path: Path, run: Run) -> None:
         stac_extensions=list(EXTENSIONS),
     )
     for kind, text in run.cards.items():
-        with appearing(card_path(path, kind)) as temporary:
+        with atomic_write(card_path(path, kind)) as temporary:
             temporary.write_text(text, encoding="utf-8")
         item.add_asset(kind, _card_asset(card_path(path, kind), path.parent, kind, text))
     for kind, output in run.outputs.items():
         item.add_asset(kind, _asset(output, path.parent, kind, run.found))
     item.add_links(_derived_from(run.origins, path.parent))
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         content = item.to_dict(include_self_link=False, transform_hrefs=False)
         temporary.write_text(
             json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2) + "\n", encoding="utf-8"

@@ -11,7 +11,7 @@ from geoships.output.ship_finder import ShipFinder
 from geoships.output.ships import Ship
 from geoships.pipeline.scene_run import SceneRun
 from geoships.support.memory import release_memory
-from geoships.support.progress import Progress, Silence
+from geoships.support.progress import NoProgress, Progress
 
 RELEASE_PIXELS = 1 << 23  # of finished rows, after which freed memory is handed back; it costs time to get it again
 
@@ -29,7 +29,7 @@ def find_ships(
         progress: hears of each finished band of rows.
 
     """
-    progress = progress or Silence()
+    progress = progress or NoProgress()
     finder = ShipFinder(run.scene.window.width, (run.threshold,), split=run.config.split)
     ships: list[Ship] = []
     since = 0  # pixels since memory was handed back

@@ -32,8 +32,8 @@ from geoships.pipeline.scene_run import SceneRun, open_run
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.open import SceneFile
 from geoships.scene.streaming import TileCounts
-from geoships.support.memory import share_memory
-from geoships.support.progress import Progress, Silence
+from geoships.support.memory import use_one_arena
+from geoships.support.progress import NoProgress, Progress
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -120,10 +120,10 @@ def predict(
 
     """
     started = time.monotonic()
-    config, progress = config or PredictConfig(), progress or Silence()
+    config, progress = config or PredictConfig(), progress or NoProgress()
     kinds = {"vector": out, "mask": mask, "scores": scores, "preview": preview, "project": project, "stac": stac}
     paths = {kind: Path(path) for kind, path in kinds.items() if path}
-    share_memory()
+    use_one_arena()
     with SceneFile(scene, trust_vrt=config.trust_vrt) as file:
         check_outputs(paths, file.inputs)
         with open_run(file, config=config, model=model) as run:

@@ -1,1 +1,1 @@
-"""Files that appear whole, memory, progress and worker processes."""
+"""Atomic output files, memory settings, progress reports and worker processes."""

@@ -1,4 +1,4 @@
-"""Output files that appear whole or not at all."""
+"""Atomic output files: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rasterio.errors import RasterioError
 
 from geoships.errors import OutputError
 
-# What a GIS or a database keeps beside a file. It describes that file's old content only.
+# Sidecar files of a GIS or a database. They describe the old content of a file that is replaced.
 _SIDECARS = (".aux.xml", ".ovr", ".msk", "-journal", "-wal", "-shm")
 
 _ADVICE = {
-    errno.ENOENT: "the folder cannot hold new files: choose another",
+    errno.ENOENT: "no file can be created in this folder: choose another",
     errno.EACCES: "no permission: choose another folder",
     errno.EPERM: "no permission: choose another folder",
     errno.EROFS: "the file system is read-only: choose another folder",
@@ -30,13 +30,19 @@ _ADVICE = {
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """Write a file under a temporary name; it gets its own name when the block ends without an error.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Write a file under a temporary name, and rename it to `path` when the block ends without an error.
 
-    Yields the temporary path: hidden, in the same folder, with the same suffix. After an error, or
-    an interrupt, nothing is left and an older file at `path` is untouched.
+    After an error or an interrupt the temporary file is removed, and an older file at `path` is unchanged.
 
-    Raises OutputError where the file cannot be written.
+    Args:
+        path: The file to write. Its folder must exist.
+
+    Yields:
+        The temporary path to write to: hidden, in the same folder, with the same suffix.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     temporary = reserve(path)
     try:
@@ -49,7 +55,14 @@ def appearing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the operating system, rasterio and pyogrio into an OutputError about `path`."""
+    """Convert errors of the operating system, rasterio and pyogrio to an OutputError that names `path`.
+
+    Args:
+        path: The file that the block writes.
+
+    Raises:
+        OutputError: The block raised one of these errors.
+    """
     try:
         yield
     except OSError as error:
@@ -61,28 +74,40 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 def reserve(path: Path) -> Path:
-    """Choose a temporary path for `path`, after a proof that a file can be made there.
+    """Choose a temporary path beside `path`, and check that a file can be created there.
 
-    It belongs to the caller, together with all files in the folder that begin with its stem, until
+    The caller owns the temporary path, and all files in the folder whose names begin with its stem, until it calls
     `publish` or `discard`.
 
-    Raises OutputError where the folder is missing or cannot be written to.
+    Args:
+        path: The file to write in the end.
+
+    Returns:
+        The temporary path: hidden, in the same folder, with the same suffix. The file does not exist yet.
+
+    Raises:
+        OutputError: The folder is missing or not writable, or `path` is a folder.
     """
     if not path.parent.is_dir():
         raise OutputError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
     if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder; name a file")
+        raise OutputError(f"cannot write {path}: it is a folder; give a file name")
     temporary = path.with_name(f".geoships-{secrets.token_hex(6)}{path.suffix}")
     with output_errors(path):
         temporary.touch(exist_ok=False)
-        temporary.unlink()  # GDAL's drivers want to create the file themselves
+        temporary.unlink()  # GDAL drivers create the file themselves
     return temporary
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Give a finished file its own name; sidecars of an older file at `path` go.
+    """Rename a finished temporary file to `path`, and delete the sidecar files of an older file at `path`.
 
-    Raises OutputError where the system refuses.
+    Args:
+        temporary: The finished file, from `reserve`.
+        path: Its final name.
+
+    Raises:
+        OutputError: The operating system refuses.
     """
     with output_errors(path):
         for sidecar in _SIDECARS:
@@ -91,7 +116,7 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 def discard(temporary: Path) -> None:
-    """Remove a temporary file and whatever drivers have put beside it."""
+    """Delete a temporary file, and the sidecar files that drivers wrote beside it."""
     with suppress(OSError), os.scandir(temporary.parent) as entries:
         for entry in entries:
             if entry.name.startswith(temporary.stem):
@@ -100,7 +125,7 @@ def discard(temporary: Path) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    """Quote the deepest cause: rasterio's own text is often "see previous exception for details"."""
+    """First line of the deepest cause: rasterio's own text is often "see previous exception for details"."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Memory that was freed, and that the C library keeps."""
+"""Settings of glibc's malloc: what it does with freed memory."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import ctypes
 import sys
 from functools import cache
 
-# names of parameters, from glibc's malloc.h
+# parameters of mallopt, from glibc's malloc.h
 _ARENA_MAX, _MMAP_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -4, -3, -1
-_LARGE = 32 << 20  # bytes; the most that glibc itself would raise the threshold to
-_NEVER = -1  # the end of the heap is handed back
+_LARGE_BYTES = 32 << 20  # the highest value to which glibc raises the threshold by itself
+_NEVER = -1  # the top of the heap is never returned to the system
 
 
-def share_memory() -> None:
-    """Let all threads of the process share one arena, and give blocks of 32 MB and more a mapping of their own.
+def use_one_arena() -> None:
+    """Make all threads of the process share one malloc arena, and map blocks of 32 MiB and more separately.
 
-    glibc keeps what several threads free in arenas of their own; over thousands of tiles these hold
-    hundreds of megabytes that nobody uses. Arenas that there are stay, so that it is best called before libraries start
-    their threads. Does nothing with other C libraries.
+    By default glibc keeps the freed memory of each thread in an arena of its own. Over thousands of tiles these
+    arenas hold hundreds of megabytes of unused memory. Existing arenas are not removed, so call this before any
+    library starts its threads. Does nothing with other C libraries.
     """
     library = _glibc()
     if library:
         library.mallopt(_ARENA_MAX, 1)
-        library.mallopt(_MMAP_THRESHOLD, _LARGE)
+        library.mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
-def keep_memory() -> None:
-    """Serve large blocks from memory that was freed before, as long as nobody hands it back.
+def reuse_large_blocks() -> None:
+    """Allocate large blocks from freed memory instead of new mappings, until `release_memory` is called.
 
-    glibc maps each block of 32 MB and more anew, and the system clears every page of it: PyTorch takes such blocks for
-    the maps of each layer. Holds for the threads that share the first arena, see `share_memory`. Does nothing with
-    other C libraries.
+    By default glibc maps each block of 32 MiB and more anew, and the kernel zeroes all its pages. PyTorch allocates
+    such blocks for the feature maps of every layer. Applies to threads of the main arena, see `use_one_arena`. Does
+    nothing with other C libraries.
     """
     library = _glibc()
     if library:
@@ -39,7 +39,7 @@ def keep_memory() -> None:
 
 
 def release_memory() -> None:
-    """Hand freed memory back to the system. Does nothing with other C libraries than glibc."""
+    """Return freed memory to the operating system. Does nothing with C libraries other than glibc."""
     library = _glibc()
     if library:
         library.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Who hears how far a run is."""
+"""Progress reports of a run."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Hears how far a run is."""
+    """Receives the progress and the messages of a run."""
 
     def start(self, name: str, pixels: int) -> None:
-        """A scene of so many pixels begins."""
+        """Report that a scene is started.
+
+        Args:
+            name: Name of the scene.
+            pixels: Number of pixels of the scene.
+        """
 
     def advance(self, pixels: int) -> None:
-        """So many more pixels are finished."""
+        """Report that `pixels` more pixels are finished."""
 
     def warn(self, text: str) -> None:
-        """Something that the user should know."""
+        """Report a warning."""
 
     def note(self, text: str) -> None:
-        """A choice that was made for the user."""
+        """Report a setting that was chosen automatically."""
 
     def detail(self, text: str) -> None:
-        """What only those want to know who look at a run's speed."""
+        """Report details of tiling and speed, for verbose output."""
 
 
-class Silence:
-    """Progress that nobody watches."""
+class NoProgress:
+    """Ignores all progress reports."""
 
     def start(self, name: str, pixels: int) -> None:
         """Do nothing."""

@@ -20,7 +20,7 @@ from geoships.config.classification import ChipFiles
 from geoships.datasets.chip_masks import draw_mask
 from geoships.datasets.chip_outlines import DOUBTFUL, INSTALLED, VESSEL, Outline, pixels_key, read_outlines
 from geoships.errors import GeoshipsError
-from geoships.support.files import appearing, output_errors
+from geoships.support.files import atomic_write, output_errors
 from geoships.training.classification.folds import ChipSet, make_folds, open_chips
 
 Bytes = NDArray[np.uint8]
@@ -85,7 +85,7 @@ def write_chip_scenes(files: ChipFiles, out: Path, *, parts: int = 5, correction
         if not known:
             raise GeoshipsError(f"{scene.stem} holds no chip whose ship is known; make fewer than {parts} parts")
         _write_scene(scene, known, files.gsd)
-    with appearing(out / INDEX) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(out / INDEX) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         table.writerows(_rows(masked, part))
@@ -116,7 +116,7 @@ def _mask_name(chip: _Masked) -> str:
 def _write_mask(path: Path, mask: Bytes) -> None:
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(cv2.imencode(".png", mask)[1].tobytes())
 
 
@@ -142,8 +142,8 @@ def _write_scene(path: Path, chips: Sequence[_Masked], gsd: float) -> None:
     grid = {"crs": GRID, "transform": Affine(gsd, 0, 500_000, 0, -gsd, 0)}
     form = {"driver": "GTiff", "dtype": "uint8", "height": mask.shape[0], "width": mask.shape[1], "compress": "deflate"}
     with ExitStack() as stack:  # the scene comes last: where it is, its mask is
-        scene = stack.enter_context(appearing(path))
-        beside = stack.enter_context(appearing(path.with_name(f"{path.stem}_mask.tif")))
+        scene = stack.enter_context(atomic_write(path))
+        beside = stack.enter_context(atomic_write(path.with_name(f"{path.stem}_mask.tif")))
         with rasterio.open(scene, "w", count=3, photometric="RGB", **form, **grid) as file:
             file.write(image)
             file.descriptions = ("red", "green", "blue")

@@ -20,7 +20,7 @@ from geoships.evaluation.outcomes import write_outcomes
 from geoships.evaluation.report import write_report
 from geoships.evaluation.tables import by_scene, measures
 from geoships.model.bundle import Bundle, load_bundle
-from geoships.support.files import appearing
+from geoships.support.files import atomic_write
 from geoships.training.labelled_scenes import below, group_of, scene_files
 from geoships.training.segmentation.fit import fit
 
@@ -163,5 +163,5 @@ def _write(result: CrossValidation, out: Path) -> CrossValidation:
     }
     with ExitStack() as stack:
         for name, text in texts.items():
-            stack.enter_context(appearing(out / name)).write_text(text, encoding="utf-8")
+            stack.enter_context(atomic_write(out / name)).write_text(text, encoding="utf-8")
     return result

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from geoships.config.classification import ChipConfig, HeldFold
 from geoships.model.bundle import Bundle
 from geoships.model.classify import classify
-from geoships.support.files import appearing
+from geoships.support.files import atomic_write
 from geoships.training.classification.fit import fit_chips
 from geoships.training.classification.folds import ChipSet, Numbers, make_folds, open_chips
 
@@ -174,5 +174,5 @@ def _write(result: ChipCrossValidation, chips: ChipSet, scores: NDArray[np.float
     )
     with ExitStack() as stack:
         for name, written in (("crossval.json", json.dumps(content, indent=2) + "\n"), ("crossval.md", text)):
-            stack.enter_context(appearing(out / name)).write_text(written, encoding="utf-8")
+            stack.enter_context(atomic_write(out / name)).write_text(written, encoding="utf-8")
     return result

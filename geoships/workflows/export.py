@@ -7,7 +7,7 @@ from pathlib import Path
 
 from geoships.model.bundle import Bundle
 from geoships.model.export import SIZE, Format, exported, output_paths
-from geoships.support.files import appearing, output_errors, reserve
+from geoships.support.files import atomic_write, output_errors, reserve
 
 
 def export(
@@ -30,7 +30,7 @@ def export(
     files = exported(bundle, form, size=size, background=background, scale=scale, offset=offset)
     with ExitStack() as stack:
         for suffix, path in reversed(paths.items()):
-            partial = stack.enter_context(appearing(path))
+            partial = stack.enter_context(atomic_write(path))
             with output_errors(path):
                 partial.write_bytes(files[suffix])
     return list(paths.values())

@@ -29,7 +29,7 @@ from geoships.scene.tiling.plan import Context, Limits, plan_scene
 from geoships.scene.tiling.resample import resample
 from geoships.scene.tiling.windows import Window
 from geoships.scene.water import find_water
-from geoships.support.progress import Progress, Silence
+from geoships.support.progress import NoProgress, Progress
 
 DEPTH = 2  # stages of the encoder: cells of 4 pixels
 TILE = 512  # model pixels of a tile that is looked at: about the least that a tile's scores reach
@@ -126,7 +126,7 @@ def fit_screen(
     are not learnt from; without names each scene in turn is held out from a head of its own, and the last head learns
     from all. config: how scenes are read. Raises GeoshipsError; nothing is written then.
     """
-    config, progress = config or PredictConfig(), progress or Silence()
+    config, progress = config or PredictConfig(), progress or NoProgress()
     bundle.require_segmentation()
     pairs = pair_files(scenes, labels, ignore)
     rounds = _rounds([pair.name for pair in pairs], held_out)

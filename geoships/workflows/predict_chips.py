@@ -33,9 +33,9 @@ from geoships.pipeline.find_ships import find_ships
 from geoships.pipeline.outputs import ship_table
 from geoships.pipeline.scene_run import open_run
 from geoships.scene.georeference import Georeference
-from geoships.support.files import appearing, reserve
-from geoships.support.memory import share_memory
-from geoships.support.progress import Progress, Silence
+from geoships.support.files import atomic_write, reserve
+from geoships.support.memory import use_one_arena
+from geoships.support.progress import NoProgress, Progress
 
 CLASSIFIER = "chips-rgb3m"
 BANDS = ("red", "green", "blue")
@@ -112,7 +112,7 @@ def predict_chips(
 
     Raises GeoshipsError where there are no chips, one cannot be read, or the output cannot be written.
     """
-    config, progress = config or PredictConfig(), progress or Silence()
+    config, progress = config or PredictConfig(), progress or NoProgress()
     if out.suffix.lower() not in FORMATS:
         raise OutputError(f"cannot write {out}: chips go to .csv or .geojson")
     reserve(out)
@@ -124,7 +124,7 @@ def predict_chips(
     progress.note(f"classifier: {classifier.card.name}")
     progress.note(f"ships are outlined by {model.card.name}" if model else "no model here outlines ships in chips")
     scores: list[float] = []
-    share_memory()
+    use_one_arena()
     outlines: list[_Outline | None] = []
     engines = KeptEngines()
     for batch in (files[start : start + BATCH] for start in range(0, len(files), BATCH)):
@@ -260,7 +260,7 @@ def _write(out: Path, chips: geopandas.GeoDataFrame) -> None:
     if out.suffix.lower() == ".csv":
         table = pd.DataFrame(chips.drop(columns="geometry"))
         table["geometry"] = [None if shape.is_empty else shapely.to_wkt(shape, 7) for shape in chips.geometry]
-        with appearing(out) as temporary:
+        with atomic_write(out) as temporary:
             table.to_csv(temporary, index=False)
         return
     place = Georeference(1, 1, Affine.identity(), CRS(4326))  # rows say for themselves where they are

@@ -22,7 +22,7 @@ from geoships.model.inputs import prepared
 from geoships.pipeline.scene_run import open_run
 from geoships.scene.layers.labelled_files import PathLike, find_scenes
 from geoships.scene.streaming import stream_tiles
-from geoships.support.progress import Progress, Silence
+from geoships.support.progress import NoProgress, Progress
 
 MAX_LOSS = 0.005  # of the F1 of ships, that an int8 variant may be worse by
 TILE = 512  # greatest calibration tile in model pixels, beside the model's context
@@ -67,7 +67,7 @@ def quantize(
     Raises GeoshipsError, also where F1 of ships that touch labelled ones falls by more than MAX_LOSS; nothing is
     written then.
     """
-    config, progress = config or PredictConfig(), progress or Silence()
+    config, progress = config or PredictConfig(), progress or NoProgress()
     bundle.require_segmentation()
     calibration = find_scenes(calibration)
     _check_held_out(calibration, find_scenes(scenes) if scenes else ())

@@ -1,4 +1,4 @@
-"""A file appears whole or not at all."""
+"""A file is written completely or not at all."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ import pytest
 from pyogrio.errors import DataSourceError
 
 from geoships.errors import OutputError
-from geoships.support.files import appearing
+from geoships.support.files import atomic_write
 
 
-def test_appears_at_the_end(tmp_path):
+def test_the_file_gets_its_name_at_the_end(tmp_path):
     path = tmp_path / "a.gpkg"
     path.write_text("old")
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         assert temporary.parent == tmp_path
         assert temporary.suffix == ".gpkg"
         assert temporary.name.startswith(".")
@@ -22,18 +22,18 @@ def test_appears_at_the_end(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_sidecars_of_the_old_file_go(tmp_path):
+def test_sidecars_of_the_old_file_are_deleted(tmp_path):
     path = tmp_path / "a.tif"
     for name in ("a.tif", "a.tif.aux.xml", "a.tif.ovr", "a.qml"):
         (tmp_path / name).write_text("old")
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("new")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.qml", "a.tif"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_leaves_nothing_after_an_error(tmp_path, error):
-    with pytest.raises(error), appearing(tmp_path / "a.gpkg") as temporary:
+    with pytest.raises(error), atomic_write(tmp_path / "a.gpkg") as temporary:
         for ending in ("", "-journal", ".aux.xml", ".ovr"):
             Path(f"{temporary}{ending}").write_text("half")
         raise error
@@ -43,18 +43,18 @@ def test_leaves_nothing_after_an_error(tmp_path, error):
 @pytest.mark.parametrize(
     ("error", "message"), [(OSError(28, "No space"), "disk is full"), (DataSourceError("bad\nworse"), "bad;")]
 )
-def test_foreign_errors_become_ours(tmp_path, error, message):
-    with pytest.raises(OutputError, match=message) as caught, appearing(tmp_path / "a.gpkg"):
+def test_errors_of_libraries_become_output_errors(tmp_path, error, message):
+    with pytest.raises(OutputError, match=message) as caught, atomic_write(tmp_path / "a.gpkg"):
         raise error
     assert "\n" not in str(caught.value)
 
 
-def test_places_that_take_no_file(tmp_path):
+def test_paths_that_cannot_be_written(tmp_path):
     (tmp_path / "folder.tif").mkdir()
     for path, message in [
         (tmp_path / "missing" / "a.tif", "does not exist; create it"),
         (tmp_path / "folder.tif", "is a folder"),
         (Path("/proc/a.tif"), "choose another"),
     ]:
-        with pytest.raises(OutputError, match=message), appearing(path):
+        with pytest.raises(OutputError, match=message), atomic_write(path):
             pytest.fail("the block must not run")

@@ -27,7 +27,7 @@ from geoships.scene.georeference import georeference_of
 from geoships.scene.layers.labels import IGNORED
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
 from geoships.scene.tiling.windows import Window
-from geoships.support.files import appearing, output_errors
+from geoships.support.files import atomic_write, output_errors
 
 By = Literal["scene", "block", "chip"]
 Place = tuple[str, int, int]  # scene, row and column of a unit that stays whole
@@ -144,7 +144,7 @@ def _write_parts(
         made.chips[part] += 1
         made.ship_pixels[part] += ships
         made.known_pixels[part] += known
-    with appearing(made.index) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(made.index) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
     return made
 
@@ -233,7 +233,7 @@ def _write(path: Path, values: NDArray[Any], like: DatasetReader, transform: Any
     profile = {"crs": like.crs, "transform": transform, "nodata": like.nodata if nodata is None else nodata}
     if like.transform.is_identity:
         del profile["transform"]
-    with appearing(path) as temporary, warnings.catch_warnings():
+    with atomic_write(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(
             temporary, "w", driver="GTiff", dtype=values.dtype, count=len(values), height=values.shape[1],

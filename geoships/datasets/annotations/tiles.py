@@ -24,7 +24,7 @@ from geoships.errors import GeoshipsError
 from geoships.scene.georeference import Georeference
 from geoships.scene.quicklook import Picture, Quicklook, open_quicklook
 from geoships.scene.tiling.windows import Window
-from geoships.support.files import appearing, output_errors
+from geoships.support.files import atomic_write, output_errors
 
 MANIFEST = "tiles.json"
 Kind = Literal["png", "tif"]
@@ -135,7 +135,7 @@ def cut_tiles(
             (_write_png if kind == "png" else _write_tif)(out / tile.file, picture, window, look.georeference)
             tiles.append(tile)
         manifest = _manifest(scene, look, tuple(tiles))
-    with appearing(out / MANIFEST) as temporary:
+    with atomic_write(out / MANIFEST) as temporary:
         temporary.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
     return Cut(len(tiles), empty, out / MANIFEST)
 
@@ -184,16 +184,16 @@ def _place(window: Window, georeference: Georeference) -> Affine | None:
 
 
 def _write_png(path: Path, picture: Picture, window: Window, georeference: Georeference) -> None:
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
     if (place := _place(window, georeference)) is None:
         return
     x, y = place.a * 0.5 + place.b * 0.5 + place.c, place.d * 0.5 + place.e * 0.5 + place.f  # of the first centre
-    with appearing(path.with_suffix(".pgw")) as temporary:
+    with atomic_write(path.with_suffix(".pgw")) as temporary:
         lines = (place.a, place.d, place.b, place.e, x, y)
         temporary.write_text("".join(f"{value!r}\n" for value in map(float, lines)), encoding="ascii")
     if georeference.crs is not None:
-        with appearing(path.with_suffix(".prj")) as temporary:
+        with atomic_write(path.with_suffix(".prj")) as temporary:
             temporary.write_text(georeference.crs.to_wkt("WKT1_ESRI"), encoding="ascii")
 
 
@@ -201,7 +201,7 @@ def _write_tif(path: Path, picture: Picture, window: Window, georeference: Geore
     place = _place(window, georeference)
     crs = None if georeference.crs is None else rasterio.CRS.from_user_input(georeference.crs)
     placement = {"crs": crs, "transform": place} if place is not None else {}
-    with appearing(path) as temporary, warnings.catch_warnings():
+    with atomic_write(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(
             temporary, "w", driver="GTiff", count=3, dtype="uint8", photometric="rgb", compress="deflate",

@@ -17,7 +17,7 @@ from torch import nn
 from geoships.errors import DeviceError
 from geoships.model.bundle import Bundle
 from geoships.model.card import ModelInput
-from geoships.support.memory import keep_memory
+from geoships.support.memory import reuse_large_blocks
 
 Sample = dict[str, torch.Tensor]
 Scores = NDArray[np.float32]
@@ -216,7 +216,7 @@ class TorchEngine:
         self.batch_size, self.streams = batch_size, 1
         self.device = device
         if device.type == "cpu":
-            keep_memory()
+            reuse_large_blocks()
         self._bf16 = bf16
         self._views = VIEWS[:views]
         self._model = Normalised(bundle.network(), bundle.card.input, bundle.card.temperature).eval()

@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.scene.quicklook import Picture
 from geoships.scene.tiling.windows import Window
-from geoships.support.files import appearing
+from geoships.support.files import atomic_write
 
 Colour = tuple[int, int, int]
 
@@ -246,5 +246,5 @@ def _draw_header(
 
 
 def _save(sheet: Image.Image, path: Path) -> None:
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         sheet.save(temporary, format="PNG")

@@ -22,7 +22,7 @@ from geoships.output.qgis.xml import VERSION, document, element, rectangle, refe
 from geoships.scene.display import choose_display
 from geoships.scene.georeference import Georeference
 from geoships.scene.reader import Scene
-from geoships.support.files import appearing, reserve
+from geoships.support.files import atomic_write, reserve
 
 SUFFIX = ".qgz"
 MARGIN = 0.1  # of the shown extent, on each side
@@ -93,7 +93,7 @@ def write_project(
     georeference = scene.georeference
     crs = georeference.crs if georeference.placed else None
     root = _project(f"{found.layer} in {scene.title}", layers, crs, _shown(georeference, ships))
-    with appearing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{path.stem}.qgs", document(root))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from geoships.output.classes import SHIPS, FoundClass
 from geoships.output.qgis.styles import MARK, Style, mask_style, score_style, ship_style
-from geoships.support.files import appearing, output_errors
+from geoships.support.files import atomic_write, output_errors
 
 STYLES: dict[str, Callable[[FoundClass], Style]] = {
     "vector": lambda _: ship_style(),
@@ -62,7 +62,7 @@ def appearing_styles(plan: StylePlan) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for path, kind in plan.files.items():
-            stack.enter_context(appearing(path)).write_text(STYLES[kind](plan.found).qml(), encoding="utf-8")
+            stack.enter_context(atomic_write(path)).write_text(STYLES[kind](plan.found).qml(), encoding="utf-8")
         yield
 
 

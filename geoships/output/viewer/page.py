@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from geoships.errors import GeoshipsError
-from geoships.support.files import appearing
+from geoships.support.files import atomic_write
 
 # The browser refuses whatever is not in the page: pictures as data, and these very scripts.
 _POLICY = (
@@ -27,7 +27,7 @@ def write_page(path: Path, title: str, content: Mapping[str, Any]) -> None:
     The file appears whole or not at all. Raises GeoshipsError.
     """
     text = page(title, content)
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

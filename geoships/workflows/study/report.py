@@ -10,7 +10,7 @@ import pandas as pd
 
 from geoships.config.study import StudyConfig, StudyRun
 from geoships.errors import GeoshipsError
-from geoships.support.files import appearing, output_errors
+from geoships.support.files import atomic_write, output_errors
 from geoships.workflows.study.conclusion import conclusion
 from geoships.workflows.study.effects import FACTORS, seed_means, spread
 from geoships.workflows.study.plots import cell_points, learning_curves, read_curves
@@ -59,10 +59,10 @@ def write_study_report(study: StudyConfig, out: Path, folder: Path) -> StudyRepo
         folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for name, figure in figures.items():
-            figure.savefig(stack.enter_context(appearing(folder / name)), dpi=110)
+            figure.savefig(stack.enter_context(atomic_write(folder / name)), dpi=110)
         text = markdown(study, runs, missing, sentences, pictures=tuple(figures))
-        stack.enter_context(appearing(folder / REPORT)).write_text(text, encoding="utf-8")
-        runs.to_csv(stack.enter_context(appearing(folder / RESULTS)), index=False)
+        stack.enter_context(atomic_write(folder / REPORT)).write_text(text, encoding="utf-8")
+        runs.to_csv(stack.enter_context(atomic_write(folder / RESULTS)), index=False)
     return StudyReport(folder, runs, missing, sentences)
 
 

@@ -21,7 +21,7 @@ from geoships.config import predict_config
 from geoships.config.segmentation import TrainConfig
 from geoships.config.study import StudyConfig, StudyRun
 from geoships.errors import GeoshipsError
-from geoships.support.files import appearing, output_errors
+from geoships.support.files import atomic_write, output_errors
 from geoships.training.labelled_scenes import group_of, scene_files
 from geoships.training.segmentation.fit import fit
 from geoships.workflows.crossval import judge
@@ -129,7 +129,7 @@ def run_one(plan: Plan, run: StudyRun, *, quiet: bool = True) -> dict[str, Any]:
         "train_seconds": round(seconds, 1) if fresh else None,
         "judge_seconds": round(time.monotonic() - started, 1),
     }
-    with appearing(folder / RESULT) as temporary:
+    with atomic_write(folder / RESULT) as temporary:
         text = json.dumps({"judge": _judging(study), "result": result}, indent=2) + "\n"
         temporary.write_text(text, encoding="utf-8")
     return result
