@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from geoships import load_bundle
-from geoships.model.engines.base import Normalised
+from geoships.model.engines.scoring import Normalised
 from geoships.scene.reader import open_scene
 from geoships.scene.tiling.windows import Window
 from geoships.scene.torchgeo import SceneDataset, WindowSlice

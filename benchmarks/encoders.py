@@ -17,8 +17,8 @@ import torch
 
 from geoships.config import predict_config, train_config
 from geoships.model.bundle import load_bundle
-from geoships.model.engines.base import choose_device
 from geoships.model.engines.choose import choose_engine
+from geoships.model.engines.device import choose_device
 from geoships.training.labelled_scenes import group_of, scene_files
 from geoships.workflows.crossval import judge, summary
 

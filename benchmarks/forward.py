@@ -22,8 +22,9 @@ import torch  # noqa: E402
 
 from geoships import load_bundle  # noqa: E402
 from geoships.model.engines import sessions  # noqa: E402
-from geoships.model.engines.base import choose_device, run  # noqa: E402
+from geoships.model.engines.base import run  # noqa: E402
 from geoships.model.engines.choose import choose_engine  # noqa: E402
+from geoships.model.engines.device import choose_device  # noqa: E402
 
 clock.stage("imports")
 

@@ -8,7 +8,7 @@ Pure arithmetic for the installed five-band model and a plan within 1 GiB, as on
 from __future__ import annotations
 
 from geoships import load_bundle
-from geoships.model.engines.base import BYTES_PER_PIXEL
+from geoships.model.engines.device import BYTES_PER_PIXEL
 from geoships.scene.tiling.plan import Limits, context, held_bytes, plan_scene
 from geoships.scene.tiling.resample import Ratio
 from geoships.scene.tiling.windows import TilePlan, Window

@@ -98,7 +98,7 @@ def evaluate(
 
 
 def _refuse_installed(bundle: str) -> None:
-    from geoships.model.bundle import installed
+    from geoships.model.installed import installed
 
     if bundle in dict(installed()):
         raise GeoshipsError(f"the installed model {bundle} is not changed: copy its folder and evaluate the copy")

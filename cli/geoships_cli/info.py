@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def models(as_json: options.AsJson = False) -> None:
     """List the installed models."""
-    from geoships.model.bundle import DEFAULT_BUNDLE, installed, load_card
+    from geoships.model.bundle_files import load_card
+    from geoships.model.installed import DEFAULT_BUNDLE, installed
 
     found = {name: load_card(path) for name, path in installed()}
     if as_json:
@@ -49,7 +50,8 @@ def info(
 
 
 def _is_bundle(what: str) -> bool:
-    from geoships.model.bundle import CARD_FILE, installed
+    from geoships.model.bundle_files import CARD_FILE
+    from geoships.model.installed import installed
     from geoships.scene.opening.sentinel2_product import product_scene
 
     path = Path(what)
@@ -59,7 +61,8 @@ def _is_bundle(what: str) -> bool:
 
 
 def _bundle_facts(what: str) -> dict[str, object]:
-    from geoships.model.bundle import find_bundle, load_bundle
+    from geoships.model.bundle import load_bundle
+    from geoships.model.installed import find_bundle
 
     bundle = load_bundle(find_bundle(what))
     bundle.network()  # a bundle whose weights do not fit its card is no bundle

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
-from geoships.model.engines.base import Sample, TorchEngine, choose_device, run
+from geoships.model.engines.base import run
+from geoships.model.engines.device import choose_device
+from geoships.model.engines.torch import TorchEngine
+from geoships.scene.tiles import Sample
 from geoships.scene.tiling.resample import resample
 
 

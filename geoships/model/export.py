@@ -12,7 +12,8 @@ from torch import nn
 
 from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle
-from geoships.model.engines.convert import ConversionError, Scoring, example, ir_bytes, to_onnx, to_openvino
+from geoships.model.engines.convert import ConversionError, example, ir_bytes, to_onnx, to_openvino
+from geoships.model.engines.scoring import Scoring
 from geoships.model.engines.sessions import has_openvino
 
 Format = Literal["onnx", "openvino", "torch-export"]

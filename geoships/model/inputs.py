@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 
 from geoships.model.card import Card
-from geoships.model.engines.base import Sample
+from geoships.scene.tiles import Sample
 
 
 def prepared(samples: Iterable[Sample], card: Card, found: Sequence[str], *, south_up: bool) -> Iterator[Sample]:

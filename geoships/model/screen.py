@@ -19,7 +19,8 @@ from torch.nn import functional
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
 from geoships.model.card import Network
-from geoships.model.engines.base import Engine, Sample
+from geoships.model.engines.base import Engine
+from geoships.scene.tiles import Sample
 from geoships.scene.tiling.windows import Window
 
 CONTEXT = 32  # model pixels around what is judged, whose scores do not count

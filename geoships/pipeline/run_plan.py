@@ -7,8 +7,8 @@ from typing import Literal
 
 from geoships.config import PredictConfig
 from geoships.model.card import Card
-from geoships.model.engines.base import BYTES_PER_PIXEL, choose_batch_size, tile_pixels
 from geoships.model.engines.choose import EngineChoice
+from geoships.model.engines.device import BYTES_PER_PIXEL, choose_batch_size, tile_pixels
 from geoships.model.screen import Span
 from geoships.scene.georeference import Georeference
 from geoships.scene.reader import Scene

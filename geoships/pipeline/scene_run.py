@@ -11,8 +11,9 @@ import numpy as np
 
 from geoships.config import PredictConfig
 from geoships.model.bundle import Bundle, load_bundle
-from geoships.model.engines.base import Engine, choose_device, run
+from geoships.model.engines.base import Engine, run
 from geoships.model.engines.choose import EngineChoice, KeptEngines, Precision, choose_engine
+from geoships.model.engines.device import choose_device
 from geoships.model.inputs import prepared
 from geoships.model.installed import choose_model
 from geoships.model.screen import screen_of, screened

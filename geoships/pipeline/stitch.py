@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from torchgeo.datasets import GeoDataset
 
 from geoships.errors import GeoshipsError
-from geoships.model.engines.base import choose_device
+from geoships.model.engines.device import choose_device
 from geoships.output.raster import ClassSink, RasterSink, ScoreSink
 from geoships.output.stitch import OverlapWeights, RowBand, Stitcher
 from geoships.scene.georeference import Georeference

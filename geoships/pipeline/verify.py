@@ -9,8 +9,9 @@ from typing import Literal
 
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
-from geoships.model.engines.base import Engine, choose_batch_size, run
+from geoships.model.engines.base import Engine, run
 from geoships.model.engines.choose import EngineChoice
+from geoships.model.engines.device import choose_batch_size
 from geoships.model.inputs import prepared
 from geoships.output.ship_filter import KeptShip
 from geoships.scene.reader import Scene

@@ -20,7 +20,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from geoships.config.segmentation import Run
 from geoships.errors import DeviceError, GeoshipsError
 from geoships.model.bundle import Bundle
-from geoships.model.engines.base import has_fast_bf16
+from geoships.model.engines.device import has_fast_bf16
 from geoships.training.trackers import check_trackers, make_loggers
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}

@@ -17,7 +17,7 @@ from geoships.config import PredictConfig
 from geoships.errors import BundleError, GeoshipsError
 from geoships.model.bundle import Bundle, save_bundle
 from geoships.model.card import ScreenCard
-from geoships.model.engines.base import Normalised
+from geoships.model.engines.scoring import Normalised
 from geoships.model.inputs import prepared
 from geoships.model.screen import CONTEXT, ScreenNetwork, Span, as_screen
 from geoships.pipeline.run_plan import RunPlan

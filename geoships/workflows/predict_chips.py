@@ -24,10 +24,12 @@ from geoships.config import PredictConfig
 from geoships.datasets.chip_files import FULL, SUFFIXES, read_chip
 from geoships.datasets.shipsnet import PIXEL, SIDE, NamedChip, parse_name
 from geoships.errors import GeoshipsError, OutputError
-from geoships.model.bundle import Bundle, installed, load_bundle, load_card
+from geoships.model.bundle import Bundle, load_bundle
+from geoships.model.bundle_files import load_card
 from geoships.model.classify import classify
-from geoships.model.engines.base import choose_device
 from geoships.model.engines.choose import KeptEngines
+from geoships.model.engines.device import choose_device
+from geoships.model.installed import installed
 from geoships.output.formats import write_ships
 from geoships.pipeline.find_ships import find_ships
 from geoships.pipeline.outputs import ship_table

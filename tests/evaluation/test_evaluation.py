@@ -22,7 +22,8 @@ from geoships.evaluation.figures import totals_by_scene
 from geoships.evaluation.land_distance import land_distances
 from geoships.evaluation.size_classes import heading_difference
 from geoships.evaluation.tables import by_scene
-from geoships.model.bundle import load_card, save_bundle
+from geoships.model.bundle import save_bundle
+from geoships.model.bundle_files import load_card
 from geoships.pipeline.predict import score_rows
 
 CONFIG = PredictConfig(tile_size=128, device="cpu", engine="torch", precision="fp32")

@@ -8,8 +8,9 @@ import torch
 from fakes import fake_card, fake_classifier
 
 from geoships.errors import BundleError
-from geoships.model.bundle import DEFAULT_BUNDLE, Bundle, installed, load_bundle, save_bundle
+from geoships.model.bundle import Bundle, load_bundle, save_bundle
 from geoships.model.card import Network
+from geoships.model.installed import DEFAULT_BUNDLE, installed
 from geoships.model.networks import Architecture, build_classifier, build_network, load_encoder
 
 SMALL = {"decoder": "unet", "encoder": "tu-mobilenetv3_small_050", "options": {"decoder_channels": (16, 16, 8, 8, 8)}}
@@ -71,17 +72,17 @@ def test_a_zip_may_hold_the_bundle_in_a_folder_of_any_name(bundle: Bundle, verif
         assert loaded.verifier is not None and loaded.verifier.card.name == verifier.card.name
     with zipfile.ZipFile(tmp_path / "model.zip", "a") as archive:
         archive.writestr("other/model.json", "{}")
-    with pytest.raises(BundleError, match=r"holds 2 files named model\.json, not one"):
+    with pytest.raises(BundleError, match=r"expected one file model\.json in it, got 2"):
         load_bundle(tmp_path / "model.zip")
 
 
 def test_a_damaged_verifier_is_named(bundle: Bundle, verifier: Bundle, tmp_path: Path) -> None:
     save_bundle(tmp_path / "model", bundle.card, bundle.weights, verifier=verifier)
     (tmp_path / "model" / "verifier" / "model.safetensors").write_bytes(b"nothing")
-    with pytest.raises(BundleError, match=r"verifier/model\.safetensors are damaged"):
+    with pytest.raises(BundleError, match=r"verifier/model\.safetensors: the weights are damaged"):
         load_bundle(tmp_path / "model")
     (tmp_path / "model" / "verifier" / "model.json").unlink()
-    with pytest.raises(BundleError, match=r"holds no verifier/model\.json"):
+    with pytest.raises(BundleError, match=r"it has no verifier/model\.json"):
         load_bundle(tmp_path / "model")
 
 
@@ -109,14 +110,14 @@ def test_damaged_bundles_are_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no model bundle"):
         load_bundle(tmp_path / "none")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BundleError, match=r"holds no model\.json"):
+    with pytest.raises(BundleError, match=r"it has no model\.json"):
         load_bundle(tmp_path / "empty")
     (tmp_path / "text.zip").write_text("no zip")
     with pytest.raises(BundleError, match=r"text\.zip"):
         load_bundle(tmp_path / "text.zip")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
-    with pytest.raises(BundleError, match="holds 0 files"):
+    with pytest.raises(BundleError, match=r"expected one file model\.json in it, got 0"):
         load_bundle(tmp_path / "other.zip")
 
 

@@ -6,8 +6,9 @@ from made_chips import make_chip
 from scenes import ship_scene
 
 from geoships import BundleError, PredictConfig, predict
-from geoships.model.bundle import DEFAULT_BUNDLE, load_bundle
+from geoships.model.bundle import load_bundle
 from geoships.model.classify import classify
+from geoships.model.installed import DEFAULT_BUNDLE
 
 
 def test_the_installed_classifier_is_whole_and_not_the_default() -> None:

@@ -14,7 +14,7 @@ from fakes import fake_classifier
 from made_networks import tiny_bundle
 
 from geoships.errors import BundleError, OutputError
-from geoships.model.engines.convert import Scoring
+from geoships.model.engines.scoring import Scoring
 from geoships.model.export import exported
 from geoships.workflows.export import export
 

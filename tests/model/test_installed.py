@@ -4,7 +4,7 @@ import pytest
 from fakes import fake_card
 
 from geoships.errors import BundleError, SceneError
-from geoships.model import installed as choice
+from geoships.model import installed as installed_models
 from geoships.model.bundle import save_bundle
 from geoships.model.installed import choose_model
 from geoships.scene.bands import BandDescription
@@ -24,7 +24,7 @@ MODELS = {
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, card in MODELS.items():
         save_bundle(tmp_path / name, fake_card(**{"mlm:name": name, **card}), {})
-    monkeypatch.setattr(choice, "installed", lambda: [(name, tmp_path / name) for name in MODELS])
+    monkeypatch.setattr(installed_models, "installed", lambda: [(name, tmp_path / name) for name in MODELS])
 
 
 def bands(*names: str) -> list[BandDescription]:
@@ -62,6 +62,6 @@ def test_bands_named_by_the_user_choose_too() -> None:
 def test_a_scene_without_any_of_the_bands_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SceneError, match="the model needs the bands blue, green, red, nir"):
         choose_model(bands("swir22", "coastal"), 10)
-    monkeypatch.setattr(choice, "installed", list)
+    monkeypatch.setattr(installed_models, "installed", list)
     with pytest.raises(BundleError, match="no model for scenes"):
         choose_model(bands("red"), 10)

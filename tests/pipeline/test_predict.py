@@ -14,7 +14,7 @@ from rasterio.control import GroundControlPoint
 from scenes import SHIPS, UTM, ship_scene
 
 from geoships import GeoshipsError, OutputError, PredictConfig, SceneError, predict
-from geoships.model.engines.base import TorchEngine
+from geoships.model.engines.torch import TorchEngine
 from geoships.output import raster
 from geoships.output.raster import RasterSink
 from geoships.pipeline.scene_run import open_run

@@ -181,17 +181,17 @@ def test_a_verifier_fits_its_model() -> None:
     model = fake_bundle()
     assert verified().verifier is not None
     for wrong, message in (
-        (fake_bundle(), "fake is no classifier of chips"),
-        (fake_classifier(bands=("red", "nir")), "wants nir, which fake does not read"),
-        (fake_classifier(size=-1), "does not say how large its chips are"),
+        (fake_bundle(), "fake is not a classifier of chips"),
+        (fake_classifier(bands=("red", "nir")), "needs nir, which fake does not read"),
+        (fake_classifier(size=-1), "has no chip size"),
     ):
         with pytest.raises(GeoshipsError, match=message):
             replace(model, verifier=wrong)
     with pytest.raises(GeoshipsError, match="finds no ships that second look could verify"):
         replace(fake_classifier(), verifier=fake_classifier())
-    with pytest.raises(GeoshipsError, match="cannot do without red, and fake can"):
+    with pytest.raises(GeoshipsError, match="requires red, optional for fake"):
         replace(fake_bundle(**{"geoships:optional_bands": ("red",)}), verifier=fake_classifier())
-    with pytest.raises(GeoshipsError, match="turns a verifier on, and the bundle holds none"):
+    with pytest.raises(GeoshipsError, match="turns a verifier on, but the bundle has none"):
         fake_bundle(**{"geoships:verify": True})
 
 

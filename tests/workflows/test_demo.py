@@ -10,6 +10,7 @@ from PIL import Image
 from geoships import PredictConfig
 from geoships.errors import OutputError
 from geoships.model import bundle as bundles
+from geoships.model.installed import DEFAULT_BUNDLE
 from geoships.pipeline import scene_run
 from geoships.workflows.demo import run_demo
 
@@ -42,4 +43,4 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_installed_model_is_the_default() -> None:
-    assert bundles.load_bundle().card.name == bundles.DEFAULT_BUNDLE
+    assert bundles.load_bundle().card.name == DEFAULT_BUNDLE

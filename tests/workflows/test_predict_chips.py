@@ -12,7 +12,8 @@ from made_chips import make_chip, write_chip
 
 from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
-from geoships.model.bundle import installed, load_card
+from geoships.model.bundle_files import load_card
+from geoships.model.installed import installed
 from geoships.workflows import predict_chips as pipeline
 from geoships.workflows.predict_chips import predict_chips
 

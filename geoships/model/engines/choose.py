@@ -9,9 +9,11 @@ import torch
 
 from geoships.errors import DeviceError
 from geoships.model.bundle import Bundle
-from geoships.model.engines.base import Engine, TorchEngine, has_fast_bf16
+from geoships.model.engines.base import Engine
 from geoships.model.engines.convert import ConversionError
+from geoships.model.engines.device import has_fast_bf16
 from geoships.model.engines.sessions import has_openvino, onnx_engine, openvino_engine, openvino_has_bf16
+from geoships.model.engines.torch import TorchEngine
 
 EngineName = Literal["auto", "torch", "openvino", "onnx"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]

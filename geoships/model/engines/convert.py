@@ -18,8 +18,8 @@ from torch import nn
 
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
-from geoships.model.engines.base import Normalised
 from geoships.model.engines.cache import cached
+from geoships.model.engines.scoring import Scoring
 from geoships.model.engines.upsampling import double_by_convolution
 
 if TYPE_CHECKING:
@@ -34,23 +34,6 @@ Run = Callable[[Path, NDArray[np.float32]], NDArray[np.float32]]
 
 class ConversionError(BundleError):
     """A network that another runtime does not take, or computes otherwise."""
-
-
-class Scoring(nn.Module):
-    """All that makes scores of reflectance: recipe, network, temperature and sigmoid.
-
-    Maps (n, bands, rows, columns) of reflectance to scores (n, rows, columns), of a classifier (n,).
-    """
-
-    def __init__(self, bundle: Bundle) -> None:
-        super().__init__()
-        self.logits = Normalised(bundle.network(), bundle.card.input, bundle.card.temperature)
-        self.eval().requires_grad_(False)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Scores from 0 to 1."""
-        logits: torch.Tensor = self.logits(images)
-        return logits.sigmoid()
 
 
 def fingerprint(bundle: Bundle) -> str:

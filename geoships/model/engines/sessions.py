@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle
-from geoships.model.engines.base import VIEWS, Scores, View
+from geoships.model.engines.base import Scores
 from geoships.model.engines.convert import cached_onnx, cached_openvino, fingerprint
+from geoships.model.engines.views import VIEWS, View
 
 STREAMS = 1  # tiles that OpenVINO computes at a time
 

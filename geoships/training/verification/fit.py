@@ -10,7 +10,7 @@ from torch import nn
 
 from geoships.config.verification import VerifierConfig
 from geoships.model.card import Card
-from geoships.model.engines.base import VIEWS
+from geoships.model.engines.views import VIEWS
 from geoships.training.classification.fit import classifier_card, fit_classifier
 from geoships.training.run import Trained
 from geoships.training.segmentation.task import BINS, best_threshold

@@ -14,10 +14,11 @@ from made_networks import TinyBundle, tiny_bundle
 from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle
 from geoships.model.engines import convert, sessions
-from geoships.model.engines.base import TorchEngine
 from geoships.model.engines.cache import cache_folder, cached
 from geoships.model.engines.choose import EngineName, KeptEngines, Precision, choose_engine
-from geoships.model.engines.convert import ConversionError, Scoring, example, fingerprint
+from geoships.model.engines.convert import ConversionError, example, fingerprint
+from geoships.model.engines.scoring import Scoring
+from geoships.model.engines.torch import TorchEngine
 
 CPU = torch.device("cpu")
 

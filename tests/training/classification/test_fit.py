@@ -110,7 +110,7 @@ def test_a_classifier_is_not_taken_for_a_model_of_scenes_nor_the_other_way_round
     with pytest.raises(BundleError, match="tiny is a classifier of chips"):
         predict(tmp_path / "scene.tif", out=tmp_path / "ships.geojson", model=trained.bundle)
     assert not (tmp_path / "ships.geojson").exists()
-    with pytest.raises(BundleError, match="fake is no classifier of chips"):
+    with pytest.raises(BundleError, match="fake is not a classifier of chips"):
         classify(fake_bundle(), [np.zeros((1, 32, 32), np.float32)])
     with pytest.raises(BundleError, match="takes floats of red, green, blue"):
         classify(trained.bundle, [np.zeros((4, 32, 32), np.float32)], device="cpu")

@@ -1,0 +1,93 @@
+"""Files of a model bundle, read from its folder or its zip file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from geoships.errors import BundleError
+from geoships.model.card import Card, parse_card
+
+CARD_FILE = "model.json"
+WEIGHTS_FILE = "model.safetensors"
+SCREEN_FILE = "screen.safetensors"
+VERIFIER = "verifier"  # folder of a bundle's verifier
+INT8_FILES = ("int8/model.xml", "int8/model.bin")
+MAX_CARD_BYTES = 1 << 20  # a larger file is no model card
+
+
+def load_card(path: Path, folder: str = "") -> Card:
+    """Load and validate a model card without the weights.
+
+    Args:
+        path: Folder or zip file of the bundle.
+        folder: Folder of the model in the bundle: empty, or VERIFIER.
+
+    Raises:
+        BundleError: There is no card, or it is not valid.
+
+    """
+    text = read_file(path, CARD_FILE, folder)
+    where = path / folder / CARD_FILE
+    if len(text) > MAX_CARD_BYTES:
+        raise BundleError(f"{where}: {len(text)} bytes are too many for a model card; copy the bundle again")
+    return parse_card(text, str(where))
+
+
+def has_file(path: Path, name: str, folder: str = "") -> bool:
+    """Whether a bundle holds a file.
+
+    Args:
+        path: Folder or zip file of the bundle; it must be readable.
+        name: Name of the file.
+        folder: Folder of the file in the bundle.
+
+    """
+    if path.is_dir():
+        return (path / folder / name).exists()
+    with zipfile.ZipFile(path) as archive:
+        return bool(_zip_entries(archive.namelist(), name, folder))
+
+
+def read_file(path: Path, name: str, folder: str = "") -> bytes:
+    """Content of a bundle's file.
+
+    Args:
+        path: Folder or zip file of the bundle.
+        name: Name of the file.
+        folder: Folder of the file in the bundle.
+
+    Raises:
+        BundleError: The file is missing, appears more than once in the zip, or cannot be read.
+
+    """
+    try:
+        if path.is_dir():
+            return (path / folder / name).read_bytes()
+        with zipfile.ZipFile(path) as archive:
+            entries = _zip_entries(archive.namelist(), name, folder)
+            if len(entries) != 1:
+                raise BundleError(f"{path} is not a model bundle: expected one file {name} in it, got {len(entries)}")
+            return archive.read(entries[0])
+    except FileNotFoundError as error:
+        raise BundleError(f"{path} is not a model bundle: it has no {Path(folder, name)}") from error
+    except (OSError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{path}: cannot read {name} of the bundle: {error}") from error
+
+
+def _zip_entries(entries: Sequence[str], name: str, folder: str = "") -> list[str]:
+    """Entries of a zip file that are a file of its bundle, in whatever folder the bundle is; one in a valid zip.
+
+    A bundle's verifier is not a second bundle.
+
+    >>> _zip_entries(["a/model.json", "a/verifier/model.json"], "model.json")
+    ['a/model.json']
+    >>> _zip_entries(["a/model.json", "a/verifier/model.json"], "model.json", "verifier")
+    ['a/verifier/model.json']
+    """
+    paths = [PurePosixPath(entry) for entry in entries]
+    roots = {path.parent for path in paths if path.name == CARD_FILE}
+    roots -= {root / VERIFIER for root in roots}
+    targets = {root / folder / name for root in roots}
+    return [entry for entry, path in zip(entries, paths, strict=True) if path in targets]
