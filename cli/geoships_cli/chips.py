@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,24 +17,16 @@ if TYPE_CHECKING:
     from geoships.config import PredictConfig
 
 
-class Outputs(Protocol):
+@dataclass(frozen=True)
+class Outputs:
     """The outputs that were named for one scene."""
 
-    @property
-    def out(self) -> Path | None:
-        """Ships."""
-
-    @property
-    def mask(self) -> Path | None:
-        """Mask; chips have none."""
-
-    @property
-    def scores(self) -> Path | None:
-        """Scores; chips have none."""
-
-    @property
-    def preview(self) -> Path | None:
-        """Picture; chips have none."""
+    out: Path | None = None
+    mask: Path | None = None
+    scores: Path | None = None
+    stac: Path | None = None
+    preview: Path | None = None
+    project: Path | None = None
 
 
 def folder_of(scenes: Sequence[object]) -> Path | None:

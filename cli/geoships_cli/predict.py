@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from geoships.errors import GeoshipsError
+from geoships.errors import GeoshipsError, OutputError
 from geoships_cli import chips, options, sources
-from geoships_cli.jobs import Job, run_jobs
-from geoships_cli.progress import Display, progress_display
+from geoships_cli.chips import Outputs
+from geoships_cli.progress import Display, JsonLines, Lines, progress_display
 
 if TYPE_CHECKING:
+    from geoships.config import PredictConfig
+    from geoships.pipeline.batch import BatchResult, SceneFailure, SceneJob
     from geoships.pipeline.predict import Prediction
     from geoships.scene.opening.band_files import BandFiles
 
-FORMATS = {"geojson": ".geojson", "gpkg": ".gpkg", "fgb": ".fgb", "parquet": ".parquet"}
+FORMATS = ("geojson", "gpkg", "fgb", "parquet")
 
 
 def predict(
@@ -98,7 +99,7 @@ def predict(
 ) -> None:
     """Find the ships of one scene (--out) or of many (--out-dir)."""
     query = sources.Query(stac_api, collection, bbox, datetime, max_cloud)
-    single = Job("", out, mask, scores, stac, preview, project)
+    single = Outputs(out, mask, scores, stac, preview, project)
     with closing(progress_display(quiet=quiet, display=progress_as)) as progress:
         _check_names(single, out_dir, out_format)
         found = sources.find_scenes(scenes, band, query, several=out_dir is not None, progress=progress)
@@ -122,18 +123,32 @@ def predict(
         closing(progress_display(quiet=quiet, display=progress_as, verbose=verbose)) as progress,
         sources.area_of(config.area, bbox) as searched,
     ):
-        done, failed = run_jobs(jobs, config.model_copy(update={"area": searched}), progress)
+        result = _run(jobs, config.model_copy(update={"area": searched}), progress)
+    failed = [failure.scene for failure in result.failures]
     if as_json:
-        summaries = [result.summary() for result in done]
+        summaries = [prediction.summary() for prediction in result.predictions]
         typer.echo(json.dumps({"scenes": summaries, "failed": failed} if out_dir else summaries[0]))
     elif not quiet:
-        for result in done:
-            typer.echo(_sentence(result))
+        for prediction in result.predictions:
+            typer.echo(_sentence(prediction))
     if failed:
         raise GeoshipsError(f"{len(failed)} of {len(jobs)} scenes failed: {', '.join(failed)}")
 
 
-def _check_names(single: Job, out_dir: Path | None, out_format: str) -> None:
+def _run(jobs: Sequence[SceneJob], config: PredictConfig, progress: Lines) -> BatchResult:
+    """Run all jobs; a lone job's error is raised, one of many is printed at once."""
+    from geoships.pipeline.batch import predict_many
+
+    def on_failure(failure: SceneFailure) -> None:
+        if len(jobs) == 1:
+            raise failure.error
+        typer.echo(f"error: {failure.scene}: {' '.join(str(failure.error).split())}", err=True)
+
+    overlap = not isinstance(progress, JsonLines)  # programs that read JSON lines hear of one scene at a time
+    return predict_many(jobs, config, progress, overlap=overlap, on_failure=on_failure)
+
+
+def _check_names(single: Outputs, out_dir: Path | None, out_format: str) -> None:
     """Whether outputs are named in one of the two ways, before anything is searched."""
     named = single.out or single.mask or single.scores or single.preview
     if out_dir is None:
@@ -151,34 +166,23 @@ def _check_names(single: Job, out_dir: Path | None, out_format: str) -> None:
 
 def _jobs(
     scenes: Sequence[str | BandFiles],
-    single: Job,
+    single: Outputs,
     out_dir: Path | None,
     out_format: str,
     rasters: bool,
     previews: bool,
     items: bool,
-) -> list[Job]:
+) -> list[SceneJob]:
+    if out_dir is None and len(scenes) > 1:
+        raise typer.BadParameter("several scenes need --out-dir", param_hint="--out-dir")
+    from geoships.pipeline.batch import SceneJob, plan_outputs
+
     if out_dir is None:
-        if len(scenes) > 1:
-            raise typer.BadParameter("several scenes need --out-dir", param_hint="--out-dir")
-        return [replace(single, scene=scenes[0])]
-    stems = [Path(str(scene).partition("?")[0].rstrip("/")).stem for scene in scenes]
-    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
-    if twice:
-        raise typer.BadParameter(
-            f"several scenes are named {', '.join(twice)}: their outputs would overwrite each other"
-        )
-    return [
-        Job(
-            scene,
-            out_dir / f"{stem}{FORMATS[out_format]}",
-            out_dir / f"{stem}_mask.tif" if rasters else None,
-            out_dir / f"{stem}_scores.tif" if rasters else None,
-            out_dir / f"{stem}_item.json" if items else None,
-            out_dir / f"{stem}.png" if previews else None,
-        )
-        for scene, stem in zip(scenes, stems, strict=True)
-    ]
+        return [SceneJob(scenes[0], **vars(single))]
+    try:
+        return plan_outputs(scenes, out_dir, format=out_format, rasters=rasters, previews=previews, items=items)
+    except OutputError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _make_folder(path: Path) -> None:
