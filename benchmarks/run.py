@@ -48,7 +48,7 @@ METHOD = (
     "apart, and are always in the whole process. The forward pass is the engine alone on the scene's own pixels, in "
     "tiles of 512 without overlap. Other tools work in tiles of 512 that overlap by 128, geoships as it chooses. "
     "geoships alone has run on a corner of the scene before its clock starts, so that late imports do not count. "
-    "Pixels are compared with geoships in float32, an engine's with its own. More in docs/benchmarks.md."
+    "Pixels are compared with geoships in float32, an engine's with its own. More in docs/reference/benchmarks.md."
 )
 PATIENCE = 10  # times as long as it should take, after which a job is ended
 RESULTS = HERE / "RESULTS.md"

@@ -21,7 +21,7 @@ Devices = Annotated[
     typer.Option("--device", help="auto, cpu, cuda, cuda:N, or cuda:all with --out-dir.", show_default="auto"),
 ]
 Engine = Annotated[
-    str | None, typer.Option(help="auto, torch, openvino or onnx; see docs/engines.md.", show_default="auto")
+    str | None, typer.Option(help="auto, torch, openvino or onnx; see docs/how-to/engines.md.", show_default="auto")
 ]
 Precision = Annotated[str | None, typer.Option(help="auto, fp32, bf16 or int8.", show_default="auto")]
 Views = Annotated[

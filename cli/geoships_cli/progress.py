@@ -121,7 +121,7 @@ class Quiet(Lines):
 
 
 class JsonLines(Lines):
-    """One JSON object a line on stderr, for programs; see docs/outputs.md for their fields."""
+    """One JSON object a line on stderr, for programs; see docs/how-to/outputs.md for their fields."""
 
     def start(self, name: str, pixels: int) -> None:
         """A scene of so many pixels begins."""

@@ -226,7 +226,8 @@ class BundleSettings(Part):
     halo: context in model pixels that a score needs; None: measured on the trained network.
     threshold: score from which on a pixel is ship; None: the best on the validation data, else 0.5.
     min_peak: score that one pixel of a ship has to reach. views: see PredictConfig.
-    label_margin: pixels of `gsd` metres by which the labels are longer, and wider, than hulls; see docs/outputs.md.
+    label_margin: pixels of `gsd` metres by which the labels are longer, and wider, than hulls; see
+        docs/how-to/outputs.md.
     """
 
     description: str = ""
