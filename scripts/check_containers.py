@@ -33,7 +33,6 @@ MAPPED = re.compile(r"(?<![\w.}/-])/(?=(?:app|data|home|opt|tmp)(?:/|\W|$))")
 SYSTEM_COMMANDS = {"apt-get": "it installs packages of Debian", "useradd": "it adds a user to the system"}
 # Here the uv cache is not a mount of a builder, so files can be linked; and compiling them takes most of the time.
 THIS_MACHINE = {"UV_LINK_MODE": "hardlink", "UV_COMPILE_BYTECODE": "0"}
-TRIED = (["--version"], ["demo", "--size", "512", "--out-dir", "demo", "--quiet"])
 FOREIGN = ("PYTHONHOME", "PYTHONPATH", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV")
 
 
@@ -52,6 +51,8 @@ class Step:
     @property
     def skipped(self) -> str | None:
         """Why the step cannot be run outside of a container; None where it can."""
+        if self.instruction == "USER":
+            return "it is the user of this process"
         if self.instruction != "RUN":
             return None
         return SYSTEM_COMMANDS.get(self.command.split()[0])
@@ -201,13 +202,16 @@ def fresh_image(root: Path, python: str) -> Image:
     return Image(root, environment | {"PATH": f"{root}/usr/local/bin:/usr/bin:/bin", "UV_PYTHON": python})
 
 
-def run_steps(file: Path, scratch: Path, python: str, arguments: Mapping[str, str]) -> None:
-    """Runs the steps of all stages, then the last one's entry point: its version, and a small scene.
+def run_steps(
+    file: Path, scratch: Path, python: str, arguments: Mapping[str, str], trials: Iterable[list[str]]
+) -> None:
+    """Runs the steps of all stages, then the last one's entry point with the arguments of each trial.
 
     Every stage is built under one path, and moved away when the next begins: programs of an environment name its path.
     """
     context, root = scratch / "context", scratch / "image"
     build_context(context)
+    print(f"   Python: {python}; NOT RUN: compiling to bytecode, which takes a minute", flush=True)
     done: dict[str, Path] = {}
     for stage in stages(file.read_text()):
         image = fresh_image(root, python)
@@ -222,8 +226,9 @@ def run_steps(file: Path, scratch: Path, python: str, arguments: Mapping[str, st
         done[stage.name] = scratch / f"stage-{stage.name}"
         root.rename(done[stage.name])
     done[stage.name].rename(root)
-    for arguments_of_it in TRIED:
-        command = ["/usr/bin/env", *finished.entry_point, *arguments_of_it]
+    for trial in trials:
+        print(f"   {shlex.join([*finished.entry_point, *trial])}", flush=True)
+        command = ["/usr/bin/env", *finished.entry_point, *trial]
         subprocess.run(command, cwd=finished.path("."), env=finished.environment, check=True)
 
 
@@ -242,8 +247,12 @@ def main() -> int:
     parser.add_argument("--run", action="store_true", help="run the steps, not only list them")
     parser.add_argument("--python", default=sys.executable, help="interpreter that stands for the base image's")
     parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="as of docker build")
+    parser.add_argument(
+        "--try", dest="trials", action="append", default=[], help="what the entry point does after `--version`"
+    )
     asked = parser.parse_args()
     arguments = {name: value for name, _, value in (pair.partition("=") for pair in asked.build_arg)}
+    trials = [["--version"], *map(shlex.split, asked.trials)]
     files = asked.files or sorted((PROJECT / "dockerfiles").glob("*.Dockerfile"))
     try:
         subprocess.run(["hadolint", *map(str, files)], check=True)
@@ -253,7 +262,7 @@ def main() -> int:
                 list_steps(file)
                 continue
             with tempfile.TemporaryDirectory(prefix="geoships-image-") as scratch:
-                run_steps(file, Path(scratch), asked.python, arguments)
+                run_steps(file, Path(scratch), asked.python, arguments, trials)
     except (subprocess.CalledProcessError, FileNotFoundError, ValueError) as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1
