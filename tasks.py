@@ -14,7 +14,7 @@ def lint(c: Context) -> None:
     c.run("uv run zizmor --offline --no-progress --quiet .github")
 
 
-@task(help={"of": "a file, folder or test such as tests/scene/test_plan.py; all tests without it"})
+@task(help={"of": "a file, folder or test such as tests/scene/tiling/test_plan.py; all tests without it"})
 def test(c: Context, of: str = "") -> None:
     """Run the tests."""
     c.run(f"uv run pytest {of}".rstrip())
