@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from geoships import load_bundle
 from geoships.model.engines.device import BYTES_PER_PIXEL
-from geoships.scene.tiling.plan import Limits, context, held_bytes, plan_scene
+from geoships.scene.tiling.plan import Limits, bytes_per_row, plan_scene, tile_context
 from geoships.scene.tiling.resample import Ratio
 from geoships.scene.tiling.windows import TilePlan, Window
 
@@ -30,11 +30,11 @@ def main() -> None:
     print("| scene | tiles of at most 1,024, overlap 512 | this plan | in float32 |\n| --- | --- | --- | --- |")
     for height, width in SCENES:
         scene = Window(0, 0, height, width)
-        pixels, held = (1 << 30) // BYTES_PER_PIXEL, held_bytes(width, BLOCK, SCENE_BYTES)
+        pixels, held = (1 << 30) // BYTES_PER_PIXEL, bytes_per_row(width, BLOCK, SCENE_BYTES)
         plans = [
-            plan_scene(scene, same, context(card.halo, PLAIN[1]), Limits(pixels), PLAIN[0]),
-            plan_scene(scene, same, context(card.halo), Limits(pixels, held), views=card.views),
-            plan_scene(scene, same, context(card.halo), Limits(pixels, held, BYTES_PER_PIXEL), views=card.views),
+            plan_scene(scene, same, tile_context(card.halo, PLAIN[1]), Limits(pixels), PLAIN[0]),
+            plan_scene(scene, same, tile_context(card.halo), Limits(pixels, held), views=card.views),
+            plan_scene(scene, same, tile_context(card.halo), Limits(pixels, held, BYTES_PER_PIXEL), views=card.views),
         ]
         shares = " | ".join(f"{computed(plan, scene):.2f}" for plan in plans)
         print(f"| {height:,} x {width:,} | {shares} |")

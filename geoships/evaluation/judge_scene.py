@@ -23,7 +23,7 @@ from geoships.output.ships import Ship
 from geoships.pipeline.messages import announce
 from geoships.pipeline.scene_run import SceneRun, open_run
 from geoships.scene.georeference import Georeference
-from geoships.scene.layers.labelled_files import LabelledScene
+from geoships.scene.layers.labelled_files import LabelledFiles
 from geoships.scene.layers.labels import Labels, read_labels
 from geoships.scene.tiling.windows import Window
 from geoships.support.memory import release_memory
@@ -50,7 +50,7 @@ class JudgedScene:
     scores: of the pixels. curve: ships at each of the scores' thresholds, matched one to one at CURVE_IOU.
     """
 
-    files: LabelledScene
+    files: LabelledFiles
     georeference: Georeference
     found: tuple[KeptShip, ...]
     labels: tuple[LabelledShip, ...]
@@ -62,7 +62,7 @@ class JudgedScene:
 
 
 def judge_scene(
-    files: LabelledScene, thresholds: Sequence[float], *, config: PredictConfig, model: Bundle, progress: Progress
+    files: LabelledFiles, thresholds: Sequence[float], *, config: PredictConfig, model: Bundle, progress: Progress
 ) -> JudgedScene:
     """Run a scene through a model, once, and compare what comes out with the labels.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from geoships.pipeline.scene_run import SceneRun
-from geoships.scene.tiling.plan import repeated
+from geoships.scene.tiling.plan import overlap_fraction
 from geoships.support.progress import Progress
 
 
@@ -35,6 +35,7 @@ def plan_line(run: SceneRun) -> str:
     screen = "no screen" if run.screen is None or card.screen is None else f"screen from {card.screen.threshold:.6g} on"
     return (
         f"plan: {plan.tiles.rows.count} x {plan.tiles.columns.count} tiles of {height} x {width} pixels, "
-        f"halo {card.halo}, {repeated(plan.tiles):.0%} of a tile shared with its neighbours; batch {plan.batch_size}, "
+        f"halo {card.halo}, {overlap_fraction(plan.tiles):.0%} of a tile shared with its neighbours; "
+        f"batch {plan.batch_size}, "
         f"{torch.get_num_threads()} threads, {run.scene.threads} to decode; {run.engine}; {screen}"
     )

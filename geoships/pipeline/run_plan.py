@@ -12,7 +12,7 @@ from geoships.model.engines.device import BYTES_PER_PIXEL, choose_batch_size, ti
 from geoships.model.screen import Span
 from geoships.scene.georeference import Georeference
 from geoships.scene.reader import Scene
-from geoships.scene.tiling.plan import Limits, context, held_bytes, plan_scene
+from geoships.scene.tiling.plan import Limits, bytes_per_row, plan_scene, tile_context
 from geoships.scene.tiling.resample import Ratio, ratio
 from geoships.scene.tiling.windows import Tile, TilePlan, Window
 
@@ -80,9 +80,9 @@ def plan_run(
     across, down = (ratio(size, card.gsd, card.gsd_range, card.step) for size in pixel_size)
     ratios, views = (down, across), config.views or card.views
     bytes_per_pixel = len(scene.wanted) * scene.dtype.itemsize + 1
-    held = held_bytes(scene.window.width, scene.grid.block_width, bytes_per_pixel)
+    held = bytes_per_row(scene.window.width, scene.grid.block_width, bytes_per_pixel)
     limits = Limits(tile_pixels(engine.device), held, _pixel_bytes(engine))
-    shared = context(card.halo, config.overlap)
+    shared = tile_context(card.halo, config.overlap)
     tiles = plan_scene(scene.window, ratios, shared, limits, config.tile_size, views)
     height, width = _model_shape(tiles, ratios)
     batch_size = config.batch_size or min(len(tiles), choose_batch_size(engine.device, height * width))

@@ -26,7 +26,7 @@ from geoships.pipeline.run_plan import RunPlan, plan_run, scene_pixel_size
 from geoships.pipeline.verify import Verifier, choose_verifier
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.area import Area, read_area
-from geoships.scene.layers.land import Land, MaskLand, read_inland
+from geoships.scene.layers.land import Land, MaskLand, read_land
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.open import SceneFile, scene_file
 from geoships.scene.reader import Reading, Scene, open_scene
@@ -218,7 +218,7 @@ def _scene_run(scene: Scene, bundle: Bundle, why: str, config: PredictConfig, en
 
 def _lands(config: PredictConfig, georeference: Georeference, pixel_size: tuple[float, float]) -> Iterator[Land]:
     if config.land:
-        yield read_inland(config.land, georeference, config.shore, pixel_size)
+        yield read_land(config.land, georeference, config.shore, pixel_size)
     if config.land_mask:
         yield MaskLand(georeference, config.shore, pixel_size)
 

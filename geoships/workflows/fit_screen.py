@@ -22,7 +22,7 @@ from geoships.model.inputs import prepared
 from geoships.model.screen import CONTEXT, ScreenNetwork, Span, as_screen
 from geoships.pipeline.run_plan import RunPlan
 from geoships.pipeline.scene_run import open_run
-from geoships.scene.layers.labelled_files import LabelledScene, PathLike, pair_files
+from geoships.scene.layers.labelled_files import LabelledFiles, PathLike, pair_files
 from geoships.scene.layers.labels import IGNORED, SHIP, read_labels
 from geoships.scene.streaming import stream_tiles
 from geoships.scene.tiling.plan import Context, Limits, plan_scene
@@ -199,7 +199,7 @@ class _Maps:
         self._network = network
         self._recipe = Normalised(network, bundle.card.input).eval()
 
-    def tiles(self, files: LabelledScene) -> Iterator[_TileMaps]:
+    def tiles(self, files: LabelledFiles) -> Iterator[_TileMaps]:
         """Yield the tiles of one scene."""
         with open_run(files.scene, config=self._config, model=self._bundle) as run:
             labels = read_labels(files.labels, run.georeference, files.ignore)

@@ -1,1 +1,1 @@
-"""Vector layers and masks that belong to a scene: areas, land and labels."""
+"""Vector and mask layers of a scene: area of interest, land and labels."""

@@ -1,4 +1,4 @@
-"""The area of interest: a part of the scene, from any vector file."""
+"""Area of interest of a scene, from any vector file."""
 
 from __future__ import annotations
 
@@ -18,18 +18,29 @@ from geoships.scene.tiling.windows import Window
 
 
 class Area:
-    """A part of a scene, as a polygon in pixel coordinates (column, row)."""
+    """Area of interest of a scene.
+
+    Args:
+        polygon: Polygon or multipolygon in pixel coordinates (column, row).
+    """
 
     def __init__(self, polygon: BaseGeometry) -> None:
         self.polygon = polygon
         shapely.prepare(polygon)
 
     def touches(self, window: Window) -> bool:
-        """Whether any of the area lies in a window."""
+        """Whether the area intersects a window."""
         return bool(shapely.intersects(self.polygon, _box(window)))
 
     def mask(self, window: Window) -> NDArray[np.bool_]:
-        """(rows, columns) of a window: whether the pixel's centre lies in the area."""
+        """Rasterize the area on a window.
+
+        Args:
+            window: Window in pixels of the scene.
+
+        Returns:
+            Mask, shape (rows, columns): whether the centre of a pixel is inside the area.
+        """
         if shapely.contains(self.polygon, _box(window)):
             return np.ones(window.shape, np.bool_)
         return np.asarray(
@@ -40,17 +51,25 @@ class Area:
 
 
 def read_area(path: Path, georeference: Georeference) -> Area:
-    """Read the polygons of a vector file, in any CRS, and bring them to a scene's pixels.
+    """Read an area of interest and convert it to pixel coordinates of a scene.
 
-    Raises SceneError for files that cannot be read, hold no polygon, or lie beside the scene.
+    Args:
+        path: Vector file with polygons, in any CRS.
+        georeference: Georeference of the scene.
+
+    Returns:
+        The union of the polygons, clipped to the scene.
+
+    Raises:
+        SceneError: The file cannot be read, has no polygons, or does not intersect the scene.
     """
     polygons = read_polygons(path, georeference, "the area of interest")
     if not polygons:
-        raise SceneError(f"the area of interest {path} holds no polygon; draw one around the area to search")
+        raise SceneError(f"the area of interest {path} has no polygons; draw one around the area to search")
     area = shapely.union_all(polygons)
     scene = Window(0, 0, georeference.height, georeference.width)
     if not shapely.intersects(area, _box(scene)):
-        raise SceneError(f"the area of interest {path} lies outside the scene; check its CRS")
+        raise SceneError(f"the area of interest {path} is outside the scene; check its CRS")
     return Area(shapely.intersection(area, _box(scene)))
 
 

@@ -1,4 +1,4 @@
-"""Which files belong to which scene: those of the same stem."""
+"""Pairing of scenes with their label files: files with the same stem."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ PathLike = str | Path
 
 
 @dataclass(frozen=True)
-class LabelledScene:
-    """A scene and the files that tell what is in it.
+class LabelledFiles:
+    """A scene and its label files.
 
-    scene: path or address. labels: vector file or mask. ignore: vector file of parts that say nothing.
-    land: vector file or mask of land.
+    Attributes:
+        scene: Path or URL of the scene.
+        labels: Vector file or mask raster of the ships.
+        ignore: Vector file of the areas to ignore, or None.
+        land: Vector file or mask raster of land, or None.
     """
 
     scene: str
@@ -32,7 +35,7 @@ class LabelledScene:
 
     @property
     def name(self) -> str:
-        """Stem of the scene's file."""
+        """Stem of the scene's file name."""
         return _stem(self.scene)
 
 
@@ -41,92 +44,118 @@ def pair_files(
     labels: Sequence[PathLike],
     ignore: Sequence[PathLike] = (),
     land: Sequence[PathLike] = (),
-) -> list[LabelledScene]:
-    """Pair scenes with the files of the same stem.
+) -> list[LabelledFiles]:
+    """Pair scenes with label files of the same stem.
 
-    scenes: paths, addresses, folders or patterns such as ``scenes/*.tif``. labels, ignore, land: files, folders or
-    patterns; in a folder ``STEM.tif``, ``STEM.geojson`` and the like are looked for, and then ``STEM_mask.tif``. One
-    file of labels for one scene may have any name; an ignore or land file that is named after no scene is for all.
+    In a folder, label files are found as ``STEM.tif``, ``STEM.geojson`` and so on, and then as ``STEM_mask.tif``. A
+    single label file for a single scene may have any name. An ignore or land file that is not named after a scene is
+    used for all scenes.
 
-    Raises GeoshipsError that names the scenes without labels, and for paths that lead to nothing.
+    Args:
+        scenes: Paths, URLs, folders or patterns such as ``scenes/*.tif``.
+        labels: Label files, folders or patterns.
+        ignore: Files of areas to ignore, folders or patterns.
+        land: Land files, folders or patterns.
+
+    Returns:
+        Each scene with its files.
+
+    Raises:
+        GeoshipsError: A scene has no labels, two scenes have the same stem, or a path does not exist.
     """
-    found = find_scenes(scenes)
-    stems = [_stem(scene) for scene in found]
-    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
-    if twice:
-        raise GeoshipsError(f"several scenes are named {', '.join(twice)}: give each one a name of its own")
-    alone = len(found) == 1
-    chosen = [
-        [_find(sources, scene) for scene in found]
+    names = find_scenes(scenes)
+    stems = [_stem(scene) for scene in names]
+    duplicates = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if duplicates:
+        raise GeoshipsError(f"several scenes are named {', '.join(duplicates)}; give each a different file name")
+    single = len(names) == 1
+    columns = [
+        [_find(sources, scene) for scene in names]
         for sources in (
-            _sources(labels, "labels", stems if alone else None),
-            _sources(ignore, "ignore", stems),
-            _sources(land, "land", stems),
+            _file_sets(labels, "labels", stems if single else None),
+            _file_sets(ignore, "ignore", stems),
+            _file_sets(land, "land", stems),
         )
     ]
-    pairs = list(zip(found, *chosen, strict=True))
-    without = [_stem(scene) for scene, label, _, _ in pairs if label is None]
-    if without:
+    rows = list(zip(names, *columns, strict=True))
+    unlabelled = [_stem(scene) for scene, label, _, _ in rows if label is None]
+    if unlabelled:
         raise GeoshipsError(
-            f"no labels for {', '.join(without)} in {', '.join(map(str, labels)) or 'nothing'}: name them after "
-            f"their scene, such as {without[0]}.geojson or {without[0]}_mask.tif"
+            f"no labels for {', '.join(unlabelled)} in {', '.join(map(str, labels)) or 'the arguments'}; name label "
+            f"files after their scene, e.g. {unlabelled[0]}.geojson or {unlabelled[0]}_mask.tif"
         )
-    return [LabelledScene(scene, label, skip, ground) for scene, label, skip, ground in pairs if label is not None]
+    return [
+        LabelledFiles(scene, label, ignored, land_file)
+        for scene, label, ignored, land_file in rows
+        if label is not None
+    ]
 
 
 @dataclass(frozen=True)
-class _Source:
-    """The files that one argument leads to; shared: its one file is for every scene."""
+class _FileSet:
+    """The files of one argument. shared: its single file is used for all scenes."""
 
     paths: tuple[Path, ...]
     shared: bool = False
 
-    def of(self, scene: str) -> Path | None:
-        """The file of a scene: by its ending, then by its suffix. A scene does not belong to itself."""
+    def find(self, scene: str) -> Path | None:
+        """The file of a scene, by its ending, then by its suffix; never the scene itself."""
         if self.shared:
             return self.paths[0]
-        wanted = [_stem(scene) + end for end in _ENDINGS]
-        able = [path for path in self.paths if path.stem in wanted and path.resolve() != Path(scene).resolve()]
-        return min(able, key=lambda path: (wanted.index(path.stem), _rank(path)), default=None)
+        stems = [_stem(scene) + ending for ending in _ENDINGS]
+        candidates = [path for path in self.paths if path.stem in stems and path.resolve() != Path(scene).resolve()]
+        return min(candidates, key=lambda path: (stems.index(path.stem), _rank(path)), default=None)
 
 
-def _find(sources: Sequence[_Source], scene: str) -> Path | None:
-    return next((path for source in sources if (path := source.of(scene)) is not None), None)
+def _find(file_sets: Sequence[_FileSet], scene: str) -> Path | None:
+    return next((path for files in file_sets if (path := files.find(scene)) is not None), None)
 
 
-def _sources(arguments: Sequence[PathLike], kind: str, stems: Sequence[str] | None) -> list[_Source]:
-    """What the arguments lead to; with `stems`, a file that is named after none of them is for every scene."""
-    found = []
+def _file_sets(arguments: Sequence[PathLike], kind: str, stems: Sequence[str] | None) -> list[_FileSet]:
+    """The files of each argument. With `stems`, a file that is named after none of them is used for all scenes."""
+    file_sets = []
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            found.append(_Source(tuple(p for p in sorted(path.iterdir()) if p.suffix.lower() in _SUFFIXES)))
+            file_sets.append(_FileSet(tuple(p for p in sorted(path.iterdir()) if p.suffix.lower() in _SUFFIXES)))
         elif path.exists():
-            named = stems is None or any(path.stem == stem + end for stem in stems for end in _ENDINGS)
-            found.append(_Source((path,), shared=not named))
+            named = stems is None or any(path.stem == stem + ending for stem in stems for ending in _ENDINGS)
+            file_sets.append(_FileSet((path,), shared=not named))
         elif matches := _matches(argument):
-            found.append(_Source(tuple(matches)))
+            file_sets.append(_FileSet(tuple(matches)))
         else:
-            raise GeoshipsError(f"nothing to read at {argument} ({kind}): neither a file nor a folder nor a pattern")
-    return found
+            raise GeoshipsError(f"no file at {argument} ({kind}); give an existing file, a folder or a pattern")
+    return file_sets
 
 
 def find_scenes(arguments: Sequence[PathLike]) -> list[str]:
-    """Scenes that the arguments lead to; what looks like no file here may still be an address."""
-    found: list[str] = []
+    """Find the scenes of files, folders, patterns and URLs.
+
+    Args:
+        arguments: Paths, URLs, folders or patterns. An argument that is no local file is returned as it is, since it
+            may be a URL. In a folder, ``STEM_mask.tif`` beside ``STEM.tif`` is taken for a label file.
+
+    Returns:
+        Path or URL of each scene.
+
+    Raises:
+        GeoshipsError: There are no scenes, or a folder has none.
+    """
+    scenes: list[str] = []
     for argument in map(str, arguments):
         path = Path(argument)
         if not path.is_dir():
-            found += [argument] if path.exists() else list(map(str, _matches(argument))) or [argument]
+            scenes += [argument] if path.exists() else list(map(str, _matches(argument))) or [argument]
             continue
         rasters = [p for p in sorted(path.iterdir()) if p.suffix.lower() in RASTER_SUFFIXES]
         masks = {f"{p.stem}_mask" for p in rasters}
         if not rasters:
-            raise GeoshipsError(f"the folder {argument} holds no scene ({', '.join(sorted(RASTER_SUFFIXES))})")
-        found += [str(p) for p in rasters if p.stem not in masks]
-    if not found:
-        raise GeoshipsError("no scene to evaluate: name files or folders")
-    return found
+            suffixes = ", ".join(sorted(RASTER_SUFFIXES))
+            raise GeoshipsError(f"{argument}: the folder has no scenes ({suffixes}); give another folder, or files")
+        scenes += [str(p) for p in rasters if p.stem not in masks]
+    if not scenes:
+        raise GeoshipsError("no scenes were given; give files or folders")
+    return scenes
 
 
 def _matches(pattern: PathLike) -> list[Path]:

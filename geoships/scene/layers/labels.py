@@ -1,4 +1,4 @@
-"""Labelled ships of a scene, from any vector file or a mask raster."""
+"""Ground-truth labels of a scene: ship polygons, from a vector file or a mask raster."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ RASTER_SUFFIXES = {".tif", ".tiff", ".png", ".jp2", ".vrt", ".img"}
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of the ships of one scene, in pixel coordinates (column, row).
+    """Labels of one scene, in pixel coordinates (column, row).
 
-    ships: one polygon a labelled ship. ignored: parts that say nothing, neither for nor against a ship.
+    Attributes:
+        ships: One polygon per labelled ship.
+        ignored: Areas that are not labelled; predictions there are neither right nor wrong.
     """
 
     ships: tuple[BaseGeometry, ...]
@@ -40,13 +42,21 @@ class Labels:
         return shapely.STRtree((*self.ignored, *self.ships))
 
     def mask(self, window: Window) -> NDArray[np.uint8]:
-        """(rows, columns) of a window: BACKGROUND, SHIP or IGNORED by the pixel's centre; a ship is never ignored."""
+        """Rasterize the labels on a window.
+
+        Args:
+            window: Window in pixels of the scene.
+
+        Returns:
+            Label of each pixel, by its centre: BACKGROUND (0), SHIP (1) or IGNORED (255), shape (rows, columns). Where
+            a ship and an ignored area overlap, the label is SHIP.
+        """
         box = shapely.box(window.column, window.row, window.column_end, window.row_end)
-        found = np.sort(self._tree.query(box, predicate="intersects"))
-        if not found.size:
+        indexes = np.sort(self._tree.query(box, predicate="intersects"))
+        if not indexes.size:
             return np.zeros(window.shape, np.uint8)
         shapes = (*self.ignored, *self.ships)
-        inside = [(shapes[index], IGNORED if index < len(self.ignored) else SHIP) for index in found]
+        inside = [(shapes[index], IGNORED if index < len(self.ignored) else SHIP) for index in indexes]
         grid = Affine.translation(window.column, window.row)
         return np.asarray(rasterio.features.rasterize(inside, window.shape, transform=grid, dtype="uint8"))
 
@@ -54,42 +64,52 @@ class Labels:
 def read_labels(
     path: Path, georeference: Georeference, ignore: Path | None = None, only: tuple[int, str] | None = None
 ) -> Labels:
-    """Read the labelled ships of a scene.
+    """Read the labels of a scene.
 
-    path: a vector file in any CRS, one polygon a ship; or a raster on the scene's own grid whose pixels are
-        0 where there is no ship, with the connected pixels (8 neighbours) of each ship as one; where the file
-        declares 255 as nodata, such pixels are ignored.
-    ignore: a vector file of what is to be left out.
-    only: the pixel value of a raster, and the name in the column `class` of a vector file, that count; None: all.
-    Raises SceneError for files that cannot be read, and for rasters of another size than the scene.
+    Args:
+        path: Labels: a vector file in any CRS with one polygon per ship, or a mask raster on the grid of the scene. In
+            a mask raster, 0 is background and connected pixels (8 neighbours) of other values are one ship; pixels of
+            255 are ignored if 255 is the nodata value of the file.
+        georeference: Georeference of the scene.
+        ignore: Vector file with the areas to ignore; None: no areas.
+        only: (pixel value, class name): only this value of a mask raster is a ship, or only this value in the column
+            `class` of a vector file; None: all.
+
+    Returns:
+        The labels.
+
+    Raises:
+        SceneError: A file cannot be read, or a mask raster has not the size of the scene.
     """
-    raster = path.suffix.lower() in RASTER_SUFFIXES
+    is_raster = path.suffix.lower() in RASTER_SUFFIXES
     ignored = read_polygons(ignore, georeference, "the ignore layer") if ignore else []
-    if raster:
-        ships, unknown = _raster_labels(path, georeference, only[0] if only else None)
-        return Labels(tuple(ships), (*ignored, *unknown))
-    named = ("class", only[1]) if only else None
-    return Labels(tuple(read_polygons(path, georeference, "the labels", named)), tuple(ignored))
+    if is_raster:
+        ships, unlabelled = _raster_labels(path, georeference, only[0] if only else None)
+        return Labels(tuple(ships), (*ignored, *unlabelled))
+    only_class = ("class", only[1]) if only else None
+    return Labels(tuple(read_polygons(path, georeference, "the labels", only_class)), tuple(ignored))
 
 
 def _raster_labels(
     path: Path, georeference: Georeference, only: int | None
 ) -> tuple[list[BaseGeometry], list[BaseGeometry]]:
-    """Ships, and what the file declares as not known."""
+    """Polygons of the ships and of the ignored pixels of a mask raster."""
     source = resolve(str(path), trust_vrt=False)
     try:
         with gdal_env(source), open_dataset(source) as dataset:
-            found = dataset.shape
+            shape = dataset.shape
             values, valid = dataset.read(1), dataset.read_masks(1) > 0
-            unknown = (values == IGNORED) & (dataset.nodata == IGNORED)
+            ignored = (values == IGNORED) & (dataset.nodata == IGNORED)
     except RasterioError as error:
-        raise SceneError(f"cannot read the labels {path}: {error.__cause__ or error}") from error
-    if found != (georeference.height, georeference.width):
         raise SceneError(
-            f"the labels {path} have {found[0]} x {found[1]} pixels and the scene {georeference.height} x "
-            f"{georeference.width}; bring them to the scene's grid, or give a vector file"
+            f"cannot read the labels {path}: {error.__cause__ or error}; check that the file is complete and readable"
+        ) from error
+    if shape != (georeference.height, georeference.width):
+        raise SceneError(
+            f"the labels {path}: expected {georeference.height} x {georeference.width} pixels as the scene has, got "
+            f"{shape[0]} x {shape[1]}; resample them to the scene's grid, or give a vector file"
         )
-    return _outlines((values > 0 if only is None else values == only) & valid), _outlines(unknown)
+    return _outlines((values > 0 if only is None else values == only) & valid), _outlines(ignored)
 
 
 def _outlines(pixels: NDArray[np.bool_]) -> list[BaseGeometry]:

@@ -1,4 +1,4 @@
-"""Land, where no ship floats: parts of a scene that need not be computed."""
+"""Land mask of a scene: windows on land need not be computed."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from geoships.scene.georeference import Georeference
 from geoships.scene.layers.polygons import read_polygons
 from geoships.scene.tiling.windows import Window
 
-SPACING = 100.0  # metres between the points at which the land mask is asked
-POINTS = 512  # most of them along one side of a window
+SPACING = 100.0  # metres between the points at which the land mask is sampled
+MAX_POINTS = 512  # along one side of a window
 
 
 class Land(Protocol):
-    """Where there is land."""
+    """A land mask of a scene."""
 
     def covers(self, window: Window) -> bool:
-        """Whether a window lies on land, farther from the shore than the buffer."""
+        """Whether the whole window is on land, and farther from the shore than the shore buffer."""
 
 
 class PolygonLand:
-    """Land as polygons in pixel coordinates (column, row).
+    """Land mask from polygons.
 
-    shore: metres from the shore within which land is no land, so that berthed ships stay. pixel_size: metres (across
-    columns, down rows).
+    Args:
+        polygons: Land in pixel coordinates (column, row).
+        shore: Shore buffer in metres: land closer to the shore does not count as land, so that moored ships are found.
+        pixel_size: (width, height) of a pixel in metres.
     """
 
     def __init__(self, polygons: Sequence[BaseGeometry], shore: float, pixel_size: tuple[float, float]) -> None:
@@ -41,7 +43,7 @@ class PolygonLand:
         shapely.prepare(self._inland)
 
     def covers(self, window: Window) -> bool:
-        """Whether a window lies on land, farther from the shore than the buffer."""
+        """Whether the whole window is on land, and farther from the shore than the shore buffer."""
         (left, right), (top, bottom) = (
             np.array(ends) * size
             for ends, size in zip(
@@ -52,26 +54,32 @@ class PolygonLand:
 
 
 class MaskLand:
-    """Land of the whole Earth after GSHHG (Wessel and Smith 1996), by the package roaring-landmask.
+    """Global land mask from GSHHG (Wessel and Smith, 1996), in the package roaring-landmask.
 
-    A window is asked at points at most 100 m apart, or 512 along a side; lakes and rivers count as land.
+    A window is sampled at points at most 100 m apart, and at no more than 512 points along a side. Lakes and rivers
+    count as land.
 
-    shore, pixel_size: as for PolygonLand. Raises SceneError where the scene has no place on Earth, or the package is
-    missing.
+    Args:
+        georeference: Georeference of the scene.
+        shore: Shore buffer in metres, as for `PolygonLand`.
+        pixel_size: (width, height) of a pixel in metres.
+
+    Raises:
+        SceneError: The scene is not georeferenced, or the package is not installed.
     """
 
     def __init__(self, georeference: Georeference, shore: float, pixel_size: tuple[float, float]) -> None:
         if not georeference.placed:
-            raise SceneError("the land mask needs a scene with a place on Earth; leave out --land-mask")
+            raise SceneError("--land-mask needs a georeferenced scene; leave it out, or add a CRS and a geotransform")
         try:
             from roaring_landmask import RoaringLandmask
         except ImportError as error:
-            raise SceneError("no land mask is installed: pip install 'geoships[landmask]'") from error
+            raise SceneError("--land-mask needs another package: pip install 'geoships[landmask]'") from error
         self._mask, self._georeference = RoaringLandmask.new(), georeference
         self._shore, self._pixel_size = shore, pixel_size
 
     def covers(self, window: Window) -> bool:
-        """Whether a window lies on land, farther from the shore than the buffer."""
+        """Whether the whole window is on land, and farther from the shore than the shore buffer."""
         columns, rows = (
             _points(start, stop, size, self._shore)
             for start, stop, size in zip(
@@ -87,17 +95,27 @@ class MaskLand:
 
 
 def _points(start: int, stop: int, size: float, shore: float) -> NDArray[np.float64]:
-    """Pixel coordinates along one axis of a window that is widened by the shore."""
+    """Sampling points along one axis of a window, which is enlarged by the shore buffer, in pixel coordinates."""
     first, last = start - shore / size, stop + shore / size
-    return np.linspace(first, last, min(POINTS, max(2, int((last - first) * size / SPACING) + 2)))
+    return np.linspace(first, last, min(MAX_POINTS, max(2, int((last - first) * size / SPACING) + 2)))
 
 
-def read_inland(path: Path, georeference: Georeference, shore: float, pixel_size: tuple[float, float]) -> PolygonLand:
-    """Land from the polygons of a vector file in any CRS; shore, pixel_size: as for PolygonLand.
+def read_land(path: Path, georeference: Georeference, shore: float, pixel_size: tuple[float, float]) -> PolygonLand:
+    """Read a land mask from a vector file.
 
-    Raises SceneError for files that cannot be read, or hold no polygon.
+    Args:
+        path: Vector file with polygons, in any CRS.
+        georeference: Georeference of the scene.
+        shore: Shore buffer in metres, as for `PolygonLand`.
+        pixel_size: (width, height) of a pixel in metres.
+
+    Returns:
+        The land mask.
+
+    Raises:
+        SceneError: The file cannot be read, or has no polygons.
     """
     polygons = read_polygons(path, georeference, "the land layer")
     if not polygons:
-        raise SceneError(f"the land layer {path} holds no polygon; leave out --land")
+        raise SceneError(f"the land layer {path} has no polygons; leave out --land")
     return PolygonLand(polygons, shore, pixel_size)

@@ -1,4 +1,4 @@
-"""Polygons of vector files, brought to a scene's pixels."""
+"""Polygons of vector files in pixel coordinates of a scene."""
 
 from __future__ import annotations
 
@@ -15,35 +15,46 @@ from geoships.scene.georeference import Georeference
 
 
 def read_polygons(
-    path: Path, georeference: Georeference, what: str, only: tuple[str, str] | None = None
+    path: Path, georeference: Georeference, layer_name: str, only: tuple[str, str] | None = None
 ) -> list[BaseGeometry]:
-    """Polygons and multipolygons of a vector file in any CRS, valid, in pixel coordinates (column, row).
+    """Read the polygons of a vector file, and convert them to pixel coordinates of a scene.
 
-    A file without a CRS is taken as pixel coordinates if the scene is not placed on Earth, and as
-    the scene's map coordinates otherwise.
+    A file without a CRS is taken to be in pixel coordinates if the scene is not georeferenced, and in the scene's map
+    coordinates otherwise.
 
-    what: names the file in errors, such as ``the area of interest``.
-    only: a column and the value of the rows that count; a file without this column counts whole.
-    Raises SceneError for files that cannot be read or reach off the scene's map projection.
+    Args:
+        path: Vector file in any CRS. Of a file with several layers the first with geometries is read.
+        georeference: Georeference of the scene.
+        layer_name: Name of the layer for error messages, such as ``the area of interest``.
+        only: (column, value): only rows with this value are read; None: all rows. A file without the column is read
+            completely.
+
+    Returns:
+        Valid polygons and multipolygons in pixel coordinates (column, row).
+
+    Raises:
+        SceneError: The file cannot be read, or extends beyond the area of the scene's map projection.
     """
     import geopandas
 
     try:
         frame = geopandas.read_file(path, layer=_first_layer(path))
-    except Exception as error:  # pyogrio and fiona raise errors of their own, without a common base
-        raise SceneError(f"cannot read {what} {path}: {error}") from error
+    except Exception as error:  # errors of pyogrio and fiona have no common base class
+        raise SceneError(f"cannot read {layer_name} {path}: {error}") from error
     if only and only[0] in frame:
         frame = frame[frame[only[0]] == only[1]]
     crs = None if frame.crs is None else CRS.from_user_input(frame.crs)
     polygons = [g for g in frame.geometry if g is not None and g.geom_type in ("Polygon", "MultiPolygon")]
     polygons = [to_pixels(shapely.make_valid(g), crs, georeference) for g in polygons if not g.is_empty]
     if not all(np.isfinite(polygon.bounds).all() for polygon in polygons):
-        raise SceneError(f"{what} {path} reaches outside the scene's map projection; draw a smaller one")
+        raise SceneError(
+            f"{layer_name} {path} extends beyond the area of the scene's map projection; draw a smaller one"
+        )
     return [shapely.make_valid(polygon) for polygon in polygons]
 
 
 def _first_layer(path: Path) -> str | None:
-    """Name of the first layer with shapes; a GeoPackage may hold tables of other things, such as styles."""
+    """Name of the first layer with geometries. A GeoPackage may also have tables without, such as styles."""
     import pyogrio
 
     layers = pyogrio.list_layers(path)
@@ -51,19 +62,27 @@ def _first_layer(path: Path) -> str | None:
 
 
 def to_pixels(polygon: BaseGeometry, crs: CRS | None, georeference: Georeference) -> BaseGeometry:
-    """A polygon in `crs`, or in the scene's map coordinates, in the scene's pixel coordinates (column, row).
+    """Convert a polygon to pixel coordinates of a scene.
 
-    It is taken for pixel coordinates if the scene is not placed on Earth. Longitudes are turned to where a scene
-    in degrees has them, which may be beyond 180. Coordinates off the scene's projection come back as infinity.
+    If the scene is in degrees, longitudes are shifted by multiples of 360 to the scene's range, which may exceed 180.
+
+    Args:
+        polygon: Polygon or multipolygon.
+        crs: Its CRS; None: the scene's map coordinates. Ignored if the scene is not georeferenced: then the polygon is
+            in pixel coordinates already.
+        georeference: Georeference of the scene.
+
+    Returns:
+        The polygon in pixel coordinates (column, row); infinite outside the area of the scene's map projection.
     """
     if not georeference.placed:
         return polygon
-    moved = crs is not None and crs != georeference.crs
-    if moved or georeference.gcps:
-        # Straight edges of one CRS are curves in another: 64 pieces along the longer side follow them.
+    reproject = crs is not None and crs != georeference.crs
+    if reproject or georeference.gcps:
+        # Straight edges in one CRS are curves in another: 64 segments along the longer side approximate them.
         west, south, east, north = polygon.bounds
         polygon = shapely.segmentize(polygon, max(east - west, north - south) / 64)
-    if moved:
+    if reproject:
         transformer = Transformer.from_crs(crs, georeference.crs, always_xy=True)
         polygon = shapely.transform(polygon, lambda xy: np.column_stack(transformer.transform(*xy.T)))
 

@@ -1,1 +1,1 @@
-"""How a scene is cut into tiles: pure arithmetic on windows, blocks and pixel sizes."""
+"""Tiling of a scene: windows, blocks of the file, tile sizes and resampling."""

@@ -1,4 +1,4 @@
-"""Blocks of a scene, decoded once and ahead of need."""
+"""Blocks of a file, decoded once and ahead of use."""
 
 from __future__ import annotations
 
@@ -15,30 +15,35 @@ from numpy.typing import NDArray
 from geoships.scene.tiling.windows import Window, paste
 
 LOOKAHEAD_BYTES = 16 << 20
-WORTH = 4  # a block is cut where at least such a part of it goes, so that all cuts of it copy few times its size
+MIN_DROPPED = 4  # rows are dropped when they are at least 1/4 of a block, which limits how often the rest is copied
 
 
 @dataclass(frozen=True)
 class Pixels:
     """Decoded pixels of a window.
 
-    values: (bands, rows, columns), as stored in the file.
-    valid: (rows, columns), whether the pixel holds data.
+    Attributes:
+        values: Stored values, shape (bands, rows, columns).
+        valid: Whether a pixel has data, shape (rows, columns).
     """
 
     values: NDArray[np.generic]
     valid: NDArray[np.bool_]
 
-    def below(self, row: int) -> Pixels:
-        """A copy of the rows from `row` on."""
+    def rows_from(self, row: int) -> Pixels:
+        """Copy the rows from `row` on."""
         return Pixels(self.values[:, row:].copy(), self.valid[row:].copy())
 
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """Regular blocks over a scene; those at the lower and right edge are cut.
+    """Regular grid of blocks over a scene. Blocks at the lower and right edge may be smaller.
 
-    height, width: pixels of the scene. block_height, block_width: pixels of a block.
+    Attributes:
+        height: Rows of the scene.
+        width: Columns of the scene.
+        block_height: Rows of a block.
+        block_width: Columns of a block.
     """
 
     height: int
@@ -46,29 +51,43 @@ class BlockGrid:
     block_height: int
     block_width: int
 
-    def touched(self, window: Window) -> Iterator[tuple[int, int]]:
-        """Places (row, column) in the grid of the blocks that a window inside the scene touches.
+    def blocks_of(self, window: Window) -> Iterator[tuple[int, int]]:
+        """Find the blocks that intersect a window.
 
-        >>> list(BlockGrid(100, 100, 64, 64).touched(Window(10, 60, 10, 10)))
+        Args:
+            window: Window inside the scene.
+
+        Yields:
+            (row, column) of each block in the grid.
+
+        >>> list(BlockGrid(100, 100, 64, 64).blocks_of(Window(10, 60, 10, 10)))
         [(0, 0), (0, 1)]
         """
         for row in range(window.row // self.block_height, -(-window.row_end // self.block_height)):
             for column in range(window.column // self.block_width, -(-window.column_end // self.block_width)):
                 yield row, column
 
-    def window(self, place: tuple[int, int]) -> Window:
-        """Window of the block at a place of the grid."""
-        row, column = place[0] * self.block_height, place[1] * self.block_width
+    def window(self, block: tuple[int, int]) -> Window:
+        """Window of a block, given by its (row, column) in the grid."""
+        row, column = block[0] * self.block_height, block[1] * self.block_width
         return Window(row, column, self.block_height, self.block_width).intersection(
             Window(0, 0, self.height, self.width)
         )
 
 
 def block_grid(height: int, width: int, file_block: tuple[int, int]) -> BlockGrid:
-    """Group a file's own blocks into blocks of about 256 rows by 512 columns.
+    """Group the blocks of a file into blocks of at least 256 rows by 512 columns.
 
-    A file block of more than 1024 rows is read in slices of 1024: such files (one strip, JPEG 2000
-    without tiles) are decoded by rows inside GDAL.
+    File blocks of more than 1024 rows are read in slices of 1024 rows: GDAL decodes such files (one strip, JPEG 2000
+    without tiles) by rows.
+
+    Args:
+        height: Rows of the scene.
+        width: Columns of the scene.
+        file_block: (rows, columns) of a block of the file.
+
+    Returns:
+        The grid of blocks to decode at once.
 
     >>> block_grid(4000, 5000, (1, 5000))
     BlockGrid(height=4000, width=5000, block_height=256, block_width=5000)
@@ -80,14 +99,17 @@ def block_grid(height: int, width: int, file_block: tuple[int, int]) -> BlockGri
 
 
 class BlockCache:
-    """Serves the windows of a run, decoding every block once, in threads, shortly before its need.
+    """Returns the pixels of windows, decoding each block once, in threads, shortly before it is used.
 
-    A block is dropped as soon as every window that touches it was released, and its upper rows, where that is worth a
-    copy of the others, once only lower windows are left.
+    A block is freed when all windows that intersect it have been released. Its upper rows are freed earlier, when all
+    remaining windows start below them and they are large enough to be worth a copy of the other rows.
 
-    decode: reads one window inside the scene; called from several threads.
-    windows: all windows of the run, inside the scene, in the order of their use.
-    bytes_per_pixel: memory of one decoded pixel with all its bands.
+    Args:
+        decode: Function that reads one window inside the scene; called from several threads.
+        grid: The blocks.
+        windows: All windows that will be fetched, inside the scene, in the order of their use.
+        threads: Number of decoding threads.
+        bytes_per_pixel: Memory of one decoded pixel with all its bands.
     """
 
     def __init__(
@@ -103,11 +125,11 @@ class BlockCache:
         self._grid = grid
         self._uses: dict[tuple[int, int], Counter[int]] = {}  # windows that still need a block, by their first row
         for window in windows:
-            for place in grid.touched(window):
-                self._uses.setdefault(place, Counter())[window.row] += 1
+            for block in grid.blocks_of(window):
+                self._uses.setdefault(block, Counter())[window.row] += 1
         self._order = list(self._uses)
-        self._rank = {place: rank for rank, place in enumerate(self._order)}
-        self._submitted = 0  # blocks of the order that were handed to the threads
+        self._rank = {block: rank for rank, block in enumerate(self._order)}
+        self._submitted = 0  # blocks of the order that were submitted to the threads
         self._ahead = max(2 * threads, LOOKAHEAD_BYTES // (grid.block_height * grid.block_width * bytes_per_pixel))
         self._blocks: dict[tuple[int, int], Future[Pixels]] = {}
         self._lock = Lock()
@@ -122,57 +144,65 @@ class BlockCache:
         self._pool.shutdown(cancel_futures=True)
 
     def fetch(self, window: Window) -> Pixels:
-        """Pixels of one of the run's windows; waits for blocks that are not yet decoded."""
-        places = list(self._grid.touched(window))
+        """Get the pixels of a window. Waits until its blocks are decoded.
+
+        Args:
+            window: One of the windows given to the constructor.
+
+        Returns:
+            Its pixels.
+        """
+        blocks = list(self._grid.blocks_of(window))
         with self._lock:
-            self._submit(max(self._rank[place] for place in places) + 1 + self._ahead)
-            blocks = [self._blocks[place] for place in places]
+            self._submit(max(self._rank[block] for block in blocks) + 1 + self._ahead)
+            futures = [self._blocks[block] for block in blocks]
         result: Pixels | None = None
-        for place, future in zip(places, blocks, strict=True):
-            block = future.result()
+        for block, future in zip(blocks, futures, strict=True):
+            pixels = future.result()
             if result is None:
-                values = np.empty((block.values.shape[0], *window.shape), block.values.dtype)
+                values = np.empty((pixels.values.shape[0], *window.shape), pixels.values.dtype)
                 result = Pixels(values, np.empty(window.shape, np.bool_))
-            held = self._held(place, block)
-            paste(result.values, window, block.values, held)
-            paste(result.valid, window, block.valid, held)
-        assert result is not None, "a window of the run holds at least one pixel"
+            held = self._held_window(block, pixels)
+            paste(result.values, window, pixels.values, held)
+            paste(result.valid, window, pixels.valid, held)
+        assert result is not None, "a window has at least one pixel"
         return result
 
     def release(self, window: Window) -> None:
-        """Give up one use of a window that was fetched, so that rows without further uses are dropped."""
+        """Release a window that was fetched, so that rows that no other window needs are freed."""
         with self._lock:
-            for place in self._grid.touched(window):
-                uses = self._uses[place]
+            for block in self._grid.blocks_of(window):
+                uses = self._uses[block]
                 uses[window.row] -= 1
                 if not uses[window.row]:
                     del uses[window.row]
-                    self._drop(place, min(uses, default=self._grid.height))
+                    self._drop(block, min(uses, default=self._grid.height))
 
-    def _held(self, place: tuple[int, int], block: Pixels) -> Window:
-        """What is left of a block: its lower rows."""
-        whole = self._grid.window(place)
-        rows = len(block.valid)
+    def _held_window(self, block: tuple[int, int], pixels: Pixels) -> Window:
+        """Window of the rows of a block that are still in memory: its lower rows."""
+        whole = self._grid.window(block)
+        rows = len(pixels.valid)
         return Window(whole.row_end - rows, whole.column, rows, whole.width)
 
-    def _drop(self, place: tuple[int, int], row: int) -> None:
-        """Forget the rows of a block above a row of the scene."""
-        future = self._blocks.pop(place, None)
-        if future is None or row >= self._grid.window(place).row_end:
+    def _drop(self, block: tuple[int, int], row: int) -> None:
+        """Free the rows of a block above a row of the scene."""
+        future = self._blocks.pop(block, None)
+        if future is None or row >= self._grid.window(block).row_end:
             return
-        block = future.result()
-        above = row - self._held(place, block).row
-        self._blocks[place] = _done(block.below(above)) if WORTH * above >= len(block.valid) else future
+        pixels = future.result()
+        above = row - self._held_window(block, pixels).row
+        drop = MIN_DROPPED * above >= len(pixels.valid)
+        self._blocks[block] = _completed(pixels.rows_from(above)) if drop else future
 
     def _submit(self, until: int) -> None:
         for rank in range(self._submitted, min(until, len(self._order))):
-            place = self._order[rank]
-            if self._uses[place]:
-                self._blocks[place] = self._pool.submit(self._decode, self._grid.window(place))
+            block = self._order[rank]
+            if self._uses[block]:
+                self._blocks[block] = self._pool.submit(self._decode, self._grid.window(block))
             self._submitted = rank + 1
 
 
-def _done(block: Pixels) -> Future[Pixels]:
+def _completed(pixels: Pixels) -> Future[Pixels]:
     future: Future[Pixels] = Future()
-    future.set_result(block)
+    future.set_result(pixels)
     return future

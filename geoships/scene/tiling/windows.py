@@ -1,4 +1,4 @@
-"""Integer pixel windows and the tiling of a scene: pure arithmetic, no input or output."""
+"""Integer pixel windows and the tiling of a scene. Arithmetic only, no input or output."""
 
 from __future__ import annotations
 
@@ -12,10 +12,22 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """A rectangle of whole pixels; it may hang over the edges of its scene.
+    """A rectangle of whole pixels of a scene. It may extend beyond the edges of the scene.
 
-    row, column: its first row and column, in pixels of the scene, possibly negative.
-    height, width: its size in pixels, at least 0.
+    Windows are hashable and ordered by row, then column.
+
+    Args:
+        row: First row, in pixels of the scene; may be negative.
+        column: First column, in pixels of the scene; may be negative.
+        height: Number of rows, at least 0.
+        width: Number of columns, at least 0.
+
+    Raises:
+        ValueError: The height or the width is negative.
+
+    >>> window = Window(row=5, column=7, height=2, width=3)
+    >>> window.shape, window.row_end, window.column_end
+    ((2, 3), 7, 10)
     """
 
     row: int
@@ -25,30 +37,30 @@ class Window:
 
     def __post_init__(self) -> None:
         if self.height < 0 or self.width < 0:
-            raise ValueError(f"a window cannot be {self.height} x {self.width} pixels")
+            raise ValueError(f"window: expected a height and a width of at least 0, got {self.height} x {self.width}")
 
     @property
     def row_end(self) -> int:
-        """First row below the window."""
+        """Row after the last row of the window."""
         return self.row + self.height
 
     @property
     def column_end(self) -> int:
-        """First column right of the window."""
+        """Column after the last column of the window."""
         return self.column + self.width
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(height, width)."""
+        """(height, width) in pixels."""
         return self.height, self.width
 
     @property
     def empty(self) -> bool:
-        """Whether the window holds no pixel."""
+        """Whether the window has no pixels."""
         return self.height == 0 or self.width == 0
 
     def intersection(self, other: Window) -> Window:
-        """The common part; an empty window where there is none.
+        """Intersection with another window; an empty window if they do not intersect.
 
         >>> Window(0, 0, 4, 4).intersection(Window(2, 3, 4, 4))
         Window(row=2, column=3, height=2, width=1)
@@ -59,7 +71,13 @@ class Window:
         return Window(row, column, height, width)
 
     def within(self, outer: Window) -> tuple[slice, slice]:
-        """Row and column slices of this window in an array that covers `outer`.
+        """Row and column slices that select this window in an array of `outer`.
+
+        Args:
+            outer: Window that the array covers. It must contain this window.
+
+        Returns:
+            (row slice, column slice).
 
         >>> Window(5, 7, 2, 2).within(Window(4, 4, 8, 8))
         (slice(1, 3, None), slice(3, 5, None))
@@ -71,14 +89,31 @@ class Window:
 def paste(
     target: NDArray[np.generic], target_window: Window, source: NDArray[np.generic], source_window: Window
 ) -> None:
-    """Copy the common part of two windows from `source` to `target`; rows and columns are the last axes."""
+    """Copy the intersection of two windows from `source` to `target`.
+
+    Args:
+        target: Array of shape (..., rows, columns), changed in place.
+        target_window: Window that `target` covers.
+        source: Array of shape (..., rows, columns).
+        source_window: Window that `source` covers.
+    """
     common = target_window.intersection(source_window)
     if not common.empty:
         target[..., *common.within(target_window)] = source[..., *common.within(source_window)]
 
 
 def reflect(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Indices start..stop-1 of an axis of `length`, mirrored at its ends without repeating the end.
+    """Indices start to stop - 1 of an axis, mirrored at its ends without repeating the edge pixel.
+
+    Same as mode "reflect" of `numpy.pad`.
+
+    Args:
+        start: First index; may be negative.
+        stop: Index after the last; may exceed `length`.
+        length: Number of pixels of the axis.
+
+    Returns:
+        Indices from 0 to length - 1, shape (stop - start,).
 
     >>> reflect(-2, 6, 4).tolist()
     [2, 1, 0, 1, 2, 3, 2, 1]
@@ -89,7 +124,14 @@ def reflect(start: int, stop: int, length: int) -> NDArray[np.intp]:
 
 
 def source_window(window: Window, scene: Window) -> Window:
-    """The part of a scene that a window needs once its overhang is mirrored at the scene's edges.
+    """Window inside the scene that contains all pixels of a window, after mirroring at the scene's edges.
+
+    Args:
+        window: A window that may extend beyond the scene.
+        scene: Window of the whole scene, starting at row 0 and column 0.
+
+    Returns:
+        The window to read.
 
     >>> source_window(Window(-3, 2, 5, 2), Window(0, 0, 10, 10))
     Window(row=0, column=2, height=4, width=2)
@@ -101,7 +143,15 @@ def source_window(window: Window, scene: Window) -> Window:
 
 
 def window_around(column: float, row: float, shape: tuple[int, int]) -> Window:
-    """The window of a shape (height, width) whose middle is nearest to a place.
+    """Window of a given shape whose centre is nearest to a point.
+
+    Args:
+        column: Column of the point, in pixel coordinates.
+        row: Row of the point, in pixel coordinates.
+        shape: (height, width) in pixels.
+
+    Returns:
+        The window; it may extend beyond the scene.
 
     >>> window_around(10, 20, (4, 7))
     Window(row=18, column=6, height=4, width=7)
@@ -112,17 +162,20 @@ def window_around(column: float, row: float, shape: tuple[int, int]) -> Window:
 
 @dataclass(frozen=True)
 class Axis:
-    """Tiles along one axis of a scene.
+    """Tiling of one axis of a scene.
 
-    Tile i covers the pixels [i * stride - margin, i * stride - margin + size). Neighbours share
-    size - stride pixels: `halo` pixels at each end are context only (weight 0), and a smooth ramp
-    lies between.
+    Tile i covers the pixels [i * stride - margin, i * stride - margin + size). Neighbouring tiles overlap by
+    size - stride pixels: at each end `halo` pixels are context only (blending weight 0), with a smooth ramp between.
 
-    length: pixels of the scene along the axis, at least 1.
-    size: pixels of a tile.
-    stride: pixels from one tile to the next, at least half the size.
-    margin: pixels by which the first tile starts before the scene.
-    halo: pixels of context at each end of a tile.
+    Attributes:
+        length: Pixels of the scene along the axis, at least 1.
+        size: Pixels of a tile.
+        stride: Pixels from the start of one tile to the next, at least half the size.
+        margin: Pixels by which the first tile starts before the scene.
+        halo: Context pixels at each end of a tile.
+
+    Raises:
+        ValueError: The numbers make no tiling, or the halos do not fit into the overlap.
 
     >>> axis = Axis(length=20, size=12, stride=8, margin=0, halo=1)
     >>> axis.count, [axis.start(i) for i in range(axis.count)]
@@ -139,13 +192,13 @@ class Axis:
 
     def __post_init__(self) -> None:
         if self.length < 1 or not 0 < self.stride <= self.size <= 2 * self.stride or self.margin < 0:
-            raise ValueError(f"no tiling: {self}")
+            raise ValueError(f"invalid tiling: expected length >= 1, 0 < stride <= size <= 2 * stride, got {self}")
         if self.count > 1 and not 0 <= 2 * self.halo <= self.size - self.stride:
-            raise ValueError(f"the halo does not fit into the overlap: {self}")
+            raise ValueError(f"invalid tiling: expected 0 <= 2 * halo <= size - stride, got {self}")
 
     @property
     def count(self) -> int:
-        """Number of tiles: the least that covers the scene and its margins."""
+        """Number of tiles: the minimum that covers the scene and its margins."""
         return 1 + max(0, -(-(self.length + 2 * self.margin - self.size) // self.stride))
 
     def start(self, index: int) -> int:
@@ -153,7 +206,13 @@ class Axis:
         return index * self.stride - self.margin
 
     def reach(self, index: int) -> tuple[int, int]:
-        """First pixel of the scene, and the one after the last, where tile `index` has a weight above 0.
+        """Range of scene pixels where tile `index` has a blending weight above 0.
+
+        Args:
+            index: Number of the tile, from 0.
+
+        Returns:
+            (first pixel, pixel after the last).
 
         >>> Axis(length=20, size=12, stride=8, margin=0, halo=1).reach(0)
         (0, 11)
@@ -163,9 +222,15 @@ class Axis:
         return max(0, first), min(self.length, last)
 
     def weights(self, index: int) -> NDArray[np.float32]:
-        """Blending weights of tile `index`, shape (size,).
+        """Blending weights of tile `index`.
 
-        Over all tiles they sum to one on every pixel of the scene, and are 0 outside it.
+        The weights of all tiles sum to 1 on every pixel of the scene, and are 0 outside it.
+
+        Args:
+            index: Number of the tile, from 0.
+
+        Returns:
+            Weights from 0 to 1, float32, shape (size,).
         """
         weights = np.ones(self.size, np.float64)
         overlap = self.size - self.stride
@@ -181,7 +246,7 @@ class Axis:
 
 @cache
 def _ramp(overlap: int, halo: int) -> NDArray[np.float64]:
-    """Smoothstep 3t^2 - 2t^3 from 0 to 1 over an overlap, flat over `halo` pixels at both ends."""
+    """Smoothstep 3t^2 - 2t^3 from 0 to 1 over an overlap, constant over `halo` pixels at both ends."""
     width = overlap - 2 * halo
     position = np.arange(overlap) + 0.5 - halo
     t = np.clip(position / width, 0, 1) if width else (position > 0).astype(np.float64)
@@ -190,7 +255,13 @@ def _ramp(overlap: int, halo: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Tile:
-    """One tile of a plan: its place in the grid and the window that the model sees."""
+    """One tile of a plan.
+
+    Attributes:
+        row_index: Row of the tile in the tile grid, from 0.
+        column_index: Column of the tile in the tile grid, from 0.
+        window: Window that the model sees, halos included.
+    """
 
     row_index: int
     column_index: int
@@ -199,9 +270,20 @@ class Tile:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """Tiles of one shape over a scene, in rows from top to bottom.
+    """Tiling of a scene with tiles of one shape. Iterate over it to get the tiles, row by row from top to bottom.
 
-    rows, columns: the tiling of each axis.
+    Args:
+        rows: Tiling along the rows (vertical axis).
+        columns: Tiling along the columns (horizontal axis).
+
+    >>> plan = TilePlan(
+    ...     rows=plan_axis(1000, size=512, unit=32, halo=48, blend=32, margin=32),
+    ...     columns=plan_axis(700, size=512, unit=32, halo=48, blend=32, margin=32),
+    ... )
+    >>> plan.tile_shape, len(plan)
+    ((448, 448), 6)
+    >>> next(iter(plan)).window
+    Window(row=-32, column=-32, height=448, width=448)
     """
 
     rows: Axis
@@ -209,12 +291,12 @@ class TilePlan:
 
     @property
     def scene(self) -> Window:
-        """The whole scene."""
+        """Window of the whole scene."""
         return Window(0, 0, self.rows.length, self.columns.length)
 
     @property
     def tile_shape(self) -> tuple[int, int]:
-        """(height, width) of every tile, in pixels."""
+        """(height, width) of each tile, in pixels of the scene."""
         return self.rows.size, self.columns.size
 
     def __len__(self) -> int:
@@ -226,46 +308,71 @@ class TilePlan:
                 yield self.tile(row, column)
 
     def tile(self, row_index: int, column_index: int) -> Tile:
-        """The tile at one place of the grid."""
+        """Get a tile by its position in the tile grid.
+
+        Args:
+            row_index: Row in the tile grid, from 0.
+            column_index: Column in the tile grid, from 0.
+
+        Returns:
+            The tile.
+        """
         window = Window(self.rows.start(row_index), self.columns.start(column_index), *self.tile_shape)
         return Tile(row_index, column_index, window)
 
     def reach(self, tile: Tile) -> Window:
-        """The pixels of the scene that a tile's scores reach: those where its weight is above 0."""
+        """Window inside the scene where a tile has a blending weight above 0."""
         row, row_end = self.rows.reach(tile.row_index)
         column, column_end = self.columns.reach(tile.column_index)
         return Window(row, column, row_end - row, column_end - column)
 
     def weights(self, tile: Tile) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Blending weights of a tile along its rows (height,) and its columns (width,)."""
+        """Blending weights of a tile; the weight of a pixel is the product of both.
+
+        Args:
+            tile: A tile of the plan.
+
+        Returns:
+            (weights along the rows, shape (height,); weights along the columns, shape (width,)), float32.
+        """
         return self.rows.weights(tile.row_index), self.columns.weights(tile.column_index)
 
 
 def plan_axis(length: int, size: int, unit: int, halo: int, blend: int, margin: int) -> Axis:
-    """Tile one axis with the fewest, then the smallest tiles of at most `size` pixels.
+    """Tile one axis of a scene with the fewest tiles of at most `size` pixels, and then the smallest.
 
-    Every start, stride and size is a multiple of `unit`, so that a network that halves its input
-    k times (unit = 2^k) samples all tiles on the same grid. Sizes grow where `size` cannot hold the
-    overlap twice.
+    All starts, strides and sizes are multiples of `unit`, so that a network that halves its input k times
+    (unit = 2^k) samples all tiles on the same grid. The tiles are larger than `size` if `size` is less than twice the
+    overlap.
 
-    length: pixels of the scene. size: greatest tile. halo: context at each end of a tile.
-    blend: least width of the ramp between neighbours. margin: reflected pixels around the scene.
+    Args:
+        length: Pixels of the scene along the axis, at least 1.
+        size: Maximum tile size in pixels.
+        unit: Starts, strides and sizes are multiples of this number of pixels.
+        halo: Context pixels at each end of a tile, whose scores are discarded where tiles overlap.
+        blend: Minimum width of the blending ramp between neighbouring tiles, in pixels.
+        margin: Mirrored pixels around the scene.
+
+    Returns:
+        The tiling of the axis.
+
+    Raises:
+        ValueError: The length is less than 1.
 
     >>> plan_axis(1000, size=512, unit=32, halo=48, blend=32, margin=32)
     Axis(length=1000, size=448, stride=320, margin=32, halo=48)
     """
-    overlap = _up(2 * halo + blend, unit)
-    margin = _up(margin, unit)
+    overlap = _round_up(2 * halo + blend, unit)
+    margin = _round_up(margin, unit)
     size = max(size // unit * unit, 2 * overlap, unit)
-    need = length + 2 * margin
-    if need <= size:
-        size = _up(need, unit)
+    covered = length + 2 * margin
+    if covered <= size:
+        size = _round_up(covered, unit)
         return Axis(length, size, size, margin, 0)
-    count = 1 + -(-(need - size) // (size - overlap))
-    size = max(_up(-(-(need - overlap) // count) + overlap, unit), 2 * overlap)
+    count = 1 + -(-(covered - size) // (size - overlap))
+    size = max(_round_up(-(-(covered - overlap) // count) + overlap, unit), 2 * overlap)
     return Axis(length, size, size - overlap, margin, halo)
 
 
-def _up(value: int, unit: int) -> int:
-    """The least multiple of `unit` that is not below `value`."""
+def _round_up(value: int, unit: int) -> int:
     return -(-value // unit) * unit

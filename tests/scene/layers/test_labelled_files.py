@@ -47,14 +47,14 @@ def test_an_ignore_file_that_is_named_after_a_scene_is_for_that_one_only(folder:
     assert (a.ignore, b.ignore) == (None, folder / "ignore/b.geojson")
 
 
-def test_mistakes_are_named(folder: Path) -> None:
+def test_missing_files_and_duplicates_are_errors(folder: Path) -> None:
     with pytest.raises(GeoshipsError, match="no labels for b in"):
         pair_files([folder / "scenes"], [folder / "masks"])
-    with pytest.raises(GeoshipsError, match=r"nothing to read at .*nowhere \(labels\)"):
+    with pytest.raises(GeoshipsError, match=r"no file at .*nowhere \(labels\)"):
         pair_files([folder / "scenes"], [folder / "nowhere"])
-    with pytest.raises(GeoshipsError, match="holds no scene"):
+    with pytest.raises(GeoshipsError, match="has no scenes"):
         pair_files([folder / "scenes", folder / "ignore"], [folder / "labels"])
     with pytest.raises(GeoshipsError, match="several scenes are named b"):
         pair_files([folder / "scenes/b.tif", folder / "labels/b.gpkg"], [folder / "labels"])
-    with pytest.raises(GeoshipsError, match="no scene"):
+    with pytest.raises(GeoshipsError, match="no scenes were given"):
         pair_files([], [])

@@ -30,7 +30,7 @@ def test_a_mask_raster_comes_back_pixel_by_pixel_also_where_ships_touch_at_corne
     np.testing.assert_array_equal(labels.mask(Window(7, 5, 20, 30)), mask[7:27, 5:35])
 
 
-def test_polygons_of_another_crs_land_on_the_scenes_pixels(tmp_path: Path) -> None:
+def test_polygons_of_another_crs_are_converted_to_the_scenes_pixels(tmp_path: Path) -> None:
     x, y = UTM.to_map([10, 14], [20, 23])
     ship = geopandas.GeoDataFrame(geometry=[shapely.box(x[0], y[1], x[1], y[0])], crs=32633)
     ship.to_crs(4326).to_file(tmp_path / "ships.geojson")
@@ -39,15 +39,15 @@ def test_polygons_of_another_crs_land_on_the_scenes_pixels(tmp_path: Path) -> No
     assert labels.mask(Window(18, 8, 10, 10)).tolist() == np.pad(np.ones((3, 4), int), ((2, 5), (2, 4))).tolist()
 
 
-def test_ignored_parts_never_hide_a_ship() -> None:
+def test_ignored_areas_never_cover_a_ship() -> None:
     labels = Labels((shapely.box(2, 2, 4, 4),), (shapely.box(0, 0, 5, 3),))
     mask = labels.mask(Window(0, 0, 5, 6))
     assert (mask[2:4, 2:4] == SHIP).all()
     assert (mask[:3] == IGNORED).sum() == 3 * 5 - 2
 
 
-def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SceneError, match="40 x 50 pixels and the scene 40 x 60"):
+def test_a_mask_of_another_size_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SceneError, match="expected 40 x 60 pixels as the scene has, got 40 x 50"):
         read_labels(write_mask(tmp_path / "mask.tif", np.zeros((40, 50), np.uint8)), UTM)
 
 

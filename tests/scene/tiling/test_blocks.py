@@ -24,7 +24,7 @@ def windows(draw: st.DrawFn) -> Window:
 
 
 @given(st.lists(windows(), min_size=1, max_size=8), st.integers(1, 20), st.integers(1, 20))
-def test_windows_are_what_the_raster_holds_and_each_block_is_decoded_once(
+def test_windows_have_the_pixels_of_the_raster_and_each_block_is_decoded_once(
     run: list[Window], block_height: int, block_width: int
 ) -> None:
     grid = BlockGrid(HEIGHT, WIDTH, block_height, block_width)
@@ -32,15 +32,15 @@ def test_windows_are_what_the_raster_holds_and_each_block_is_decoded_once(
 
     def decode(window: Window) -> Pixels:
         decoded[window] += 1
-        place = window.within(Window(0, 0, HEIGHT, WIDTH))
-        return Pixels(VALUES[:, *place], VALID[place])
+        slices = window.within(Window(0, 0, HEIGHT, WIDTH))
+        return Pixels(VALUES[:, *slices], VALID[slices])
 
     with BlockCache(decode, grid, run, threads=2, bytes_per_pixel=1) as cache:
         for window in run:
-            found = cache.fetch(window)
-            place = window.within(Window(0, 0, HEIGHT, WIDTH))
-            np.testing.assert_array_equal(found.values, VALUES[:, *place])
-            np.testing.assert_array_equal(found.valid, VALID[place])
+            pixels = cache.fetch(window)
+            slices = window.within(Window(0, 0, HEIGHT, WIDTH))
+            np.testing.assert_array_equal(pixels.values, VALUES[:, *slices])
+            np.testing.assert_array_equal(pixels.valid, VALID[slices])
             cache.release(window)
     assert set(decoded.values()) == {1}
 
