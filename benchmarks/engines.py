@@ -17,7 +17,7 @@ import torch
 from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
 from geoships.model.engines.choose import choose_engine
-from geoships.model.inputs import prepared
+from geoships.model.inputs import prepare_samples
 from geoships.pipeline.scene_run import open_run
 from geoships.scene.streaming import stream_tiles
 
@@ -43,7 +43,7 @@ def main() -> None:
     with open_run(options.scene, config=config) as run:
         bundle = run.bundle
         with closing(stream_tiles(run.scene, run.plan.tiles, run.plan.ratios)) as tiles:
-            sample = next(prepared(tiles, bundle.card, run.scene.wanted, south_up=run.georeference.south_up))
+            sample = next(prepare_samples(tiles, bundle.card, run.scene.wanted, south_up=run.georeference.south_up))
     image = sample["image"][None]
     engines, opened, scores = {}, {}, {}
     for name, precision in CHOICES:

@@ -1,23 +1,23 @@
-"""The errors that geoships raises.
+"""Exceptions of geoships.
 
 GeoshipsError
-|-- SceneError     the scene cannot be opened, read or understood
+|-- SceneError     the scene cannot be opened, read or interpreted
 |-- BundleError    the model bundle is missing, damaged or does not fit the scene
 |-- OutputError    an output cannot be written
-`-- DeviceError    the compute device is missing or out of memory
+`-- DeviceError    the device or engine is not available, or out of memory
 
-Each message says what failed, where, and what to do. The CLI prints it and exits with code 1.
+Each message is one line: what failed, where, and what to do. The command line prints it and exits with code 1.
 """
 
 from __future__ import annotations
 
 
 class GeoshipsError(Exception):
-    """Base of all errors that geoships raises on purpose."""
+    """Base class of all exceptions that geoships raises for expected errors."""
 
 
 class SceneError(GeoshipsError):
-    """The scene cannot be opened, read or understood."""
+    """The scene cannot be opened, read or interpreted."""
 
 
 class BundleError(GeoshipsError):
@@ -29,4 +29,4 @@ class OutputError(GeoshipsError):
 
 
 class DeviceError(GeoshipsError):
-    """The compute device is missing or out of memory."""
+    """The device or engine is not available, or out of memory."""

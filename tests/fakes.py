@@ -12,7 +12,7 @@ from torch import nn
 from geoships.model.bundle import Bundle
 from geoships.model.card import Card
 
-LEVEL = 0.08  # mean reflectance of a chip that FakeClassifier scores 0.5
+LEVEL = 0.08  # mean reflectance of a chip with the score 0.5 by FakeClassifier
 
 
 class BrightnessEngine:

@@ -1,4 +1,4 @@
-"""Small networks of a U-Net's kind, for engines to convert."""
+"""Small networks like a U-Net, for engines to convert."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CARD = {
 
 
 class Tiny(torch.nn.Module):
-    """Halves its input and doubles it again, as a U-Net does; not the same for a picture that is turned."""
+    """Downsamples and upsamples its input, as a U-Net does; its output depends on the image's orientation."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -50,7 +50,6 @@ class Bundle:
 
     Raises:
         BundleError: The verifier or the screen does not fit the model.
-
     """
 
     card: Card
@@ -82,7 +81,6 @@ class Bundle:
 
         Raises:
             BundleError: The weights do not fit the architecture of the card.
-
         """
         # building networks takes seconds to import, and a converted network needs none of it
         from geoships.model.networks import Architecture, build_classifier, build_network
@@ -120,7 +118,6 @@ def load_bundle(where: str | Path | None = None) -> Bundle:
 
     Raises:
         BundleError: There is no such bundle, or it is damaged.
-
     """
     path = find_bundle(where)
     card, weights = _load_model(path)
@@ -150,7 +147,6 @@ def check_verifier(card: Card, verifier: Bundle | None) -> None:
     Raises:
         BundleError: The card turns a verifier on and there is none, the model finds no ships, or the verifier is not a
             classifier, has no chip size, or needs bands that the model does not read.
-
     """
     if verifier is None:
         if card.verify:
@@ -204,7 +200,6 @@ def save_bundle(
 
     Raises:
         BundleError: The verifier or the screen does not fit the model, or the bundle cannot be written.
-
     """
     check_verifier(card, verifier)
     _check_screen(card, screen)

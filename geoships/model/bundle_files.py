@@ -26,7 +26,6 @@ def load_card(path: Path, folder: str = "") -> Card:
 
     Raises:
         BundleError: There is no card, or it is not valid.
-
     """
     text = read_file(path, CARD_FILE, folder)
     where = path / folder / CARD_FILE
@@ -42,7 +41,6 @@ def has_file(path: Path, name: str, folder: str = "") -> bool:
         path: Folder or zip file of the bundle; it must be readable.
         name: Name of the file.
         folder: Folder of the file in the bundle.
-
     """
     if path.is_dir():
         return (path / folder / name).exists()
@@ -60,7 +58,6 @@ def read_file(path: Path, name: str, folder: str = "") -> bytes:
 
     Raises:
         BundleError: The file is missing, appears more than once in the zip, or cannot be read.
-
     """
     try:
         if path.is_dir():

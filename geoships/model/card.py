@@ -12,11 +12,11 @@ Transform = Literal["none", "sqrt"]
 Positive = Annotated[float, Field(gt=0)]
 
 
-class _Part(BaseModel):
+class _CardSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, protected_namespaces=())
 
 
-class ValueScaling(_Part):
+class ValueScaling(_CardSection):
     """Scaling of one band: (value - mean) / stddev, after the pre-processing function."""
 
     type: Literal["z-score"] = "z-score"
@@ -24,7 +24,7 @@ class ValueScaling(_Part):
     stddev: Positive
 
 
-class InputShape(_Part):
+class InputShape(_CardSection):
     """Shape of a batch; -1 stands for any size."""
 
     shape: tuple[int, int, int, int]
@@ -32,15 +32,15 @@ class InputShape(_Part):
     data_type: str = "float32"
 
 
-class PreProcessing(_Part):
-    """What happens to reflectance before it is scaled: a name, never code."""
+class PreProcessing(_CardSection):
+    """Function applied to reflectance before it is scaled: a name, never code."""
 
     format: Literal["geoships-transform"] = "geoships-transform"
     expression: Transform = "none"
 
 
-class ModelInput(_Part):
-    """What the network eats: surface reflectance (0 to 1) of named bands."""
+class ModelInput(_CardSection):
+    """Input of the network: surface reflectance (0 to 1) of named bands."""
 
     name: str = "surface reflectance"
     bands: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -53,19 +53,19 @@ class ModelInput(_Part):
         if not len(self.bands) == len(self.value_scaling) == self.input.shape[1]:
             raise ValueError(
                 f"{len(self.bands)} bands, {len(self.value_scaling)} value scalings and an input of "
-                f"{self.input.shape[1]} bands do not fit together"
+                f"{self.input.shape[1]} bands; expected the same number of each"
             )
         return self
 
     @property
     def neutral(self) -> tuple[float, ...]:
-        """For each band, the reflectance that becomes 0 before the network: what stands for an absent band."""
+        """For each band, the reflectance that is normalised to 0, which replaces a missing band."""
         root = self.pre_processing_function.expression == "sqrt"
         return tuple(band.mean**2 if root else band.mean for band in self.value_scaling)
 
 
-class ModelClass(_Part):
-    """One class that the network tells apart."""
+class ModelClass(_CardSection):
+    """One class of the network's output."""
 
     value: int
     name: str
@@ -73,27 +73,30 @@ class ModelClass(_Part):
     color_hint: str | None = None
 
 
-class ModelOutput(_Part):
-    """What the network gives: a score per class and pixel."""
+class ModelOutput(_CardSection):
+    """Output of the network: a score per class and pixel, or per class and chip."""
 
     name: str = "ship score"
     tasks: tuple[str, ...] = ("semantic-segmentation",)
     classes: Annotated[tuple[ModelClass, ...], Field(alias="classification:classes", min_length=1)]
 
 
-class Network(_Part):
-    """What rebuilds the network: names of segmentation-models-pytorch and constructor options."""
+class Network(_CardSection):
+    """The network's architecture: names in segmentation-models-pytorch or timm, and constructor options."""
 
     decoder: str
     encoder: str
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class ScreenCard(_Part):
-    """How a bundle's screen tells tiles that cannot hold a ship.
+class ScreenCard(_CardSection):
+    """The screen of a bundle, which finds tiles without ships.
 
-    depth: stages of the encoder that it uses. threshold: score from which on a tile is computed. recall: share of the
-    ship pixels of held-out scenes that lie in such tiles. skipped: share of their tiles without ships that are not.
+    Attributes:
+        depth: Number of encoder stages that the screen uses.
+        threshold: Minimum score of a tile that is computed; others are skipped.
+        recall: Share of the ship pixels of held-out scenes that lie in computed tiles.
+        skipped: Share of the held-out scenes' tiles without ships that are skipped.
     """
 
     depth: Annotated[int, Field(ge=1, le=5)]
@@ -102,21 +105,36 @@ class ScreenCard(_Part):
     skipped: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
-class Card(_Part):
-    """All that is known of a model.
+class Card(_CardSection):
+    """The model card.
 
-    gsd: ground sample distance in metres that scenes are brought to when theirs is outside `gsd_range`.
-    threshold: score from which on a pixel is ship. min_peak: score that one pixel of a ship has to reach.
-    views: scores are the mean over so many ways to turn and mirror a tile.
-    temperature: logits are divided by it before they become scores (Guo et al. 2017, On Calibration of Modern
-        Neural Networks); 1: scores as the network was trained to give them.
-    halo: context in model pixels that a score needs from each side of a tile.
-    step: model pixels that the network's deepest level turns into one; tiles are multiples of it.
-    optional: bands that a scene may lack; the network then gets `ModelInput.neutral` in their place.
-    label_margin: pixels of `gsd` metres by which the labels that it learnt from are longer, and wider, than hulls.
-    label_value: which pixels of label masks it learnt to find; None: all that are labelled.
-    screen: of the bundle's screen, which tells tiles without ships; None: it has none.
-    verify: whether the bundle's verifier looks at every found ship where the user says nothing.
+    Attributes:
+        name: Name of the model.
+        description: What the model finds, for people.
+        licence: Licence of the weights, as an SPDX identifier.
+        framework: Always ``pytorch``.
+        architecture: Name of the architecture, for people.
+        tasks: ``semantic-segmentation``, or ``classification`` for a classifier of chips.
+        total_parameters: Number of the network's parameters.
+        inputs: The network's one input.
+        outputs: The network's one output.
+        gsd: Ground sample distance in metres to which scenes outside `gsd_range` are resampled.
+        gsd_range: Smallest and largest pixel size in metres at which a scene is not resampled.
+        threshold: Minimum score of a ship pixel, or of a chip with a ship.
+        min_peak: Minimum peak score of a ship: one of its pixels has to reach it.
+        views: Number of views of a tile (rotations and mirror images) whose mean is the score (test-time augmentation).
+        temperature: Logits are divided by it before the sigmoid (Guo et al. 2017, On Calibration of Modern Neural
+            Networks); 1: scores as trained.
+        halo: Context in model pixels that a score needs on each side of a tile.
+        step: Total stride of the network in model pixels; tile sizes are multiples of it.
+        optional: Bands that a scene may lack; `ModelInput.neutral` replaces them.
+        verify: Whether the bundle's verifier scores every ship by default.
+        label_margin: How much longer, and wider, the training labels are than the hulls, in pixels of `gsd` metres.
+        label_value: Pixel value of the label masks that the model was trained to find; None: any label.
+        screen: The bundle's screen, which finds tiles without ships; None: it has none.
+        network: The network's architecture.
+        training_data: The data sets that the model was trained on, with their licences.
+        metrics: Results of evaluations.
     """
 
     name: Annotated[str, Field(alias="mlm:name")]
@@ -157,12 +175,12 @@ class Card(_Part):
 
     @property
     def is_classifier(self) -> bool:
-        """Whether the network scores whole chips, not pixels."""
+        """Whether the network scores whole chips instead of pixels."""
         return "classification" in self.tasks
 
     @property
     def classes(self) -> tuple[ModelClass, ...]:
-        """The classes that the network tells apart."""
+        """The classes of the network's output."""
         return self.outputs[0].classes
 
     def to_json(self) -> str:
@@ -171,9 +189,17 @@ class Card(_Part):
 
 
 def parse_card(text: str | bytes, where: str) -> Card:
-    """Read and validate the text of a `model.json`; BundleError names each wrong field."""
+    """Parse and validate a model card.
+
+    Args:
+        text: JSON text of the card.
+        where: Its path, for error messages.
+
+    Raises:
+        BundleError: The card is not valid; the message names each wrong field.
+    """
     try:
         return Card.model_validate_json(text)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors())
-        raise BundleError(f"the model card {where} is not valid: {faults}") from error
+        details = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors())
+        raise BundleError(f"{where}: the model card is not valid: {details}") from error

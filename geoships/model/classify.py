@@ -1,4 +1,4 @@
-"""Scores of chips: small pictures, whole."""
+"""Scores of chips: small images that a classifier scores as a whole."""
 
 from __future__ import annotations
 
@@ -27,27 +27,37 @@ def classify(
     bf16: bool = False,
     views: Literal[1, 2, 4, 8] = 8,
 ) -> NDArray[np.float32]:
-    """Scores from 0 to 1 of chips, in their order.
+    """Score chips with a classifier.
 
-    bundle: a classifier of chips. chips: arrays (bands, rows, columns) in the bundle's order of bands, 0 to 1 as
-    reflectance; those of another size are brought to the bundle's. batch_size: chips computed at a time.
-    device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. bf16: compute in bfloat16.
-    views: the score is the mean over so many of the eight ways to turn and mirror a chip.
-    Raises BundleError where the bundle is no classifier or a chip has other bands.
+    Args:
+        bundle: A classifier of chips.
+        chips: Reflectance from 0 to 1, (bands, rows, columns) with the bands in the bundle's order. Chips of another
+            size are resampled to the bundle's.
+        batch_size: Number of chips in a batch.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        bf16: Compute in bfloat16.
+        views: Test-time augmentation: the score is the mean over this number of rotations and mirror images of a chip.
+
+    Returns:
+        Scores from 0 to 1, (chips,), in their order.
+
+    Raises:
+        BundleError: The bundle is not a classifier, or a chip has other bands.
+        DeviceError: There is no such device.
     """
     bundle.require_classifier()
     where = choose_device(device) if isinstance(device, str) else device
     engine = TorchEngine(bundle, device=where, bf16=bf16, batch_size=batch_size, views=views)
-    return np.array([score for _, score in run(engine, _samples(bundle, chips))], np.float32)
+    return np.array([score for _, score in run(engine, _resized_samples(bundle, chips))], np.float32)
 
 
-def _samples(bundle: Bundle, chips: Iterable[NDArray[np.float32]]) -> Iterator[Sample]:
+def _resized_samples(bundle: Bundle, chips: Iterable[NDArray[np.float32]]) -> Iterator[Sample]:
     _, bands, rows, columns = bundle.card.input.input.shape
     for number, chip in enumerate(chips):
         if chip.ndim != 3 or len(chip) != bands or chip.dtype.kind != "f":
             raise BundleError(
-                f"chip {number} is {chip.dtype} {chip.shape}; {bundle.card.name} takes floats of "
-                f"{', '.join(bundle.card.bands)} as (bands, rows, columns)"
+                f"chip {number}: {bundle.card.name} expects floats of {', '.join(bundle.card.bands)} as "
+                f"(bands, rows, columns), got {chip.dtype} {chip.shape}"
             )
-        sized = np.stack([resample(np.ascontiguousarray(band, np.float32), (rows, columns)) for band in chip])
-        yield {"image": torch.from_numpy(sized)}
+        resized = np.stack([resample(np.ascontiguousarray(band, np.float32), (rows, columns)) for band in chip])
+        yield {"image": torch.from_numpy(resized)}

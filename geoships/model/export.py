@@ -1,4 +1,4 @@
-"""Models for other programs: one file that makes scores of reflectance."""
+"""Model files for other programs: reflectance in, scores out."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from torch import nn
 
 from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle
-from geoships.model.engines.convert import ConversionError, example, ir_bytes, to_onnx, to_openvino
+from geoships.model.engines.convert import ConversionError, example_image, ir_bytes, to_onnx, to_openvino
 from geoships.model.engines.scoring import Scoring
 from geoships.model.engines.sessions import has_openvino
 
 Format = Literal["onnx", "openvino", "torch-export"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2"}
-SIZE = 1024  # rows and columns of a tile, where nothing else is asked for
+SIZE = 1024  # default rows and columns of a tile
 
 
-class Channels(nn.Module):
-    """Scores with a channel axis, (n, channels, rows, columns), as programs for segmentation want them.
+class ScoreChannels(nn.Module):
+    """Scores with a channel axis (n, channels, rows, columns), as other programs expect them from a segmentation model.
 
-    background: put a first channel before the ship's. It is the threshold everywhere, so that the greater of the two
-    channels tells ship from background.
+    Args:
+        scoring: Maps reflectance to scores (n, rows, columns).
+        background: Threshold that fills a background channel before the ship channel, so that the channel with the
+            greater value is the class; None: the ship channel only.
     """
 
     def __init__(self, scoring: nn.Module, background: float | None) -> None:
@@ -40,48 +42,65 @@ class Channels(nn.Module):
         return torch.cat([torch.full_like(scores, self.background), scores], 1)
 
 
-def exported(
+def export_model(
     bundle: Bundle,
-    form: Format,
+    file_format: Format,
     *,
     size: int = SIZE,
     background: bool = False,
     scale: float = 1.0,
     offset: float = 0.0,
 ) -> dict[str, bytes]:
-    """The files of an exported model, by suffix.
+    """Export a model to a format of other programs.
 
-    They take float32 reflectance (n, bands, rows, columns) of the card's bands and give scores from 0 to 1, with the
-    recipe and the temperature inside: (n, 1, rows, columns), of a classifier (n,).
-    form: ``onnx``, ``openvino`` (IR, two files), ``torch-export`` (an ExportedProgram of PyTorch).
-    size: rows and columns of a tile; OpenVINO takes any. background: see Channels. scale, offset: what makes
-    reflectance of the values of rasters that Deepness will read, see `metadata`.
+    The exported model includes the normalisation and the temperature. It maps float32 reflectance
+    (n, bands, rows, columns) of the card's bands to scores from 0 to 1: (n, 1, rows, columns), or (n,) of a classifier.
 
-    Raises BundleError for a size that the network does not take, DeviceError where a package is missing.
+    Args:
+        bundle: The model.
+        file_format: ``onnx``, ``openvino`` (IR, two files), or ``torch-export`` (an ExportedProgram of PyTorch).
+        size: Rows and columns of a tile; an OpenVINO model accepts any size.
+        background: Whether the output has a background channel, see `ScoreChannels`; not for OpenVINO and classifiers.
+        scale: Reflectance = stored value * scale + offset for rasters that Deepness reads, see `model_metadata`.
+        offset: See `scale`.
+
+    Returns:
+        The contents of the files, by suffix.
+
+    Raises:
+        BundleError: The network does not accept the size, or cannot be converted.
+        DeviceError: A package is not installed.
     """
     card = bundle.card
     if not card.is_classifier and size % card.step:
-        raise BundleError(f"{card.name} takes tiles of multiples of {card.step} pixels, not {size}")
-    facts = metadata(bundle, size, background=background, scale=scale, offset=offset)
-    if form == "openvino":
-        return _openvino(bundle, facts)
+        raise BundleError(f"{card.name}: expected a tile size in multiples of {card.step} pixels, got {size}")
+    metadata = model_metadata(bundle, size, background=background, scale=scale, offset=offset)
+    if file_format == "openvino":
+        return _export_openvino(bundle, metadata)
     network: nn.Module = Scoring(bundle)
-    image = example(bundle)
+    image = example_image(bundle)
     if not card.is_classifier:
-        network = Channels(network, card.threshold if background else None).eval()
+        network = ScoreChannels(network, card.threshold if background else None).eval()
         image = torch.rand(1, len(card.bands), size, size, generator=torch.Generator().manual_seed(0))
-    return _onnx(network, image, facts) if form == "onnx" else _program(network, image, facts)
+    return (_export_onnx if file_format == "onnx" else _export_program)(network, image, metadata)
 
 
-def metadata(bundle: Bundle, size: int, *, background: bool, scale: float, offset: float) -> dict[str, object]:
-    """What programs read from a model file, by key; values are for JSON.
+def model_metadata(bundle: Bundle, size: int, *, background: bool, scale: float, offset: float) -> dict[str, object]:
+    """Metadata of an exported model for other programs, by key; the values can be written as JSON.
 
-    The first keys are those of the QGIS plugin Deepness, some of which GeoDeep reads, too. Deepness divides what is
-    stored in a raster by 255, takes `standardization_mean` away and divides by `standardization_std`: with
-    mean = -offset / (255 scale) and std = 1 / (255 scale) the result is stored * scale + offset, reflectance.
+    The first keys are those of the QGIS plugin Deepness, some of which GeoDeep reads, too. Deepness divides stored
+    values by 255, subtracts `standardization_mean` and divides by `standardization_std`. With
+    mean = -offset / (255 scale) and std = 1 / (255 scale) the result is stored * scale + offset, which is reflectance.
+
+    Args:
+        bundle: The model.
+        size: Rows and columns of a tile.
+        background: Whether the output has a background channel.
+        scale: Reflectance = stored value * scale + offset.
+        offset: See `scale`.
     """
     card = bundle.card
-    overlap = min(90, -(-200 * card.halo // size))  # per cent; a tile's context on both sides
+    overlap = min(90, -(-200 * card.halo // size))  # percent; the halo on both sides of a tile
     deepness: dict[str, object] = {
         "model_type": "Segmentor",
         "class_names": {"0": "background", "1": card.classes[0].name},
@@ -105,40 +124,48 @@ def metadata(bundle: Bundle, size: int, *, background: bool, scale: float, offse
     }
 
 
-def _onnx(network: nn.Module, image: torch.Tensor, facts: dict[str, object]) -> dict[str, bytes]:
+def _export_onnx(network: nn.Module, image: torch.Tensor, metadata: dict[str, object]) -> dict[str, bytes]:
     try:
         import onnx
     except ImportError as error:
         raise DeviceError("onnx is not installed: pip install 'geoships[onnx]'") from error
     model = onnx.load_model_from_string(to_onnx(network, image, any_size=False))
-    onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in facts.items()})
+    onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in metadata.items()})
     onnx.checker.check_model(model)
     return {".onnx": model.SerializeToString()}
 
 
-def _openvino(bundle: Bundle, facts: dict[str, object]) -> dict[str, bytes]:
+def _export_openvino(bundle: Bundle, metadata: dict[str, object]) -> dict[str, bytes]:
     if not has_openvino():
         raise DeviceError("openvino is not installed: pip install openvino")
     model = to_openvino(bundle)
-    for key, value in facts.items():
+    for key, value in metadata.items():
         model.set_rt_info(json.dumps(value), ["geoships", key])
     xml, weights = ir_bytes(model)
     return {".bin": weights, ".xml": xml}
 
 
-def _program(network: nn.Module, image: torch.Tensor, facts: dict[str, object]) -> dict[str, bytes]:
+def _export_program(network: nn.Module, image: torch.Tensor, metadata: dict[str, object]) -> dict[str, bytes]:
     batch = torch.export.Dim("batch", min=1, max=1024)
     try:
         program = torch.export.export(network, (torch.cat([image, image]),), dynamic_shapes=({0: batch},))
-    except Exception as error:  # it raises whatever the network's code does
-        raise ConversionError(f"torch cannot export the network: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # torch.export raises whatever the network's code raises
+        raise ConversionError(
+            f"torch cannot export the network: {str(error).splitlines()[0]}; choose another format"
+        ) from error
     buffer = io.BytesIO()
-    torch.export.save(program, buffer, extra_files={"geoships.json": json.dumps(facts)})
+    torch.export.save(program, buffer, extra_files={"geoships.json": json.dumps(metadata)})
     return {".pt2": buffer.getvalue()}
 
 
-def output_paths(out: Path, form: Format) -> dict[str, Path]:
-    """The files that an export writes, by suffix. Raises BundleError where `out` has another format's suffix."""
-    if out.suffix != SUFFIXES[form]:
-        raise BundleError(f"{form} is written to a file that ends in {SUFFIXES[form]}, not to {out.name}")
-    return {suffix: out.with_suffix(suffix) for suffix in ((".bin", ".xml") if form == "openvino" else (out.suffix,))}
+def output_paths(out: Path, file_format: Format) -> dict[str, Path]:
+    """Paths of the files that an export writes, by suffix.
+
+    Raises:
+        BundleError: The suffix of `out` belongs to another format.
+    """
+    if out.suffix != SUFFIXES[file_format]:
+        raise BundleError(f"{out.name}: a file of the format {file_format} ends in {SUFFIXES[file_format]}")
+    return {
+        suffix: out.with_suffix(suffix) for suffix in ((".bin", ".xml") if file_format == "openvino" else (out.suffix,))
+    }

@@ -1,4 +1,4 @@
-"""A scene's samples as a model wants them: north up, and with all of its bands."""
+"""Model input from a scene's samples: north up, and with all bands of the model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from geoships.model.card import Card
 from geoships.scene.tiles import Sample
 
 
-def prepared(samples: Iterable[Sample], card: Card, found: Sequence[str], *, south_up: bool) -> Iterator[Sample]:
-    """Yield samples whose `image` is what the model of a card takes, (bands, rows, columns) of reflectance.
+def prepare_samples(samples: Iterable[Sample], card: Card, bands: Sequence[str], *, south_up: bool) -> Iterator[Sample]:
+    """Turn the images of samples into what a model expects.
 
-    A sample without an image stays as it is.
-    found: the bands of the samples' images; bands of the model that are not among them have their neutral value.
-    south_up: turn the rows, so that north is up.
+    Args:
+        samples: Samples of a scene; those without an ``image`` are passed on unchanged.
+        card: The model's card.
+        bands: Common names of the bands of the samples' images.
+        south_up: Whether the scene's first row is its southernmost, so that the rows are flipped.
+
+    Yields:
+        The samples, with ``image`` as (bands, rows, columns) of reflectance, north up, in the model's order of bands.
+        Bands that the scene lacks have their neutral value, see `ModelInput.neutral`.
     """
     for sample in samples:
         if "image" not in sample:
@@ -23,13 +29,13 @@ def prepared(samples: Iterable[Sample], card: Card, found: Sequence[str], *, sou
             continue
         if south_up:
             sample["image"] = sample["image"].flip(1)
-        if tuple(found) != card.bands:
-            sample["image"] = _completed(sample["image"], card, found)
+        if tuple(bands) != card.bands:
+            sample["image"] = _with_all_bands(sample["image"], card, bands)
         yield sample
 
 
-def _completed(image: torch.Tensor, card: Card, found: Sequence[str]) -> torch.Tensor:
-    common = [band for band in found if band in card.bands]
-    whole = torch.tensor(card.input.neutral)[:, None, None].repeat(1, *image.shape[1:])
-    whole[[card.bands.index(band) for band in common]] = image[[found.index(band) for band in common]]
-    return whole
+def _with_all_bands(image: torch.Tensor, card: Card, bands: Sequence[str]) -> torch.Tensor:
+    common = [band for band in bands if band in card.bands]
+    complete = torch.tensor(card.input.neutral)[:, None, None].repeat(1, *image.shape[1:])
+    complete[[card.bands.index(band) for band in common]] = image[[bands.index(band) for band in common]]
+    return complete

@@ -30,7 +30,6 @@ def find_bundle(where: str | Path | None) -> Path:
 
     Raises:
         BundleError: There is no such model or path.
-
     """
     if where is None:
         where = DEFAULT_BUNDLE
@@ -53,7 +52,6 @@ class ModelChoice:
     Attributes:
         path: Folder of its bundle.
         why: The reason, as text for the user.
-
     """
 
     path: Path
@@ -102,7 +100,6 @@ def choose_model(
     Raises:
         SceneError: The scene lacks bands that every model needs.
         BundleError: No model for scenes is installed.
-
     """
     candidates, errors = [], {}
     for name, path in installed():

@@ -1,4 +1,4 @@
-"""Networks by name: any decoder of segmentation-models-pytorch over any of its encoders, any classifier of timm."""
+"""Networks by name: decoders and encoders of segmentation-models-pytorch (smp), and classifiers of timm."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from geoships.errors import BundleError
 
 @dataclass(frozen=True)
 class Architecture:
-    """What rebuilds a network without its weights.
+    """A network without its weights.
 
-    decoder: name in smp, e.g. ``unet``, ``unetplusplus``, ``deeplabv3plus``, ``fpn``.
-    encoder: name of an smp or timm encoder, e.g. ``timm-tf_efficientnet_lite0``, ``tu-resnet18``.
-    bands: number of input channels.
-    classes: number of output channels (1: ship).
-    options: further keyword arguments of the decoder's constructor.
+    Attributes:
+        decoder: Name in smp, e.g. ``unet``, ``unetplusplus``, ``deeplabv3plus``, ``fpn``; not used for a classifier.
+        encoder: Name of an smp or timm encoder, e.g. ``timm-tf_efficientnet_lite0``, ``tu-resnet18``, or of a
+            classifier of timm.
+        bands: Number of input channels.
+        classes: Number of output channels (1: ship).
+        options: Further keyword arguments of the network's constructor.
     """
 
     decoder: str
@@ -33,7 +35,7 @@ class Architecture:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-# Options of timm that fetch or unpickle files; a bundle brings its own weights, and nothing else is opened for it.
+# Options of smp and timm that download or unpickle files; a bundle has its own weights, and no other file is opened.
 FETCHING = {
     "cache_dir", "checkpoint_path", "encoder_weights", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay",
     "pretrained_strict", "weights",
@@ -41,24 +43,32 @@ FETCHING = {
 
 
 def check_architecture(architecture: Architecture) -> None:
-    """Raise BundleError for what would make timm look beyond the names that it has itself."""
+    """Check that an architecture names a known network and opens no files.
+
+    Raises:
+        BundleError: An option would download or unpickle a file, or timm has no network of that name.
+    """
     if fetching := sorted(FETCHING & set(architecture.options)):
-        raise BundleError(f"network options {', '.join(fetching)} open other files; leave them out")
+        raise BundleError(f"network options {', '.join(fetching)} open other files; remove them")
     name = architecture.encoder.removeprefix("tu-")
-    own = architecture.encoder.startswith("tu-") or not architecture.decoder
-    if own and not timm.is_model(name):
-        raise BundleError(f"cannot build the network {architecture.encoder}: it is no network that timm knows")
+    from_timm = architecture.encoder.startswith("tu-") or not architecture.decoder
+    if from_timm and not timm.is_model(name):
+        raise BundleError(f"cannot build the network {architecture.encoder}: timm has no network of that name")
 
 
 def build_network(architecture: Architecture) -> nn.Module:
-    """Build a network with random weights; it maps (N, bands, H, W) to logits (N, classes, H, W).
+    """Build a segmentation network with random weights. Nothing is downloaded.
 
-    Nothing is downloaded. Raises BundleError when smp knows no such decoder, encoder or option.
+    Returns:
+        A network that maps (n, bands, rows, columns) to logits (n, classes, rows, columns).
+
+    Raises:
+        BundleError: smp has no such decoder, encoder or option.
     """
     check_architecture(architecture)
     try:
         with warnings.catch_warnings():
-            # smp advises `tu-` encoders; theirs take other feature maps, and our trained weights do not fit them.
+            # smp recommends `tu-` encoders instead; they use other feature maps, which do not fit our trained weights
             warnings.filterwarnings("ignore", "`timm-` encoders are deprecated", DeprecationWarning)
             network = smp.create_model(
                 architecture.decoder,
@@ -71,17 +81,25 @@ def build_network(architecture: Architecture) -> nn.Module:
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise BundleError(
             f"cannot build network {architecture.decoder} over {architecture.encoder}: {error}; "
-            "name a decoder and an encoder that segmentation-models-pytorch knows"
+            "choose a decoder and an encoder of segmentation-models-pytorch"
         ) from error
     assert isinstance(network, nn.Module)
     return network
 
 
 def build_encoder(architecture: Architecture, depth: int) -> nn.Module:
-    """Build the first stages of an encoder, with random weights.
+    """Build the first stages of an encoder, with random weights. Nothing is downloaded.
 
-    It maps (N, bands, H, W) to a list of `depth` + 1 maps, the first of which is its input. Nothing is downloaded.
-    Raises BundleError when smp knows no such encoder, or it has not so many stages.
+    Args:
+        architecture: Of the network; its decoder is not used.
+        depth: Number of stages.
+
+    Returns:
+        A network that maps (n, bands, rows, columns) to a list of `depth` + 1 feature maps, the first of which is its
+        input.
+
+    Raises:
+        BundleError: smp has no such encoder, or it has fewer stages.
     """
     check_architecture(architecture)
     try:
@@ -99,10 +117,16 @@ def build_encoder(architecture: Architecture, depth: int) -> nn.Module:
 
 
 def build_classifier(architecture: Architecture) -> nn.Module:
-    """Build a classifier of timm with random weights; it maps (N, bands, H, W) to logits (N, classes).
+    """Build a classifier of timm with random weights. Nothing is downloaded.
 
-    architecture: `encoder` is a name of timm; there is no decoder. Nothing is downloaded.
-    Raises BundleError when timm knows no such network or option.
+    Args:
+        architecture: Its `encoder` is a name in timm; its `decoder` is not used.
+
+    Returns:
+        A network that maps (n, bands, rows, columns) to logits (n, classes).
+
+    Raises:
+        BundleError: timm has no such network or option.
     """
     check_architecture(replace(architecture, decoder=""))
     try:
@@ -115,38 +139,51 @@ def build_classifier(architecture: Architecture) -> nn.Module:
         )
     except (KeyError, TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise BundleError(
-            f"cannot build the classifier {architecture.encoder}: {error}; name a network that timm knows"
+            f"cannot build the classifier {architecture.encoder}: {error}; choose a network of timm"
         ) from error
     assert isinstance(network, nn.Module)
     return network
 
 
 def load_body(network: nn.Module, weights: Mapping[str, torch.Tensor], rgb: Sequence[int | None]) -> None:
-    """Copy an RGB classifier's weights, in order, into a classifier of timm, all but its last layer.
+    """Copy an RGB classifier's weights into a classifier of timm, except its last layer.
 
-    As `load_encoder` does. Raises BundleError where a layer has another shape, or some are missing.
+    Args:
+        network: The classifier of timm, with any number of bands.
+        weights: State dict with the same layers in the same order, see `load_encoder`.
+        rgb: Channels of the network for red, green and blue, see `load_encoder`.
+
+    Raises:
+        BundleError: A layer has another shape, or some are missing.
     """
     head = {id(value) for value in network.get_classifier().state_dict(keep_vars=True).values()}  # type: ignore[operator]
-    whole = network.state_dict(keep_vars=True)
-    body = {name: value.detach() for name, value in whole.items() if id(value) not in head}
+    state = network.state_dict(keep_vars=True)
+    body = {name: value.detach() for name, value in state.items() if id(value) not in head}
     if len(weights) < len(body):
-        raise BundleError(f"encoder weights do not fit: {len(weights)} of them for {len(body)} of the network")
-    network.load_state_dict(_in_order(body, weights, rgb), strict=False)
+        raise BundleError(f"encoder weights do not fit: expected {len(body)} tensors or more, got {len(weights)}")
+    network.load_state_dict(_copy_in_order(body, weights, rgb), strict=False)
 
 
 def load_encoder(network: nn.Module, weights: Mapping[str, torch.Tensor], rgb: Sequence[int | None]) -> None:
-    """Copy an RGB encoder's weights, in order, into a network of any number of bands.
+    """Copy an RGB encoder's weights into the encoder of a network with any number of bands.
 
-    The two state dicts must list the same layers in the same order; names may differ, and what the weights hold
-    beyond the encoder is left out. The stem's filters for red, green and blue go to the channels `rgb` (None: the
-    network has no such band); every other band starts from their mean.
-    All are scaled by 3 / bands, so that the stem's output keeps its magnitude.
+    The stem's filters for red, green and blue are copied to the network's channels for them; every other band starts
+    from the mean of the three. All are scaled by 3 / bands, so that the stem's output keeps its magnitude.
+
+    Args:
+        network: A network with an attribute `encoder`.
+        weights: State dict that lists the encoder's layers first and in the same order; names may differ, and further
+            entries are ignored.
+        rgb: Channels of the network for red, green and blue; None where it has no such band.
+
+    Raises:
+        BundleError: A layer has another shape.
     """
     encoder = network.get_submodule("encoder")
-    encoder.load_state_dict(_in_order(encoder.state_dict(), weights, rgb))
+    encoder.load_state_dict(_copy_in_order(encoder.state_dict(), weights, rgb))
 
 
-def _in_order(
+def _copy_in_order(
     target: dict[str, torch.Tensor], weights: Mapping[str, torch.Tensor], rgb: Sequence[int | None]
 ) -> dict[str, torch.Tensor]:
     for index, (name, source) in enumerate(zip(target, weights.values(), strict=False)):
@@ -160,6 +197,6 @@ def _in_order(
             target[name] = source
         else:
             raise BundleError(
-                f"encoder weights do not fit: {name} is {tuple(target[name].shape)}, not {tuple(source.shape)}"
+                f"encoder weights do not fit: expected {name} {tuple(target[name].shape)}, got {tuple(source.shape)}"
             )
     return target

@@ -1,8 +1,8 @@
-"""The screen: the first stages of a model's own encoder tell whether a tile may hold a ship.
+"""The screen: the first stages of a model's encoder predict whether a tile may contain a ship.
 
-Open sea is most of what scenes show. A linear head over the encoder's early maps, and over how they differ from
-their surroundings, costs a few percent of the whole network, and its score is compared with a threshold under which
-hardly any ship was found on held-out scenes (`geoships screen`).
+Most of a scene is open sea. A linear head over the encoder's early feature maps, and over their difference from the
+surroundings, costs a few percent of the whole network. A tile is skipped if the screen's score is below a threshold
+below which held-out scenes have hardly any ship (`geoships screen`).
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from geoships.model.engines.base import Engine
 from geoships.scene.tiles import Sample
 from geoships.scene.tiling.windows import Window
 
-CONTEXT = 32  # model pixels around what is judged, whose scores do not count
-PART = 512 + 2 * CONTEXT  # rows and columns that are looked at together, as those were that set the threshold
-AROUND = 15  # cells of the surroundings that a cell is compared with
+CONTEXT = 32  # model pixels around a segment's scored pixels that are computed as context only
+SEGMENT = 512 + 2 * CONTEXT  # rows and columns that are computed at a time, as when the threshold was set
+SURROUNDINGS = 15  # cells a side, with which a cell is compared
 
-Span = tuple[int, int]  # first model pixel of an image along one axis, and the one after the last
+Span = tuple[int, int]  # along one axis of an image: first model pixel, and one past the last
 
 
 class ScreenNetwork(nn.Module):
     """Early stages of an encoder with a linear head.
 
-    encoder: maps normalised images to a list of maps, the last of which is used. channels: of that map.
+    Args:
+        encoder: Maps normalised images to a list of feature maps, the last of which is used.
+        channels: Number of channels of that feature map.
     """
 
     def __init__(self, encoder: nn.Module, channels: int) -> None:
@@ -42,124 +44,142 @@ class ScreenNetwork(nn.Module):
         self.head = nn.Conv2d(2 * channels, 1, 1)
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """(n, 2 * channels, rows, columns) of normalised images: the early maps, and their difference to around."""
+        """Features (n, 2 * channels, rows, columns) of normalised images: feature maps, and their local contrast."""
         maps = self.encoder(images)[-1]
-        around = maps
-        for size, pad in (((1, AROUND), (0, AROUND // 2)), ((AROUND, 1), (AROUND // 2, 0))):
-            around = functional.avg_pool2d(around, size, 1, pad, count_include_pad=False)
-        return torch.cat([maps, maps - around], 1)
+        mean = maps
+        for size, pad in (((1, SURROUNDINGS), (0, SURROUNDINGS // 2)), ((SURROUNDINGS, 1), (SURROUNDINGS // 2, 0))):
+            mean = functional.avg_pool2d(mean, size, 1, pad, count_include_pad=False)
+        return torch.cat([maps, maps - mean], 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits (n, 1, rows, columns), one a cell."""
+        """Logits (n, 1, rows, columns), one per cell."""
         logits: torch.Tensor = self.head(self.features(images))
         return logits
 
 
 class ScreenBundle(Bundle):
-    """The screen of a bundle as a model of its own, which every engine runs; its scores are those of cells."""
+    """The screen of a bundle as a separate model, which every engine can run; it scores cells of several pixels."""
 
     def network(self) -> ScreenNetwork:
-        """The network in evaluation mode, float32. Raises BundleError where the weights do not fit."""
+        """The network in evaluation mode, float32. Raises BundleError if the weights do not fit."""
         from geoships.model.networks import Architecture, build_encoder
 
         card = self.card
         architecture = Architecture(card.network.decoder, card.network.encoder, len(card.bands))
         encoder = build_encoder(architecture, card.network.options["depth"])
         network = ScreenNetwork(encoder, encoder.out_channels[-1])  # type: ignore[index, arg-type]
-        state = network.state_dict()  # an encoder of few stages may have fewer weights than the whole one
+        state = network.state_dict()  # an encoder of few stages may have fewer weights than the complete one
         state.update({name: value for name, value in self.float_weights().items() if name in state})
         try:
             network.load_state_dict(state)
         except RuntimeError as error:
-            raise BundleError(f"the screen of {self.path} does not fit its model: {error}") from error
+            raise BundleError(f"{self.path}: the screen does not fit the model: {error}") from error
         return network.eval()
 
 
 def screen_of(bundle: Bundle) -> Bundle | None:
-    """The screen that a bundle holds; None where it has none."""
+    """The screen of a bundle; None if it has none."""
     if bundle.card.screen is None or bundle.screen is None:
         return None
-    return as_screen(bundle, bundle.card.screen.depth, bundle.screen)
+    return build_screen(bundle, bundle.card.screen.depth, bundle.screen)
 
 
-def as_screen(bundle: Bundle, depth: int, head: Mapping[str, torch.Tensor]) -> Bundle:
-    """A screen of a bundle's encoder.
+def build_screen(bundle: Bundle, depth: int, head: Mapping[str, torch.Tensor]) -> Bundle:
+    """Build a screen from a bundle's encoder.
 
-    depth: stages of the encoder that are used, each of which halves the picture. head: ``weight`` and ``bias``; random
-    where it is empty.
+    Args:
+        bundle: The model.
+        depth: Number of encoder stages to use, each of which halves the resolution.
+        head: ``weight`` and ``bias`` of the linear head; empty: random.
     """
     card = bundle.card
     own = card.model_copy(update={
-        "name": f"the screen of {card.name}", "verify": False, "temperature": 1.0, "screen": None,
+        "name": f"screen of {card.name}", "verify": False, "temperature": 1.0, "screen": None,
         "network": Network(decoder="screen", encoder=card.network.encoder, options={"depth": depth}),
     })  # fmt: skip
     encoder = {name: value for name, value in bundle.weights.items() if name.startswith("encoder.")}
     return ScreenBundle(own, {**encoder, **{f"head.{name}": value for name, value in head.items()}}, bundle.path)
 
 
-def screened(
+def skip_empty_tiles(
     samples: Iterable[Sample],
     engine: Engine,
     threshold: float,
     step: int,
-    counting: Callable[[Window], tuple[Span, Span]],
-    skipped: Callable[[], None],
+    used_pixels: Callable[[Window], tuple[Span, Span]],
+    on_skip: Callable[[], None],
 ) -> Iterator[Sample]:
-    """Yield samples, and take the images from those that hold no ship.
+    """Remove the images of samples without ships, so that they are not computed.
 
-    engine: of the screen. threshold: score from which on a cell may be a ship. step: tiles are multiples of it.
-    counting: rows and columns of a window's image that the tile's scores reach. skipped: is called for each that is
-    empty.
+    Args:
+        samples: Samples of tiles as the model expects them, with their ``window``.
+        engine: Runs the screen.
+        threshold: Minimum score of a cell that may be part of a ship.
+        step: Tile sizes are multiples of it, in model pixels.
+        used_pixels: Returns the rows and columns of a window's image whose scores are used.
+        on_skip: Called for each skipped tile.
+
+    Yields:
+        The samples, without ``image`` if the tile is empty.
     """
     for sample in samples:
         if "image" in sample:
-            spans = counting(Window(*sample["window"].tolist()))
-            if all(peak < threshold for peak in peaks(engine, sample["image"], spans, step)):
+            spans = used_pixels(Window(*sample["window"].tolist()))
+            if all(peak < threshold for peak in peak_scores(engine, sample["image"], spans, step)):
                 del sample["image"]
-                skipped()
+                on_skip()
         yield sample
 
 
-def peaks(engine: Engine, image: torch.Tensor, spans: tuple[Span, Span], step: int) -> Iterator[float]:
-    """Greatest scores of the cells that touch the spans of rows and columns, part by part.
+def peak_scores(engine: Engine, image: torch.Tensor, spans: tuple[Span, Span], step: int) -> Iterator[float]:
+    """Maximum screen scores of an image, segment by segment.
 
-    An image (bands, rows, columns) is looked at in parts of one shape, so that the engine holds one small session.
+    The image is cut into segments of one shape, so that the engine keeps only one small session.
+
+    Args:
+        engine: Runs the screen.
+        image: Reflectance (bands, rows, columns).
+        spans: Rows and columns of the image to score; cells that touch them count.
+        step: Segments start at multiples of it, in model pixels.
+
+    Yields:
+        The maximum score of each segment.
     """
-    axes = [list(_parts(span, size, step)) for span, size in zip(spans, image.shape[1:], strict=True)]
-    for parts in product(*axes):
-        (top, bottom), (left, right) = (part.seen for part in parts)
+    axes = [list(_segments(span, size, step)) for span, size in zip(spans, image.shape[1:], strict=True)]
+    for segments in product(*axes):
+        (top, bottom), (left, right) = (segment.computed for segment in segments)
         scores = engine.collect(engine.submit(image[None, :, top:bottom, left:right].contiguous()))[0]
-        cells = tuple(part.cells(count) for part, count in zip(parts, scores.shape, strict=True))
+        cells = tuple(segment.cells(count) for segment, count in zip(segments, scores.shape, strict=True))
         yield float(np.max(scores[cells], initial=0.0))
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Part of an image along one axis. seen: by the network. counting: what it judges."""
+class _Segment:
+    """Segment of an image along one axis: the pixels that the network computes, and those it scores."""
 
-    seen: Span
-    counting: Span
+    computed: Span
+    scored: Span
 
     def cells(self, count: int) -> slice:
-        """The cells that count, of `count` in all."""
-        first, last = self.seen
-        start, stop = self.counting
+        """Cells that touch the scored pixels, if the network gives `count` cells."""
+        first, last = self.computed
+        start, stop = self.scored
         return slice((start - first) * count // (last - first), -(-(stop - first) * count // (last - first)))
 
 
-def _parts(span: Span, size: int, step: int) -> Iterator[_Part]:
-    """Parts of one length, at multiples of the step, which judge a span of an image together.
+def _segments(span: Span, size: int, step: int) -> Iterator[_Segment]:
+    """Segments of one length that start at multiples of the step and together score a span of an image.
 
-    >>> [(part.seen, part.counting) for part in _parts((224, 1200), 1600, 32)]
+    >>> [(segment.computed, segment.scored) for segment in _segments((224, 1200), 1600, 32)]
     [((192, 768), (224, 736)), ((704, 1280), (736, 1200))]
-    >>> [(part.seen, part.counting) for part in _parts((32, 70), 96, 32)]
+    >>> [(segment.computed, segment.scored) for segment in _segments((32, 70), 96, 32)]
     [((0, 96), (32, 70))]
     """
-    side = min(PART, size)
+    side = min(SEGMENT, size)
     done, end = span
     while done < end:
         first = min(max(0, done - CONTEXT) // step * step, size - side)
         last = first + side
         stop = end if last >= min(size, end + CONTEXT) else last - CONTEXT
-        yield _Part((first, last), (done, stop))
+        yield _Segment((first, last), (done, stop))
         done = stop

@@ -12,11 +12,11 @@ import numpy as np
 from geoships.config import PredictConfig
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.engines.base import Engine, run
-from geoships.model.engines.choose import EngineChoice, KeptEngines, Precision, choose_engine
+from geoships.model.engines.choose import EngineCache, EngineChoice, Precision, choose_engine
 from geoships.model.engines.device import choose_device
-from geoships.model.inputs import prepared
+from geoships.model.inputs import prepare_samples
 from geoships.model.installed import choose_model
-from geoships.model.screen import screen_of, screened
+from geoships.model.screen import screen_of, skip_empty_tiles
 from geoships.output.attributes import Margin
 from geoships.output.classes import ObjectClass, class_of
 from geoships.output.ship_filter import KeptShip, ShipFilter
@@ -71,7 +71,7 @@ class SceneRun:
     screen: Bundle | None
     verifier: Verifier | None
     warnings: tuple[str, ...]
-    engines: KeptEngines | None = None
+    engines: EngineCache | None = None
     counts: TileCounts = field(default_factory=TileCounts)
 
     @property
@@ -112,7 +112,7 @@ class SceneRun:
         with closing(stream) as samples:
             engine = self._engine()
             engine.prepare((len(self.bundle.card.bands), *self.plan.tile_shape))
-            north_up = prepared(samples, self.bundle.card, self.scene.wanted, south_up=self.plan.south_up)
+            north_up = prepare_samples(samples, self.bundle.card, self.scene.wanted, south_up=self.plan.south_up)
             for sample, scores in run(engine, self._screened(north_up)):
                 window = Window(*sample["window"].tolist())
                 rows, columns = tiles.weights(self.plan.tile_at(window))
@@ -146,7 +146,7 @@ class SceneRun:
             return samples
         precision: Precision = "auto" if self.config.precision == "int8" else self.config.precision
         engine = choose_engine(self.config.engine, precision, self.engine.device).open(screen, batch_size=1)
-        return screened(samples, engine, card.screen.threshold, card.step, self.plan.counting, self._skip_empty)
+        return skip_empty_tiles(samples, engine, card.screen.threshold, card.step, self.plan.counting, self._skip_empty)
 
     def _skip_empty(self) -> None:
         self.counts.empty += 1
@@ -158,7 +158,7 @@ def open_run(
     *,
     config: PredictConfig,
     model: Bundle | None = None,
-    engines: KeptEngines | None = None,
+    engines: EngineCache | None = None,
 ) -> Iterator[SceneRun]:
     """Open a scene for a model, for those who want more of a run than `predict` returns.
 
@@ -195,7 +195,7 @@ def _choose_bundle(file: SceneFile, config: PredictConfig, model: Bundle | None)
     return bundle, why
 
 
-def _scene_run(scene: Scene, bundle: Bundle, why: str, config: PredictConfig, engines: KeptEngines | None) -> SceneRun:
+def _scene_run(scene: Scene, bundle: Bundle, why: str, config: PredictConfig, engines: EngineCache | None) -> SceneRun:
     pixel_size, assumed = scene_pixel_size(scene.georeference, config.gsd, bundle.card)
     area = read_area(config.area, scene.georeference) if config.area else None
     engine = choose_engine(config.engine, config.precision, choose_device(config.device))

@@ -12,7 +12,7 @@ from geoships.model.bundle import Bundle
 from geoships.model.engines.base import Engine, run
 from geoships.model.engines.choose import EngineChoice
 from geoships.model.engines.device import choose_batch_size
-from geoships.model.inputs import prepared
+from geoships.model.inputs import prepare_samples
 from geoships.output.ship_filter import KeptShip
 from geoships.scene.reader import Scene
 from geoships.scene.tiles import Sample, TileReader
@@ -92,7 +92,7 @@ class Verifier:
         """Score the chips of some windows, a batch at a time."""
         if not windows:
             return
-        chips = prepared(
+        chips = prepare_samples(
             self._chips(windows),
             self.bundle.card,
             self._scene.wanted,

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from geoships.model.bundle import Bundle
-from geoships.model.export import SIZE, Format, exported, output_paths
+from geoships.model.export import SIZE, Format, export_model, output_paths
 from geoships.support.files import atomic_write, output_errors, reserve
 
 
@@ -20,14 +20,14 @@ def export(
     scale: float = 1.0,
     offset: float = 0.0,
 ) -> list[Path]:
-    """Write a model for other programs, and return its files; see `geoships.model.export.exported`.
+    """Write a model for other programs, and return its files; see `geoships.model.export.export_model`.
 
     Raises GeoshipsError; nothing is written then.
     """
     paths = output_paths(out, form)
     for path in paths.values():
         reserve(path)  # where it cannot be written, say so before the work
-    files = exported(bundle, form, size=size, background=background, scale=scale, offset=offset)
+    files = export_model(bundle, form, size=size, background=background, scale=scale, offset=offset)
     with ExitStack() as stack:
         for suffix, path in reversed(paths.items()):
             partial = stack.enter_context(atomic_write(path))

@@ -18,8 +18,8 @@ from geoships.errors import BundleError, GeoshipsError
 from geoships.model.bundle import Bundle, save_bundle
 from geoships.model.card import ScreenCard
 from geoships.model.engines.scoring import Normalised
-from geoships.model.inputs import prepared
-from geoships.model.screen import CONTEXT, ScreenNetwork, Span, as_screen
+from geoships.model.inputs import prepare_samples
+from geoships.model.screen import CONTEXT, ScreenNetwork, Span, build_screen
 from geoships.pipeline.run_plan import RunPlan
 from geoships.pipeline.scene_run import open_run
 from geoships.scene.layers.labelled_files import LabelledFiles, PathLike, pair_files
@@ -193,7 +193,7 @@ class _Maps:
 
     def __init__(self, bundle: Bundle, config: PredictConfig) -> None:
         self._bundle, self._config = bundle, config.model_copy(update={"device": "cpu"})
-        network = as_screen(bundle, DEPTH, {}).network()
+        network = build_screen(bundle, DEPTH, {}).network()
         if not isinstance(network, ScreenNetwork):
             raise BundleError(f"{bundle.card.name} has no encoder to make a screen of")
         self._network = network
@@ -209,7 +209,7 @@ class _Maps:
             )
             plan = replace(run.plan, tiles=tiles)
             with closing(stream_tiles(run.scene, plan.tiles, plan.ratios)) as stream:
-                for sample in prepared(stream, card, run.scene.wanted, south_up=plan.south_up):
+                for sample in prepare_samples(stream, card, run.scene.wanted, south_up=plan.south_up):
                     window = Window(*sample["window"].tolist())
                     marks, shape = labels.mask(window), sample["image"].shape[1:]
                     valid = sample["valid"].numpy() & (marks != IGNORED)

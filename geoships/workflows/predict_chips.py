@@ -27,7 +27,7 @@ from geoships.errors import GeoshipsError, OutputError
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.bundle_files import load_card
 from geoships.model.classify import classify
-from geoships.model.engines.choose import KeptEngines
+from geoships.model.engines.choose import EngineCache
 from geoships.model.engines.device import choose_device
 from geoships.model.installed import installed
 from geoships.output.formats import write_ships
@@ -128,7 +128,7 @@ def predict_chips(
     scores: list[float] = []
     use_one_arena()
     outlines: list[_Outline | None] = []
-    engines = KeptEngines()
+    engines = EngineCache()
     for batch in (files[start : start + BATCH] for start in range(0, len(files), BATCH)):
         scores += _scores(classifier, batch, config)
         if model:
@@ -179,7 +179,7 @@ def _scores(classifier: Bundle, files: Sequence[Path], config: PredictConfig) ->
     return [round(float(score), 6) for score in scores]
 
 
-def _outline(path: Path, model: Bundle, config: PredictConfig, engines: KeptEngines) -> _Outline:
+def _outline(path: Path, model: Bundle, config: PredictConfig, engines: EngineCache) -> _Outline:
     """Find the ships of one chip, as `predict` does in a scene."""
     with TemporaryDirectory(prefix="geoships-") as scratch:
         scene = Path(scratch) / f"{path.stem}.tif"

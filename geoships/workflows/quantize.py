@@ -18,7 +18,7 @@ from geoships.errors import BundleError, DeviceError
 from geoships.evaluation import evaluate
 from geoships.model.bundle import Bundle, save_bundle
 from geoships.model.engines.convert import fingerprint, ir_bytes, to_openvino
-from geoships.model.inputs import prepared
+from geoships.model.inputs import prepare_samples
 from geoships.pipeline.scene_run import open_run
 from geoships.scene.layers.labelled_files import PathLike, find_scenes
 from geoships.scene.streaming import stream_tiles
@@ -118,7 +118,7 @@ def _tiles(bundle: Bundle, scenes: Sequence[PathLike], count: int, config: Predi
             every = max(1, len(run.plan.tiles) // share)
             with closing(stream_tiles(run.scene, run.plan.tiles, run.plan.ratios)) as stream:
                 chosen = islice(stream, 0, share * every, every)
-                samples = prepared(chosen, bundle.card, run.scene.wanted, south_up=run.plan.south_up)
+                samples = prepare_samples(chosen, bundle.card, run.scene.wanted, south_up=run.plan.south_up)
                 images.extend(sample["image"].numpy()[None].copy() for sample in samples)
     if not images:
         raise BundleError("the scenes for calibration hold no data; name others")

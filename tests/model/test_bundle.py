@@ -76,7 +76,7 @@ def test_a_zip_may_hold_the_bundle_in_a_folder_of_any_name(bundle: Bundle, verif
         load_bundle(tmp_path / "model.zip")
 
 
-def test_a_damaged_verifier_is_named(bundle: Bundle, verifier: Bundle, tmp_path: Path) -> None:
+def test_errors_name_a_damaged_verifier(bundle: Bundle, verifier: Bundle, tmp_path: Path) -> None:
     save_bundle(tmp_path / "model", bundle.card, bundle.weights, verifier=verifier)
     (tmp_path / "model" / "verifier" / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(BundleError, match=r"verifier/model\.safetensors: the weights are damaged"):
@@ -106,7 +106,7 @@ def test_a_pickle_is_never_loaded(bundle: Bundle, tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-def test_damaged_bundles_are_named(tmp_path: Path) -> None:
+def test_errors_name_damaged_bundles(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no model bundle"):
         load_bundle(tmp_path / "none")
     (tmp_path / "empty").mkdir()
@@ -121,7 +121,7 @@ def test_damaged_bundles_are_named(tmp_path: Path) -> None:
         load_bundle(tmp_path / "other.zip")
 
 
-def test_a_wrong_card_names_its_fields(bundle: Bundle, tmp_path: Path) -> None:
+def test_errors_name_wrong_fields_of_a_card(bundle: Bundle, tmp_path: Path) -> None:
     save_bundle(tmp_path / "model", bundle.card, bundle.weights)
     path = tmp_path / "model" / "model.json"
     card = json.loads(path.read_text())
@@ -135,11 +135,11 @@ def test_a_wrong_card_names_its_fields(bundle: Bundle, tmp_path: Path) -> None:
 def test_weights_that_do_not_fit_are_refused(bundle: Bundle) -> None:
     with pytest.raises(BundleError, match="do not fit"):
         Bundle(bundle.card, dict(list(bundle.weights.items())[:-3]), Path("cut")).network()
-    with pytest.raises(BundleError, match="name a decoder and an encoder"):
+    with pytest.raises(BundleError, match="choose a decoder and an encoder"):
         build_network(Architecture("unet", "resnet1000", 3))
 
 
-def test_an_rgb_encoder_starts_a_five_band_one() -> None:
+def test_rgb_encoder_weights_are_copied_to_a_five_band_encoder() -> None:
     options = SMALL["options"]
     three = build_network(Architecture("unet", SMALL["encoder"], 3, 1, options)).get_submodule("encoder").state_dict()
     network = build_network(Architecture("unet", SMALL["encoder"], 5, 1, options))
@@ -149,7 +149,7 @@ def test_an_rgb_encoder_starts_a_five_band_one() -> None:
     torch.testing.assert_close(stems[0][:, 4], stems[1].mean(dim=1) * 3 / 5)
 
 
-def test_the_installed_model_is_whole() -> None:
+def test_the_installed_model_is_complete() -> None:
     assert DEFAULT_BUNDLE in dict(installed())
     bundle = load_bundle()
     assert bundle.card.bands == ("blue", "green", "red", "nir", "swir16")
@@ -165,13 +165,13 @@ def test_the_installed_model_is_whole() -> None:
 @pytest.mark.parametrize(
     ("encoder", "options", "message"),
     [
-        ("hf-hub:someone/something", {}, "no network that timm knows"),
-        ("local-dir:/tmp", {}, "no network that timm knows"),
+        ("hf-hub:someone/something", {}, "timm has no network of that name"),
+        ("local-dir:/tmp", {}, "timm has no network of that name"),
         ("resnet10t", {"checkpoint_path": "weights.pth"}, "checkpoint_path open other files"),
         ("resnet10t", {"pretrained": True, "cache_dir": "."}, "cache_dir, pretrained open other files"),
     ],
 )
-def test_a_card_cannot_make_timm_fetch_or_unpickle(decoder: str, encoder: str, options: dict, message: str) -> None:
+def test_a_card_cannot_make_timm_download_or_unpickle(decoder: str, encoder: str, options: dict, message: str) -> None:
     build = build_network if decoder == "unet" else build_classifier
     name = f"tu-{encoder}" if decoder == "unet" else encoder
     with pytest.raises(BundleError, match=message):

@@ -1,4 +1,4 @@
-"""Exported models, run by those that they are for."""
+"""Exported models, run as other programs run them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from made_networks import tiny_bundle
 
 from geoships.errors import BundleError, OutputError
 from geoships.model.engines.scoring import Scoring
-from geoships.model.export import exported
+from geoships.model.export import export_model
 from geoships.workflows.export import export
 
 SCALE, OFFSET = 1e-4, -0.1  # of Sentinel-2's stored values since 2022
 
 
 def deepness(stored: np.ndarray, meta: dict[str, str]) -> np.ndarray:
-    """What Deepness makes of a tile (rows, columns, bands) of stored values before the model sees it."""
+    """The model input that Deepness makes from a tile (rows, columns, bands) of stored values."""
     mean, std = (np.array(json.loads(meta[f"standardization_{name}"])) for name in ("mean", "std"))
     return np.float32((stored * 1.0 / 255 - mean) / std).transpose(2, 0, 1)[None]
 
@@ -47,14 +47,14 @@ def test_onnx_runs_in_onnxruntime_as_deepness_runs_it(tmp_path: Path) -> None:
     assert session.run(None, {entry.name: np.zeros((3, 2, 32, 32), np.float32)})[0].shape == (3, 1, 32, 32)
 
 
-def test_the_greater_of_two_channels_tells_ship_from_background() -> None:
+def test_the_greater_of_two_channels_is_the_class() -> None:
     runtime = pytest.importorskip("onnxruntime")
     bundle, images = tiny_bundle(), torch.rand(1, 2, 32, 32, generator=torch.Generator().manual_seed(0))
     scores = Scoring(bundle)(images).flatten().sort().values[300:700]
     gap = int(scores.diff().argmax())  # the two engines round alike beside the widest gap
     middle = float(scores[gap : gap + 2].mean())
     bundle = replace(bundle, card=bundle.card.model_copy(update={"threshold": middle}))
-    model = exported(bundle, "onnx", size=32, background=True)[".onnx"]
+    model = export_model(bundle, "onnx", size=32, background=True)[".onnx"]
     session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
     chosen = session.run(None, {"image": images.numpy()})[0].argmax(axis=1)
     expected = (Scoring(bundle)(images) > middle).numpy()
@@ -62,7 +62,7 @@ def test_the_greater_of_two_channels_tells_ship_from_background() -> None:
     np.testing.assert_array_equal(chosen == 1, expected)
 
 
-def test_openvino_takes_any_size_and_knows_where_it_is_from(tmp_path: Path) -> None:
+def test_openvino_accepts_any_size_and_holds_the_metadata(tmp_path: Path) -> None:
     openvino = pytest.importorskip("openvino")
     bundle = tiny_bundle()
     files = export(bundle, tmp_path / "m.xml", "openvino")
@@ -74,7 +74,7 @@ def test_openvino_takes_any_size_and_knows_where_it_is_from(tmp_path: Path) -> N
     np.testing.assert_allclose(found, Scoring(bundle)(images), atol=1e-5)
 
 
-def test_an_exported_program_is_torch_alone(tmp_path: Path) -> None:
+def test_an_exported_program_runs_with_torch_alone(tmp_path: Path) -> None:
     bundle = tiny_bundle()
     export(bundle, tmp_path / "m.pt2", "torch-export", size=32)
     extra = {"geoships.json": ""}
@@ -85,16 +85,16 @@ def test_an_exported_program_is_torch_alone(tmp_path: Path) -> None:
     assert zipfile.is_zipfile(tmp_path / "m.pt2")
 
 
-def test_a_classifier_goes_out_with_the_size_of_its_chips() -> None:
+def test_a_classifier_is_exported_with_the_size_of_its_chips() -> None:
     runtime = pytest.importorskip("onnxruntime")
     bundle = fake_classifier()
-    session = runtime.InferenceSession(exported(bundle, "onnx")[".onnx"], providers=["CPUExecutionProvider"])
+    session = runtime.InferenceSession(export_model(bundle, "onnx")[".onnx"], providers=["CPUExecutionProvider"])
     chips = torch.rand(4, 1, 32, 32) * 0.2
     np.testing.assert_allclose(session.run(None, {"image": chips.numpy()})[0], Scoring(bundle)(chips), atol=1e-5)
     assert "model_type" not in session.get_modelmeta().custom_metadata_map
 
 
-def test_what_cannot_be_written_is_refused_and_nothing_is(tmp_path: Path) -> None:
+def test_an_export_that_fails_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"ends in \.onnx"):
         export(tiny_bundle(), tmp_path / "m.xml", "onnx")
     with pytest.raises(BundleError, match="multiples of 4"):

@@ -42,24 +42,26 @@ def bands(*names: str) -> list[BandDescription]:
         (["green", "red"], 3, "sentinel2-5band"),
     ],
 )
-def test_most_bands_win(names: list[str], pixel_size: float | None, model: str) -> None:
+def test_the_model_that_uses_most_bands_is_chosen(names: list[str], pixel_size: float | None, model: str) -> None:
     assert choose_model(bands(*names), pixel_size).path.name == model
 
 
 @pytest.mark.parametrize(("pixel_size", "model"), [(10, "sentinel2-5band"), (3, "optical"), (None, "sentinel2-5band")])
-def test_pixel_size_decides_between_equals(pixel_size: float | None, model: str, tmp_path: Path) -> None:
+def test_pixel_size_decides_between_models_with_the_same_bands(
+    pixel_size: float | None, model: str, tmp_path: Path
+) -> None:
     card = fake_card(**{"mlm:name": "optical", **MODELS["optical"], "bands": ("blue", "green", "red", "nir")})
     save_bundle(tmp_path / "optical", card, {})
     assert choose_model(bands("blue", "green", "red", "nir"), pixel_size).path.name == model
 
 
-def test_bands_named_by_the_user_choose_too() -> None:
+def test_bands_named_by_the_user_decide_the_model() -> None:
     nameless = [BandDescription(number) for number in (1, 2, 3)]
     assert choose_model(nameless, 10, (1, 2, 3)).path.name == "optical"
     assert choose_model(nameless, 10, (3, 2, 1, "-")).path.name == "sentinel2-5band"
 
 
-def test_a_scene_without_any_of_the_bands_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scene_without_the_bands_of_any_model_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SceneError, match="the model needs the bands blue, green, red, nir"):
         choose_model(bands("swir22", "coastal"), 10)
     monkeypatch.setattr(installed_models, "installed", list)

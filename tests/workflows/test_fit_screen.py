@@ -17,7 +17,7 @@ from geoships.errors import BundleError, GeoshipsError
 from geoships.model.bundle import Bundle, load_bundle, save_bundle
 from geoships.model.engines.choose import choose_engine
 from geoships.model.networks import Architecture, build_network
-from geoships.model.screen import CONTEXT, PART, _parts, peaks, screen_of
+from geoships.model.screen import CONTEXT, SEGMENT, _segments, peak_scores, screen_of
 from geoships.workflows.fit_screen import fit_screen, passing_ships
 
 OPTIONS = {"encoder_depth": 3, "decoder_channels": [16, 12, 8]}
@@ -60,7 +60,11 @@ def test_a_fitted_screen_skips_water_on_every_engine(model: Bundle, tmp_path: Pa
     spans = ((0, 160), (0, 192))
     found = {
         engine: [
-            max(peaks(choose_engine(engine, "fp32", torch.device("cpu")).open(screen, batch_size=1), picture, spans, 8))
+            max(
+                peak_scores(
+                    choose_engine(engine, "fp32", torch.device("cpu")).open(screen, batch_size=1), picture, spans, 8
+                )
+            )
             for picture in (image, water)
         ]
         for engine in ("torch", "openvino")
@@ -102,16 +106,16 @@ def test_card_and_bundle_agree_on_a_screen(model: Bundle, tmp_path: Path) -> Non
 
 
 @given(st.integers(1, 60), st.integers(0, 1900), st.integers(1, 1900))
-def test_parts_judge_every_row_of_a_span_once_and_in_its_context(steps: int, start: int, length: int) -> None:
+def test_segments_score_every_row_of_a_span_once_and_in_its_context(steps: int, start: int, length: int) -> None:
     size = 32 * steps
     start = min(start, size - 1)
     stop = min(size, start + length)
-    parts = list(_parts((start, stop), size, 32))
-    assert [part.counting[0] for part in parts] == [start, *(part.counting[1] for part in parts[:-1])]
-    assert parts[-1].counting[1] == stop
-    for part in parts:
-        (first, last), (top, bottom) = part.seen, part.counting
-        assert (first % 32, last - first) == (0, min(PART, size))
+    segments = list(_segments((start, stop), size, 32))
+    assert [segment.scored[0] for segment in segments] == [start, *(segment.scored[1] for segment in segments[:-1])]
+    assert segments[-1].scored[1] == stop
+    for segment in segments:
+        (first, last), (top, bottom) = segment.computed, segment.scored
+        assert (first % 32, last - first) == (0, min(SEGMENT, size))
         assert top < bottom
         assert first <= max(0, top - CONTEXT)
         assert last >= min(size, bottom + CONTEXT)

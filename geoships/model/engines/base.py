@@ -26,7 +26,6 @@ class Engine(Protocol):
     Attributes:
         batch_size: Maximum number of tiles in a batch; an engine or `run` may lower it.
         streams: Number of batches that the engine computes at the same time.
-
     """
 
     batch_size: int
@@ -57,7 +56,6 @@ def run(engine: Engine, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Sco
 
     Raises:
         DeviceError: A single tile does not fit into the device's memory.
-
     """
     waiting: deque[_Chunk] = deque()
     source = iter(samples)
@@ -139,7 +137,6 @@ def check_out_of_memory(error: Exception, tiles: int) -> None:
     Raises:
         Exception: The error itself, if it has another cause.
         DeviceError: The batch has only one tile.
-
     """
     if not (isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)):
         raise error

@@ -1,4 +1,4 @@
-"""The user's cache folder: what was made once and can be made again."""
+"""The user's cache folder, for files that can be made again."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ import platformdirs
 
 
 def cache_folder() -> Path:
-    """Where geoships keeps converted models: ``~/.cache/geoships`` on Linux, ``$XDG_CACHE_HOME/geoships`` where set."""
+    """Folder of converted models: on Linux ``$XDG_CACHE_HOME/geoships`` if set, else ``~/.cache/geoships``."""
     return Path(platformdirs.user_cache_dir("geoships", appauthor=False))
 
 
 def cached(key: str, make: Callable[[Path], None]) -> Path:
-    """The folder of a key, made by `make` where there is none yet; it appears whole or not at all.
+    """The cached folder of a key, made now if there is none yet.
 
-    make: fills an empty folder. Several processes may make the same one: the first that is done wins. Where the cache
-    cannot be written, the folder is a temporary one that goes with the process.
+    It appears complete or not at all. If several processes make the same folder, the first to finish wins. If the cache
+    folder is not writable, the result is a temporary folder that is deleted when the process ends.
+
+    Args:
+        key: Name of the folder; it must change with everything that changes the content.
+        make: Writes the content into an empty folder.
     """
     folder = cache_folder() / key
     if folder.is_dir():
@@ -29,7 +33,7 @@ def cached(key: str, make: Callable[[Path], None]) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
     except OSError:
-        return _temporary(make)
+        return _make_temporary(make)
     try:
         make(partial)
         return _publish(partial, folder)
@@ -41,12 +45,12 @@ def _publish(partial: Path, folder: Path) -> Path:
     try:
         partial.rename(folder)
     except OSError:
-        if not folder.is_dir():  # else another process was faster
+        if not folder.is_dir():  # otherwise another process was faster
             raise
     return folder
 
 
-def _temporary(make: Callable[[Path], None]) -> Path:
+def _make_temporary(make: Callable[[Path], None]) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="geoships-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     make(folder)

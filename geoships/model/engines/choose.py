@@ -1,4 +1,4 @@
-"""Which engine computes, and in what precision."""
+"""Choice of the engine and its precision."""
 
 from __future__ import annotations
 
@@ -23,9 +23,13 @@ TITLES = {"torch": "PyTorch", "openvino": "OpenVINO", "onnx": "ONNX Runtime"}
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """An engine and what it computes in; both are settled.
+    """A chosen engine, with nothing left to ``auto``.
 
-    fallback: PyTorch may step in where the engine does not take a network.
+    Attributes:
+        engine: Name of the engine.
+        precision: Number type that it computes in.
+        device: Device that computes.
+        fallback: Use PyTorch if the engine cannot convert a network.
     """
 
     engine: Literal["torch", "openvino", "onnx"]
@@ -38,13 +42,20 @@ class EngineChoice:
 
     @property
     def emulated(self) -> bool:
-        """Whether it computes in bfloat16 without instructions for it, which takes longer than float32."""
+        """Whether bfloat16 is emulated because the device has no instructions for it, which is slower than float32."""
         return self.engine == "torch" and self.precision == "bf16" and not has_fast_bf16(self.device)
 
     def open(self, bundle: Bundle, *, batch_size: int, views: Literal[1, 2, 4, 8] = 1) -> Engine:
-        """The engine for a model; batch_size, views: as for TorchEngine.
+        """Open the engine for a model.
 
-        Raises BundleError where the engine does not take the model, DeviceError where it is not installed.
+        Args:
+            bundle: The model.
+            batch_size: Maximum number of tiles in a batch.
+            views: Test-time augmentation: number of VIEWS whose mean is the score.
+
+        Raises:
+            BundleError: The engine cannot convert the model, or it has no int8 variant.
+            DeviceError: The engine is not installed.
         """
         try:
             if self.engine == "openvino":
@@ -58,60 +69,65 @@ class EngineChoice:
         return TorchEngine(bundle, device=self.device, bf16=bf16, batch_size=batch_size, views=views)
 
 
-class KeptEngines:
+class EngineCache:
     """Engines that stay open, for many small scenes and one model."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[EngineChoice, int, int], tuple[Bundle, Engine]] = {}
 
     def open(self, choice: EngineChoice, bundle: Bundle, *, batch_size: int, views: Literal[1, 2, 4, 8] = 1) -> Engine:
-        """As `EngineChoice.open`, or the engine that is open already for the same model and settings."""
+        """An open engine with the same model and settings, else a new one as from `EngineChoice.open`."""
         key = choice, batch_size, views
-        kept = self._open.get(key)
-        if kept is None or kept[0] is not bundle:
-            kept = self._open[key] = bundle, choice.open(bundle, batch_size=batch_size, views=views)
-        return kept[1]
+        entry = self._open.get(key)
+        if entry is None or entry[0] is not bundle:
+            entry = self._open[key] = bundle, choice.open(bundle, batch_size=batch_size, views=views)
+        return entry[1]
 
 
 def choose_engine(engine: EngineName, precision: Precision, device: torch.device) -> EngineChoice:
-    """Settle engine and precision for a device.
+    """Choose engine and precision for a device.
 
-    ``auto`` is OpenVINO on a processor where that is installed, else PyTorch; and bfloat16 where the processor
-    computes in it, else float32. Raises DeviceError for what does not go together, or is not there.
+    Args:
+        engine: Name of the engine; ``auto``: OpenVINO on a CPU if installed, else PyTorch.
+        precision: Number type; ``auto``: bfloat16 if the device has instructions for it, else float32.
+        device: Device that computes.
+
+    Raises:
+        DeviceError: The engine is not installed, or does not support the device or the precision.
     """
     if engine == "auto":
-        return _automatic(precision, device)
+        return _auto_choice(precision, device)
     if engine == "openvino":
         return EngineChoice(engine, _openvino_precision(precision, device), device)
     if engine == "onnx":
         if precision not in ("auto", "fp32"):
-            raise DeviceError(f"the engine onnx computes in float32, not {precision}; leave out --precision")
+            raise DeviceError(f"the engine onnx computes in float32 only, not in {precision}; leave out --precision")
         return EngineChoice(engine, "fp32", device)
     if precision == "int8":
         raise DeviceError("the engine torch does not compute in int8; use --engine openvino")
-    return _torch(precision, device)
+    return _torch_choice(precision, device)
 
 
-def _automatic(precision: Precision, device: torch.device) -> EngineChoice:
+def _auto_choice(precision: Precision, device: torch.device) -> EngineChoice:
     if precision == "int8":
         return EngineChoice("openvino", _openvino_precision(precision, device), device)
     if device.type != "cpu" or not has_openvino() or (precision == "bf16" and not openvino_has_bf16()):
-        return _torch(precision, device)
+        return _torch_choice(precision, device)
     return EngineChoice("openvino", _openvino_precision(precision, device), device, fallback=True)
 
 
-def _torch(precision: Precision, device: torch.device) -> EngineChoice:
+def _torch_choice(precision: Precision, device: torch.device) -> EngineChoice:
     bf16 = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return EngineChoice("torch", "bf16" if bf16 else "fp32", device)
 
 
 def _openvino_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16", "int8"]:
     if device.type != "cpu":
-        raise DeviceError(f"the engine openvino runs on the processor, not on {device}; use --device cpu")
+        raise DeviceError(f"the engine openvino runs on the CPU only, not on {device}; use --device cpu")
     if not has_openvino():
         raise DeviceError("the engine openvino is not installed: pip install openvino")
     if precision == "auto":
         return "bf16" if openvino_has_bf16() else "fp32"
     if precision == "bf16" and not openvino_has_bf16():
-        raise DeviceError("this processor does not compute in bfloat16; use --precision auto")
+        raise DeviceError("this CPU has no instructions for bfloat16; use --precision auto")
     return precision

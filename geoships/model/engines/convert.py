@@ -1,4 +1,4 @@
-"""Networks in other formats than PyTorch's: OpenVINO IR, ONNX, PyTorch's exported programs."""
+"""Conversion of networks to OpenVINO IR and ONNX."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
 from geoships.model.engines.cache import cached
 from geoships.model.engines.scoring import Scoring
-from geoships.model.engines.upsampling import double_by_convolution
+from geoships.model.engines.upsampling import fuse_upsampling
 
 if TYPE_CHECKING:
     import openvino
 
-FORMAT = 2  # of the cached files; count up where a conversion changes
-TOLERANCE = 1e-3  # that a converted model's scores may differ by from PyTorch's, all in float32
+FORMAT = 2  # version of the cached files; increase it when a conversion changes
+TOLERANCE = 1e-3  # maximum difference between scores of a converted model and of PyTorch, both in float32
 IR, ONNX = "model.xml", "model.onnx"
 
-Run = Callable[[Path, NDArray[np.float32]], NDArray[np.float32]]
+ScoreFile = Callable[[Path, NDArray[np.float32]], NDArray[np.float32]]  # scores of an image by a model file
 
 
 class ConversionError(BundleError):
-    """A network that another runtime does not take, or computes otherwise."""
+    """A network that another runtime cannot convert, or gives different scores for."""
 
 
 def fingerprint(bundle: Bundle) -> str:
-    """What tells the function that a bundle computes from that of any other: a hash of weights and recipe."""
+    """Hash of all that decides a bundle's scores: architecture, weights, normalisation and temperature."""
     card = bundle.card
     digest = hashlib.sha256(type(bundle).__qualname__.encode())
     for text in (card.network.model_dump_json(), card.input.model_dump_json(), f"{card.temperature} {card.tasks}"):
@@ -49,10 +49,13 @@ def fingerprint(bundle: Bundle) -> str:
     return digest.hexdigest()
 
 
-def example(bundle: Bundle, rows: int = 2, columns: int = 3) -> torch.Tensor:
-    """A random image (1, bands, rows, columns) that a bundle's network takes; always the same one.
+def example_image(bundle: Bundle, rows: int = 2, columns: int = 3) -> torch.Tensor:
+    """A random image (1, bands, rows, columns) for a bundle's network; always the same one.
 
-    rows, columns: in steps of the network; a classifier's chips have their own size.
+    Args:
+        bundle: The model.
+        rows: Height in multiples of the card's step; ignored for a classifier, whose chips have a fixed size.
+        columns: Width in multiples of the card's step; ignored for a classifier.
     """
     _, bands, height, width = bundle.card.input.input.shape
     step = bundle.card.step
@@ -60,27 +63,28 @@ def example(bundle: Bundle, rows: int = 2, columns: int = 3) -> torch.Tensor:
     return torch.rand(1, bands, *shape, generator=torch.Generator().manual_seed(0))
 
 
-def open_size(bundle: Bundle) -> bool:
-    """Whether tiles may have any size; a classifier's chips have one."""
+def takes_any_size(bundle: Bundle) -> bool:
+    """Whether images may have any size; a classifier's chips have a fixed one."""
     return not bundle.card.is_classifier
 
 
 def to_openvino(bundle: Bundle) -> openvino.Model:
-    """The scoring of a bundle as an OpenVINO model, float32; batch, rows and columns are open.
+    """A bundle's `Scoring` as an OpenVINO model in float32, with dynamic batch size, rows and columns.
 
-    Raises ConversionError where OpenVINO does not take the network.
+    Raises:
+        ConversionError: OpenVINO cannot convert the network.
     """
     import openvino
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    image = example(bundle)
-    rows, columns = (-1, -1) if open_size(bundle) else image.shape[2:]
-    with _conversion(bundle, "OpenVINO"), torch.inference_mode():
+    image = example_image(bundle)
+    rows, columns = (-1, -1) if takes_any_size(bundle) else image.shape[2:]
+    with _conversion_errors(bundle, "OpenVINO"), torch.inference_mode():
         scoring = Scoring(bundle)
-        double_by_convolution(scoring.logits.network)
+        fuse_upsampling(scoring.logits.network)
         traced = torch.jit.trace(scoring, image, check_trace=False)  # type: ignore[no-untyped-call]
-        # not openvino.convert_model: that reports its use over the network
+        # not openvino.convert_model, which sends usage statistics over the network
         frontend = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced, example_input=image)
         model = frontend.convert(frontend.load(decoder))
@@ -94,7 +98,7 @@ def to_openvino(bundle: Bundle) -> openvino.Model:
 
 
 def ir_bytes(model: openvino.Model) -> tuple[bytes, bytes]:
-    """XML and weights of an OpenVINO model, as its two files would hold them."""
+    """Contents of the two files of an OpenVINO model: XML and weights."""
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
@@ -103,34 +107,49 @@ def ir_bytes(model: openvino.Model) -> tuple[bytes, bytes]:
         return path.read_bytes(), path.with_suffix(".bin").read_bytes()
 
 
-def cached_openvino(bundle: Bundle, run: Run) -> Path:
-    """`model.xml` of a bundle in the cache, converted where it is not there yet.
+def cached_openvino(bundle: Bundle, score: ScoreFile) -> Path:
+    """Path of a bundle's `model.xml` in the cache; it is converted now if it is not there yet.
 
-    run: computes the model of a file on an image in float32, to prove that the scores are those of PyTorch. No network
-    is built where the cache has the model. Raises ConversionError.
+    The network is built only for a conversion.
+
+    Args:
+        bundle: The model.
+        score: Computes the scores of an image in float32 by a model file, to compare them with those of PyTorch.
+
+    Raises:
+        ConversionError: OpenVINO cannot convert the network, or its scores differ from those of PyTorch.
     """
     import openvino
 
     def make(folder: Path) -> None:
         openvino.save_model(to_openvino(bundle), folder / IR, compress_to_fp16=False)
-        _prove(bundle, lambda image: run(folder / IR, image), "OpenVINO")
+        _check_scores(bundle, lambda image: score(folder / IR, image), "OpenVINO")
 
     return cached(_key("openvino", bundle), make) / IR
 
 
 def to_onnx(network: nn.Module, image: torch.Tensor, *, any_size: bool) -> bytes:
-    """A network as an ONNX model; the number of images is open, and with `any_size` rows and columns are, too.
+    """A network as an ONNX model with dynamic batch size.
 
-    image: (n, bands, rows, columns), an example of the input. Raises ConversionError where ONNX cannot say it.
+    Args:
+        network: The network.
+        image: Example of its input (n, bands, rows, columns).
+        any_size: Whether rows and columns are dynamic, too.
+
+    Returns:
+        The content of the ONNX file.
+
+    Raises:
+        ConversionError: The network cannot be exported.
     """
     axes = {0: "batch", **({2: "rows", 3: "columns"} if any_size else {})}
-    with tempfile.TemporaryDirectory() as folder, _conversion(network, "ONNX"), torch.inference_mode():
+    with tempfile.TemporaryDirectory() as folder, _conversion_errors(network, "ONNX"), torch.inference_mode():
         path = Path(folder) / ONNX
         torch.onnx.export(
             network,
             (image,),
             path,
-            dynamo=False,  # the other exporter needs 20 times as long
+            dynamo=False,  # the other exporter takes 20 times as long
             input_names=["image"],
             output_names=["score"],
             opset_version=17,
@@ -139,21 +158,21 @@ def to_onnx(network: nn.Module, image: torch.Tensor, *, any_size: bool) -> bytes
         return path.read_bytes()
 
 
-def cached_onnx(bundle: Bundle, run: Run) -> Path:
-    """`model.onnx` of a bundle in the cache; run and errors as for `cached_openvino`."""
+def cached_onnx(bundle: Bundle, score: ScoreFile) -> Path:
+    """Path of a bundle's `model.onnx` in the cache; arguments and errors as for `cached_openvino`."""
 
     def make(folder: Path) -> None:
-        (folder / ONNX).write_bytes(to_onnx(Scoring(bundle), example(bundle), any_size=open_size(bundle)))
-        _prove(bundle, lambda image: run(folder / ONNX, image), "onnxruntime")
+        (folder / ONNX).write_bytes(to_onnx(Scoring(bundle), example_image(bundle), any_size=takes_any_size(bundle)))
+        _check_scores(bundle, lambda image: score(folder / ONNX, image), "onnxruntime")
 
     return cached(_key("onnx", bundle), make) / ONNX
 
 
 def _key(kind: str, bundle: Bundle) -> str:
-    """Name of a converted model's folder: it changes with the weights, the recipe and all that converts."""
+    """Name of a converted model's folder; it changes with the bundle and with the versions of the converters."""
     packages = ("openvino" if kind == "openvino" else "onnx", "torch", "timm", "segmentation-models-pytorch")
-    facts = [str(FORMAT), fingerprint(bundle), *(_version(package) for package in packages)]
-    return f"{kind}-{hashlib.sha256(' '.join(facts).encode()).hexdigest()[:32]}"
+    inputs = [str(FORMAT), fingerprint(bundle), *(_version(package) for package in packages)]
+    return f"{kind}-{hashlib.sha256(' '.join(inputs).encode()).hexdigest()[:32]}"
 
 
 def _version(package: str) -> str:
@@ -163,29 +182,29 @@ def _version(package: str) -> str:
         return "none"
 
 
-def _prove(bundle: Bundle, run: Callable[[NDArray[np.float32]], NDArray[np.float32]], runtime: str) -> None:
-    """Raise ConversionError where scores of a picture of another size than the traced one are not PyTorch's."""
-    image = example(bundle, 3, 2)
+def _check_scores(bundle: Bundle, score: Callable[[NDArray[np.float32]], NDArray[np.float32]], runtime: str) -> None:
+    """Raise ConversionError if the scores of an image of another size than the traced one differ from PyTorch's."""
+    image = example_image(bundle, 3, 2)
     with torch.inference_mode():
         expected = Scoring(bundle)(image).numpy()
-    with _conversion(bundle, runtime):
-        difference = float(np.abs(run(image.numpy()) - expected).max())
+    with _conversion_errors(bundle, runtime):
+        difference = float(np.abs(score(image.numpy()) - expected).max())
     if not difference <= TOLERANCE:
         raise ConversionError(
-            f"{bundle.card.name} gives other scores in {runtime} (by {difference:.2g}); use --engine torch"
+            f"{bundle.card.name}: {runtime} gives other scores than PyTorch, by {difference:.2g}; use --engine torch"
         )
 
 
 @contextmanager
-def _conversion(what: Bundle | nn.Module, target: str) -> Iterator[None]:
-    """Keep converters from warning, and turn what they raise into a ConversionError."""
-    name = what.card.name if isinstance(what, Bundle) else type(what).__name__
+def _conversion_errors(source: Bundle | nn.Module, target: str) -> Iterator[None]:
+    """Silence the converters' warnings, and turn their exceptions into a ConversionError."""
+    name = source.card.name if isinstance(source, Bundle) else type(source).__name__
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of TorchScript's age, and of traces that `_prove` looks at
+            warnings.simplefilter("ignore")  # about TorchScript's age, and about traces, which `_check_scores` checks
             yield
     except ImportError:
         raise
-    except Exception as error:  # converters raise whatever they like
+    except Exception as error:  # converters raise exceptions of any type
         reason = (str(error) or type(error).__name__).strip().splitlines()[0]
         raise ConversionError(f"cannot convert {name} to {target}: {reason}; use --engine torch") from error

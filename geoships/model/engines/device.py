@@ -19,7 +19,6 @@ def choose_device(name: str) -> torch.device:
 
     Raises:
         DeviceError: This machine has no such device.
-
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -72,7 +71,6 @@ def choose_batch_size(device: torch.device, tile_pixels: int) -> int:
     Args:
         device: What computes.
         tile_pixels: Pixels of a tile.
-
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)

@@ -16,7 +16,6 @@ class Normalised(nn.Module):
         network: Maps normalised images (n, bands, rows, columns) to logits (n, classes, rows, columns).
         recipe: The input of the model card: pre-processing function, and mean and standard deviation of each band.
         temperature: The logits are divided by it, see `Card`.
-
     """
 
     mean: torch.Tensor

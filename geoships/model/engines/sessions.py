@@ -1,4 +1,4 @@
-"""Engines that run a converted network on the processor: OpenVINO and ONNX Runtime."""
+"""Engines that run a converted network: OpenVINO and ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ from geoships.model.engines.base import Scores
 from geoships.model.engines.convert import cached_onnx, cached_openvino, fingerprint
 from geoships.model.engines.views import VIEWS, View
 
-STREAMS = 1  # tiles that OpenVINO computes at a time
+STREAMS = 1  # tiles that OpenVINO computes at the same time
 
 Image = NDArray[np.float32]
-Session = Callable[[Image], Image]  # (1, bands, rows, columns) of reflectance to scores (1, rows, columns) or (1,)
+Session = Callable[[Image], Image]  # reflectance (1, bands, rows, columns) to scores (1, rows, columns) or (1,)
 
 
 class SessionEngine:
-    """Runs the images of a batch one by one, in a thread of its own, while the next batch is read.
+    """Runs the images of a batch one by one, in a separate thread, while the next batch is read.
 
-    open_session: makes the session for images of one shape; it is called once for each shape.
-    batch_size, views: as for TorchEngine. streams: batches that are computed at a time; a session has to stand that.
+    Args:
+        open_session: Opens the session for images of one shape; called once for each shape.
+        batch_size: Maximum number of tiles in a batch.
+        views: Test-time augmentation: scores are the mean over the first `views` entries of VIEWS.
+        streams: Number of batches computed at the same time; sessions must be thread-safe if more than one.
     """
 
     def __init__(
@@ -48,35 +51,39 @@ class SessionEngine:
         self._worker = ThreadPoolExecutor(streams, thread_name_prefix="engine")
 
     def prepare(self, shape: tuple[int, int, int]) -> None:
-        """Begin to open the session for images of a shape (bands, rows, columns), without waiting."""
-        self._worker.submit(self._session, (1, *shape))  # what goes wrong goes wrong again when it is needed
+        """Start to open the session for images of a shape (bands, rows, columns), without waiting."""
+        self._worker.submit(self._session, (1, *shape))  # an error is raised again when the session is needed
 
     def submit(self, images: torch.Tensor) -> Future[Scores]:
-        """Start on a batch (n, bands, rows, columns) of float32 reflectance."""
-        return self._worker.submit(self._scores, images)
+        """Start to compute a batch (n, bands, rows, columns) of float32 reflectance."""
+        return self._worker.submit(self._score_batch, images)
 
     def collect(self, handle: Future[Scores]) -> Scores:
-        """Wait for a batch; (n, rows, columns) scores from 0 to 1. Raises DeviceError where memory is short."""
+        """Wait for a batch and return its scores (n, rows, columns) from 0 to 1.
+
+        Raises:
+            DeviceError: The memory is too small for a tile.
+        """
         try:
             return handle.result()
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "alloc" in str(error):
-                raise DeviceError("too little memory for one tile; choose smaller tiles (--tile-size)") from error
+                raise DeviceError("the memory is too small for one tile; choose smaller tiles (--tile-size)") from error
             raise
 
-    def _scores(self, images: torch.Tensor) -> Scores:
-        means = [self._mean(image[None]) for image in images]
-        return np.concatenate(means) if len(means) > 1 else means[0]
+    def _score_batch(self, images: torch.Tensor) -> Scores:
+        scores = [self._score_image(image[None]) for image in images]
+        return np.concatenate(scores) if len(scores) > 1 else scores[0]
 
-    def _mean(self, image: torch.Tensor) -> Scores:
-        total = self._view(image, self._views[0])
+    def _score_image(self, image: torch.Tensor) -> Scores:
+        total = self._score_view(image, self._views[0])
         for view in self._views[1:]:
-            total = total + self._view(image, view)  # a session's output is its own
+            total = total + self._score_view(image, view)  # not in place: the session owns its output
         return np.asarray(total / len(self._views), np.float32) if len(self._views) > 1 else total
 
-    def _view(self, image: torch.Tensor, view: View) -> Scores:
-        turned = view.apply(image).contiguous().numpy()
-        scores = self._session(turned.shape)(turned)
+    def _score_view(self, image: torch.Tensor, view: View) -> Scores:
+        augmented = view.apply(image).contiguous().numpy()
+        scores = self._session(augmented.shape)(augmented)
         return view.undo(torch.from_numpy(scores)).numpy() if scores.ndim == 3 else scores
 
     def _session(self, shape: tuple[int, ...]) -> Session:
@@ -94,25 +101,32 @@ def openvino_engine(
     views: Literal[1, 2, 4, 8] = 1,
     streams: int | None = None,
 ) -> SessionEngine:
-    """OpenVINO on the processor; the converted model is kept in the user's cache folder.
+    """OpenVINO on the CPU. The converted model is kept in the user's cache folder.
 
-    bundle: the model. precision: what it computes in; ``int8`` takes the bundle's own int8 variant.
-    batch_size, views: as for TorchEngine. streams: tiles computed at a time, which share the threads; None: STREAMS,
-    or fewer where there are fewer threads. Raises BundleError where OpenVINO does not take the model.
+    Args:
+        bundle: The model.
+        precision: Number type; ``int8`` uses the bundle's int8 variant.
+        batch_size: Maximum number of tiles in a batch.
+        views: Test-time augmentation: number of VIEWS whose mean is the score.
+        streams: Number of tiles computed at the same time, which share the threads; None: STREAMS. There are never
+            more streams than threads.
+
+    Raises:
+        BundleError: OpenVINO cannot convert the model, or the bundle has no int8 variant of its weights.
     """
-    model = _int8(bundle) if precision == "int8" else cached_openvino(bundle, run_openvino)
-    # layers that an int8 variant leaves in floating point, too, take bfloat16 where the processor has it
+    model = _checked_int8(bundle) if precision == "int8" else cached_openvino(bundle, run_openvino)
+    # the floating-point layers of an int8 variant use bfloat16, too, if the CPU has instructions for it
     bf16 = precision == "bf16" or (precision == "int8" and openvino_has_bf16())
-    parallel = min(streams or STREAMS, torch.get_num_threads())
+    streams = min(streams or STREAMS, torch.get_num_threads())
 
     def open_session(shape: tuple[int, ...]) -> Session:
-        return openvino_session(model, shape, bf16=bf16, streams=parallel)
+        return openvino_session(model, shape, bf16=bf16, streams=streams)
 
-    return SessionEngine(open_session, batch_size=batch_size, views=views, streams=parallel)
+    return SessionEngine(open_session, batch_size=batch_size, views=views, streams=streams)
 
 
-def _int8(bundle: Bundle) -> tuple[bytes, bytes]:
-    """XML and weights of a bundle's int8 variant, after a proof that it belongs to the bundle's weights."""
+def _checked_int8(bundle: Bundle) -> tuple[bytes, bytes]:
+    """XML and weights of a bundle's int8 variant, after a check that it was made from the bundle's weights."""
     import openvino
 
     if bundle.int8 is None:
@@ -122,7 +136,7 @@ def _int8(bundle: Bundle) -> tuple[bytes, bytes]:
         model.get_rt_info(["geoships", "fingerprint"]).astype(str) != fingerprint(bundle)
     ):
         raise BundleError(
-            f"the int8 variant of {bundle.card.name} was made for other weights or another temperature; "
+            f"the int8 variant of {bundle.card.name} was made from other weights or for another temperature; "
             "make it again with geoships quantize"
         )
     return bundle.int8
@@ -131,7 +145,14 @@ def _int8(bundle: Bundle) -> tuple[bytes, bytes]:
 def openvino_session(
     model: Path | tuple[bytes, bytes], shape: tuple[int, ...], *, bf16: bool, streams: int = 1
 ) -> Session:
-    """Compile a model, a file or XML and weights, for images of one shape; so many streams may run at a time."""
+    """Compile an OpenVINO model for images of one shape.
+
+    Args:
+        model: Path of the XML file, or XML and weights.
+        shape: Shape of an image (1, bands, rows, columns).
+        bf16: Compute in bfloat16 instead of float32.
+        streams: Number of images that may be computed at the same time.
+    """
     import openvino
 
     core = openvino.Core()
@@ -142,7 +163,7 @@ def openvino_session(
         "NUM_STREAMS": streams,
         "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "ENABLE_CPU_PINNING": False,  # a processor may be shared
+        "ENABLE_CPU_PINNING": False,  # other programs may use the CPU, too
     }
     compiled = core.compile_model(network, "CPU", settings)
     idle: SimpleQueue[Any] = SimpleQueue()
@@ -162,7 +183,7 @@ def openvino_session(
 
 
 def run_openvino(path: Path, image: Image) -> Image:
-    """Scores of one image in float32, by a model in a file."""
+    """Scores of one image (1, bands, rows, columns) in float32, by an OpenVINO model in a file."""
     return openvino_session(path, image.shape, bf16=False)(image)
 
 
@@ -172,7 +193,7 @@ def has_openvino() -> bool:
 
 
 def openvino_has_bf16() -> bool:
-    """Whether OpenVINO computes in bfloat16 on this processor."""
+    """Whether OpenVINO computes in bfloat16 on this CPU."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -181,20 +202,29 @@ def openvino_has_bf16() -> bool:
 def onnx_engine(
     bundle: Bundle, *, device: torch.device, batch_size: int, views: Literal[1, 2, 4, 8] = 1
 ) -> SessionEngine:
-    """ONNX Runtime in float32; the converted model is kept in the user's cache folder.
+    """ONNX Runtime in float32. The converted model is kept in the user's cache folder.
 
-    bundle: the model. device: ``cpu``, or ``cuda`` where onnxruntime-gpu is installed. batch_size, views: as for
-    TorchEngine. Raises DeviceError where onnxruntime is missing, BundleError where it does not take the model.
+    Args:
+        bundle: The model.
+        device: ``cpu``, or ``cuda`` if onnxruntime-gpu is installed.
+        batch_size: Maximum number of tiles in a batch.
+        views: Test-time augmentation: number of VIEWS whose mean is the score.
+
+    Raises:
+        DeviceError: onnxruntime is not installed, or without CUDA.
+        BundleError: ONNX or ONNX Runtime cannot convert the model.
     """
     try:
-        import onnx  # noqa: F401 - torch writes with it
+        import onnx  # noqa: F401 - torch needs it to export
         import onnxruntime
     except ImportError as error:
         raise DeviceError("the engine onnx is not installed: pip install 'geoships[onnx]'") from error
     providers: list[Any] = ["CPUExecutionProvider"]
     if device.type == "cuda":
         if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-            raise DeviceError("this onnxruntime has no CUDA: install onnxruntime-gpu, or use --device cpu")
+            raise DeviceError(
+                "the installed onnxruntime has no CUDA support; install onnxruntime-gpu, or use --device cpu"
+            )
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
     path = cached_onnx(bundle, lambda file, image: _onnx_session(file, providers)(image))
     session = _onnx_session(path, providers)
@@ -206,7 +236,7 @@ def _onnx_session(path: Path, providers: list[Any]) -> Session:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # errors
+    options.log_severity_level = 3  # errors only
     session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     name = session.get_inputs()[0].name
 

@@ -23,7 +23,6 @@ class GpuScores:
     Attributes:
         scores: Page-locked host memory that receives the scores.
         ready: CUDA event after which the scores are complete.
-
     """
 
     scores: torch.Tensor
@@ -39,7 +38,6 @@ class TorchEngine:
         bf16: Compute in bfloat16 where autocast considers it safe.
         batch_size: Maximum number of tiles in a batch.
         views: Test-time augmentation: scores are the mean over the first `views` entries of VIEWS.
-
     """
 
     def __init__(

@@ -16,7 +16,6 @@ class View:
     Attributes:
         quarters: Number of rotations by 90 degrees, 0 to 3.
         mirrored: Whether the columns are mirrored before the rotation.
-
     """
 
     quarters: int

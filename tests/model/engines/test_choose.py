@@ -1,4 +1,4 @@
-"""Engines beside PyTorch: the same scores, converted once."""
+"""Engines other than PyTorch: the same scores, converted once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle
 from geoships.model.engines import convert, sessions
 from geoships.model.engines.cache import cache_folder, cached
-from geoships.model.engines.choose import EngineName, KeptEngines, Precision, choose_engine
-from geoships.model.engines.convert import ConversionError, example, fingerprint
+from geoships.model.engines.choose import EngineCache, EngineName, Precision, choose_engine
+from geoships.model.engines.convert import ConversionError, example_image, fingerprint
 from geoships.model.engines.scoring import Scoring
 from geoships.model.engines.torch import TorchEngine
 
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 
 class SizeBound(torch.nn.Module):
-    """Has the size of the traced picture in it."""
+    """Its output depends on the image size, which a trace fixes."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images[:, :1] * float(images.shape[2])
@@ -72,7 +72,7 @@ def test_engines_score_chips(engine: EngineName) -> None:
 
 
 @pytest.mark.parametrize(("instructions", "precision"), [({"avx512_bf16": True}, "bf16"), ({"avx512_f": True}, "fp32")])
-def test_pytorch_computes_in_bfloat16_only_where_the_processor_does(
+def test_pytorch_computes_in_bfloat16_only_where_the_cpu_does(
     instructions: dict[str, bool], precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
@@ -80,10 +80,10 @@ def test_pytorch_computes_in_bfloat16_only_where_the_processor_does(
     assert choose_engine("torch", "auto", CPU).precision == precision
 
 
-def test_bfloat16_stays_near() -> None:
+def test_bfloat16_scores_are_close_to_float32() -> None:
     pytest.importorskip("openvino")
     if not sessions.openvino_has_bf16():
-        pytest.skip("this processor does not compute in bfloat16")
+        pytest.skip("this CPU has no instructions for bfloat16")
     images = torch.rand(1, 2, 32, 32)
     difference = scores(tiny_bundle(), images, "openvino", "bf16") - scores(tiny_bundle(), images, "torch", "fp32")
     assert 0 < abs(difference).max() < 0.02
@@ -112,16 +112,16 @@ def test_the_fingerprint_tells_weights_and_recipes_apart() -> None:
     assert len(set(same)) == 6  # place and threshold change nothing that is computed
 
 
-def test_a_network_that_depends_on_the_size_goes_back_to_pytorch() -> None:
+def test_a_network_that_depends_on_the_image_size_falls_back_to_pytorch() -> None:
     pytest.importorskip("openvino")
     bundle = SizeBoundBundle(fake_card(**{"geoships:step": 4}), {}, Path("fake"))
     images = torch.rand(1, 1, 20, 20)
-    with pytest.raises(ConversionError, match=r"other scores.*--engine torch"):
+    with pytest.raises(ConversionError, match=r"gives other scores.*--engine torch"):
         scores(bundle, images, "openvino", "fp32")
     np.testing.assert_allclose(scores(bundle, images, "auto", "fp32"), (images[:, 0] * 20).sigmoid(), rtol=1e-6)
 
 
-def test_what_does_not_go_together_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_combinations_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = torch.device("cuda:0")
     for engine, precision, device, text in (
         ("onnx", "bf16", CPU, "float32"),
@@ -148,7 +148,7 @@ def test_without_bfloat16_auto_is_float32(monkeypatch: pytest.MonkeyPatch) -> No
         choose_engine("openvino", "bf16", CPU)
 
 
-def test_one_shape_is_compiled_once() -> None:
+def test_each_shape_is_compiled_once() -> None:
     shapes = []
 
     def opened(shape: tuple[int, ...]) -> sessions.Session:
@@ -171,7 +171,7 @@ def test_too_little_memory_is_a_clear_error() -> None:
         engine.collect(engine.submit(torch.rand(1, 1, 4, 4)))
 
 
-def test_the_cache_appears_whole_once_and_for_all(own_cache: Path) -> None:
+def test_a_cached_folder_appears_complete_and_once_for_all_threads(own_cache: Path) -> None:
     together = threading.Barrier(4)
 
     def make(folder: Path) -> None:
@@ -209,27 +209,27 @@ def test_without_a_cache_folder_the_model_is_converted_for_the_process(
     assert tmp_path not in folder.parents
 
 
-def test_the_example_suits_the_network() -> None:
-    assert example(tiny_bundle()).shape == (1, 2, 8, 12)
-    assert example(fake_classifier()).shape == (1, 1, 32, 32)
-    assert torch.equal(example(tiny_bundle()), example(tiny_bundle()))
+def test_the_example_image_fits_the_network() -> None:
+    assert example_image(tiny_bundle()).shape == (1, 2, 8, 12)
+    assert example_image(fake_classifier()).shape == (1, 1, 32, 32)
+    assert torch.equal(example_image(tiny_bundle()), example_image(tiny_bundle()))
     expected = TorchEngine(tiny_bundle(), device=CPU, bf16=False, batch_size=1)
-    image = example(tiny_bundle())
+    image = example_image(tiny_bundle())
     np.testing.assert_allclose(Scoring(tiny_bundle())(image), expected.collect(expected.submit(image)), rtol=1e-6)
 
 
-def test_import_errors_are_not_taken_for_conversion_errors() -> None:
-    with pytest.raises(ImportError), convert._conversion(torch.nn.Identity(), "ONNX"):
+def test_import_errors_are_not_turned_into_conversion_errors() -> None:
+    with pytest.raises(ImportError), convert._conversion_errors(torch.nn.Identity(), "ONNX"):
         raise ImportError("onnx")
 
 
-def test_kept_engines_are_opened_once_for_a_model_and_settings() -> None:
-    kept, choice, bundle = KeptEngines(), choose_engine("torch", "fp32", CPU), tiny_bundle()
-    first = kept.open(choice, bundle, batch_size=2)
-    assert kept.open(choice, bundle, batch_size=2) is first
-    for other in (kept.open(choice, bundle, batch_size=3), kept.open(choice, bundle, batch_size=2, views=4)):
+def test_the_engine_cache_opens_one_engine_for_a_model_and_settings() -> None:
+    cache, choice, bundle = EngineCache(), choose_engine("torch", "fp32", CPU), tiny_bundle()
+    first = cache.open(choice, bundle, batch_size=2)
+    assert cache.open(choice, bundle, batch_size=2) is first
+    for other in (cache.open(choice, bundle, batch_size=3), cache.open(choice, bundle, batch_size=2, views=4)):
         assert other is not first
     another = tiny_bundle(**{"geoships:temperature": 5.0})
     images = torch.rand(2, 2, 16, 16)
-    found = kept.open(choice, another, batch_size=2)
+    found = cache.open(choice, another, batch_size=2)
     np.testing.assert_allclose(found.collect(found.submit(images)), scores(another, images, "torch", "fp32"))

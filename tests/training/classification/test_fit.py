@@ -112,7 +112,7 @@ def test_a_classifier_is_not_taken_for_a_model_of_scenes_nor_the_other_way_round
     assert not (tmp_path / "ships.geojson").exists()
     with pytest.raises(BundleError, match="fake is not a classifier of chips"):
         classify(fake_bundle(), [np.zeros((1, 32, 32), np.float32)])
-    with pytest.raises(BundleError, match="takes floats of red, green, blue"):
+    with pytest.raises(BundleError, match="expects floats of red, green, blue"):
         classify(trained.bundle, [np.zeros((4, 32, 32), np.float32)], device="cpu")
 
 
@@ -190,7 +190,7 @@ def test_losses_weigh_ships_and_smooth_labels(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("network.encoder=resnet1", "cannot build the network resnet1: it is no network that timm knows"),
+        ("network.encoder=resnet1", "cannot build the network resnet1: timm has no network of that name"),
         ("network.encoder_weights={folder}/misfit.safetensors", "encoder weights do not fit"),
         ("data.hold_out={folds: 3, fold: 4}", "no fold 4 of 3"),
         ("data.hold_out={folds: 20, fold: 1}", "20 folds need"),
