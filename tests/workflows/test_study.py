@@ -158,6 +158,35 @@ def test_runs_are_trained_judged_and_reported_once(settings: Path, tmp_path: Pat
         prepare(study_config(settings, ("judge.groups=[north]", "training.data.validation.groups=[west]")), out)
 
 
+def test_runs_in_two_processes_give_the_same_results(settings: Path, tmp_path: Path) -> None:
+    from geoships.workflows.study.runs import prepare, run_all
+
+    study, results = study_config(settings, ("seeds=[1]",)), []
+    for jobs in (1, 2):
+        told: list[tuple[str, float]] = []
+        run_all(
+            prepare(study, tmp_path / str(jobs)),
+            jobs=jobs,
+            tell=lambda run, result, to=told: to.append((run.name, result["iou"])),
+        )
+        results.append(dict(told))
+    assert results[0] == results[1]
+    assert len(results[0]) == 2
+
+
+def test_a_failed_run_in_a_process_is_named(settings: Path, tmp_path: Path) -> None:
+    from geoships.workflows.study.runs import prepare, run_all
+
+    study = study_config(settings)
+    plan = prepare(study, tmp_path / "runs")
+    for run in study.runs():
+        folder = tmp_path / "runs" / "runs" / run.name
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text("name: another\n")
+    with pytest.raises(GeoshipsError, match=r"^run (classic|torchgeo)-dice-adam-1: "):
+        run_all(plan, jobs=2, tell=lambda *_: None)
+
+
 def test_a_study_needs_groups_that_exist(settings: Path, tmp_path: Path) -> None:
     from geoships.workflows.study.runs import prepare
 

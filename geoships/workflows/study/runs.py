@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import torch
@@ -22,12 +19,14 @@ from geoships.config.segmentation import TrainConfig
 from geoships.config.study import StudyConfig, StudyRun
 from geoships.errors import GeoshipsError
 from geoships.support.files import atomic_write, output_errors
+from geoships.support.workers import run_on_devices
 from geoships.training.labelled_scenes import group_of, scene_files
 from geoships.training.segmentation.fit import fit
 from geoships.workflows.crossval import judge
 from geoships.workflows.study.chips import cut_chips
 
 RUNS, CHIPS, DATA, RESULT = "runs", "chips", "data.yaml", "judged.json"
+CPU = "cpu"
 Tell = Callable[[StudyRun, dict[str, Any]], None]
 
 
@@ -98,7 +97,9 @@ def run_all(plan: Plan, *, jobs: int | None = None, tell: Tell, quiet: bool = Tr
     gpus = torch.cuda.device_count() if plan.study.training.get("run", {}).get("device") != "cpu" else 0
     jobs = min(jobs or gpus or 1, len(waiting))
     if jobs > 1:
-        _run_beside(plan, waiting, jobs, gpus, tell)
+        devices = [f"cuda:{number % gpus}" if gpus else CPU for number in range(jobs)]
+        for number, result in run_on_devices(waiting, devices, partial(_run_in_process, plan)):
+            tell(waiting[number], result)
         return
     for run in waiting:
         tell(run, run_one(plan, run, quiet=quiet))
@@ -159,53 +160,19 @@ def _judged(study: StudyConfig) -> list[str]:
     return [entry.scene for entry in scene_files(data) if group_of(entry) in study.judge.groups]
 
 
-def _run_beside(plan: Plan, runs: Sequence[StudyRun], jobs: int, gpus: int, tell: Tell) -> None:
-    """Share runs out to processes; each takes the next one when it has finished one."""
-    context = multiprocessing.get_context("spawn")
-    waiting, done = context.Queue(), context.Queue()
-    for run in runs:
-        waiting.put(run)
-    workers = [
-        context.Process(target=_work, args=(plan, waiting, done, number % gpus if gpus else None))
-        for number in range(jobs)
-    ]
+def _run_in_process(plan: Plan, run: StudyRun, device: str) -> dict[str, Any]:
+    """Train and evaluate a run in a worker process. Raises GeoshipsError with the name of the run."""
+    _see_only(device)
     try:
-        for worker in workers:
-            worker.start()
-        for _ in runs:
-            run, result = _next(done, workers)
-            if isinstance(result, str):
-                raise GeoshipsError(f"run {run.name}: {result}")
-            tell(run, result)
-    finally:
-        started = [worker for worker in workers if worker.pid is not None]
-        for worker in started:
-            worker.terminate()
-        for worker in started:
-            worker.join()
+        return run_one(plan, run)
+    except GeoshipsError as error:
+        raise GeoshipsError(f"run {run.name}: {error}") from error
 
 
-def _next(done: Any, workers: Sequence[Any]) -> tuple[StudyRun, dict[str, Any] | str]:
-    """The next run that a process has finished. Raises GeoshipsError where none is alive to finish one."""
-    while True:
-        with suppress(Empty):
-            found: tuple[StudyRun, dict[str, Any] | str] = done.get(timeout=1)
-            return found
-        if done.empty() and not any(worker.is_alive() for worker in workers):
-            raise GeoshipsError("the processes of the study have died; run it again to go on")
-
-
-def _work(plan: Plan, waiting: Any, done: Any, gpu: int | None) -> None:
-    """One process: run after run, on one GPU."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if gpu is not None:
-        listed = os.environ.get("CUDA_VISIBLE_DEVICES")
-        os.environ["CUDA_VISIBLE_DEVICES"] = listed.split(",")[gpu] if listed else str(gpu)
-    with suppress(Empty, KeyboardInterrupt):
-        while True:
-            run = waiting.get(timeout=1)
-            try:
-                done.put((run, run_one(plan, run)))
-            except GeoshipsError as error:
-                done.put((run, str(error)))
-                return
+@cache  # the variable is read before it is set, so that a process must do it once only
+def _see_only(device: str) -> None:
+    """Hide the other GPUs from this process, so that the settings of a run are the same on every GPU."""
+    if device != CPU:
+        gpu = int(device.partition(":")[2])
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[gpu] if visible else str(gpu)
