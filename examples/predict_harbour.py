@@ -18,7 +18,8 @@ scene = folder / "harbour.tif"
 
 # %% [markdown]
 # ## The scene
-# Five Sentinel-2 bands, 10 m, stored as a Sentinel-2 product stores them: unsigned 16-bit values with a scale and an offset.
+# Five Sentinel-2 bands, 10 m, stored as a Sentinel-2 product stores them: unsigned 16-bit values with a scale and
+# an offset.
 
 # %%
 harbour = render_harbour(seed=7, size=768)
@@ -27,7 +28,8 @@ print(f"{harbour.reflectance.shape[1]} x {harbour.reflectance.shape[2]} pixels, 
 
 # %% [markdown]
 # ## Predict
-# Bands, reflectance and the model are chosen from the file. `out` and `mask` are optional: the ships are returned in any case.
+# Bands, reflectance and the model are chosen from the file. `out` and `mask` are optional: the ships are returned
+# in any case.
 
 # %%
 result = predict(scene, out=folder / "ships.gpkg", mask=folder / "mask.tif")
@@ -36,8 +38,8 @@ result.ships[["score", "length_m", "width_m", "heading_deg"]].round(2)
 
 # %% [markdown]
 # ## Look
-# Known outlines are drawn in magenta, predicted ones in yellow. Predicted polygons are in map coordinates; the inverse of the
-# geotransform brings them to pixels.
+# Known outlines are drawn in magenta, predicted ones in yellow. Predicted polygons are in map coordinates; the
+# inverse of the geotransform brings them to pixels.
 
 # %%
 figure, axes = plt.subplots(figsize=(6, 6))

@@ -1,7 +1,8 @@
 # %% [markdown]
 # # Stitch a torchgeo dataset
 #
-# torchgeo cuts a raster into overlapping tiles. `geoships.stitch` runs any model on them and writes one raster without seams.
+# torchgeo cuts a raster into overlapping tiles. `geoships.stitch` runs any model on them and writes one raster
+# without seams.
 
 # %%
 import tempfile
@@ -22,7 +23,8 @@ write_harbour(render_harbour(seed=3, size=384), folder / "harbour.tif")
 
 # %% [markdown]
 # ## Dataset and sampler
-# These are torchgeo's own. Tiles of 128 pixels overlap by 32. torchgeo 0.10 calls its grid sampler `GriddedPatchSampler`.
+# These are torchgeo's own. Tiles of 128 pixels overlap by 32. torchgeo 0.10 calls its grid sampler
+# `GriddedPatchSampler`.
 
 # %%
 dataset = RasterDataset(folder / "harbour.tif")
@@ -31,8 +33,9 @@ sampler = GridSampler(dataset, size=128, stride=96)
 
 # %% [markdown]
 # ## A model
-# Any module that returns logits will do. This one needs no training: water is dark in the near infrared (band 4) and brighter in
-# green (band 2), which is the normalised difference water index. The sign of the index separates water from the rest.
+# Any module that returns logits will do. This one needs no training: water is dark in the near infrared (band 4)
+# and brighter in green (band 2), which is the normalised difference water index. The sign of the index separates
+# water from the rest.
 
 
 # %%
@@ -46,7 +49,8 @@ class NotWater(nn.Module):
 
 # %% [markdown]
 # ## Stitch
-# `transform` is the normalisation of the model: here stored values become reflectance. Pixels of value 0 hold no data.
+# `transform` is the normalisation of the model: here stored values become reflectance. Pixels of value 0 hold no
+# data.
 
 # %%
 out = stitch(

@@ -1,12 +1,11 @@
 # %% [markdown]
 # # Train a model on your own data
 #
-# One raster and one file of ship polygons are enough. Here both come from rendered harbours, so that the example runs anywhere; the
-# network and the training are tiny, so that it takes seconds. For real data use a pretrained encoder and more steps, as
-# `configs/own-data.yaml` does. Training needs the extra `geoships[train]`.
+# One raster and one file of ship polygons are enough. Here both come from rendered harbours, so that the example
+# runs anywhere; the network and the training are tiny, so that it takes seconds. For real data use a pretrained
+# encoder and more steps, as `configs/own-data.yaml` does. Training needs the extra `geoships[train]`.
 
 # %%
-import json
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,13 +14,16 @@ import geopandas
 import yaml
 from shapely.affinity import affine_transform
 
+from geoships import load_bundle, predict
 from geoships.datasets.harbour import render_harbour, write_harbour
+from geoships.evaluation import evaluate, write_report
 
 folder = Path(tempfile.mkdtemp())
 
 # %% [markdown]
 # ## Scenes and labels
-# Two harbours: `east` to train on, `west` to evaluate on. Each scene has a GeoJSON file of the same name with one polygon per ship.
+# Two harbours: `east` to train on, `west` to evaluate on. Each scene has a GeoJSON file of the same name with one
+# polygon per ship.
 
 # %%
 for name, seed in (("east", 11), ("west", 12)):
@@ -52,40 +54,37 @@ settings = {
     "network": {"options": {"encoder_depth": 3, "decoder_channels": [24, 16, 8]}},
     "crops": {"size": 64, "count": 64},
     "optimiser": {"rate": 3e-3},
-    "run": {"epochs": 3, "batch_size": 4, "precision": "fp32", "device": "cpu", "ema": 0.9, "keep": "last"},
-    "bundle": {"halo": 16, "threshold": 0.5},
+    "run": {"epochs": 12, "batch_size": 8, "precision": "fp32", "device": "cpu", "ema": 0.9, "keep": "last"},
+    "bundle": {"halo": 16, "threshold": 0.5, "min_peak": 0.8},
 }
 (folder / "my-ships.yaml").write_text(yaml.safe_dump(settings))
 
 
-# %%
-def geoships(*arguments: str) -> str:
-    """Run a geoships command in the folder; in a notebook, `!geoships ...` does the same."""
-    return subprocess.run(["geoships", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
-
-
 # %% [markdown]
 # ## Train
+# The leading `!` of a notebook does the same: `!geoships train --config my-ships.yaml --out run`.
 
 # %%
-print(geoships("train", "--config", "my-ships.yaml", "--out", "run"))
+command = ["geoships", "train", "--config", "my-ships.yaml", "--out", "run"]
+print(subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout)
 
 # %% [markdown]
 # ## Evaluate
 # On the harbour that was held out.
 
 # %%
-summary = geoships(
-    "evaluate", "run/bundle", "--scenes", "west.tif", "--labels", "west.geojson", "--out", "report", "--json", "--quiet"
-)
-ships = json.loads(summary)["all"]["ships"]["touched"]
-print(f"recall {ships['recall']:.2f}, precision {ships['precision']:.2f}")
+model = load_bundle(folder / "run" / "bundle")
+evaluation = evaluate([str(folder / "west.tif")], [str(folder / "west.geojson")], model=model)
+write_report(evaluation, folder / "report")
+ships = evaluation.figures["all"]["ships"]["touched"]
+print(f"{ships['hit']} of {ships['labelled']} ships found with {ships['found']} polygons")
 
 # %% [markdown]
-# A few seconds of training on a few ships make a poor model. `report/report.html` shows what it misses.
+# A few seconds of training on four ships make a poor model. `report/report.html` shows what it misses and what it
+# takes for a ship.
 #
 # ## Use it
 
 # %%
-geoships("predict", "west.tif", "--model", "run/bundle", "--out", "ships.geojson", "--quiet")
-geopandas.read_file(folder / "ships.geojson")[["score", "length_m", "heading_deg"]].head().round(2)
+result = predict(folder / "west.tif", out=folder / "ships.geojson", model=model)
+result.ships[["score", "length_m", "heading_deg"]].head().round(2)
