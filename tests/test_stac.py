@@ -25,7 +25,7 @@ from stac_schemas import SCHEMAS
 from geoships import OutputError, PredictConfig, predict
 from geoships.model import bundle as bundles
 from geoships.model.installed import ModelChoice
-from geoships.pipeline import scene_run
+from geoships.pipeline import batch, scene_run
 
 SMALL_TILES = PredictConfig(tile_size=96, min_area=0, device="cpu", engine="torch", precision="fp32")
 TIMED = "S2A_MSIL2A_20230101T105421_N0509_R051_T31TCJ_20230101T140000"
@@ -145,7 +145,7 @@ def sentinel_2(api: Api, name: str, cloud: float, west: float = 500000) -> None:
 def geoships(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs the command with a fake model of red and swir16; returns exit code, stdout and stderr."""
     bundle = fake_bundle(bands=("red", "swir16"))
-    for where in (bundles, scene_run):
+    for where in (bundles, batch, scene_run):
         monkeypatch.setattr(where, "load_bundle", lambda _=None: bundle)
     monkeypatch.setattr(scene_run, "choose_model", lambda *_: ModelChoice(Path("fake"), "the only one"))
 

@@ -13,14 +13,14 @@ from scenes import ship_scene
 from geoships.config import PredictConfig
 from geoships.model import bundle as bundles
 from geoships.model.installed import ModelChoice
-from geoships.pipeline import scene_run
+from geoships.pipeline import batch, scene_run
 from geoships.workflows import quantize as quantizing
 
 
 @pytest.fixture
 def geoships(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs the command with a fake model; returns exit code, stdout and stderr."""
-    for where in (bundles, scene_run):
+    for where in (bundles, batch, scene_run):
         monkeypatch.setattr(where, "load_bundle", lambda _=None: fake_bundle())
     monkeypatch.setattr(scene_run, "choose_model", lambda *_: ModelChoice(Path("fake"), "the only one"))
 

@@ -54,7 +54,7 @@ def test_a_scene_is_resolved_and_opened_once_from_the_command_line_to_its_first_
     monkeypatch.setattr(opening, "_listed", lambda name: resolved.append(name) or listed(name))
     monkeypatch.setattr(scene_run, "load_bundle", lambda _=None: fake_bundle())
     monkeypatch.setattr(scene_run, "choose_model", lambda *_: ModelChoice(Path("fake"), "the only one"))
-    monkeypatch.setattr("geoships.model.bundle.load_bundle", lambda _=None: fake_bundle())
+    monkeypatch.setattr("geoships.pipeline.batch.load_bundle", lambda _=None: fake_bundle())
     at_first_tile: list[list[str]] = []
 
     def first_tile(*_: object, **__: object) -> None:

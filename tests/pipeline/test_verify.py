@@ -162,7 +162,7 @@ def test_the_command_line_turns_it_on_and_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ship_scene(tmp_path / "scene.tif")
-    monkeypatch.setattr(bundles, "load_bundle", lambda _=None: verified())
+    monkeypatch.setattr("geoships.pipeline.batch.load_bundle", lambda _=None: verified())
 
     def found(*arguments: str) -> dict[str, object]:
         line = ["predict", str(tmp_path / "scene.tif"), "--model", "m", "--out", str(tmp_path / "s.json"), "--json"]
