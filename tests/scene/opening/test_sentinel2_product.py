@@ -168,7 +168,11 @@ def test_archives_that_are_damaged_or_dangerous(product, tmp_path):
     place = content.index(b"<PRODUCT_START_TIME>")
     content[place : place + 5] = b"\0\0\0\0\0"
     (tmp_path / "flipped.zip").write_bytes(content)
-    messages = {"twice": "two files with the same name", "two": r"2 Sentinel-2 products.*A.SAFE, B.SAFE", "flipped": "Bad CRC-32"}
+    messages = {
+        "twice": "two files with the same name",
+        "two": r"2 Sentinel-2 products.*A.SAFE, B.SAFE",
+        "flipped": "Bad CRC-32",
+    }
     for name, message in messages.items():
         with pytest.raises(SceneError, match=message):
             SceneFile(tmp_path / f"{name}.zip")
