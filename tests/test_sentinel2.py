@@ -27,7 +27,7 @@ from geoships import PredictConfig, SceneError, predict
 from geoships.datasets.sentinel2 import choose_pass, open_mosaic
 from geoships.scene.acquisition import Acquisition
 from geoships.scene.opening.band_files import BandFile, BandFiles
-from geoships.scene.opening.stac_search import Found
+from geoships.scene.opening.stac_search import FoundItem
 
 SMALL_TILES = PredictConfig(tile_size=96, min_area=0, device="cpu", precision="fp32")
 SHAPE = (180, 200)
@@ -221,10 +221,10 @@ def test_items_of_one_pass_join_and_those_of_others_do_not(api, files, fetch, tm
 BOX = (0.0, 0.0, 10.0, 1.0)
 
 
-def found(name: str, day: str, west: float, east: float, cloud: float) -> Found:
+def found(name: str, day: str, west: float, east: float, cloud: float) -> FoundItem:
     time = datetime.fromisoformat(day).replace(tzinfo=UTC)
     part = shapely.intersection(shapely.box(west, 0, east, 1), shapely.box(*BOX))
-    return Found(name, name, cloud, part.area / 10, Acquisition(time, time), part)
+    return FoundItem(name, name, cloud, part.area / 10, Acquisition(time, time), part)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_mistakes_are_one_line_and_leave_no_file(api, files, fetch, tmp_path):
 
 def test_a_file_that_goes_bad_while_it_is_read_leaves_nothing(api, files, tmp_path):
     add_item(api, files[1], "item", stored_bands(tmp_path))
-    item = Found(f"{api.url}/collections/s2/items/item", "item", 5, 1.0, None, shapely.box(2.9, 36, 3.1, 36.3))
+    item = FoundItem(f"{api.url}/collections/s2/items/item", "item", 5, 1.0, None, shapely.box(2.9, 36, 3.1, 36.3))
     mosaic = open_mosaic([item], ["red"], (2.9, 36.0, 3.1, 36.3))
     for path in api.folder.glob("item_*_red.tif"):
         path.unlink()

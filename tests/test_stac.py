@@ -202,7 +202,7 @@ def test_all_items_of_a_search_and_one_by_its_address(geoships, tmp_path: Path) 
         assert code == 0, heard
         code, _, heard = geoships(f"{api.url}/collections/s2/items/none", "--out", tmp_path / "none.geojson")
         assert code == 1
-        assert "the server answers 404" in heard
+        assert "the server answered 404" in heard
         code, _, heard = geoships(*found[:5], 50, 50, 51, 51, "--out", tmp_path / "none.geojson")
         assert (code, heard.count("\n")) == (1, 1)
         assert "no item matches" in heard

@@ -29,7 +29,7 @@ from geoships.scene.bands import BandDescription, common_names
 from geoships.scene.opening.band_files import BandFiles
 from geoships.scene.opening.open import SceneFile
 from geoships.scene.opening.raster import gdal_env, public_name
-from geoships.scene.opening.stac_search import Box, Found, bbox_shape
+from geoships.scene.opening.stac_search import Box, FoundItem, bbox_shape
 from geoships.scene.reader import Scene, open_scene
 from geoships.scene.tiling.windows import Window
 
@@ -44,7 +44,7 @@ CHUNK = 1024  # rows and columns that are read at a time
 RESAMPLING = "bilinear"  # as scenes of files in several pixel sizes are read
 
 
-def choose_pass(found: Sequence[Found], bbox: Box) -> list[Found]:
+def choose_pass(found: Sequence[FoundItem], bbox: Box) -> list[FoundItem]:
     """The Items of the best pass of a satellite over a box; the first lies on top where they overlap.
 
     That is the pass that covers most of the box (to a percent), of these the one with the fewest clouds, of these the
@@ -60,7 +60,7 @@ def choose_pass(found: Sequence[Found], bbox: Box) -> list[Found]:
     return min(passes, key=lambda items: _order(items, bbox))
 
 
-def _passes(found: Sequence[Found]) -> list[list[Found]]:
+def _passes(found: Sequence[FoundItem]) -> list[list[FoundItem]]:
     timed = sorted((item for item in found if item.acquired), key=lambda item: _start(item))
     passes = [[item] for item in found if not item.acquired]
     for before, item in zip([None, *timed], timed, strict=False):
@@ -71,14 +71,14 @@ def _passes(found: Sequence[Found]) -> list[list[Found]]:
     return passes
 
 
-def _start(item: Found) -> float:
+def _start(item: FoundItem) -> float:
     return item.acquired.start.timestamp() if item.acquired else 0.0
 
 
-def _needed(items: Sequence[Found], bbox: Box) -> list[Found]:
+def _needed(items: Sequence[FoundItem], bbox: Box) -> list[FoundItem]:
     area = bbox_shape(bbox).area
     seen: BaseGeometry = shapely.Polygon()
-    needed: list[Found] = []
+    needed: list[FoundItem] = []
     for item in sorted(items, key=lambda item: item.order):
         joined = shapely.union(seen, item.part)
         if joined.area - seen.area > ADDED * area:
@@ -87,7 +87,7 @@ def _needed(items: Sequence[Found], bbox: Box) -> list[Found]:
     return needed
 
 
-def _order(items: Sequence[Found], bbox: Box) -> tuple[float, float, float]:
+def _order(items: Sequence[FoundItem], bbox: Box) -> tuple[float, float, float]:
     """Sorts passes, the best first."""
     covered = shapely.union_all([item.part for item in items]).area / bbox_shape(bbox).area
     clouds = [101.0 if item.cloud is None else item.cloud for item in items]
@@ -142,7 +142,7 @@ class Mosaic:
         write_cog(path, self.layout, told())
 
 
-def open_mosaic(items: Sequence[Found], bands: Sequence[str], bbox: Box) -> Mosaic:
+def open_mosaic(items: Sequence[FoundItem], bands: Sequence[str], bbox: Box) -> Mosaic:
     """Bring the Items of a pass to one grid: that of the first one's finest band, cut to the box.
 
     items: of `choose_pass`. bands: common names, or Sentinel-2's own. bbox: west, south, east, north in degrees.
@@ -175,13 +175,13 @@ def open_mosaic(items: Sequence[Found], bands: Sequence[str], bbox: Box) -> Mosa
 class _Part:
     """An Item and its opened files."""
 
-    found: Found
+    found: FoundItem
     files: BandFiles
     scene: Scene
 
     @classmethod
     @contextmanager
-    def of(cls, item: Found, wanted: Sequence[str]) -> Iterator[_Part]:
+    def of(cls, item: FoundItem, wanted: Sequence[str]) -> Iterator[_Part]:
         files = SceneFile(item.address).files
         assert files is not None, "a search finds Items"
         held = {file.name: file for file in files.files}

@@ -1,4 +1,4 @@
-"""What a scene holds, for people."""
+"""Description of a scene as text: size, bands, georeference and storage."""
 
 from __future__ import annotations
 
@@ -12,9 +12,18 @@ from geoships.scene.opening.raster import gdal_env
 
 
 def describe_scene(name: SceneName, *, trust_vrt: bool = False) -> dict[str, object]:
-    """Facts about a raster, by their names: size, bands, place, pixel size, validity, storage.
+    """Describe a scene.
 
-    Raises SceneError when it cannot be opened safely.
+    Args:
+        name: A scene, as for `open_scene`.
+        trust_vrt: Open a VRT whatever files it refers to.
+
+    Returns:
+        Text or list of texts by title: scene, format, size, bands, CRS, pixel size, place, nodata, mask, blocks and
+        overviews.
+
+    Raises:
+        SceneError: The scene cannot be opened safely.
     """
     source, dataset = SceneFile(name, trust_vrt=trust_vrt).take()
     with gdal_env(source), dataset:

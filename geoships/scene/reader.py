@@ -1,4 +1,4 @@
-"""A scene: one raster, opened for reading."""
+"""An open scene: a raster with the selected bands, their radiometry and validity."""
 
 from __future__ import annotations
 
@@ -27,18 +27,20 @@ from geoships.scene.radiometry import FILE_TAGS, Radiometry, choose_radiometry
 from geoships.scene.tiling.blocks import BlockCache, BlockGrid, Pixels, block_grid
 from geoships.scene.tiling.windows import Window
 
-# These decode from the top or hold one lock for all handles: more threads would repeat or wait.
+# These drivers decode from the first row, or have one lock for all handles: more threads would decode twice, or wait.
 ONE_THREAD_DRIVERS = {"PNG", "JPEG", "GIF", "WEBP", "BMP", "netCDF", "HDF5", "HDF5Image"}
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a scene is to be read where the file does not say it, or says it wrongly.
+    """Options for reading a scene whose file lacks metadata, or has wrong ones.
 
-    bands: band numbers (from 1) or descriptions, in the order that the model wants; None: by description.
-    scale, offset: reflectance = stored value * scale + offset; None: from the file.
-    sensor: name of a preset, e.g. ``sentinel-2-l2a``; None: from the file.
-    trust_vrt: open a VRT whatever it refers to.
+    Attributes:
+        bands: Band numbers (from 1) or names, in the order of the requested bands; None: by the band names of the file.
+        scale: Scale to reflectance = stored value * scale + offset; None: from the file.
+        offset: Offset to reflectance; needs `scale`. None: from the file.
+        sensor: Name of a radiometry preset, e.g. ``sentinel-2-l2a``; None: from the file.
+        trust_vrt: Open a VRT whatever files it refers to.
     """
 
     bands: Sequence[int | str] | None = None
@@ -49,10 +51,24 @@ class Reading:
 
 
 class Scene:
-    """One raster with its chosen bands, radiometry, validity and place on Earth.
+    """An open scene: a raster with its selected bands, radiometry, validity and georeference.
 
-    Open it with `open_scene` and close it, or use it in a `with` block. It may be read from several
-    threads, and pickled to worker processes.
+    Open it with `open_scene`, and close it or use it in a ``with`` block. It can be read from several threads, and
+    pickled to other processes.
+
+    Attributes:
+        name: Path or URL of the scene, as given.
+        title: File name without folders, and without the query of a URL.
+        origins: Paths and URLs that the scene is read from, without secrets.
+        driver: Name of the GDAL driver.
+        georeference: Grid and georeference.
+        bands: The selected bands.
+        wanted: Common names of the selected bands.
+        dtypes: Data type of each band of the file.
+        dtype: Common data type of the selected bands.
+        radiometry: Scale and offset to reflectance.
+        acquired: Acquisition time; None if it is unknown.
+        grid: Blocks in which the file is decoded.
     """
 
     def __init__(
@@ -109,7 +125,7 @@ class Scene:
         self.close()
 
     def close(self) -> None:
-        """Close all file handles; a later read opens new ones."""
+        """Close all file handles. A later read opens new ones."""
         with self._lock:
             handles, self._handles = self._handles, []
             self._local = threading.local()
@@ -118,37 +134,45 @@ class Scene:
 
     @property
     def source(self) -> Source:
-        """The raster that is read."""
+        """The raster that the scene is read from."""
         return self._source
 
     @property
     def datetime(self) -> str | None:
-        """When the scene was taken, as ISO 8601 text; None where nothing tells it."""
+        """Acquisition time as ISO 8601 text; None if it is unknown."""
         return self.acquired.text if self.acquired else None
 
     @property
     def window(self) -> Window:
-        """The whole scene."""
+        """Window of the whole scene."""
         return Window(0, 0, self.georeference.height, self.georeference.width)
 
     @property
     def threads(self) -> int:
-        """Threads that decode this file faster than one would."""
+        """Number of threads with which this file is decoded fastest."""
         return 1 if self.driver in ONE_THREAD_DRIVERS else 2
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What a user should know about assumptions made on opening."""
+        """Warnings for the user about assumptions made when the scene was opened."""
         place = None
         if not self.georeference.placed:
-            place = "the scene has no place on Earth (no CRS or no geotransform): coordinates are pixels (column, row)"
+            place = "the scene is not georeferenced (no CRS or no geotransform): coordinates are pixels (column, row)"
         stated = (self.bands.warning, self.radiometry.warning, place, *self._listed_warnings)
         return tuple(text for text in stated if text)
 
     def decode(self, window: Window) -> Pixels:
-        """Read the stored values and validity of the chosen bands; the window lies inside the scene.
+        """Read the stored values and the validity of the selected bands.
 
-        Raises SceneError when the file is damaged or unreachable.
+        Args:
+            window: Window inside the scene.
+
+        Returns:
+            Stored values, shape (bands, rows, columns), and validity, shape (rows, columns). Reflectance is
+            ``scene.radiometry.apply(pixels.values)``.
+
+        Raises:
+            SceneError: The file is damaged or unreachable.
         """
         area = RasterioWindow(window.column, window.row, window.width, window.height)
         try:
@@ -164,12 +188,19 @@ class Scene:
         return Pixels(values, valid)
 
     def cache(self, windows: Sequence[Window]) -> BlockCache:
-        """A cache that serves these windows, in their order, decoding each block of the file once."""
+        """Create a cache that decodes each block of the file once.
+
+        Args:
+            windows: All windows that will be fetched, inside the scene, in the order of their use.
+
+        Returns:
+            The cache, to be used in a ``with`` block.
+        """
         size = self.dtype.itemsize * len(self.bands.indexes) + 1
         return BlockCache(self.decode, self.grid, windows, threads=self.threads, bytes_per_pixel=size)
 
     def _dataset(self) -> rasterio.DatasetReader:
-        """This thread's own handle."""
+        """File handle of this thread."""
         dataset: rasterio.DatasetReader | None = getattr(self._local, "dataset", None)
         if dataset is None:
             dataset = open_dataset(self._source)
@@ -177,13 +208,13 @@ class Scene:
         return dataset
 
     def _keep(self, dataset: rasterio.DatasetReader) -> None:
-        """Take over an open handle for this thread."""
+        """Register an open handle as that of this thread."""
         self._local.dataset = dataset
         with self._lock:
             self._handles.append(dataset)
 
     def _sample(self) -> NDArray[np.generic]:
-        """Valid values of up to 49 windows spread evenly over the scene, shape (bands, n)."""
+        """Valid stored values of up to 49 windows at regular distances, shape (bands, n)."""
         rows, columns = self.window.shape
         found = []
         for row in np.unique(np.linspace(0, max(0, rows - 96), 7).astype(int)):
@@ -196,18 +227,32 @@ class Scene:
 def open_scene(
     name: SceneName | SceneFile, wanted: Sequence[str], reading: Reading | None = None, optional: Collection[str] = ()
 ) -> Scene:
-    """Open a raster and find the wanted bands (STAC common names) in it.
+    """Open a scene and find the requested bands in it.
+
+    Bands are found by name, then by colour interpretation, then by their order (with a warning, see `Scene.warnings`).
+    Pixels are read only if the scale to reflectance cannot be determined from the metadata.
 
     Args:
-        name: a path, a subdataset, ``http(s)://`` or ``s3://`` address of a raster or a STAC Item, files band by band,
-            or a scene that was resolved before (`SceneFile`), whose open file is taken over.
-        wanted: STAC common names of the bands that a model takes, in its order.
-        reading: how to read the file where it does not say it, or says it wrongly.
-        optional: bands that the scene may lack.
+        name: Path of a raster, a Sentinel-2 product or a STAC Item; an ``http(s)://`` or ``s3://`` URL of a raster or
+            a STAC Item; a member of an archive (``zip://archive.zip!scene.tif``); a subdataset of NetCDF or HDF5
+            (``NETCDF:"file.nc":variable``); separate files for each band (see `geoships.band_files`); or a `SceneFile`,
+            whose open file handle is then used.
+        wanted: Requested bands, as common names of the STAC electro-optical extension, e.g. ``["red", "nir"]``. They
+            are read in this order.
+        reading: Options for files that lack metadata, or have wrong ones: bands, scale, offset, sensor, trust_vrt.
+        optional: Requested bands that the scene may lack.
+
+    Returns:
+        The open scene. Close it, or use it in a ``with`` block.
 
     Raises:
-        SceneError: it cannot be opened safely, has no real values, or lacks bands that are not optional.
+        SceneError: The scene does not exist, cannot be opened safely, has complex values, or lacks a requested band
+            that is not optional.
 
+    >>> from geoships import open_scene
+    >>> with open_scene("scene.tif", ["blue", "green", "red", "nir"]) as scene:  # doctest: +SKIP
+    ...     pixels = scene.decode(scene.window)
+    ...     reflectance = scene.radiometry.apply(pixels.values)
     """
     reading = reading or Reading()
     with scene_file(name, trust_vrt=reading.trust_vrt) as file:
@@ -216,9 +261,11 @@ def open_scene(
 
 @dataclass(frozen=True)
 class Validity:
-    """How a file tells pixels with data from those without.
+    """How a file marks pixels without data.
 
-    masked: the file has an alpha band or an internal or side mask. nodata: value per chosen band.
+    Attributes:
+        masked: Whether the file has an alpha band, or an internal or external mask.
+        nodata: Nodata value of each selected band; None if it has none.
     """
 
     masked: bool
@@ -226,7 +273,15 @@ class Validity:
 
     @classmethod
     def of(cls, dataset: rasterio.DatasetReader, indexes: Sequence[int]) -> Validity:
-        """How an open file tells it, for some of its bands (numbers from 1)."""
+        """Read the mask flags and nodata values of an open dataset.
+
+        Args:
+            dataset: The open dataset.
+            indexes: Band numbers, from 1.
+
+        Returns:
+            How it marks pixels without data.
+        """
         flags = [dataset.mask_flag_enums[index - 1] for index in indexes]
         masked = any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
         return cls(
@@ -234,9 +289,17 @@ class Validity:
         )
 
     def mask(self, dataset: rasterio.DatasetReader, values: NDArray[Any], area: RasterioWindow) -> NDArray[np.bool_]:
-        """(rows, columns): False where the mask says so, any band is not finite, or all bands are nodata.
+        """Compute which pixels are valid.
 
-        values: (bands, rows, columns), those of `area`, which may hold more pixels than that.
+        A pixel is invalid if it is masked, if any band is not finite, or if all bands have their nodata value.
+
+        Args:
+            dataset: The open dataset, from which its mask is read.
+            values: Stored values of the selected bands, shape (bands, rows, columns).
+            area: The window of `values`. If the window has more pixels than `values`, the mask is resampled.
+
+        Returns:
+            Validity, shape (rows, columns) of `values`.
         """
         valid: NDArray[np.bool_] = np.ones(values.shape[1:], np.bool_)
         if self.masked:

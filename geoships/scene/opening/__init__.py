@@ -1,1 +1,1 @@
-"""From a name to a raster that can be read: files, addresses, products, catalogue items."""
+"""Opening of scenes: files, URLs, Sentinel-2 products and STAC Items."""

@@ -1,7 +1,7 @@
-"""A scene whose bands lie in files of their own, as products of Sentinel-2 and Landsat do.
+"""Scenes with a separate file for each band, as Sentinel-2 and Landsat products have.
 
-The files become one GDAL virtual raster on the finest grid of those that are read, so that everything that reads a
-scene reads them, too. Bands that nobody asks for stay in it without a source, and their files are never opened.
+The files are combined to one GDAL virtual raster on the grid of the band with the smallest pixels, so that they are
+read like any other scene. Bands that are not requested have no source in it, and their files are never opened.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ GDAL_TYPES = {
     "float64": "Float64",
 }
 
-# Coarser bands are brought to the finest grid by this, as those of the models' training scenes were.
+# Resampling of coarser bands to the finest grid, as in the training scenes of the models.
 RESAMPLING = "bilinear"
 
 Choose = Callable[[Sequence[BandDescription]], Collection[int]]
@@ -45,12 +45,15 @@ Choose = Callable[[Sequence[BandDescription]], Collection[int]]
 
 @dataclass(frozen=True)
 class BandFile:
-    """One band of a scene, and the file that holds it.
+    """One band of a scene and its file.
 
-    name: common name (blue, nir, swir16) or the sensor's own (B02).
-    href: path, ``http(s)://`` or ``s3://`` address. index: band of the file, from 1.
-    scale, offset: reflectance = stored value * scale + offset; None: as the file says.
-    nodata: stored value of pixels without data; None: as the file says.
+    Attributes:
+        name: Common name (blue, nir, swir16) or name of the sensor's band (B02).
+        href: Path, or ``http(s)://`` or ``s3://`` URL.
+        index: Band number in the file, from 1.
+        scale: Scale to reflectance = stored value * scale + offset; None: scale and offset of the file.
+        offset: Offset to reflectance; None: 0 if `scale` is given.
+        nodata: Stored value of pixels without data; None: the nodata value of the file.
     """
 
     name: str
@@ -63,13 +66,19 @@ class BandFile:
 
 @dataclass(frozen=True)
 class BandFiles:
-    """A scene made of several files.
+    """A scene with a separate file for each band.
 
-    name: for people and for the names of outputs. files: its bands.
-    address: path or address of what lists the files, such as a STAC Item; None: the user listed them.
-    acquired: when it was taken; None: as the files say.
-    tags: more metadata, as a file would hold them.
-    rule: where `scale` and `offset` of the files come from, for people. warnings: what the user should know of it.
+    Attributes:
+        name: Name of the scene, for messages and the names of outputs.
+        files: The bands.
+        address: Path or URL of the document that lists the files, such as a STAC Item; None if the user listed them.
+        acquired: Acquisition time; None: from the metadata of the files.
+        tags: Additional metadata tags.
+        rule: Source of scale and offset of the files, as text.
+        warnings: Warnings for the user about the files.
+
+    Raises:
+        SceneError: There are no files.
     """
 
     name: str
@@ -83,32 +92,39 @@ class BandFiles:
 
     def __post_init__(self) -> None:
         if not self.files:
-            raise SceneError(f"{self.name}: it has no bands; name at least one file")
+            raise SceneError(f"{self.name}: the scene has no bands; give at least one file")
 
     def __str__(self) -> str:
         return self.name
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """All that is read: the listing, where there is one, and the files."""
+        """Paths and URLs of all files: the document that lists them, if any, and the band files."""
         return (*([self.address] if self.address else []), *(file.href for file in self.files))
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """What the scene is derived from, without secrets: the listing, or else all files."""
+        """Path or URL, without secrets, of the document that lists the files, or else of all files."""
         return tuple(map(public_name, [self.address] if self.address else [file.href for file in self.files]))
 
     @property
     def described(self) -> tuple[BandDescription, ...]:
-        """What the bands are called, without opening a file."""
+        """Names of the bands, without opening a file."""
         return tuple(BandDescription(index, file.name) for index, file in enumerate(self.files, 1))
 
     def source(self, choose: Choose | None = None, *, trust_vrt: bool = False) -> Source:
-        """One raster of all bands, on the finest grid of those that are chosen.
+        """Make a virtual raster of all bands, on the finest grid of the bands that will be read.
 
-        choose: takes `described` and returns the numbers (from 1) of the bands that will be read; None: all.
+        Args:
+            choose: Function that takes `described` and returns the numbers (from 1) of the bands that will be read;
+                None: all bands.
+            trust_vrt: Open VRTs whatever files they refer to.
 
-        Raises SceneError where a file cannot be opened safely, or lies on a grid that does not fit the others'.
+        Returns:
+            The virtual raster. Bands that will not be read are empty in it.
+
+        Raises:
+            SceneError: A file cannot be opened safely, or its grid does not fit the grid of the other files.
         """
         chosen = set(choose(self.described)) if choose else set(range(1, len(self.files) + 1))
         parts = {index: self._part(index, trust_vrt) for index in sorted(chosen)}
@@ -121,7 +137,7 @@ class BandFiles:
         return Source(self.name, ElementTree.tostring(root, encoding="unicode"), "VRT", None, remote)
 
     def _part(self, index: int, trust_vrt: bool) -> _Part:
-        """What is known of a file, which is opened once however many rasters are made of it."""
+        """Metadata of a file, which is opened only once."""
         known = self._parts.get((index, trust_vrt))
         if known is None:
             known = self._parts[index, trust_vrt] = _Part.of(self.files[index - 1], trust_vrt=trust_vrt)
@@ -129,9 +145,21 @@ class BandFiles:
 
 
 def band_files(given: Sequence[str]) -> BandFiles:
-    """The scene of files that a user names band by band, as ``blue=B02.jp2`` or, for one band of many, ``red=a.tif:3``.
+    """Make a scene of separate files for each band.
 
-    Raises SceneError where a text does not read so, or a band is named twice.
+    The files may differ in pixel size: coarser bands are resampled to the finest grid of the bands that are read, by
+    bilinear interpolation. Nothing is opened until the scene is.
+
+    Args:
+        given: One text per band: ``NAME=FILE``, e.g. ``blue=B02.jp2``, or ``NAME=FILE:NUMBER`` for one band (from 1) of
+            a file with several, e.g. ``red=a.tif:3``. NAME is a common name (blue, nir, swir16) or the name of the
+            sensor's band (B02). FILE is a path or a URL.
+
+    Returns:
+        The scene, to be given to `open_scene` or `predict`. It is named after the first file.
+
+    Raises:
+        SceneError: A text has another form, or a band is given twice.
 
     >>> band_files(["blue=T31_B02.jp2", "red=T31_B04.jp2"]).name
     'T31_B02'
@@ -140,7 +168,7 @@ def band_files(given: Sequence[str]) -> BandFiles:
     names = [file.name for file in files]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise SceneError(f"--band names {', '.join(twice)} more than once; give one file for each band")
+        raise SceneError(f"--band gives {', '.join(twice)} more than once; give one file for each band")
     name = files[0].href.partition("?")[0].rstrip("/").rpartition("/")[2]
     return BandFiles(Path(name).stem, tuple(files))
 
@@ -148,7 +176,7 @@ def band_files(given: Sequence[str]) -> BandFiles:
 def _parse(text: str) -> BandFile:
     name, equals, href = text.partition("=")
     if not (name.strip() and equals and href.strip()):
-        raise SceneError(f"--band {text!r}: write NAME=FILE, e.g. --band blue=B02.jp2")
+        raise SceneError(f"--band {text!r}: expected NAME=FILE, e.g. --band blue=B02.jp2")
     path, _, number = href.rpartition(":")
     if path and number.isdecimal() and int(number) > 0 and "://" + number not in href and not Path(href).exists():
         return BandFile(name.strip(), path, int(number))
@@ -157,7 +185,7 @@ def _parse(text: str) -> BandFile:
 
 @dataclass(frozen=True)
 class _Part:
-    """What has to be known of one file to place its band on a grid."""
+    """Metadata of one file that are needed to place its band on a grid."""
 
     name: str
     source: Source
@@ -180,7 +208,8 @@ class _Part:
         with gdal_env(source), dataset:
             if file.index > dataset.count:
                 raise SceneError(
-                    f"{source.public_name} has {dataset.count} bands, and {file.name} is to be {file.index}"
+                    f"{source.public_name}: the file has {dataset.count} bands, so {file.name} cannot be band "
+                    f"{file.index}; give a number from 1 to {dataset.count}"
                 )
             return cls._read(file, source, dataset)
 
@@ -209,7 +238,7 @@ class _Part:
 
     @property
     def pixel_area(self) -> float:
-        """In units of the CRS, or 1."""
+        """Area of a pixel in squared units of the CRS; 1 if there is no geotransform."""
         return 1.0 if self.transform is None else abs(self.transform.determinant)
 
 
@@ -228,15 +257,15 @@ def _virtual_raster(grid: _Part, tags: Mapping[str, str]) -> Element:
             SubElement(points, "GCP", {"Id": str(number), **values})
     metadata = SubElement(root, "Metadata")
     for key, value in tags.items():
-        if value.isprintable():  # XML has no way to write control characters
+        if value.isprintable():  # XML cannot contain control characters
             SubElement(metadata, "MDI", key=key).text = value
     return root
 
 
 def _add_band(root: Element, number: int, file: BandFile, part: _Part | None, grid: _Part) -> None:
-    """Add a band; without a part it has no source, and is not read."""
+    """Add a band. Without `part` it has no source file."""
     shown = part or grid
-    rows, columns = grid.block  # blocks of the file, so that none of them is decoded for two windows
+    rows, columns = grid.block  # blocks of the file, so that no block is decoded for two windows
     band = SubElement(
         root, "VRTRasterBand", dataType=GDAL_TYPES[shown.dtype], band=str(number),
         blockXSize=str(min(columns, grid.width)), blockYSize=str(min(rows, grid.height)),
@@ -252,7 +281,7 @@ def _add_band(root: Element, number: int, file: BandFile, part: _Part | None, gr
 
 
 def _add_mask(root: Element, parts: Sequence[_Part], grid: _Part) -> None:
-    """Take over the mask of the first file that has one."""
+    """Use the mask of the first file that has one."""
     masked = next((part for part in (grid, *parts) if part.masked), None)
     if masked is None:
         return
@@ -279,9 +308,9 @@ Rectangle = tuple[float, float, float, float]
 
 
 def _placed(part: _Part, grid: _Part) -> tuple[Rectangle, Rectangle]:
-    """Which pixels of a file lie on which of the grid, each as (column, row, columns, rows).
+    """Windows of a file and of the grid that cover the same area, each as (column, row, columns, rows).
 
-    Raises SceneError where the two are not parallel, or the file leaves out more than an edge of one of its pixels.
+    Raises SceneError if the grids are not parallel, or the file lacks more than one of its pixels at an edge.
     """
     whole = (0.0, 0.0, float(grid.width), float(grid.height))
     shape = (part.height, part.width) == (grid.height, grid.width)
@@ -292,7 +321,7 @@ def _placed(part: _Part, grid: _Part) -> tuple[Rectangle, Rectangle]:
     to_part = ~part.transform @ grid.transform
     drift = max(abs(to_part.b) * grid.height, abs(to_part.d) * grid.width)
     if drift > 0.01 or to_part.a <= 0 or to_part.e <= 0:
-        raise _misfit(part, grid, "is turned against")
+        raise _misfit(part, grid, "is rotated relative to")
     columns = _overlap(to_part.c, to_part.a, grid.width, part.width)
     rows = _overlap(to_part.f, to_part.e, grid.height, part.height)
     if columns is None or rows is None:
@@ -302,15 +331,21 @@ def _placed(part: _Part, grid: _Part) -> tuple[Rectangle, Rectangle]:
 
 
 def _overlap(start: float, step: float, length: int, limit: int) -> tuple[float, float, float, float] | None:
-    """(start, size) in the file, and then on the grid, along one axis; None where more than a pixel is missing.
+    """Common part of the file and the grid along one axis; None if more than a pixel of the file is missing.
 
-    start: of the grid in pixels of the file. step: pixels of the file per pixel of the grid.
-    length, limit: pixels of the grid and of the file.
+    Args:
+        start: Start of the grid in pixels of the file.
+        step: File pixels per grid pixel.
+        length: Pixels of the grid.
+        limit: Pixels of the file.
+
+    Returns:
+        (start, size) in pixels of the file, then (start, size) in pixels of the grid.
 
     >>> _overlap(0.0, 0.5, 100, 50)
     (0.0, 50.0, 0.0, 100.0)
     """
-    nearest = round(start)  # grids that agree to a thousandth of a pixel agree
+    nearest = round(start)  # differences of less than a thousandth of a pixel are rounding errors
     start = float(nearest) if abs(start - nearest) < 1e-3 else start
     end = start + step * length
     end = float(round(end)) if abs(end - round(end)) < 1e-3 else end
@@ -329,7 +364,7 @@ def _same_crs(one: CRS | None, other: CRS | None) -> bool:
 def _misfit(part: _Part, grid: _Part, how: str) -> SceneError:
     return SceneError(
         f"the band {part.name} ({part.source.public_name}) {how} the band {grid.name} ({grid.source.public_name}); "
-        "bring both to one grid, e.g. with gdalwarp"
+        "resample both to one grid, e.g. with gdalwarp"
     )
 
 

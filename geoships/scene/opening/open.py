@@ -1,4 +1,4 @@
-"""The one place that turns a name into a scene: a raster, a product, a STAC Item or files band by band."""
+"""Resolution of a name to a scene: a raster, a Sentinel-2 product, a STAC Item or separate band files."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from geoships.scene.opening.raster import Source, gdal_env, open_dataset, open_n
 from geoships.scene.opening.sentinel2_product import product_scene
 from geoships.scene.opening.stac_item import read_item
 
-FINEST = frozenset({"blue", "green", "red"})  # the bands that have the smallest pixels on every sensor
+FINEST = frozenset({"blue", "green", "red"})  # bands with the smallest pixels on all sensors
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a model is chosen by.
+    """Metadata by which a model is chosen.
 
     Attributes:
-        bands: of the raster, by their numbers from 1.
-        pixel_size: in metres, the geometric mean of both sides; None where it is not known.
-
+        bands: Metadata of each band.
+        pixel_size: Pixel size in metres, the geometric mean of width and height; None if it is unknown.
     """
 
     bands: tuple[BandDescription, ...]
@@ -36,18 +35,22 @@ class Header:
 
 
 class SceneFile:
-    """A scene whose name was resolved once. Its files are opened when they are first needed, and then handed on.
+    """A scene whose name has been resolved, so that this is done once per run.
 
-    Used in a ``with`` block, or closed: a file that nobody took is closed then.
+    A raster is opened when its header or the raster itself is first needed, and the open handle is passed on by `take`.
+    Close the object, or use it in a ``with`` block: this closes a handle that was not taken.
 
     Args:
-        name: a path, a subdataset, an ``http(s)://`` or ``s3://`` address of a raster or a STAC Item, a product of
-            Sentinel-2, or files band by band.
-        trust_vrt: open a VRT whatever files it refers to.
+        name: A scene, as for `open_scene`.
+        trust_vrt: Open a VRT whatever files it refers to.
+
+    Attributes:
+        name: The name as text.
+        trust_vrt: As given.
+        files: The files of a Sentinel-2 product, of a STAC Item or of separate bands; None for a single raster.
 
     Raises:
-        SceneError: a product or STAC Item cannot be read or has no bands. A raster is not opened yet.
-
+        SceneError: A Sentinel-2 product or a STAC Item cannot be read or has no bands. A raster is not opened yet.
     """
 
     def __init__(self, name: SceneName, *, trust_vrt: bool = False) -> None:
@@ -65,36 +68,40 @@ class SceneFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file that was opened and that nobody took."""
+        """Close the file handle if it is open and was not taken."""
         if self._opened:
             self._opened[1].close()
             self._opened = None
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Paths and addresses of all that is read."""
+        """Paths and URLs of all files of the scene."""
         return self.files.inputs if self.files else (self.name,)
 
     @property
     def title(self) -> str:
-        """Name of the file, without folders, and without the query of an address."""
+        """File name without folders, and without the query of a URL."""
         if self.files:
             return self.files.name
         return self.name.partition("?")[0].replace("\\", "/").rstrip("/").rpartition("/")[2]
 
     @property
     def acquired(self) -> Acquisition | None:
-        """When the scene was taken, where a product or an Item states it."""
+        """Acquisition time of a Sentinel-2 product or STAC Item; None for others, or if it is not stated."""
         return self.files.acquired if self.files else None
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """What the scene is derived from, without secrets: the product or Item, or else all files."""
+        """Path or URL, without secrets, of the product or Item, or else of all files."""
         return self.files.origins if self.files else (public_name(self.name),)
 
     @cached_property
     def header(self) -> Header:
-        """Its bands and its pixel size. Raises SceneError where the raster cannot be opened safely."""
+        """Bands and pixel size of the scene.
+
+        Raises:
+            SceneError: The raster cannot be opened safely.
+        """
         if self.files:
             source = self.files.source(_finest, trust_vrt=self.trust_vrt)
             with gdal_env(source), open_dataset(source) as dataset:
@@ -104,14 +111,16 @@ class SceneFile:
             return _header(dataset)
 
     def take(self, choose: Choose | None = None) -> tuple[Source, DatasetReader]:
-        """The raster that the scene is read from, and an open handle of it for this thread; the caller closes it.
+        """Get the raster of the scene with an open file handle.
 
         Args:
-            choose: see `BandFiles.source`: which bands will be read. Of a single raster there are always all.
+            choose: Function that selects the bands to read, see `BandFiles.source`. Ignored for a single raster.
+
+        Returns:
+            The raster, and an open handle for one thread, which the caller closes.
 
         Raises:
-            SceneError: the raster cannot be opened safely, or files band by band do not fit together.
-
+            SceneError: The raster cannot be opened safely, or separate band files do not fit together.
         """
         if self.files:
             source = self.files.source(choose, trust_vrt=self.trust_vrt)
@@ -127,12 +136,23 @@ class SceneFile:
 
 
 def scene_file(name: SceneName | SceneFile, *, trust_vrt: bool = False) -> SceneFile:
-    """The scene of a name, or the one that was resolved already."""
+    """Resolve a name to a scene, unless this has been done already.
+
+    Args:
+        name: A scene, as for `open_scene`, or a resolved scene.
+        trust_vrt: Open a VRT whatever files it refers to.
+
+    Returns:
+        The resolved scene.
+
+    Raises:
+        SceneError: As for `SceneFile`.
+    """
     return name if isinstance(name, SceneFile) else SceneFile(name, trust_vrt=trust_vrt)
 
 
 def _listed(name: str) -> BandFiles | None:
-    """The files of a product of Sentinel-2 or of a STAC Item; None for any other name."""
+    """The files of a Sentinel-2 product or of a STAC Item; None for any other name."""
     return product_scene(name) or read_item(name)
 
 
@@ -142,6 +162,6 @@ def _header(dataset: DatasetReader) -> Header:
 
 
 def _finest(bands: Sequence[BandDescription]) -> list[int]:
-    """Which of several files tell the pixel size: the finest bands of every sensor, or else the first."""
+    """Band numbers of the files from which the pixel size is read: the finest bands, or else the first band."""
     names = common_names(bands)
     return [band.index for band in bands if names[band.index] in FINEST] or [bands[0].index]

@@ -1,7 +1,7 @@
-"""Opening a scene safely: what the user named, and nothing that it might point to behind the user's back.
+"""Secure opening of rasters: only the file that the user gives, and no other file that it may refer to.
 
-GDAL opens far more than files: connection strings, services, XML that runs Python. So names are taken apart here,
-GDAL is told which drivers it may try, and a VRT is read before GDAL sees it.
+GDAL opens far more than files: connection strings, web services, XML that runs Python code. So names are parsed here,
+GDAL may only use a list of drivers, and a VRT is checked before GDAL opens it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from geoships.scene.opening.hdf5 import check_hdf5
 from geoships.scene.opening.signatures import check_sidecars, is_vrt, read_header, vector_format
 from geoships.scene.opening.vrt import check_vrt
 
-# Drivers that read pictures from the file they are given and from sidecars beside it. Not among them, on purpose:
-# services (WMS, WMTS, EEDAI, ...), indexes of other files (GTI, STACIT, ...), DERIVED, and XML products.
+# Drivers that read images from the given file and its sidecar files. Left out on purpose: web services (WMS, WMTS,
+# EEDAI, ...), indexes of other files (GTI, STACIT, ...), DERIVED, and products with XML metadata.
 PICTURE_DRIVERS = (
     "GTiff",
     "JP2OpenJPEG",
@@ -54,13 +54,13 @@ ARCHIVES = {"zip://": "/vsizip/", "tar://": "/vsitar/", "/vsizip/": "/vsizip/", 
 
 GDAL_OPTIONS = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
-    "GDAL_CACHEMAX": 32 * 2**20,  # bytes: each block is decoded once, so that a large cache would only hold memory
+    "GDAL_CACHEMAX": 32 * 2**20,  # bytes: each block is decoded once, so a large cache would only take memory
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_MULTIPLEX": "YES",
     "GDAL_HTTP_MAX_RETRY": 3,
     "GDAL_HTTP_RETRY_DELAY": 0.5,  # s, doubled at each attempt
     "GDAL_HTTP_CONNECTTIMEOUT": 10,  # s
-    "GDAL_HTTP_LOW_SPEED_TIME": 30,  # s below GDAL_HTTP_LOW_SPEED_LIMIT: a stalled transfer ends, a long one does not
+    "GDAL_HTTP_LOW_SPEED_TIME": 30,  # s below GDAL_HTTP_LOW_SPEED_LIMIT, after which a stalled transfer is ended
     "GDAL_HTTP_LOW_SPEED_LIMIT": 100,  # bytes per s
     "VSI_CACHE": "YES",
     "VSI_CACHE_SIZE": 16 * 2**20,  # bytes per open file
@@ -70,13 +70,14 @@ GDAL_OPTIONS = {
 
 @dataclass(frozen=True)
 class Source:
-    """A scene that can be opened.
+    """A raster that was checked and can be opened.
 
-    name: as the user gave it.
-    gdal_name: what GDAL is given: an absolute path, a name in a virtual file system, or a subdataset of one.
-    driver: the GDAL driver that reads it.
-    path: the local file (the archive or container, where the scene is a part of one); None for remote scenes.
-    is_remote: whether pixels come over the network.
+    Attributes:
+        name: Name as the user gave it.
+        gdal_name: Name for GDAL: an absolute path, a path in a virtual file system, or a subdataset.
+        driver: Name of the GDAL driver.
+        path: The local file (of an archive member or subdataset, the archive or container); None if it is remote.
+        is_remote: Whether pixels are read over the network.
     """
 
     name: str
@@ -87,18 +88,18 @@ class Source:
 
     @property
     def reads_sidecars(self) -> bool:
-        """Whether world files, overviews, masks and .aux.xml beside the scene are looked for."""
-        return not (self.is_remote or re.search(r"(^|>)/vsi", self.gdal_name))  # itself, or a file of a virtual raster
+        """Whether GDAL reads sidecar files: world files, overviews, masks and .aux.xml."""
+        return not (self.is_remote or re.search(r"(^|>)/vsi", self.gdal_name))  # the raster, or a source of a VRT
 
     @property
     def public_name(self) -> str:
-        """The local file, or else the name without secrets."""
+        """The local file, or else the name without the query and password of a URL."""
         return str(self.path) if self.path else _shown(self.name)
 
 
 @dataclass(frozen=True)
 class _Location:
-    """Where a name leads, before anything is opened. drivers: those that GDAL may try."""
+    """What a name refers to, before anything is opened. drivers: the drivers that GDAL may use."""
 
     gdal_name: str
     drivers: tuple[str, ...]
@@ -107,18 +108,31 @@ class _Location:
 
 
 def public_name(name: str) -> str:
-    """Where a name leads, for others: an absolute path, or an address without its query and password."""
+    """Convert a name to one for outputs and messages.
+
+    Args:
+        name: Path, URL or subdataset.
+
+    Returns:
+        An absolute path, or a URL without its query and password, which may be secret.
+    """
     if name.lower().startswith("file://"):
         name = unquote(name[len("file://") :])
     return _shown(name) if "://" in name or SUBDATASET.fullmatch(name) else os.path.abspath(name)  # noqa: PTH100
 
 
 def gdal_env(source: Source | None = None) -> rasterio.Env:
-    """GDAL's settings for reading scenes, as a context manager; enter it in every thread that reads.
+    """GDAL settings for reading scenes, as a context manager. Enter it in each thread that reads.
 
-    With a source that is remote or in an archive, GDAL does not look for sidecars: on a server that would cost
-    a listing and a request for each. AWS settings (AWS_NO_SIGN_REQUEST, AWS_REGION, AWS_PROFILE, ...) and GDAL
-    settings in the user's environment keep their say, but Python in VRTs stays off.
+    For a raster that is remote or in an archive, GDAL does not search for sidecar files: on a server this would take a
+    directory listing and a request for each. AWS settings (AWS_NO_SIGN_REQUEST, AWS_REGION, AWS_PROFILE, ...) and GDAL
+    settings in the user's environment take precedence, but Python code in VRTs is always disabled.
+
+    Args:
+        source: The raster to read; None: settings for local rasters.
+
+    Returns:
+        The context manager.
     """
     sidecars = source is None or source.reads_sidecars
     options = {key: value for key, value in GDAL_OPTIONS.items() if key not in os.environ}
@@ -127,9 +141,17 @@ def gdal_env(source: Source | None = None) -> rasterio.Env:
 
 
 def resolve(name: str | Path, *, trust_vrt: bool = False) -> Source:
-    """Find out what a name stands for, and check that it is safe and usable.
+    """Check that a raster can be opened safely.
 
-    Args and errors: as for `open_named`, whose file is closed again.
+    Args:
+        name: As for `open_named`.
+        trust_vrt: As for `open_named`.
+
+    Returns:
+        The raster, which can be opened by `open_dataset`.
+
+    Raises:
+        SceneError: As for `open_named`.
     """
     source, dataset = open_named(name, trust_vrt=trust_vrt)
     dataset.close()
@@ -137,19 +159,18 @@ def resolve(name: str | Path, *, trust_vrt: bool = False) -> Source:
 
 
 def open_named(name: str | Path, *, trust_vrt: bool = False) -> tuple[Source, DatasetReader]:
-    """Find out what a name stands for, check that it is safe and usable, and hand over the file that was opened for it.
+    """Check that a raster can be opened safely, and open it.
 
     Args:
-        name: a local path, file://, http(s):// or s3:// URL, zip:// or tar:// member (`zip://a.zip!b.tif`), or a
-            subdataset (`NETCDF:"a.nc":var`, `HDF5:"a.h5"://group/var`).
-        trust_vrt: open VRTs wherever their sources lie. Python in them stays off.
+        name: Local path, file://, http(s):// or s3:// URL, member of a zip:// or tar:// archive (`zip://a.zip!b.tif`),
+            or subdataset (`NETCDF:"a.nc":var`, `HDF5:"a.h5"://group/var`).
+        trust_vrt: Open VRTs whatever files they refer to. Python code in them is disabled anyway.
 
     Returns:
-        The source, and an open handle for one thread, which the caller closes. Read from it within `gdal_env(source)`.
+        The raster, and an open handle for one thread, which the caller closes. Read from it within `gdal_env(source)`.
 
     Raises:
-        SceneError: the scene is missing, unreadable, refused, not a raster, or holds no real values.
-
+        SceneError: The file is missing, unreadable, refused or not a raster, or its values are complex.
     """
     text = os.fspath(name)
     location = _locate(text, trust_vrt)
@@ -165,9 +186,16 @@ def open_named(name: str | Path, *, trust_vrt: bool = False) -> tuple[Source, Da
 
 
 def open_dataset(source: Source) -> DatasetReader:
-    """Open a fresh handle of the scene, for one thread at a time; the caller closes it.
+    """Open a new file handle of a raster that was checked.
 
-    Read from it within `gdal_env(source)`. Raises SceneError where it cannot be opened any more.
+    Args:
+        source: The raster, from `open_named` or `resolve`.
+
+    Returns:
+        A handle for one thread at a time, which the caller closes. Read from it within `gdal_env(source)`.
+
+    Raises:
+        SceneError: The raster cannot be opened any more.
     """
     drivers = CONTAINER_DRIVERS if source.driver in CONTAINER_DRIVERS else (source.driver,)
     with gdal_env(source):
@@ -180,7 +208,7 @@ def _open(source: Source, drivers: Sequence[str]) -> DatasetReader:
         raise SceneError(f"{_shown(source.name)}: this build of GDAL has no {drivers[0]} driver; convert it to GeoTIFF")
     try:
         with warnings.catch_warnings():
-            # Georeferencing is reported by whoever asks for it, with what follows from it.
+            # A missing georeference is reported by Scene.warnings.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             return DatasetReader(source.gdal_name, driver=built, sharing=False)
     except (RasterioError, OSError, ValueError) as error:
@@ -198,7 +226,7 @@ def _built_drivers() -> frozenset[str]:
 
 def _locate(name: str, trust_vrt: bool) -> _Location:
     if not name or "\0" in name:
-        raise SceneError("the scene has no name; give a file or URL")
+        raise SceneError("the name of the scene is empty or invalid; give a file or URL")
     for prefix, system in ARCHIVES.items():
         if name.lower().startswith(prefix):
             return _locate_in_archive(name, name[len(prefix) :], system, trust_vrt)
@@ -220,19 +248,19 @@ def _locate(name: str, trust_vrt: bool) -> _Location:
 def _remote(gdal_name: str, name: str, trust_vrt: bool) -> _Location:
     if name.partition("?")[0].lower().endswith(".vrt") and not trust_vrt:
         raise SceneError(
-            f"{_shown(name)}: a VRT on a server is refused because it may name any other file; "
-            "download it with its sources, or pass --trust-vrt if you know who made it"
+            f"{_shown(name)}: a VRT on a server is refused because it may refer to any other file; "
+            "download it with its source files, or give --trust-vrt if you trust its author"
         )
     return _Location(gdal_name, _drivers(trust_vrt), is_remote=True)
 
 
 def _drivers(trust_vrt: bool) -> tuple[str, ...]:
-    """Drivers for a file that cannot be looked into beforehand: containers and VRTs may name other files."""
+    """Drivers for a file that cannot be checked before it is opened: containers and VRTs may refer to other files."""
     return (*PICTURE_DRIVERS, *((*CONTAINER_DRIVERS, "VRT") if trust_vrt else ()))
 
 
 def _locate_file(name: str, text: str, trust_vrt: bool) -> _Location:
-    path = Path(os.path.abspath(text))  # noqa: PTH100 (links stay: a sidecar lies beside the link)
+    path = Path(os.path.abspath(text))  # noqa: PTH100 (links are not resolved: sidecar files are beside the link)
     _check_file(path, name)
     if is_vrt(read_header(path)):
         if not trust_vrt:
@@ -269,13 +297,13 @@ def _check_file(path: Path, name: str) -> None:
 def _locate_in_archive(name: str, rest: str, system: str, trust_vrt: bool) -> _Location:
     archive, member = _split_member(rest)
     if archive is None or not member.strip("/"):
-        raise SceneError(f"{name}: no local archive with a member of that name; write e.g. zip://archive.zip!scene.tif")
+        raise SceneError(f"{name}: no local archive with such a member; give e.g. zip://archive.zip!scene.tif")
     drivers = (*PICTURE_DRIVERS, *(("VRT",) if trust_vrt else ()))
     return _Location(f"{system}{{{archive}}}/{member.strip('/')}", drivers, archive)
 
 
 def _split_member(rest: str) -> tuple[Path | None, str]:
-    """Return the local archive and the member in it, of 'a.zip!b.tif', 'a.zip/b.tif' or '{a.zip}/b.tif'."""
+    """The local archive and the member in 'a.zip!b.tif', 'a.zip/b.tif' or '{a.zip}/b.tif'."""
     braced = re.fullmatch(r"\{([^{}]+)\}/(.+)", rest)
     head, _, member = (braced[1], "", braced[2]) if braced else rest.partition("!")
     if member:
@@ -296,7 +324,7 @@ def _is_local_file(path: Path) -> bool:
 def _locate_subdataset(name: str, match: re.Match[str]) -> _Location:
     inner = _locate(match["quoted"] or match["bare"], trust_vrt=False)
     if inner.drivers == ("VRT",) or inner.gdal_name.startswith(("/vsizip", "/vsitar")) or '"' in inner.gdal_name:
-        raise SceneError(f"{name}: a subdataset must lie in a NetCDF or HDF5 file")
+        raise SceneError(f"{name}: a subdataset must be in a NetCDF or HDF5 file; give such a file")
     driver = match["driver"].upper()
     gdal_name = f'{driver}:"{inner.gdal_name}":{match["variable"]}'
     return _Location(gdal_name, SUBDATASET_DRIVERS[driver], inner.path, inner.is_remote)
@@ -313,7 +341,9 @@ def _check_dataset(dataset: DatasetReader, name: str, trust_vrt: bool) -> None:
     if complex_bands:
         raise SceneError(f"{shown}: its values are complex ({complex_bands[0]}); compute amplitude or intensity first")
     if not trust_vrt and "OVERVIEW_FILE" in dataset.tags(ns="OVERVIEWS"):
-        raise SceneError(f"{shown}: refused, because its metadata name another file for overviews; remove its .aux.xml")
+        raise SceneError(
+            f"{shown}: refused, because its metadata refer to another file for overviews; remove its .aux.xml"
+        )
     if dataset.driver == "GTiff":
         _check_complete(dataset, shown)
 
@@ -321,14 +351,14 @@ def _check_dataset(dataset: DatasetReader, name: str, trust_vrt: bool) -> None:
 def _explain_no_bands(dataset: DatasetReader) -> str:
     if not dataset.subdatasets:
         return "it has no bands; check that it is an image"
-    # rasterio hands the parts over as GDAL names them, prefix in any case.
+    # rasterio returns GDAL's names of subdatasets, whose prefix may be in lower case.
     parts = [re.sub(r"^netcdf:", "NETCDF:", part) for part in dataset.subdatasets]
     listed = ", ".join(parts[:12]) + (f", and {len(parts) - 12} more" if len(parts) > 12 else "")
-    return f"it holds several rasters; choose one, e.g. {parts[0]} (there are: {listed})"
+    return f"it has several rasters; choose one, e.g. {parts[0]} (all: {listed})"
 
 
 def _check_complete(dataset: DatasetReader, shown: str) -> None:
-    """Raise SceneError where a local TIFF ends before its last block: a copy or download that broke off."""
+    """Raise SceneError if a local TIFF ends before its last block: an interrupted copy or download."""
     path = Path(dataset.name)
     if not path.is_file():
         return
@@ -342,10 +372,10 @@ def _check_complete(dataset: DatasetReader, shown: str) -> None:
 
 
 def _explain(error: Exception, source: Source) -> str:
-    """Say what GDAL's error means, and what to do about it."""
+    """Translate an error of GDAL to a message that says what to do."""
     text = str(error)
     if source.is_remote:
-        # The address goes: it may hold a secret, and digits that look like a status.
+        # The URL is removed: it may contain a secret, and digits that look like a status code.
         return _explain_remote(text.replace(source.gdal_name, "it").replace(source.name, "it"), source)
     header = read_header(source.path) if source.path else b""
     vector = vector_format(header)
@@ -360,7 +390,7 @@ def _explain_remote(text: str, source: Source) -> str:
     found = re.search(r"response code\D*(\d{3})", text)
     status = found[1] if found else ""
     if status == "404" or "does not exist" in text or "NoSuch" in text:
-        return "there is no such file on the server (404); check the address"
+        return "there is no such file on the server (404); check the URL"
     if status in {"401", "403"} or any(
         mark in text for mark in ("AccessDenied", "Access Denied", "InvalidAccessKeyId")
     ):
@@ -368,18 +398,18 @@ def _explain_remote(text: str, source: Source) -> str:
     if "AWS_" in text or "redentials" in text:
         return f"no credentials for S3; {_access_hint(source)}"
     if "not recognized" in text:
-        return "is not a raster that geoships opens; check the address, or convert it to a Cloud Optimized GeoTIFF"
-    return f"cannot be read from the server; check the address and the connection ({text})"
+        return "is not a raster that geoships opens; check the URL, or convert it to a Cloud Optimized GeoTIFF"
+    return f"cannot be read from the server; check the URL and the connection ({text})"
 
 
 def _access_hint(source: Source) -> str:
     if source.gdal_name.startswith("/vsis3/"):
         return "set AWS_NO_SIGN_REQUEST=YES for a public bucket, or your AWS credentials and AWS_REGION"
-    return "check that the address is signed and has not expired"
+    return "check that the URL is signed and has not expired"
 
 
 def _shown(name: str) -> str:
-    """Return the name for messages: without the query and password of a URL, which may be secret."""
+    """The name without the query and password of a URL, which may be secret."""
     if not name.lower().startswith(("http://", "https://")):
         return name
     scheme, _, rest = re.split(r"[?#]", name)[0].partition("://")

@@ -1,4 +1,4 @@
-"""Whether numbers of Sentinel-2 still hold the offset that their metadata name."""
+"""Whether stored values of Sentinel-2 still contain the offset that their metadata state."""
 
 from __future__ import annotations
 
@@ -10,21 +10,28 @@ from geoships.errors import SceneError
 from geoships.scene.opening.band_files import BandFile
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
 
-SIDE = 512  # pixels of the overview that is looked at
+MAX_SIDE = 512  # rows and columns of the overview that is tested
 
-# Surface reflectance of dark water and shadow scatters around 0, by a few thousandths. Where the offset of -0.1 is
-# taken off twice, all water and forest lie between -0.1 and -0.05.
-IMPOSSIBLE = -0.02
-SHARE = 0.1
+# Surface reflectance of dark water and shadow is within a few thousandths of 0. If the offset of -0.1 is applied
+# twice, all water and forest is between -0.1 and -0.05.
+MIN_REFLECTANCE = -0.02
+MAX_FRACTION = 0.1
 
 DARKEST = ("blue", "green", "red")
 
 
-def offset_is_gone(files: Sequence[BandFile]) -> bool:
-    """Whether an offset of -0.1 would make more than a tenth of the numbers impossibly negative.
+def offset_is_removed(files: Sequence[BandFile]) -> bool:
+    """Test whether the offset of -0.1 was already applied to the stored values.
 
-    It looks at an overview of the band that is darkest over land. A file without overviews is not looked at, nor one
-    that cannot be read: whoever reads the scene will say so.
+    This is assumed if the offset would make the reflectance of more than a tenth of the pixels less than -0.02, in an
+    overview of the band that is darkest over land. A file that has no overviews or cannot be read is not tested: an
+    unreadable file is reported when the scene is read.
+
+    Args:
+        files: The bands of a Sentinel-2 scene.
+
+    Returns:
+        Whether the stored values no longer contain the offset; False if this was not tested.
     """
     by_name = {file.name: file for file in files}
     file = next((by_name[name] for name in DARKEST if name in by_name), files[0])
@@ -33,10 +40,10 @@ def offset_is_gone(files: Sequence[BandFile]) -> bool:
         with gdal_env(source), open_dataset(source) as dataset:
             if not dataset.overviews(file.index):
                 return False
-            shape = tuple(min(side, SIDE) for side in dataset.shape)
+            shape = tuple(min(side, MAX_SIDE) for side in dataset.shape)
             values = dataset.read(file.index, out_shape=shape)
             nodata = dataset.nodatavals[file.index - 1] if file.nodata is None else file.nodata
     except (SceneError, OSError):
         return False
     values = values[values != (0 if nodata is None else nodata)]
-    return bool(values.size) and float(np.mean(values * 1e-4 - 0.1 < IMPOSSIBLE)) > SHARE
+    return bool(values.size) and float(np.mean(values * 1e-4 - 0.1 < MIN_REFLECTANCE)) > MAX_FRACTION

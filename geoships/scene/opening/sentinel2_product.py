@@ -1,7 +1,7 @@
-"""Products of Sentinel-2 as they are downloaded: a folder .SAFE or its zip, level 1C or 2A, as a scene.
+"""Sentinel-2 products in SAFE format, level 1C or 2A, as scenes: a .SAFE folder or its zip.
 
-GDAL's own SENTINEL2 driver gives a raster for each pixel size, leaves the offset out, and opens whatever its XML names
-by any driver. Here names come from the listing of the product, and pictures are opened as all others are.
+GDAL's SENTINEL2 driver has one raster per pixel size, ignores the offset, and opens all files that the XML refers to
+with any driver. Here file names come from the listing of the product, and image files are opened as all others.
 """
 
 from __future__ import annotations
@@ -25,39 +25,48 @@ from geoships.scene.opening.band_files import BandFile, BandFiles
 from geoships.scene.opening.signatures import HEADER_BYTES, is_plain_raster
 from geoships.scene.radiometry import OFFSET_TAGS, QUANTIFICATION_TAGS
 
-# The second form of each name is that of products before December 2016, which may hold many granules.
+# The second alternative of each name is for products before December 2016, which may have many granules.
 METADATA = re.compile(r"(?:MTD_MSIL(?:1C|2A)|S2[A-D]_(?:OPER|USER)_MTD_SAFL(?:1C|2A)_\w+)\.xml")
 GRANULE = r"GRANULE/(?P<granule>\w[\w.-]*)/"
 GRANULE_METADATA = re.compile(GRANULE + r"(?:MTD_TL|S2[A-D]_(?:OPER|USER)_MTD_L(?:1C|2A)_TL_\w+)\.xml")
-PICTURE = re.compile(GRANULE + r"IMG_DATA/(?:R\d0m/)?\w*_(?P<band>B(?:\d\d|8A))(?:_(?P<metres>\d0)m)?\.jp2")
-LISTED = re.compile(r"_(B(?:\d\d|8A))(?:_\d0m)?(?:\.jp2)?$")  # end of what the metadata name as pictures
+IMAGE = re.compile(GRANULE + r"IMG_DATA/(?:R\d0m/)?\w*_(?P<band>B(?:\d\d|8A))(?:_(?P<metres>\d0)m)?\.jp2")
+LISTED = re.compile(r"_(B(?:\d\d|8A))(?:_\d0m)?(?:\.jp2)?$")  # end of the image names in the metadata
 TILE = re.compile(r"_(T\d\d[A-Z]{3})_")
 
-# Numbers of the bands in the metadata, from 0: all of MSI, B8A between B08 and B09.
+# The band ids in the metadata are positions in this list, from 0.
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
 
-LARGEST = 32 << 20  # bytes; metadata of a product take 0.1 MB, and of one with many granules 1 MB
+MAX_BYTES = 32 << 20  # of a metadata file: usually 0.1 MB, and 1 MB with many granules
 
 
 def product_scene(name: str) -> BandFiles | None:
-    """The scene of a product of Sentinel-2; None for any other name.
+    """Make the scene of a Sentinel-2 product.
 
-    name: the folder ``.SAFE``, its zip, ``MTD_MSIL1C.xml`` or ``MTD_MSIL2A.xml`` in it, or one of several granules:
-    ``PRODUCT.SAFE/GRANULE/NAME`` or ``zip://PRODUCT.zip!PRODUCT.SAFE/GRANULE/NAME``.
+    If the product has a band in several pixel sizes, the smallest is used. Scale, offset and nodata are read from the
+    metadata of the product. The acquisition time is that of the granule, which may be minutes after the start of the
+    datatake in the product name.
 
-    Of a band in several pixel sizes the finest counts. Scale, offset and nodata are those of the product's metadata;
-    the time is that of the granule, which may be minutes after the start of the orbit's datatake in the name.
+    Args:
+        name: Path of the ``.SAFE`` folder, of its zip, or of ``MTD_MSIL1C.xml`` or ``MTD_MSIL2A.xml`` in it; or one of
+            several granules: ``PRODUCT.SAFE/GRANULE/NAME`` or ``zip://PRODUCT.zip!PRODUCT.SAFE/GRANULE/NAME``.
 
-    Raises SceneError where it is damaged, refused, or holds several granules and none is named.
+    Returns:
+        The scene; None if the name does not refer to a Sentinel-2 product.
+
+    Raises:
+        SceneError: The product is damaged or refused, or it has several granules and the name selects none.
     """
-    with _opened(name) as found:
-        return None if found is None else _scene(*found)
+    with _opened(name) as opened:
+        return None if opened is None else _scene(*opened)
 
 
 class Product(ABC):
-    """The files of a product.
+    """The files of a Sentinel-2 product.
 
-    root: its folder, or its zip. title: its name, without .SAFE. names: of its files, from its top folder on.
+    Attributes:
+        root: Path of the folder or the zip.
+        title: Name of the product, without .SAFE.
+        names: Paths of the files, relative to the top folder of the product.
     """
 
     root: Path
@@ -65,24 +74,34 @@ class Product(ABC):
     names: list[str]
 
     @abstractmethod
-    def read(self, name: str, most: int) -> bytes:
-        """The first bytes of a file, as many as `most`."""
+    def read(self, name: str, size: int) -> bytes:
+        """Read up to `size` bytes from the start of a file."""
 
     @abstractmethod
     def href(self, name: str) -> str:
-        """What geoships opens the file by."""
+        """Name by which the file can be opened as a scene."""
 
     @cached_property
     def metadata(self) -> Element:
-        """Those of the whole product."""
+        """Metadata of the whole product."""
         return self.parse(next(name for name in self.names if METADATA.fullmatch(name)))
 
     def parse(self, name: str) -> Element:
-        """The content of an XML file. Raises SceneError where it is none, or declares entities."""
-        content = self.read(name, LARGEST + 1)
+        """Parse an XML file of the product.
+
+        Args:
+            name: Path of the file, one of `names`.
+
+        Returns:
+            The root element.
+
+        Raises:
+            SceneError: The file is larger than 32 MiB, is not well-formed, or has a document type declaration.
+        """
+        content = self.read(name, MAX_BYTES + 1)
         try:
-            if len(content) > LARGEST:
-                raise ValueError(f"it is larger than {LARGEST >> 20} MiB")
+            if len(content) > MAX_BYTES:
+                raise ValueError(f"it is larger than {MAX_BYTES >> 20} MiB")
             root: Element = fromstring(content, forbid_dtd=True)
         except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
             raise SceneError(f"{self.root}: {name} cannot be read ({error}); copy or unpack it again") from error
@@ -90,32 +109,32 @@ class Product(ABC):
 
 
 class _Folder(Product):
-    PLACES = ("*.xml", "GRANULE/*/*.xml", "GRANULE/*/IMG_DATA/*.jp2", "GRANULE/*/IMG_DATA/R*m/*.jp2")
+    PATTERNS = ("*.xml", "GRANULE/*/*.xml", "GRANULE/*/IMG_DATA/*.jp2", "GRANULE/*/IMG_DATA/R*m/*.jp2")
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.title = root.name.removesuffix(".SAFE")
-        self.names = sorted(path.relative_to(root).as_posix() for place in self.PLACES for path in root.glob(place))
+        self.names = sorted(path.relative_to(root).as_posix() for glob in self.PATTERNS for path in root.glob(glob))
 
-    def read(self, name: str, most: int) -> bytes:
+    def read(self, name: str, size: int) -> bytes:
         with (self.root / name).open("rb") as file:
-            return file.read(most)
+            return file.read(size)
 
     def href(self, name: str) -> str:
         return str(self.root / name)
 
 
 class _Zip(Product):
-    """top: the product's folder in the archive with a slash at its end; '' where there is none."""
+    """A product in a zip. top: folder of the product in the archive, ending with a slash; '' if there is none."""
 
     def __init__(self, root: Path, archive: zipfile.ZipFile, top: str) -> None:
         self.root, self._archive, self._top = root, archive, top
         self.title = (top.rstrip("/").rpartition("/")[2] or root.stem).removesuffix(".SAFE")
         self.names = sorted(name.removeprefix(top) for name in archive.namelist() if name.startswith(top))
 
-    def read(self, name: str, most: int) -> bytes:
+    def read(self, name: str, size: int) -> bytes:
         with self._archive.open(self._top + name) as file:
-            return file.read(most)
+            return file.read(size)
 
     def href(self, name: str) -> str:
         return f"zip://{{{self.root}}}/{self._top}{name}"
@@ -123,12 +142,12 @@ class _Zip(Product):
 
 @contextmanager
 def _opened(name: str) -> Iterator[tuple[Product, str | None] | None]:
-    """The product that a name leads to, and its granule where the name says which; None for other names."""
+    """The product of a name, and the granule if the name selects one; None if the name is not a product."""
     path, inner = Path(name).absolute(), ""
     if name.lower().startswith("zip://"):
         archive, _, inner = name[len("zip://") :].partition("!")
         path, inner = Path(archive).absolute(), inner.strip("/")
-        if not (inner.endswith(".SAFE") or "/GRANULE/" in inner):  # one picture of an archive
+        if not (inner.endswith(".SAFE") or "/GRANULE/" in inner):  # one file of an archive
             yield None
             return
     try:
@@ -151,53 +170,53 @@ def _opened(name: str) -> Iterator[tuple[Product, str | None] | None]:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name too long, a folder without permission: whoever opens it will say so
+    except OSError:  # a name too long or a folder without permission, which is reported when the raster is opened
         return False
 
 
 def _folder(path: Path) -> tuple[Product, str | None] | None:
     granule = path.name if path.parent.name == "GRANULE" else None
     root = path.parents[1] if granule else path
-    if any(METADATA.fullmatch(found.name) for found in root.glob("*.xml")):
+    if any(METADATA.fullmatch(file.name) for file in root.glob("*.xml")):
         return _Folder(root), granule
     if root.suffix == ".SAFE":
         raise SceneError(
-            f"{root}: the product has no MTD_MSIL1C.xml or MTD_MSIL2A.xml, by which Sentinel-2 is read; "
+            f"{root}: the product has no MTD_MSIL1C.xml or MTD_MSIL2A.xml, which is needed to read it; "
             "unpack it again, or give its bands with --band NAME=FILE"
         )
     return None
 
 
 def _zipped(path: Path, archive: zipfile.ZipFile, inner: str) -> tuple[Product, str | None] | None:
-    """inner: folder of the archive that the user names; '' for none."""
-    wanted, _, granule = inner.partition("/GRANULE/")
+    """The product in a zip. inner: folder of the archive that the user selects; '' for none."""
+    selected, _, granule = inner.partition("/GRANULE/")
     names = archive.namelist()
     tops = [name.rpartition("/")[0] for name in names if METADATA.fullmatch(name.rpartition("/")[2])]
-    tops = sorted({top for top in tops if wanted in ("", top)})
+    tops = sorted({top for top in tops if selected in ("", top)})
     if not tops and not inner:
         return None
     if len(tops) != 1:
-        said = f"{len(tops)} products of Sentinel-2: {', '.join(tops)}" if tops else f"no product {wanted}"
-        raise SceneError(f"{path}: the archive holds {said}; give one as zip://{path}!NAME.SAFE")
-    if len(set(names)) < len(names):  # two readers could take different ones
-        raise SceneError(f"{path}: refused, because the archive holds two files of one name; unpack it")
+        content = f"{len(tops)} Sentinel-2 products: {', '.join(tops)}" if tops else f"no product {selected}"
+        raise SceneError(f"{path}: the archive has {content}; give one as zip://{path}!NAME.SAFE")
+    if len(set(names)) < len(names):  # two programs could read different ones
+        raise SceneError(f"{path}: refused, because the archive has two files with the same name; unpack it")
     return _Zip(path, archive, f"{tops[0]}/" if tops[0] else ""), granule or None
 
 
-def _scene(product: Product, wanted: str | None) -> BandFiles:
-    granule = _granule(product, wanted)
-    pictures = _pictures(product, granule)
+def _scene(product: Product, selected: str | None) -> BandFiles:
+    granule = _granule(product, selected)
+    images = _images(product, granule)
     scale, offsets = _reflectance(product)
     nodata = _nodata(product.metadata)
     files = tuple(
-        BandFile(band, product.href(pictures[band]), scale=scale, offset=offsets.get(band, 0.0), nodata=nodata)
+        BandFile(band, product.href(images[band]), scale=scale, offset=offsets.get(band, 0.0), nodata=nodata)
         for band in BANDS
-        if band in pictures
+        if band in images
     )
-    missing = sorted(_listed(product.metadata) - set(pictures))
-    warning = f"the product's metadata name bands that it does not hold: {', '.join(missing)}; unpack it again"
+    missing = sorted(_listed_bands(product.metadata) - set(images))
+    warning = f"the product lacks bands that its metadata list: {', '.join(missing)}; unpack it again"
     return BandFiles(
-        product.title if wanted is None else granule,
+        product.title if selected is None else granule,
         files,
         address=str(product.root),
         acquired=_acquired(product, granule),
@@ -206,56 +225,58 @@ def _scene(product: Product, wanted: str | None) -> BandFiles:
     )
 
 
-def _granule(product: Product, wanted: str | None) -> str:
-    found = {match["granule"] for name in product.names if (match := PICTURE.fullmatch(name))}
-    if not found:
-        raise SceneError(f"{product.root}: the product holds no pictures (GRANULE/*/IMG_DATA/*.jp2); unpack it again")
-    if wanted is not None and wanted not in found:
-        raise SceneError(f"{product.root}: the product has no granule {wanted}; it has {_shortly(sorted(found))}")
-    if wanted is None and len(found) > 1:
-        granules = sorted(found, key=lambda name: TILE.findall(f"{name}_"))
-        tiles = [tile for name in granules for tile in TILE.findall(f"{name}_")]
-        example = f"{product.title}.SAFE/GRANULE/{granules[0]}"
+def _granule(product: Product, selected: str | None) -> str:
+    granules = {match["granule"] for name in product.names if (match := IMAGE.fullmatch(name))}
+    if not granules:
+        raise SceneError(f"{product.root}: the product has no images (GRANULE/*/IMG_DATA/*.jp2); unpack it again")
+    if selected is not None and selected not in granules:
         raise SceneError(
-            f"{product.root}: the product holds {len(found)} granules ({_shortly(tiles or granules)}), each a scene of "
-            f"its own; give them one by one, e.g. {example}"
+            f"{product.root}: the product has no granule {selected}; choose one of {_shorten(sorted(granules))}"
         )
-    return wanted or found.pop()
+    if selected is None and len(granules) > 1:
+        ordered = sorted(granules, key=lambda name: TILE.findall(f"{name}_"))
+        tiles = [tile for name in ordered for tile in TILE.findall(f"{name}_")]
+        example = f"{product.title}.SAFE/GRANULE/{ordered[0]}"
+        raise SceneError(
+            f"{product.root}: the product has {len(granules)} granules ({_shorten(tiles or ordered)}), each of which "
+            f"is a scene; give one, e.g. {example}"
+        )
+    return selected or granules.pop()
 
 
-def _shortly(names: list[str]) -> str:
+def _shorten(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def _pictures(product: Product, granule: str) -> dict[str, str]:
-    """Name of the finest picture of each band."""
-    found: dict[str, tuple[int, str]] = {}
+def _images(product: Product, granule: str) -> dict[str, str]:
+    """Name of the image file of each band, with the smallest pixels."""
+    finest: dict[str, tuple[int, str]] = {}
     for name in product.names:
-        match = PICTURE.fullmatch(name)
+        match = IMAGE.fullmatch(name)
         if match and match["granule"] == granule and match["band"] in BANDS:
-            found[match["band"]] = min(found.get(match["band"], (1000, "")), (int(match["metres"] or 0), name))
-    for _, name in found.values():
+            finest[match["band"]] = min(finest.get(match["band"], (1000, "")), (int(match["metres"] or 0), name))
+    for _, name in finest.values():
         if not is_plain_raster(product.read(name, HEADER_BYTES)):
-            raise SceneError(f"{product.root}: {name} is no JPEG 2000 picture; copy or unpack it again")
-    return {band: name for band, (_, name) in found.items()}
+            raise SceneError(f"{product.root}: {name} is not a JPEG 2000 image; copy or unpack it again")
+    return {band: name for band, (_, name) in finest.items()}
 
 
 def _reflectance(product: Product) -> tuple[float, dict[str, float]]:
-    """Scale, and offset of each band: reflectance = number * scale + offset.
+    """Scale, and offset of each band: reflectance = DN * scale + offset.
 
-    ESA states reflectance = (number + added) / quantification; what is added is there since processing baseline 04.00.
+    ESA states reflectance = (DN + added) / quantification, with `added` since processing baseline 04.00.
     """
     numbers = [_number(element.text) for element in _elements(product.metadata, QUANTIFICATION_TAGS)]
     if not numbers or not numbers[0] or numbers[0] < 0:
         raise SceneError(
-            f"{product.root}: the product's metadata have no quantification value, so its numbers give no reflectance; "
+            f"{product.root}: the product's metadata have no quantification value, which is needed for reflectance; "
             "copy it again, or give its bands with --band NAME=FILE and --scale"
         )
     offsets = {}
     for element in _elements(product.metadata, OFFSET_TAGS):
-        number, added = element.get("band_id", ""), _number(element.text)
-        if number.isdecimal() and int(number) < len(BANDS) and added is not None:
-            offsets[BANDS[int(number)]] = added / numbers[0]
+        band_id, added = element.get("band_id", ""), _number(element.text)
+        if band_id.isdecimal() and int(band_id) < len(BANDS) and added is not None:
+            offsets[BANDS[int(band_id)]] = added / numbers[0]
     return 1 / numbers[0], offsets
 
 
@@ -267,8 +288,8 @@ def _nodata(metadata: Element) -> float:
     return 0.0
 
 
-def _listed(metadata: Element) -> set[str]:
-    """Bands of the pictures that the metadata name."""
+def _listed_bands(metadata: Element) -> set[str]:
+    """Bands of the image files that the metadata list."""
     texts = [(element.text or "").strip() for element in metadata.iter() if "IMAGE_" in str(element.tag)]
     return {match[1] for text in texts if (match := LISTED.search(text))} & set(BANDS)
 
@@ -282,17 +303,17 @@ def _acquired(product: Product, granule: str) -> Acquisition | None:
 
 
 def _elements(root: Element, names: Iterable[str]) -> list[Element]:
-    """All elements of the first of these names that has any, in any namespace."""
-    for wanted in names:
-        found = [element for element in root.iter() if str(element.tag).rpartition("}")[2] == wanted]
-        if found:
-            return found
+    """All elements of the first of these names that occurs, in any namespace."""
+    for name in names:
+        elements = [element for element in root.iter() if str(element.tag).rpartition("}")[2] == name]
+        if elements:
+            return elements
     return []
 
 
 def _text(root: Element, name: str) -> str:
-    found = _elements(root, (name,))
-    return (found[0].text or "").strip() if found else ""
+    elements = _elements(root, (name,))
+    return (elements[0].text or "").strip() if elements else ""
 
 
 def _number(text: str | None) -> float | None:

@@ -1,4 +1,4 @@
-"""What a local file holds, judged by its first bytes and never by its name."""
+"""Format of a local file, from its first bytes and never from its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from geoships.errors import SceneError
 
-HEADER_BYTES = 1024  # as many as GDAL looks at to recognise a VRT
+HEADER_BYTES = 1024  # GDAL reads as many to recognise a VRT
 
 RASTER_MAGIC = (
     b"II*\0",  # TIFF, little and big endian, classic and BigTIFF
@@ -33,12 +33,22 @@ VECTOR_MAGIC = {
     b"PAR1": "a Parquet file",
 }
 
-# A picture whose first bytes also hold one of these would be taken by a driver that GDAL asks earlier.
+# An image file whose first bytes also contain one of these would be opened by another driver, which GDAL tries earlier.
 FOREIGN_MARKS = (b"<vrtdataset", b"<gdal_wms", b"<gdal_wmts", b"<gdaltileindexdataset")
 
 
 def read_header(path: Path) -> bytes:
-    """Return the first 1,024 bytes of a file. Raises SceneError where it cannot be read."""
+    """Read the first 1,024 bytes of a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The bytes, fewer if the file is shorter.
+
+    Raises:
+        SceneError: The file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return file.read(HEADER_BYTES)
@@ -47,21 +57,21 @@ def read_header(path: Path) -> bytes:
 
 
 def is_vrt(header: bytes) -> bool:
-    """Whether GDAL would take a file that starts so for a VRT, or a reader of the file would."""
+    """Whether a file with this header is a VRT for GDAL or for an XML parser."""
     text = header.removeprefix(b"\xef\xbb\xbf").lstrip()
     return text.startswith(b"<") and b"<vrtdataset" in header.lower()
 
 
 def is_plain_raster(header: bytes) -> bool:
-    """Whether the first bytes are those of one picture format, and of no format that points to other files."""
+    """Whether a file with this header is an image, in no format that refers to other files."""
     return header.startswith(RASTER_MAGIC) and not any(mark in header.lower() for mark in FOREIGN_MARKS)
 
 
 def vector_format(header: bytes) -> str | None:
-    """Return what to call a vector file that starts so; None where it does not look like one."""
-    for magic, title in VECTOR_MAGIC.items():
+    """Name of the vector format of a file with this header, e.g. 'a shapefile'; None if it is not a vector file."""
+    for magic, format_name in VECTOR_MAGIC.items():
         if header.startswith(magic):
-            return title
+            return format_name
     text = header.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"{"):
         return "a JSON file (GeoJSON, perhaps)"
@@ -71,9 +81,15 @@ def vector_format(header: bytes) -> str | None:
 
 
 def check_sidecars(paths: Iterable[Path]) -> None:
-    """Raise SceneError where an overview (.ovr) or mask (.msk) file beside one of the paths is no picture.
+    """Check that the overview (.ovr) and mask (.msk) files beside rasters are image files.
 
-    GDAL opens such files with every driver it has, so that one of them could point anywhere.
+    GDAL opens these sidecar files with any of its drivers, so they could refer to any other file.
+
+    Args:
+        paths: The rasters.
+
+    Raises:
+        SceneError: A sidecar file is not an image file.
     """
     names: dict[Path, set[str]] = {}
     for path in paths:
@@ -81,21 +97,19 @@ def check_sidecars(paths: Iterable[Path]) -> None:
     for folder, known in names.items():
         for file in _sidecars(folder, known):
             if not is_plain_raster(read_header(file)):
-                raise SceneError(
-                    f"{file}: refused, because it is used as overview or mask and is no picture; remove it"
-                )
+                raise SceneError(f"{file}: refused, because it is used as overview or mask but is no image; remove it")
 
 
 def _sidecars(folder: Path, known: set[str]) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            found = [entry.name for entry in entries if entry.name.lower().endswith((".ovr", ".msk"))]
-    except OSError:  # a folder that lets files be opened and not be listed: GDAL cannot list it either
+            names = [entry.name for entry in entries if entry.name.lower().endswith((".ovr", ".msk"))]
+    except OSError:  # a folder without permission to list it: GDAL cannot list it either
         return []
-    return [folder / name for name in found if _without_sidecar_suffixes(name.lower()) in known]
+    return [folder / name for name in names if _without_sidecar_suffixes(name.lower()) in known]
 
 
 def _without_sidecar_suffixes(name: str) -> str:
-    while name.endswith((".ovr", ".msk")):  # .ovr.msk is a mask of an overview
+    while name.endswith((".ovr", ".msk")):  # .ovr.msk is the mask of an overview
         name = name[:-4]
     return name

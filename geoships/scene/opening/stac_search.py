@@ -1,4 +1,4 @@
-"""Scenes of a STAC API: those that match a search."""
+"""Search of a STAC API for scenes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,22 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]
 
-MOST = 200  # Items that a search may find
+MAX_ITEMS = 200  # of one search
 
 
 @dataclass(frozen=True)
 class Search:
-    """What to look for.
+    """Parameters of a STAC API search.
 
-    api: address of the API. collections: their ids. bbox: west, south, east, north in degrees.
-    datetime: a date, or two with a slash between. max_cloud: percent.
+    Attributes:
+        api: URL of the STAC API.
+        collections: Ids of the collections to search.
+        bbox: Bounding box (west, south, east, north) in degrees; west is greater than east across the antimeridian.
+        datetime: A date, or an interval of two dates with a slash between them; None: any time.
+        max_cloud: Maximum cloud cover in percent; None: any.
+
+    Raises:
+        SceneError: The bounding box is invalid.
     """
 
     api: str
@@ -43,15 +50,23 @@ class Search:
     def __post_init__(self) -> None:
         west, south, east, north = self.bbox
         if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90 and west != east):
-            raise SceneError(f"--bbox {west:g} {south:g} {east:g} {north:g}: give west, south, east, north in degrees")
+            raise SceneError(
+                f"--bbox {west:g} {south:g} {east:g} {north:g}: expected west, south, east and north in degrees, with "
+                "south less than north"
+            )
 
 
 @dataclass(frozen=True)
-class Found:
-    """An Item that was found.
+class FoundItem:
+    """A STAC Item that matches a search.
 
-    address: of the Item. name: its id. cloud: percent, None where it does not say. covered: share of the box, 0 to 1.
-    acquired: when it was taken. part: what it covers of the box, in degrees.
+    Attributes:
+        address: URL of the Item.
+        name: Id of the Item.
+        cloud: Cloud cover in percent; None if it is not stated.
+        covered: Fraction of the bounding box that the Item covers, 0 to 1.
+        acquired: Acquisition time; None if it is not stated.
+        part: Intersection of the Item's footprint and the bounding box, in degrees.
     """
 
     address: str
@@ -68,17 +83,24 @@ class Found:
 
     @property
     def order(self) -> tuple[float, float, float]:
-        """Sorts the best first: the most of the box to a percent, then the fewest clouds, then the newest."""
+        """Sort key, best first: largest covered fraction (to a percent), then lowest cloud cover, then newest."""
         newest = -self.acquired.start.timestamp() if self.acquired else 0.0
         return -round(self.covered, 2), 101.0 if self.cloud is None else self.cloud, newest
 
 
-def find_items(search: Search) -> list[Found]:
-    """All Items that match a search, the best first (see `Found.order`).
+def find_items(search: Search) -> list[FoundItem]:
+    """Find all Items that match a search.
 
-    With `max_cloud`, Items that do not tell their cloud cover are left out.
+    With `max_cloud`, Items that do not state their cloud cover are left out.
 
-    Raises SceneError where the API does not answer as one, nothing matches, or more than 200 Items do.
+    Args:
+        search: The search parameters.
+
+    Returns:
+        The Items, best first (see `FoundItem.order`).
+
+    Raises:
+        SceneError: The server does not answer as a STAC API, no Item matches, or more than 200 match.
     """
     try:
         from pystac_client import Client
@@ -92,44 +114,44 @@ def find_items(search: Search) -> list[Found]:
     shown = public_name(search.api)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on what the API does not claim to conform to; it answers, or it does not
+            warnings.simplefilter("ignore")  # on missing conformance classes: a search works without them, or fails
             client = Client.open(search.api, stac_io=StacApiIO(timeout=TIMEOUT))
-            found = [_found(item, search.bbox) for item in islice(_matches(client, search), MOST + 1)]
+            items = [_found_item(item, search.bbox) for item in islice(_matches(client, search), MAX_ITEMS + 1)]
     except (APIError, pystac.STACError, requests.RequestException, NotImplementedError, KeyError, ValueError) as error:
         reason = " ".join((str(error) or type(error).__name__).split())[:200]
-        raise SceneError(f"{shown}: the search failed ({reason}); check the address of the STAC API") from error
-    if len(found) > MOST:
-        raise SceneError(f"{shown}: more than {MOST} items match; narrow --bbox, --datetime or --max-cloud")
-    if not found:
+        raise SceneError(f"{shown}: the search failed ({reason}); check the URL of the STAC API") from error
+    if len(items) > MAX_ITEMS:
+        raise SceneError(f"{shown}: more than {MAX_ITEMS} items match; narrow --bbox, --datetime or --max-cloud")
+    if not items:
         raise SceneError(f"{shown}: no item matches; widen --bbox, --datetime or --max-cloud, or check --collection")
-    return sorted(found, key=lambda item: item.order)
+    return sorted(items, key=lambda item: item.order)
 
 
 def _matches(client: Client, search: Search) -> Iterator[Item]:
     limit = search.max_cloud
     query = {"eo:cloud_cover": {"lte": limit}} if limit is not None and client.conforms_to("QUERY") else None
-    posts = any(link.extra_fields.get("method") == "POST" for link in client.get_links("search"))
-    answer = client.search(
-        method="POST" if posts else "GET",
+    accepts_post = any(link.extra_fields.get("method") == "POST" for link in client.get_links("search"))
+    results = client.search(
+        method="POST" if accepts_post else "GET",
         collections=list(search.collections),
         bbox=list(search.bbox),
         datetime=search.datetime,
         query=query,
         limit=100,
     )
-    for item in answer.items():
+    for item in results.items():
         cloud = item.properties.get("eo:cloud_cover")
         if limit is None or (cloud is not None and cloud <= limit):
             yield item
 
 
-def _found(item: Item, bbox: Box) -> Found:
+def _found_item(item: Item, bbox: Box) -> FoundItem:
     address = item.get_self_href()
     if not address:
-        raise SceneError(f"the item {item.id} has no address of its own; give its assets with --band NAME=FILE")
+        raise SceneError(f"the item {item.id} has no self link; give its assets with --band NAME=FILE")
     cloud = item.properties.get("eo:cloud_cover")
-    part, box = _part(item, bbox), bbox_shape(bbox)
-    return Found(
+    part, box = _covered_part(item, bbox), bbox_shape(bbox)
+    return FoundItem(
         address,
         item.id,
         None if cloud is None else float(cloud),
@@ -139,8 +161,8 @@ def _found(item: Item, bbox: Box) -> Found:
     )
 
 
-def _part(item: Item, bbox: Box) -> BaseGeometry:
-    """What an Item's footprint covers of the box; nothing where it has none."""
+def _covered_part(item: Item, bbox: Box) -> BaseGeometry:
+    """Intersection of an Item's footprint and the bounding box; empty if the Item has no valid footprint."""
     try:
         footprint = shapely.make_valid(shapely.geometry.shape(item.geometry)) if item.geometry else shapely.Polygon()
     except (ShapelyError, ValueError, TypeError, KeyError, AttributeError):
@@ -149,7 +171,14 @@ def _part(item: Item, bbox: Box) -> BaseGeometry:
 
 
 def bbox_shape(bbox: Sequence[float]) -> BaseGeometry:
-    """The box as a shape in degrees, of two parts where it crosses the antimeridian (west greater than east)."""
+    """Convert a bounding box to a geometry.
+
+    Args:
+        bbox: (west, south, east, north) in degrees.
+
+    Returns:
+        A polygon in degrees; a multipolygon of two parts if the box crosses the antimeridian (west greater than east).
+    """
     west, south, east, north = bbox
     if west < east:
         return shapely.box(west, south, east, north)

@@ -1,8 +1,8 @@
-"""Whether a VRT file may be opened: it may only combine pictures that lie below its own folder.
+"""Security check of VRT files: a VRT may only combine image files in its own folder or below.
 
-GDAL reads XML in a way of its own: names in any case, an attribute or a child element as the same thing. So this
-module allows what it knows, instead of forbidding what it has heard of, and refuses what two readers could read
-differently (CDATA, entities, comments inside a file name).
+GDAL parses XML leniently: names are not case-sensitive, and an attribute may also be a child element. So this module
+has a list of allowed elements and attributes, and no list of forbidden ones. It also refuses what two parsers could
+read differently (CDATA, entities, comments inside a file name).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_NESTING = 8
 
 FILE_ELEMENTS = frozenset({"sourcefilename", "sourcedataset"})
 SRS_ELEMENTS = frozenset({"srs", "sourcesrs", "targetsrs"})
-SRS_TEXT = re.compile(r"\s*(EPSG:\d+|OGC:\w+|[A-Z_0-9]+\s*\[.*)\s*", re.DOTALL)  # GDAL takes a file or URL here, too
+SRS_TEXT = re.compile(r"\s*(EPSG:\d+|OGC:\w+|[A-Z_0-9]+\s*\[.*)\s*", re.DOTALL)  # GDAL also accepts a file or URL here
 
 SUBCLASSES = frozenset(
     {
@@ -59,40 +59,46 @@ ATTRIBUTES = frozenset(_ATTRIBUTE_NAMES.split())
 
 @dataclass
 class _Inspection:
-    """One check of a VRT and what it leads to. root: the folder that everything must lie below (real path)."""
+    """State of one check. root: folder that all files must be in (real path). sources: files already checked."""
 
     root: Path
     sources: set[Path] = field(default_factory=set)
 
 
 class _RefusedError(Exception):
-    """Why a VRT is refused: a clause that goes after 'because'."""
+    """Reason why a VRT is refused, as a clause that follows 'because'."""
 
 
 def check_vrt(path: Path) -> None:
-    """Raise SceneError, with the reason, unless the VRT only combines pictures below its own folder.
+    """Check that a VRT only combines image files in its own folder or below.
 
-    path: a local VRT file. Links are followed before folders are compared; VRTs that it names are checked alike.
+    Links are resolved before folders are compared. VRTs that it refers to are checked too.
+
+    Args:
+        path: A local VRT file.
+
+    Raises:
+        SceneError: The VRT is refused, with the reason.
     """
-    real = path.resolve()  # GDAL, too, resolves names inside a VRT from the place that a link leads to
+    real = path.resolve()  # GDAL also resolves names in a VRT relative to the target of a link
     inspection = _Inspection(root=real.parent)
     try:
         _inspect(real, inspection, depth=0)
     except _RefusedError as refused:
         raise SceneError(
-            f"{path}: this VRT is refused because {refused}; open the files it names directly, "
-            "or pass --trust-vrt if you know who made it"
+            f"{path}: this VRT is refused because {refused}; open its source files directly, "
+            "or give --trust-vrt if you trust its author"
         ) from None
     check_sidecars(inspection.sources)
 
 
 def _inspect(path: Path, inspection: _Inspection, depth: int) -> None:
     if depth > MAX_NESTING:
-        raise _RefusedError(f"VRTs name each other more than {MAX_NESTING} deep")
+        raise _RefusedError(f"VRTs are nested more than {MAX_NESTING} levels deep")
     inspection.sources.add(path)
     root = _parse(path)
     if root.tag.lower() != "vrtdataset":
-        raise _RefusedError(f"its outermost element is <{root.tag}>")
+        raise _RefusedError(f"its root element is <{root.tag}>")
     for element in _walk(root):
         _check_element(element)
         if element.tag.lower() in FILE_ELEMENTS:
@@ -111,8 +117,8 @@ def _parse(path: Path) -> ElementTree.Element:
     if re.search(r"<!(?!--)", text):
         raise _RefusedError("it declares a document type, an entity or CDATA")
     if "\0" in text:
-        raise _RefusedError("it holds a zero byte")
-    # Entities are the danger of this parser, and a text that declares one is refused above.
+        raise _RefusedError("it contains a zero byte")
+    # The risk of this parser is entities, and a text that declares one is refused above.
     parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True, insert_pis=True))  # noqa: S314
     try:
         parser.feed(text)
@@ -123,17 +129,17 @@ def _parse(path: Path) -> ElementTree.Element:
 
 
 def _walk(element: ElementTree.Element) -> list[ElementTree.Element]:
-    """Return the element and all below it, without comments and without XML that GDAL only stores as metadata."""
-    found, queue = [], [element]
+    """The element and all its descendants, without comments and without XML that GDAL only stores as metadata."""
+    elements, queue = [], [element]
     while queue:
         current = queue.pop()
         if not isinstance(current.tag, str):
             continue
-        found.append(current)
+        elements.append(current)
         if current.tag.lower() == "metadata" and current.get("format", "").lower() == "xml":
             continue
         queue.extend(current)
-    return found
+    return elements
 
 
 def _check_element(element: ElementTree.Element) -> None:
@@ -147,34 +153,34 @@ def _check_element(element: ElementTree.Element) -> None:
     if subclass and subclass.lower() not in SUBCLASSES:
         raise _RefusedError(f"it has a {subclass}, which may run code or read any file")
     if name not in ELEMENTS:
-        raise _RefusedError(f"it has an element <{element.tag}>, which is not known to be harmless")
+        raise _RefusedError(f"it has an element <{element.tag}>, which is not known to be safe")
     unknown = sorted(set(attributes) - ATTRIBUTES)
     if unknown:
-        raise _RefusedError(f"<{element.tag}> has an attribute {unknown[0]}, which is not known to be harmless")
-    _check_meaning(element, name, attributes)
+        raise _RefusedError(f"<{element.tag}> has an attribute {unknown[0]}, which is not known to be safe")
+    _check_content(element, name, attributes)
 
 
-def _check_meaning(element: ElementTree.Element, name: str, attributes: dict[str, str]) -> None:
+def _check_content(element: ElementTree.Element, name: str, attributes: dict[str, str]) -> None:
     text = element.text or ""
     if name in SRS_ELEMENTS | {"option"} and len(element):  # a comment could hide the text after it
-        raise _RefusedError(f"<{name}> holds more than text")
+        raise _RefusedError(f"<{name}> contains more than text")
     if name in SRS_ELEMENTS and text and not SRS_TEXT.fullmatch(text):
         raise _RefusedError(f"<{name}> is neither WKT nor an EPSG code")
     if name == "option" and re.search(r"[/\\\\]", text):
-        raise _RefusedError("an option of its warp names a file")
+        raise _RefusedError("a warp option refers to a file")
     if name == "metadata" and attributes.get("domain", "").lower() in {"overviews", "geolocation"}:
-        raise _RefusedError("its metadata name further files (overviews or geolocation)")
+        raise _RefusedError("its metadata refer to other files (overviews or geolocation)")
 
 
 def _attributes(element: ElementTree.Element) -> dict[str, str]:
-    """Return the attributes by name in lower case, as GDAL compares them."""
+    """Attributes by name in lower case, since GDAL ignores the case."""
     return {key.lower(): value for key, value in element.attrib.items()}
 
 
 def _check_source(element: ElementTree.Element, vrt: Path, inspection: _Inspection, depth: int) -> None:
     real = _source_path(element, vrt).resolve()
     if not real.is_relative_to(inspection.root):
-        raise _RefusedError(f"its source {element.text!r} lies outside its folder {inspection.root}")
+        raise _RefusedError(f"its source {element.text!r} is outside its folder {inspection.root}")
     if real in inspection.sources:
         return
     if not real.is_file():
@@ -183,21 +189,21 @@ def _check_source(element: ElementTree.Element, vrt: Path, inspection: _Inspecti
     if is_vrt(header):
         _inspect(real, inspection, depth + 1)
     elif not is_plain_raster(header):
-        raise _RefusedError(f"its source {element.text!r} is not a plain picture (GeoTIFF, JPEG 2000, PNG, JPEG, ...)")
+        raise _RefusedError(f"its source {element.text!r} is not an image file (GeoTIFF, JPEG 2000, PNG, JPEG, ...)")
     inspection.sources.add(real)
 
 
 def _source_path(element: ElementTree.Element, vrt: Path) -> Path:
     text = element.text or ""
     if len(element) or not text or text != text.strip():
-        raise _RefusedError("a source has no plain file name")
+        raise _RefusedError("a source is not a plain file name")
     relative = _attributes(element).get("relativetovrt", "0")
     if relative not in {"0", "1"}:
         raise _RefusedError(f"a source has relativeToVRT={relative!r}")
     if text.startswith("<") or re.match(r"[A-Za-z0-9_+.-]{2,}:", text) or "://" in text or '"' in text:
         raise _RefusedError(f"its source {text[:60]!r} is a URL or connection string, not a file")
-    if ".." in Path(text).parts:  # what it leads to depends on who resolves links first, GDAL or the file system
-        raise _RefusedError(f"its source {text!r} leaves its folder by '..'")
+    if ".." in Path(text).parts:  # GDAL and the file system could resolve it differently if there are links
+        raise _RefusedError(f"its source {text!r} contains '..'")
     path = vrt.parent / text if relative == "1" else Path.cwd() / text
     if str(path).startswith("/vsi") or text.startswith(("/vsi", "\\\\")):
         raise _RefusedError(f"its source {text[:60]!r} is in a virtual file system")

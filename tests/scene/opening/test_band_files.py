@@ -64,7 +64,7 @@ def test_a_scene_of_files_may_be_sent_to_another_process(files):
         np.testing.assert_array_equal(scene.decode(window).values, copy.decode(window).values)
 
 
-def test_files_of_bands_that_nobody_wants_are_not_opened(files):
+def test_files_of_bands_that_are_not_requested_are_not_opened(files):
     files["red"].unlink()
     with open_scene(scene_of(files), ["blue"]) as scene:
         assert scene.origins == tuple(str(path) for path in files.values())
@@ -114,7 +114,7 @@ def test_a_mask_in_a_file_and_a_band_of_many(write):
     ("profile", "message"),
     [
         ({"crs": "EPSG:32632"}, "band swir16 .* another coordinate reference system than the band blue"),
-        ({"transform": COARSE @ Affine.rotation(3)}, "is turned against"),
+        ({"transform": COARSE @ Affine.rotation(3)}, "is rotated relative to"),
         ({"transform": COARSE @ Affine.translation(4, 0)}, "does not cover"),
     ],
 )
@@ -126,8 +126,12 @@ def test_grids_that_do_not_fit(files, write, profile, message):
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [(["blue"], "write NAME=FILE"), (["blue=a.tif", "blue=b.tif"], "more than once"), (["=a.tif"], "write NAME=FILE")],
+    [
+        (["blue"], "expected NAME=FILE"),
+        (["blue=a.tif", "blue=b.tif"], "more than once"),
+        (["=a.tif"], "expected NAME=FILE"),
+    ],
 )
-def test_band_options_that_do_not_read(given, message):
+def test_invalid_band_options_are_errors(given, message):
     with pytest.raises(SceneError, match=message):
         band_files(given)

@@ -24,7 +24,7 @@ def virtual(file: h5py.File, other: Path) -> None:
 
 
 @pytest.mark.parametrize("trick", [external_link, raw_storage, virtual])
-def test_data_in_other_files_are_refused(trick, tmp_path: Path) -> None:
+def test_references_to_other_files_are_refused(trick, tmp_path: Path) -> None:
     (tmp_path / "secret.bin").write_bytes(bytes(range(16)))
     with h5py.File(tmp_path / "scene.h5", "w") as file:
         trick(file, tmp_path / "secret.bin")
@@ -51,6 +51,6 @@ def test_a_damaged_file_is_a_clear_error(tmp_path: Path) -> None:
         check_hdf5(tmp_path / "scene.h5")
 
 
-def test_other_files_are_not_its_business(tmp_path: Path) -> None:
+def test_other_formats_are_not_checked(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     check_hdf5(tmp_path / "a.txt")

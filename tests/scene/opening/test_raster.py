@@ -194,7 +194,7 @@ def test_a_file_whose_name_looks_like_a_connection_string_is_a_file(write, tmp_p
         (b"<GDAL_WMTS></GDAL_WMTS>", "is not a raster"),
     ],
 )
-def test_files_that_are_no_rasters(tmp_path, content, message):
+def test_files_that_are_not_rasters(tmp_path, content, message):
     path = tmp_path / "a.tif"
     path.write_bytes(content)
     with pytest.raises(SceneError, match=message) as caught:
@@ -210,7 +210,7 @@ def test_a_missing_file_and_a_folder(tmp_path):
         resolve((tmp_path / "none.tif").as_uri())
     with pytest.raises(SceneError, match="is a folder"):
         resolve(tmp_path)
-    with pytest.raises(SceneError, match="has no name"):
+    with pytest.raises(SceneError, match="name of the scene is empty"):
         resolve("")
 
 
@@ -255,7 +255,7 @@ def test_metadata_that_name_an_overview_file_are_refused(write):
 # --- settings ---
 
 
-def test_python_in_vrts_stays_off_and_the_users_settings_stay(monkeypatch):
+def test_python_in_vrts_is_disabled_and_the_users_settings_are_kept(monkeypatch):
     monkeypatch.setenv("GDAL_VRT_ENABLE_PYTHON", "YES")
     monkeypatch.setenv("GDAL_CACHEMAX", "256")
     with gdal_env():
@@ -335,7 +335,7 @@ def test_a_missing_and_a_forbidden_file_over_http(write, server):
     assert "hush" not in str(caught.value)
 
 
-def test_digits_of_an_address_are_no_status(tmp_path, server):
+def test_digits_of_a_url_are_not_a_status_code(tmp_path, server):
     (tmp_path / "a401-404.tif").write_text("hello, sea")
     with pytest.raises(SceneError, match="is not a raster"):
         resolve(f"{server}/a401-404.tif")

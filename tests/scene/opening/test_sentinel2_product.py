@@ -1,4 +1,4 @@
-"""Products of Sentinel-2: which of their pictures are the bands, and how numbers become reflectance."""
+"""Sentinel-2 products: their bands, and scale and offset to reflectance."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_level_1c_and_baselines_without_an_offset(tmp_path):
     assert "120 columns x 96 rows" in str(describe_scene(old)["size"])
 
 
-def test_of_several_granules_one_has_to_be_named(tmp_path):
+def test_one_of_several_granules_has_to_be_selected(tmp_path):
     one, other = {"B04": RED, "B11": SWIR}, {"B04": RED[::-1]}
     root = write_old_product(tmp_path, {"T31TCJ": one, "T31TDJ": other})
     for name in (root, zipped(root)):
@@ -113,11 +113,11 @@ def test_of_several_granules_one_has_to_be_named(tmp_path):
         SceneFile(f"zip://{root.with_suffix('.zip')}!{root.name}/GRANULE/T32")
 
 
-def test_a_band_that_is_missing_is_told(product, tmp_path):
+def test_a_missing_band_is_a_warning(product, tmp_path):
     root = Path(shutil.copytree(product, tmp_path / product.name))
     next(root.rglob("*_B11_20m.jp2")).unlink()
     with open_scene(root, ["red"]) as scene:
-        assert "does not hold: B11" in scene.warnings[0]
+        assert "metadata list: B11" in scene.warnings[0]
 
 
 def test_a_zip_is_a_scene_or_a_bundle(product, tmp_path):
@@ -142,10 +142,10 @@ BOMB = '<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a>&c;</a>'
         (lambda root: (root / "MTD_MSIL2A.xml").write_text("<a>"), "MTD_MSIL2A.xml cannot be read .*no element"),
         (lambda root: (root / "MTD_MSIL2A.xml").write_text("<a/>"), "no quantification value"),
         (lambda root: (root / "MTD_MSIL2A.xml").unlink(), "has no MTD_MSIL1C.xml or MTD_MSIL2A.xml"),
-        (lambda root: shutil.rmtree(root / "GRANULE"), "holds no pictures"),
+        (lambda root: shutil.rmtree(root / "GRANULE"), "has no images"),
         (
             lambda root: next(root.rglob("*B04_10m.jp2")).write_text("<VRTDataset>"),
-            "B04_10m.jp2 is no JPEG 2000 picture",
+            "B04_10m.jp2 is not a JPEG 2000 image",
         ),
     ],
 )
@@ -168,7 +168,11 @@ def test_archives_that_are_damaged_or_dangerous(product, tmp_path):
     place = content.index(b"<PRODUCT_START_TIME>")
     content[place : place + 5] = b"\0\0\0\0\0"
     (tmp_path / "flipped.zip").write_bytes(content)
-    messages = {"twice": "two files of one name", "two": r"2 products .*A.SAFE, B.SAFE", "flipped": "Bad CRC-32"}
+    messages = {
+        "twice": "two files with the same name",
+        "two": r"2 Sentinel-2 products.*A.SAFE, B.SAFE",
+        "flipped": "Bad CRC-32",
+    }
     for name, message in messages.items():
         with pytest.raises(SceneError, match=message):
             SceneFile(tmp_path / f"{name}.zip")

@@ -1,4 +1,4 @@
-"""Which bands of an Item are read, and how its numbers become reflectance."""
+"""Bands of a STAC Item, and scale and offset to reflectance."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def item(assets: dict[str, Any], name: str = "S2A_31TCJ_20230101_0_L2A", **prope
 
 
 def old(name: str, href: str, **raster: Any) -> dict[str, Any]:
-    """An asset in the words of STAC 1.0."""
+    """An asset with the field names of STAC 1.0."""
     return {"href": href, "type": "image/tiff; application=geotiff", "roles": ["data"],
             "eo:bands": [{"name": name, "common_name": name}], "raster:bands": [raster]}  # fmt: skip
 
 
 def new(name: str, href: str, **fields: Any) -> dict[str, Any]:
-    """An asset in the words of STAC 1.1."""
+    """An asset with the field names of STAC 1.1."""
     return {"href": href, "type": "image/tiff; application=geotiff", "bands": [{"name": "x", "eo:common_name": name}],
             **fields}  # fmt: skip
 
@@ -59,7 +59,7 @@ def test_bands_scale_offset_and_nodata_in_both_notations():
     assert scene.origins == ("/data/items/item.json",)
 
 
-def test_the_finest_of_several_assets_counts_and_parts_of_one_are_told_apart():
+def test_the_finest_of_several_assets_is_used_and_bands_of_one_asset_are_told_apart():
     parts = {"href": "all.tif", "eo:bands": [{"common_name": "blue"}, {"common_name": "nir"}]}
     scene = item_scene(
         item({"B02_20m": new("blue", "20.tif", gsd=20), "B02_10m": new("blue", "10.tif", gsd=10), "a": parts}),
@@ -110,11 +110,11 @@ def test_a_file_is_an_item_a_raster_or_a_mistake(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "address", "message"),
     [
-        (item({"scl": {"href": "a.tif"}}), "/i.json", "none of its assets"),
+        (item({"scl": {"href": "a.tif"}}), "/i.json", "none of its assets has a band name"),
         (
             item({"red": old("red", "/etc/a.tif")}) | {"geometry": 3, "properties": None},
             "/i.json",
-            "no valid STAC Item",
+            "not a valid STAC Item",
         ),
         (item({"red": old("red", "file:///etc/a.tif")}), "https://x.org/i.json", "refused"),
     ],

@@ -31,7 +31,7 @@ def simple(source: str) -> str:
 
 @pytest.fixture
 def folder(write, tmp_path) -> Path:
-    """A folder with one picture; another lies outside it."""
+    """A folder with one image file; another is outside it."""
     write("scene/a.tif", VALUES)
     write("outside.tif", VALUES)
     return tmp_path / "scene"
@@ -62,7 +62,7 @@ def test_an_absolute_path_below_the_folder_and_a_nested_vrt(folder):
         np.testing.assert_array_equal(dataset.read(), VALUES)
 
 
-def test_trust_opens_what_lies_outside(folder):
+def test_trust_vrt_opens_sources_outside_the_folder(folder):
     path = folder / "a.vrt"
     path.write_text(simple(source_of("../outside.tif")))
     with open_dataset(resolve(path, trust_vrt=True)) as dataset:
@@ -70,34 +70,34 @@ def test_trust_opens_what_lies_outside(folder):
 
 
 def test_sources_outside_the_folder(folder, tmp_path):
-    refused(folder, simple(source_of(str(tmp_path / "outside.tif"), relative=0)), "lies outside its folder")
-    refused(folder, simple(source_of("/etc/passwd", relative=0)), "lies outside its folder")
-    refused(folder, simple(source_of("../outside.tif")), r"leaves its folder by '\.\.'")
-    refused(folder, simple(source_of("../scene/a.tif")), r"leaves its folder by '\.\.'")
+    refused(folder, simple(source_of(str(tmp_path / "outside.tif"), relative=0)), "is outside its folder")
+    refused(folder, simple(source_of("/etc/passwd", relative=0)), "is outside its folder")
+    refused(folder, simple(source_of("../outside.tif")), r"contains '\.\.'")
+    refused(folder, simple(source_of("../scene/a.tif")), r"contains '\.\.'")
 
 
 def test_links_out_of_the_folder(folder, tmp_path):
     (folder / "link.tif").symlink_to(tmp_path / "outside.tif")
-    refused(folder, simple(source_of("link.tif")), "lies outside its folder")
+    refused(folder, simple(source_of("link.tif")), "is outside its folder")
     (folder / "up").symlink_to(tmp_path)
-    refused(folder, simple(source_of("up/outside.tif")), "lies outside its folder")
+    refused(folder, simple(source_of("up/outside.tif")), "is outside its folder")
 
 
-def test_a_linked_vrt_is_judged_where_it_really_lies(folder, tmp_path):
+def test_a_linked_vrt_is_checked_in_the_folder_of_its_target(folder, tmp_path):
     (folder / "a.vrt").write_text(simple(source_of("a.tif")))
     (tmp_path / "link.vrt").symlink_to(folder / "a.vrt")
     with open_dataset(resolve(tmp_path / "link.vrt")) as dataset:
         np.testing.assert_array_equal(dataset.read(), VALUES)
 
 
-def test_a_nested_vrt_that_leads_outside(folder):
+def test_a_nested_vrt_with_a_source_outside_the_folder(folder):
     (folder / "inner.vrt").write_text(simple(source_of("../outside.tif")))
-    refused(folder, simple(source_of("inner.vrt")), r"leaves its folder by '\.\.'", "outer.vrt")
+    refused(folder, simple(source_of("inner.vrt")), r"contains '\.\.'", "outer.vrt")
 
 
-def test_a_nested_vrt_that_is_called_otherwise(folder):
+def test_a_nested_vrt_with_another_suffix(folder):
     (folder / "inner.tif").write_text(simple(source_of("/etc/passwd", relative=0)))
-    refused(folder, simple(source_of("inner.tif")), "lies outside its folder", "outer.vrt")
+    refused(folder, simple(source_of("inner.tif")), "is outside its folder", "outer.vrt")
 
 
 def test_derived_bands(folder):
@@ -106,7 +106,7 @@ def test_derived_bands(folder):
     refused(folder, HEAD + band(code, derived) + "</VRTDataset>", "VRTDerivedRasterBand")
     refused(folder, HEAD + band(code) + "</VRTDataset>", "derived band")
     as_element = band("<subClass>VRTDerivedRasterBand</subClass>" + code)
-    refused(folder, HEAD + as_element + "</VRTDataset>", "derived band|not known to be harmless")
+    refused(folder, HEAD + as_element + "</VRTDataset>", "derived band|not known to be safe")
     other_case = band("", ' SUBCLASS="vrtderivedrasterband"')
     refused(folder, HEAD + other_case + "</VRTDataset>", "vrtderivedrasterband")
     twice = band("", ' subClass="VRTSourcedRasterBand" SubClass="VRTDerivedRasterBand"')
@@ -129,22 +129,22 @@ def test_raw_bands_and_processed_datasets(folder):
         ("/vsizip/a.zip/a.tif", "virtual file system"),
         ('NETCDF:"a.nc":b', "connection string"),
         ("vrt://a.tif?bands=1", "connection string"),
-        ("", "no plain file name"),
-        ("a<!-- -->.tif", "no plain file name"),
-        (" a.tif", "no plain file name"),
+        ("", "not a plain file name"),
+        ("a<!-- -->.tif", "not a plain file name"),
+        (" a.tif", "not a plain file name"),
         ("none.tif", "missing"),
     ],
 )
-def test_sources_that_are_no_plain_files(folder, source, reason):
+def test_sources_that_are_not_plain_files(folder, source, reason):
     refused(folder, simple(source_of(source)), reason)
     refused(folder, simple(source_of(source, relative=0)), f"{reason}|outside|missing")
 
 
-def test_sources_that_point_further(folder):
+def test_sources_that_refer_to_other_files(folder):
     (folder / "wms.tif").write_text("<GDAL_WMS></GDAL_WMS>")
-    refused(folder, simple(source_of("wms.tif")), "not a plain picture")
+    refused(folder, simple(source_of("wms.tif")), "not an image file")
     (folder / "both.jpg").write_bytes(b"\xff\xd8\xff\xfe " + simple(source_of("/etc/passwd", 0)).encode())
-    refused(folder, simple(source_of("both.jpg")), "not a plain picture")
+    refused(folder, simple(source_of("both.jpg")), "not an image file")
     (folder / "a.tif.ovr").write_text("<GDAL_WMS></GDAL_WMS>")
     (folder / "a.vrt").write_text(simple(source_of("a.tif")))
     with pytest.raises(SceneError, match="overview or mask"):
@@ -152,7 +152,7 @@ def test_sources_that_point_further(folder):
 
 
 def test_file_names_in_attributes_and_in_other_case(folder):
-    refused(folder, simple('<sourcefilename RELATIVETOVRT="0">/etc/passwd</sourcefilename>'), "lies outside")
+    refused(folder, simple('<sourcefilename RELATIVETOVRT="0">/etc/passwd</sourcefilename>'), "is outside")
     attribute = HEAD + band('<SimpleSource SourceFilename="/etc/passwd"/>') + "</VRTDataset>"
     refused(folder, attribute, "attribute sourcefilename")
 
@@ -160,8 +160,8 @@ def test_file_names_in_attributes_and_in_other_case(folder):
 def test_warped_vrts(folder):
     head = HEAD.replace("<VRTDataset", '<VRTDataset subClass="VRTWarpedDataset"')
     for inner, reason in {
-        '<SourceDataset relativeToVRT="0">/etc/passwd</SourceDataset>': "lies outside",
-        '<Option name="CUTLINE">/etc/passwd</Option>': "names a file",
+        '<SourceDataset relativeToVRT="0">/etc/passwd</SourceDataset>': "is outside",
+        '<Option name="CUTLINE">/etc/passwd</Option>': "refers to a file",
         "<Transformer><RPCTransformer><DEMPath>/etc/passwd</DEMPath></RPCTransformer></Transformer>": "RPCTransformer",
         "<Transformer><ReprojectionTransformer><SourceSRS>/etc/passwd</SourceSRS></ReprojectionTransformer>"
         "</Transformer>": "neither WKT nor an EPSG code",
@@ -193,7 +193,7 @@ def test_malformed_and_huge_files(folder, monkeypatch):
 
 def test_overviews_named_by_metadata(folder):
     metadata = '<Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">/etc/a.vrt</MDI></Metadata>'
-    refused(folder, HEAD + metadata + "</VRTDataset>", "further files")
+    refused(folder, HEAD + metadata + "</VRTDataset>", "refer to other files")
 
 
 def test_the_vrt_that_rasterio_writes_is_accepted(folder):
