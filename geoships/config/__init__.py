@@ -1,4 +1,4 @@
-"""Settings: pydantic models of the YAML files."""
+"""Settings: pydantic models of the YAML files, one module per command."""
 
 from geoships.config.classification import ChipConfig, chip_config
 from geoships.config.label_classes import LabelSettings, label_settings

@@ -1,4 +1,4 @@
-"""Settings of training a classifier of chips: small pictures that hold one ship in their middle, or none."""
+"""Settings of training a classifier of chips: small images with one ship in the centre, or none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ EXAMPLE = "configs/chips-rgb3m.yaml"
 
 
 class HeldFold(Part):
-    """One fold of a cross-validation, which is neither trained on nor validates: fold 1 to `folds`."""
+    """One fold of a cross-validation, used neither for training nor for validation.
+
+    Attributes:
+        folds: Number of folds.
+        fold: The fold to leave out, from 1 to `folds`.
+    """
 
     folds: Annotated[int, Field(ge=2)] = 5
     fold: Count
@@ -24,13 +29,17 @@ class HeldFold(Part):
 class ChipFiles(Part):
     """The labelled chips.
 
-    root: holds a folder `ship` and a folder `no-ship`. labels: or a CSV file with the columns file and label
-    (1, ship, 0 or no-ship); files are found from its folder or from `root`.
-    size: pixels along a side that chips are brought to. gsd: metres that such a pixel stands for.
-    gsd_range: pixel sizes for which the model is meant.
-    similarity: correlation from which on two chips are near-duplicates, and stay on one side of every split.
-    validation: share of the chips that judges the training while it runs. hold_out: a fold to leave out.
-    split_seed: which split.
+    Attributes:
+        root: Folder with the folders `ship` and `no-ship`.
+        labels: CSV file with the columns file and label (1, ship, 0 or no-ship), instead of the two folders; paths are
+            relative to its folder or to `root`.
+        size: Pixels per side to which chips are resampled.
+        gsd: Size of such a pixel in metres.
+        gsd_range: Smallest and largest pixel size in metres for which the model is meant.
+        similarity: Minimum correlation of near-duplicates, which are kept on one side of every split.
+        validation: Share of the chips in the validation set.
+        hold_out: Fold to leave out.
+        split_seed: Random seed of the split.
     """
 
     root: Path = Path()
@@ -45,27 +54,27 @@ class ChipFiles(Part):
 
 
 class Shift(Step):
-    """Moves by up to `most` pixels along rows and columns; the rim is mirrored."""
+    """Shifts by up to `most` pixels along rows and columns; the border is mirrored."""
 
     most: Annotated[int, Field(ge=0, le=32)] = 4
 
 
 class Zoom(Range):
-    """Enlarges by `low` to `high` about the middle; the rim is mirrored."""
+    """Scales by a factor from `low` to `high` about the centre; the border is mirrored."""
 
     low: Positive = 0.9
     high: Positive = 1.15
 
 
 class Contrast(Range):
-    """Multiplies the distance of every value from its band's mean."""
+    """Multiplies the difference of every value from its band's mean by a factor from `low` to `high`."""
 
     low: Positive = 0.8
     high: Positive = 1.25
 
 
 class ChipAugment(Part):
-    """The steps of augmentation, in the order in which they run; None leaves a step out."""
+    """The steps of augmentation, in the order in which they run; None turns a step off."""
 
     turn: Turn | None = Turn()
     flip: Flip | None = Flip()
@@ -79,7 +88,7 @@ class ChipAugment(Part):
 
 
 class ChipInput(Input):
-    """What happens to values from 0 to 1 before the network, as in Input."""
+    """Normalisation of values from 0 to 1 before the network, see `Input`."""
 
     transform: Literal["none", "sqrt"] = "none"
 
@@ -87,8 +96,11 @@ class ChipInput(Input):
 class ClassifierSettings(Part):
     """The network: any classifier of timm.
 
-    options: further arguments of timm.create_model. encoder_weights: weights of all but the last layer, in a file
-    or in ``package:NAME``. start: a bundle whose weights training goes on from.
+    Attributes:
+        encoder: Name of the network in timm.
+        options: Further arguments of timm.create_model.
+        encoder_weights: Pretrained weights of all layers but the last, in a file or as ``package:NAME``.
+        start: Bundle whose weights are the start of the training.
     """
 
     encoder: str = "tf_efficientnet_lite0"
@@ -100,8 +112,11 @@ class ClassifierSettings(Part):
 class ChipLoss(Part):
     """The loss.
 
-    smoothing: labels are smoothing / 2 and 1 - smoothing / 2. ship_weight: how much a ship counts beside another
-    chip. gamma: focal only: how much less an easy chip counts.
+    Attributes:
+        name: ``bce`` (binary cross-entropy) or ``focal`` (focal loss).
+        smoothing: Label smoothing: labels are smoothing / 2 and 1 - smoothing / 2.
+        ship_weight: Weight of a chip with a ship relative to one without.
+        gamma: Focusing parameter of the focal loss: the greater, the less an easy chip counts.
     """
 
     name: Literal["bce", "focal"] = "bce"
@@ -111,7 +126,7 @@ class ChipLoss(Part):
 
 
 class ChipConfig(Part):
-    """All of one training of a classifier: chips in, a model bundle out."""
+    """Settings of one training of a classifier of chips."""
 
     task: Literal["classification"]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -128,8 +143,13 @@ class ChipConfig(Part):
 
 
 def chip_config(file: Path, settings: tuple[str, ...] = ()) -> ChipConfig:
-    """Settings of a YAML file, with texts like ``optimiser.rate=3e-4`` on top.
+    """Read the settings of a training.
 
-    Raises GeoshipsError that names each wrong setting and what it may be.
+    Args:
+        file: YAML file.
+        settings: Overrides like ``optimiser.rate=3e-4``.
+
+    Raises:
+        GeoshipsError: A setting is wrong; the message names each one and its valid values.
     """
     return read_settings(ChipConfig, file, parse_overrides(settings), example=EXAMPLE)

@@ -1,4 +1,4 @@
-"""Classes of labels: names, pixel values and colours, from one YAML file."""
+"""Settings of label classes: names, pixel values and colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ EXAMPLE = "configs/labels.yaml"
 
 
 class ClassSettings(BaseModel):
-    """One class. See `geoships.datasets.annotations.shapes.LabelClass`."""
+    """One class of annotations, see `geoships.datasets.annotations.shapes.LabelClass`.
+
+    Attributes:
+        name: Name of the class.
+        value: Its pixel value in label masks.
+        colour: Its colour, such as ``#ff6000``.
+        aliases: Other names of the class in annotation tools.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,7 +31,7 @@ class ClassSettings(BaseModel):
 
     @property
     def rgb(self) -> tuple[int, int, int]:
-        """Red, green, blue from 0 to 255.
+        """Red, green and blue from 0 to 255.
 
         >>> ClassSettings(name="ship", value=1, colour="#ff6000").rgb
         (255, 96, 0)
@@ -34,7 +41,7 @@ class ClassSettings(BaseModel):
 
 
 class LabelSettings(BaseModel):
-    """All classes; by default ships are 1, and what says nothing is 255."""
+    """All label classes. By default ships have the value 1, and pixels to ignore 255."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,13 +52,20 @@ class LabelSettings(BaseModel):
 
     @model_validator(mode="after")
     def _distinct(self) -> LabelSettings:
-        names = [name.casefold() for found in self.classes for name in (found.name, *found.aliases)]
-        values = [found.value for found in self.classes]
+        names = [name.casefold() for entry in self.classes for name in (entry.name, *entry.aliases)]
+        values = [entry.value for entry in self.classes]
         if len(set(names)) < len(names) or len(set(values)) < len(values):
             raise ValueError("two classes share a name, an alias or a value")
         return self
 
 
 def label_settings(file: Path | None) -> LabelSettings:
-    """Classes of a YAML file, or the default ones. Raises GeoshipsError that names each wrong setting."""
+    """Read label classes.
+
+    Args:
+        file: YAML file; None: the default classes.
+
+    Raises:
+        GeoshipsError: A setting is wrong; the message names each one and its valid values.
+    """
     return read_settings(LabelSettings, file, {}, EXAMPLE)

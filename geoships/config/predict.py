@@ -1,4 +1,4 @@
-"""Settings of finding ships."""
+"""Settings of `geoships predict`."""
 
 from __future__ import annotations
 
@@ -11,34 +11,38 @@ from geoships.config.yaml_file import read_settings
 
 
 class PredictConfig(BaseModel):
-    """How ships are looked for; every field has a default that suits a georeferenced Sentinel-2 scene.
+    """How to find ships. The defaults suit a georeferenced Sentinel-2 scene.
 
-    model: name of an installed model, or path of a bundle; None: the installed one that suits the scene.
-    threshold: score from which on a pixel is ship; None: the model's own.
-    min_peak: score that one pixel of a ship has to reach; None: the model's own.
-    verify: drop found ships that the model's verifier takes for none; None: as the model's card says.
-    min_area: smallest ship in square metres.
-    max_hole: holes in a ship up to this size in square metres are filled.
-    simplify: outlines may move by this many metres to have fewer corners; 0: exact pixel edges.
-    split: cut found ships where a neck joins two wide parts; the mask stays as it is.
-    area: vector file of the area of interest, in any CRS; None: the whole scene.
-    gsd: pixel size in metres, where the scene has no place on Earth or its own is wrong.
-    bands: band numbers (from 1) or descriptions in the model's order; None: found by description.
-    scale, offset: reflectance = stored value * scale + offset; None: from the file.
-    sensor: preset of scale and offset, e.g. ``sentinel-2-l2a``.
-    trust_vrt: open a VRT whatever files it refers to.
-    device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or ``cuda:all`` for several scenes on all GPUs.
-    engine: ``auto`` is OpenVINO on a processor where that is installed, else PyTorch.
-    precision: ``auto`` takes bfloat16 where the processor has it; ``int8`` the model's int8 variant.
-    views: the score is the mean over so many ways to turn and mirror a tile, each of which costs one run of
-        the model; None: the model's own.
-    style: write a style for QGIS with every output.
-    screen: skip tiles that the model's screen finds empty, where the model has one.
-    land: vector file of land, in any CRS; tiles on it are skipped. land_mask: skip tiles on land after a mask of
-        the whole Earth. shore: metres from the shore within which no tile counts as on land.
-    tile_size: greatest tile in model pixels; None: the one that is cheapest for scene, model and machine.
-    overlap: model pixels that neighbouring tiles share; None: what the model's halo needs.
-    batch_size: tiles in a batch; None: chosen for the machine.
+    Attributes:
+        model: Name of an installed model, or path of a bundle; None: the installed model that suits the scene.
+        threshold: Minimum score of a ship pixel; None: the model's own.
+        min_peak: Minimum peak score of a ship: one of its pixels has to reach it; None: the model's own.
+        verify: Drop false alarms with the model's verifier; None: the default of the model's card.
+        min_area: Minimum area of a ship in square metres.
+        max_hole: Holes in a ship up to this area in square metres are filled.
+        simplify: Tolerance in metres for simplifying outlines; 0: exact pixel edges.
+        split: Split ships where a narrow neck joins two wide parts; the mask is not changed.
+        area: Vector file of the area of interest, in any CRS; None: the whole scene.
+        gsd: Pixel size in metres, for a scene without georeference or with a wrong pixel size.
+        bands: Band numbers (from 1) or descriptions, in the model's order; None: found by description.
+        scale: Reflectance = stored value * scale + offset; None: from the file.
+        offset: See `scale`.
+        sensor: Preset of scale and offset, e.g. ``sentinel-2-l2a``.
+        trust_vrt: Open a VRT whatever files it refers to.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or ``cuda:all`` for several scenes on all GPUs.
+        engine: ``auto``: OpenVINO on a CPU if installed, else PyTorch.
+        precision: ``auto``: bfloat16 if the device has instructions for it, else float32. ``int8``: the model's int8
+            variant.
+        views: Test-time augmentation (TTA): the score is the mean over this number of rotations and mirror images of a
+            tile, each of which costs one run of the model; None: the model's own.
+        style: Write a QGIS style with every output.
+        screen: Skip tiles that the model's screen finds empty, if the model has a screen.
+        land: Vector file of land, in any CRS; tiles on land are skipped.
+        land_mask: Skip tiles on land according to a global land mask.
+        shore: Distance from the shoreline in metres within which tiles are not skipped as land.
+        tile_size: Maximum size of a tile in model pixels; None: the cheapest one for scene, model and machine.
+        overlap: Overlap of neighbouring tiles in model pixels; None: what the model's halo needs.
+        batch_size: Number of tiles in a batch; None: chosen for the machine.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -73,9 +77,14 @@ class PredictConfig(BaseModel):
 
 
 def predict_config(file: Path | None = None, **overrides: object) -> PredictConfig:
-    """Settings of a YAML file, with overrides that are not None on top, and defaults below.
+    """Read the settings of a run.
 
-    Raises GeoshipsError that names each wrong setting and what it may be.
+    Args:
+        file: YAML file; None: the defaults.
+        **overrides: Settings that replace those of the file; None: not given.
+
+    Raises:
+        GeoshipsError: A setting is wrong; the message names each one and its valid values.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     return read_settings(PredictConfig, file, given, example="configs/predict.yaml")

@@ -1,4 +1,4 @@
-"""Settings of a study: ways to train, crossed with losses, optimisers and seeds."""
+"""Settings of a study: every combination of training methods, losses, optimisers and seeds."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from geoships.config.yaml_file import parse_overrides, read_settings
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._]*$")]
 EXAMPLE = "configs/study_two_ways.yaml"
-FIXED = ("name", "seed", "loss", "optimiser")  # of a training: what a study sets itself
+FIXED = ("name", "seed", "loss", "optimiser")  # settings of a training that the study sets
 
 
 class Way(Part):
-    """A way to train.
+    """A training method.
 
-    source: ``chips``, cut once on a grid, or ``scenes``, cut anew for every step by a geo sampler.
-    bands: STAC common names, in the network's order.
+    Attributes:
+        source: ``chips``, cut once on a grid, or ``scenes``, cropped anew for every step by a geo sampler.
+        bands: STAC common names, in the network's order.
     """
 
     source: Literal["chips", "scenes"]
@@ -31,9 +32,15 @@ class Way(Part):
 
 
 class Judging(Part):
-    """How every run is judged: on whole scenes of these groups, which no run is trained on.
+    """The evaluation of every run, on whole scenes.
 
-    The others are settings of `geoships predict`; threshold None: each model's own, the best on its validation data.
+    Attributes:
+        groups: Groups of scenes to evaluate on; no run is trained on them.
+        threshold: Minimum score of a ship pixel; None: each model's own, the best on its validation set.
+        device: See `PredictConfig`.
+        engine: See `PredictConfig`.
+        precision: See `PredictConfig`.
+        tile_size: See `PredictConfig`.
     """
 
     groups: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -46,7 +53,7 @@ class Judging(Part):
 
 @dataclass(frozen=True)
 class StudyRun:
-    """One run: a cell of the table, and a seed."""
+    """One run: a cell of the result table, and a seed."""
 
     way: str
     loss: str
@@ -55,22 +62,28 @@ class StudyRun:
 
     @property
     def cell(self) -> str:
-        """The cell, as `only` names it."""
+        """Name of the cell, as patterns of `only` match it."""
         return f"{self.way}/{self.loss}/{self.optimiser}"
 
     @property
     def name(self) -> str:
-        """A name for its folder and its model."""
+        """Name of its folder and of its model."""
         return f"{self.way}-{self.loss}-{self.optimiser}-{self.seed}"
 
 
 class StudyConfig(Part):
-    """All of one study.
+    """Settings of one study.
 
-    training: settings of every run, as for `geoships train`, less those that are crossed here (FIXED, data.bands).
-    ways, losses, optimisers, seeds: what is crossed; a loss is weights by name, as in a training.
-    chip: pixels a side of the chips that the scenes are cut into; None: `crops.size`.
-    only: patterns of cells to run, such as ``classic/*/adam``; the others are reported as not run. Empty: all.
+    Attributes:
+        name: Name of the study.
+        training: Settings of every run, as for `geoships train`, without those that the study sets (FIXED, data.bands).
+        ways: Training methods, by name.
+        losses: Losses, by name; a loss is weights by name of its terms, as in a training.
+        optimisers: Optimisers, by name.
+        seeds: Random seeds; every combination of method, loss and optimiser is run with each.
+        judge: The evaluation of every run.
+        chip: Pixels per side of the chips that the scenes are cut into; None: `crops.size`.
+        only: Patterns of cells to run, such as ``classic/*/adam``; the others are reported as not run. Empty: all.
     """
 
     name: Name
@@ -89,38 +102,42 @@ class StudyConfig(Part):
         taken = [name for name in FIXED if name in self.training]
         taken += [f"data.{name}" for name in ("bands", "chips") if name in data]
         if taken:
-            raise ValueError(f"training.{', training.'.join(taken)}: set by the study; leave out")
+            raise ValueError(f"training.{', training.'.join(taken)}: set by the study; remove it")
         for run in self.all_runs():
             try:
                 config = self.scene_config(run)
                 if self.ways[run.way].source == "chips":
                     self.chip_config(run, Path("parts"))
             except ValidationError as error:
-                fault = error.errors()[0]
-                where = ".".join(map(str, fault["loc"]))
-                raise ValueError(f"run {run.name}: {where}: {fault['msg']}") from error
+                first = error.errors()[0]
+                where = ".".join(map(str, first["loc"]))
+                raise ValueError(f"run {run.name}: {where}: {first['msg']}") from error
             validation = config.data.validation
             if not validation.groups and validation.share:
                 raise ValueError(
-                    "training.data.validation: name `groups`, or `share: 0`; blocks are not the same chips"
+                    "training.data.validation: name `groups`, or set `share: 0`; blocks differ between scenes and chips"
                 )
-        if stranger := [
+        if unknown := [
             pattern for pattern in self.only if not any(fnmatchcase(r.cell, pattern) for r in self.all_runs())
         ]:
-            raise ValueError(f"only: no cell is called {', '.join(stranger)}; write WAY/LOSS/OPTIMISER")
+            raise ValueError(f"only: no cell matches {', '.join(unknown)}; write WAY/LOSS/OPTIMISER")
         return self
 
     def all_runs(self) -> list[StudyRun]:
-        """Every run of the full table, seed by seed, so that a study that is stopped early has whole tables."""
-        crossed = itertools.product(self.seeds, self.ways, self.losses, self.optimisers)
-        return [StudyRun(way, loss, optimiser, seed) for seed, way, loss, optimiser in crossed]
+        """Every run of the full table, seed by seed, so that a study that is stopped early has complete tables."""
+        combinations = itertools.product(self.seeds, self.ways, self.losses, self.optimisers)
+        return [StudyRun(way, loss, optimiser, seed) for seed, way, loss, optimiser in combinations]
 
     def runs(self) -> list[StudyRun]:
-        """The runs that are asked for."""
+        """The runs that `only` selects."""
         return [r for r in self.all_runs() if not self.only or any(fnmatchcase(r.cell, name) for name in self.only)]
 
     def scene_config(self, run: StudyRun) -> TrainConfig:
-        """Settings of a run that is trained on scenes; of one on chips, those of the scenes to cut."""
+        """Settings of a run that is trained on scenes; for one on chips, of the scenes to cut into chips.
+
+        Args:
+            run: The run.
+        """
         data = dict(self.training.get("data", {}))
         bands = self.ways[run.way].bands
         data["bands"] = bands
@@ -132,24 +149,33 @@ class StudyConfig(Part):
             "optimiser": self.optimisers[run.optimiser],
         })  # fmt: skip
 
-    def chip_config(self, run: StudyRun, folder: Path, reading: dict[str, Any] | None = None) -> TrainConfig:
+    def chip_config(self, run: StudyRun, folder: Path, read_options: dict[str, Any] | None = None) -> TrainConfig:
         """Settings of a run that is trained on chips.
 
-        folder: of the chips. reading: how to read them, as the scenes' entries say.
+        Args:
+            run: The run.
+            folder: Folder of the chips.
+            read_options: Options of reading the chips, taken from the scenes' entries.
         """
         config = self.scene_config(run)
         data = config.data.model_copy(
             update={
-                "root": folder.parent, "chips": ChipFolder(folder=Path(folder.name), **(reading or {})), "scenes": (),
-                "labels": None, "ignore": None, "target": config.data.target.model_copy(update={"value": None}),
+                "root": folder.parent, "chips": ChipFolder(folder=Path(folder.name), **(read_options or {})),
+                "scenes": (), "labels": None, "ignore": None,
+                "target": config.data.target.model_copy(update={"value": None}),
             }
         )  # fmt: skip
         return TrainConfig.model_validate({**dict(config), "data": data.model_dump()})
 
 
 def study_config(file: Path, settings: tuple[str, ...] = ()) -> StudyConfig:
-    """Settings of a YAML file, with texts like ``training.run.epochs=3`` on top.
+    """Read the settings of a study.
 
-    Raises GeoshipsError that names each wrong setting and what it may be.
+    Args:
+        file: YAML file.
+        settings: Overrides like ``training.run.epochs=3``.
+
+    Raises:
+        GeoshipsError: A setting is wrong; the message names each one and its valid values.
     """
     return read_settings(StudyConfig, file, parse_overrides(settings), EXAMPLE)

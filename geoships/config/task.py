@@ -1,4 +1,4 @@
-"""Which kind of training a YAML file asks for."""
+"""Settings of a training of any task: segmentation, classification or verification."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ TASKS = ("segmentation", "classification", "verification")
 
 
 def task_config(file: Path, settings: tuple[str, ...] = ()) -> TrainConfig | ChipConfig | VerifierConfig:
-    """Settings of the training that the key `task` names; a file without that key is about segmentation.
+    """Read the settings of the training task that a file names.
 
-    Raises GeoshipsError that names each wrong setting and what it may be.
+    Args:
+        file: YAML file; without the key `task` it is about segmentation.
+        settings: Overrides like ``optimiser.rate=3e-4``.
+
+    Raises:
+        GeoshipsError: The task is unknown, or a setting is wrong; the message names each one and its valid values.
     """
     task = read_values(file, parse_overrides(settings), EXAMPLE).get("task", TASKS[0])
     if task not in TASKS:
-        raise GeoshipsError(f"wrong setting in {file}, or on the command line: task: {task!r} is none of {TASKS}")
+        raise GeoshipsError(
+            f"wrong setting in {file} or on the command line: task: expected one of {', '.join(TASKS)}, got {task!r}"
+        )
     if task == "verification":
         return verifier_config(file, settings)
     return chip_config(file, settings) if task == "classification" else train_config(file, settings)

@@ -1,4 +1,4 @@
-"""Settings of training a verifier: a classifier of the chips around found ships."""
+"""Settings of training a verifier: a classifier of the chips around detected ships."""
 
 from __future__ import annotations
 
@@ -30,24 +30,30 @@ EXAMPLE = "configs/verifier-5band.yaml"
 
 
 class VerifierFiles(Data):
-    """The labelled scenes, as in Data, and what a model has found in them.
+    """The labelled scenes, as in `Data`, and the detections of a model in them.
 
-    candidates: folder of vector files, named after their scenes, of found ships, right and wrong; best of a model that
-    was not trained on the scene. None: labels and random places alone.
-    rim: of no use here.
+    Attributes:
+        candidates: Folder of vector files, named after their scenes, with detected ships, true and false positives;
+            preferably of a model that was not trained on the scene. None: labels and random positions only.
+        rim: Has no effect here.
     """
 
     candidates: Path | None = None
 
 
 class VerifierChips(Part):
-    """The chips that are trained on.
+    """The training chips.
 
-    size: pixels along a side, of data.gsd. count: chips in an epoch. ships: share of them that show one.
-    random: share of the others that lie at random, on water, on land and near quays alike; the rest are wrong
-    candidates.
-    away: pixels that random places keep from labelled ships. shift: pixels by which chips are moved at most.
-    evenly: 0 draws scenes by their number of ships or wrong candidates, 1 all alike.
+    Attributes:
+        size: Pixels per side, of data.gsd metres.
+        count: Number of chips in an epoch.
+        ships: Share of the chips with a ship.
+        random: Share of the other chips at random positions, equally on water, on land and near quays; the rest are
+            false positives among the candidates.
+        away: Minimum distance in pixels of random positions from labelled ships.
+        shift: Maximum random shift of a chip in pixels.
+        evenly: How scenes are sampled: 0: in proportion to their number of ships or false positives, 1: all with the
+            same probability.
     """
 
     size: Annotated[int, Field(ge=16, le=512)] = 64
@@ -60,7 +66,7 @@ class VerifierChips(Part):
 
 
 class VerifierAugment(Part):
-    """The steps of augmentation, in the order in which they run; None leaves a step out."""
+    """The steps of augmentation, in the order in which they run; None turns a step off."""
 
     scale: Scale | None = Scale(low=0.8, high=1.25)
     gain: Gain | None = Gain()
@@ -75,7 +81,7 @@ class VerifierAugment(Part):
 
 
 class VerifierConfig(Part):
-    """All of one training of a verifier: scenes, labels and candidates in, a classifier's bundle out."""
+    """Settings of one training of a verifier."""
 
     task: Literal["verification"]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -98,8 +104,13 @@ class VerifierConfig(Part):
 
 
 def verifier_config(file: Path, settings: tuple[str, ...] = ()) -> VerifierConfig:
-    """Settings of a YAML file, with texts like ``optimiser.rate=3e-4`` on top.
+    """Read the settings of a training.
 
-    Raises GeoshipsError that names each wrong setting and what it may be.
+    Args:
+        file: YAML file.
+        settings: Overrides like ``optimiser.rate=3e-4``.
+
+    Raises:
+        GeoshipsError: A setting is wrong; the message names each one and its valid values.
     """
     return read_settings(VerifierConfig, file, parse_overrides(settings), example=EXAMPLE)

@@ -1,4 +1,4 @@
-"""The one place where a YAML file, overrides and defaults meet."""
+"""Settings from a YAML file, overrides and defaults, for all commands."""
 
 from __future__ import annotations
 
@@ -15,49 +15,66 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 
 def read_settings(kind: type[Settings], file: Path | None, overrides: Mapping[str, object], example: str) -> Settings:
-    """Settings of a YAML file, with overrides on top, and defaults below.
+    """Read and validate settings.
 
-    overrides: values by dotted name, such as ``optimiser.rate``; numbers count entries of a list.
-    example: a file that shows what is allowed, named in errors.
-    Raises GeoshipsError that names each wrong setting and what it may be.
+    Args:
+        kind: Model of the settings, with their defaults.
+        file: YAML file; None: defaults and overrides alone.
+        overrides: Values by dotted name, such as ``optimiser.rate``, that replace those of the file; a number in a name
+            is an index of a list.
+        example: Path of an example file, named in errors.
+
+    Raises:
+        GeoshipsError: The file cannot be read, or a setting is wrong; the message names each wrong setting and its
+            valid values.
     """
     try:
         return kind.model_validate(read_values(file, overrides, example))
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        where = f" in {file}, or on the command line" if file else ""
-        raise GeoshipsError(f"wrong setting{where}: {faults}") from error
+        details = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        where = f" in {file} or on the command line" if file else ""
+        raise GeoshipsError(f"wrong setting{where}: {details}") from error
 
 
 def read_values(file: Path | None, overrides: Mapping[str, object], example: str) -> dict[str, Any]:
-    """Values of a YAML file with overrides on top, as `read_settings` takes them, before anything is validated."""
+    """Read settings without validation; arguments as for `read_settings`.
+
+    Raises:
+        GeoshipsError: The file cannot be read, or an override names something that cannot be set.
+    """
     values = _read(file, example) if file else {}
     for name, value in overrides.items():
-        _put(values, name.split("."), value, name)
+        _set_nested(values, name.split("."), value, name)
     return values
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, object]:
-    """Values by dotted name of texts like ``optimiser.rate=3e-4``; the values are read as YAML.
+    """Parse overrides like ``optimiser.rate=3e-4`` into values by dotted name. The values are read as YAML.
+
+    Args:
+        texts: Values of the option ``--set``.
+
+    Raises:
+        GeoshipsError: A text has no name or no equals sign, or its value is not valid YAML.
 
     >>> parse_overrides(["trainer.epochs=3", "loss={bce: 1, dice: 1}", "seed=1e-3"])
     {'trainer.epochs': 3, 'loss': {'bce': 1, 'dice': 1}, 'seed': 0.001}
     """
-    found: dict[str, object] = {}
+    overrides: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise GeoshipsError(f"--set {text}: write it as name=value, such as --set optimiser.rate=3e-4")
-        found[name.strip()] = _value(value, text)
-    return found
+            raise GeoshipsError(f"--set {text}: expected name=value, such as --set optimiser.rate=3e-4")
+        overrides[name.strip()] = _parse_value(value, text)
+    return overrides
 
 
-def _value(text: str, where: str) -> object:
+def _parse_value(text: str, override: str) -> object:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise GeoshipsError(f"--set {where}: cannot read the value: {error}") from error
-    if isinstance(value, str):  # YAML 1.1 takes 1e-3 for text
+        raise GeoshipsError(f"--set {override}: cannot read the value: {' '.join(str(error).split())}") from error
+    if isinstance(value, str):  # YAML 1.1 reads 1e-3 as text
         try:
             return float(value)
         except ValueError:
@@ -65,30 +82,34 @@ def _value(text: str, where: str) -> object:
     return value
 
 
-def _put(values: Any, path: list[str], value: object, name: str) -> None:
-    """Set a value deep inside nested mappings and lists, making mappings on the way."""
+def _set_nested(values: Any, path: list[str], value: object, name: str) -> None:
+    """Set a value in nested mappings and lists; missing mappings are created."""
     *parents, last = path
-    for part in parents:
-        values = values[_index(values, part, name)] if isinstance(values, list) else values.setdefault(part, {})
+    for key in parents:
+        values = values[_list_index(values, key, name)] if isinstance(values, list) else values.setdefault(key, {})
         if not isinstance(values, (dict, list)):
-            raise GeoshipsError(f"--set {name}: {part} holds one value, not several by name")
+            raise GeoshipsError(f"--set {name}: {key} is a single value and has no settings inside; set {key} itself")
     if isinstance(values, list):
-        values[_index(values, last, name)] = value
+        values[_list_index(values, last, name)] = value
     else:
         values[last] = value
 
 
-def _index(values: list[Any], part: str, name: str) -> int:
-    if not part.isdigit() or int(part) >= len(values):
-        raise GeoshipsError(f"--set {name}: {part} is no number from 0 to {len(values) - 1}")
-    return int(part)
+def _list_index(values: list[Any], key: str, name: str) -> int:
+    if not key.isdigit() or int(key) >= len(values):
+        raise GeoshipsError(f"--set {name}: expected a list index from 0 to {len(values) - 1}, got {key}")
+    return int(key)
 
 
 def _read(file: Path, example: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise GeoshipsError(f"cannot read the settings {file}: {error}") from error
+        raise GeoshipsError(
+            f"{file}: cannot read the settings: {' '.join(str(error).split())}; see {example}"
+        ) from error
     if not isinstance(values, dict):
-        raise GeoshipsError(f"the settings {file} are no list of names and values; see {example}")
+        raise GeoshipsError(
+            f"{file}: expected settings as names and values, got {type(values).__name__}; see {example}"
+        )
     return values

@@ -1,7 +1,8 @@
-"""Stitched, georeferenced predictions from any torchgeo dataset, geo sampler and model."""
+"""Stitched, georeferenced predictions of any model for any torchgeo dataset and geo sampler."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,44 +42,54 @@ def stitch(
     num_workers: int = 0,
     device: str = "auto",
 ) -> Path:
-    """Predict on all tiles of a sampler and write one Cloud Optimized GeoTIFF; returns its path.
+    """Predict all tiles of a sampler and write one Cloud Optimized GeoTIFF.
 
-    Overlaps are blended by smooth weights that sum to one. Only a few rows of tiles are in memory.
+    Overlaps are blended with smooth weights that sum to one. Only a few rows of tiles are in memory at a time.
 
-    dataset: any torchgeo dataset whose samples hold an ``image`` (bands, rows, columns).
-    sampler: any geo sampler, or any collection of its queries; their order does not matter.
-    model: maps (n, bands, rows, columns) to logits (n, channels, rows, columns); a plain module, or a
-        Lightning task such as torchgeo's SemanticSegmentationTask.
-    output: ``scores`` (0 to 1, of one channel), ``classes`` (number of the likeliest channel), or
-        ``auto``: scores for a model of one channel, classes for more.
-    channel: the channel that scores are written of.
-    transform: applied to each batch of images, for example to normalise it.
-    nodata: pixels that have this value in all bands are written as nodata.
+    Args:
+        dataset: Any torchgeo dataset whose samples have an ``image`` (bands, rows, columns).
+        sampler: Any geo sampler, or any collection of its queries; their order does not matter.
+        model: Maps (n, bands, rows, columns) to logits (n, channels, rows, columns); a PyTorch module, or a Lightning
+            task such as torchgeo's SemanticSegmentationTask.
+        out: Path of the GeoTIFF.
+        output: ``scores`` (0 to 1, of one channel), ``classes`` (index of the most likely channel), or ``auto``: scores
+            for a model with one channel, classes for a model with more.
+        channel: Index of the channel whose scores are written; None: the first, see `output`.
+        transform: Applied to each batch of images, for example to normalise it.
+        nodata: Pixels with this value in all bands become nodata in the output.
+        batch_size: Number of tiles in a batch.
+        num_workers: Number of processes that read tiles.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
-    Raises GeoshipsError for a sampler without tiles or a model whose output does not fit.
+    Returns:
+        The path of the GeoTIFF.
+
+    Raises:
+        GeoshipsError: The sampler yields no tiles, or the model's output has the wrong shape.
+        DeviceError: There is no such device.
     """
-    device_ = choose_device(device)
+    torch_device = choose_device(device)
     grid = _Grid.of(dataset, list(sampler))
     if output == "scores" and channel is None:
         channel = 0
-    predictor = _Predictor(model.to(device_).eval(), device_, transform, nodata)
+    predictor = _Predictor(model.to(torch_device).eval(), torch_device, transform, nodata)
     loader: DataLoader[Any] = DataLoader(
-        dataset, sampler=grid.queries, batch_size=batch_size, num_workers=num_workers, collate_fn=_images
+        dataset, sampler=grid.queries, batch_size=batch_size, num_workers=num_workers, collate_fn=_collate
     )
-    tiles = predictor.tiles(loader, grid.windows)
+    tiles = predictor.predict_tiles(loader, grid.windows)
     first = next(tiles)
-    several = first.scores.shape[0] > 1
-    classes = output == "classes" or (output == "auto" and several and channel is None)
+    multiple = first.scores.shape[0] > 1
+    classes = output == "classes" or (output == "auto" and multiple and channel is None)
     sink: RasterSink = (ClassSink if classes else ScoreSink)(Path(out), grid.georeference)
     with sink:
-        for band in _bands(first, tiles, grid, None if classes else (channel or 0)):
+        for band in _stitch_row_bands(first, tiles, grid, None if classes else (channel or 0)):
             sink.write(band)
     return Path(out)
 
 
 @dataclass(frozen=True)
 class _Tile:
-    """scores: (channels, rows, columns), 0 to 1. valid: (rows, columns)."""
+    """A predicted tile: scores (channels, rows, columns) from 0 to 1, and a validity mask (rows, columns)."""
 
     window: Window
     scores: NDArray[np.float32]
@@ -87,7 +98,7 @@ class _Tile:
 
 @dataclass(frozen=True)
 class _Grid:
-    """The output's grid, and the sampler's queries with their windows on it, from top to bottom."""
+    """The grid of the output, and the sampler's queries with their windows on it, from top to bottom."""
 
     georeference: Georeference
     queries: Sequence[Query]
@@ -97,8 +108,8 @@ class _Grid:
     def of(cls, dataset: GeoDataset, queries: Sequence[Query]) -> _Grid:
         if not queries:
             raise GeoshipsError(
-                "the sampler yields no tile: torchgeo's grid samplers yield none on rasters smaller than their size; "
-                "take a smaller size, or geoships.scene.torchgeo.TileSampler"
+                "the sampler yields no tile: torchgeo's grid samplers yield none for rasters smaller than their size; "
+                "use a smaller size, or geoships.scene.torchgeo.TileSampler"
             )
         if isinstance(dataset, SceneDataset):
             windows = [dataset.grid.window(query) for query in queries]
@@ -110,7 +121,7 @@ class _Grid:
 
 
 def _map_grid(dataset: GeoDataset, queries: Sequence[Query]) -> tuple[Georeference, list[Window]]:
-    """A north-up grid over all queries, cut at the dataset's bounds, on the dataset's own pixels."""
+    """A north-up grid over all queries, clipped to the dataset's bounds and aligned with its pixels."""
     x_bounds, y_bounds = dataset.bounds[:2]
     x_size, y_size = dataset.res if isinstance(dataset.res, tuple) else (dataset.res, dataset.res)
     windows = []
@@ -127,8 +138,8 @@ def _map_grid(dataset: GeoDataset, queries: Sequence[Query]) -> tuple[Georeferen
     return Georeference(height, width, transform, crs), shifted
 
 
-def _images(samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """Stack what is needed of torchgeo's samples; the rest does not collate alike in all its versions."""
+def _collate(samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Stack the images and validity masks; the rest of a sample does not collate in all versions of torchgeo."""
     return {key: torch.stack([sample[key] for sample in samples]) for key in ("image", "valid") if key in samples[0]}
 
 
@@ -140,27 +151,27 @@ class _Predictor:
     nodata: float | None
 
     @torch.inference_mode()
-    def tiles(self, loader: Iterable[dict[str, torch.Tensor]], windows: Sequence[Window]) -> Iterator[_Tile]:
-        done = 0
+    def predict_tiles(self, loader: Iterable[dict[str, torch.Tensor]], windows: Sequence[Window]) -> Iterator[_Tile]:
+        predicted = 0
         for batch in loader:
             images = batch["image"].to(self.device).float()
-            valid = batch.get("valid", self._valid(batch["image"]))
-            scores = self._scores(self.transform(images) if self.transform else images)
-            for window, tile, mask in zip(windows[done:], scores, valid.numpy(), strict=False):
+            valid = batch.get("valid", self._valid_mask(batch["image"]))
+            scores = self._score(self.transform(images) if self.transform else images)
+            for window, tile, mask in zip(windows[predicted:], scores, valid.numpy(), strict=False):
                 if tile.shape[1:] != window.shape or mask.shape != window.shape:
                     raise GeoshipsError(
-                        f"tiles of {window.height} x {window.width} pixels gave scores of {tile.shape[1]} x "
+                        f"expected scores of {window.height} x {window.width} pixels, got {tile.shape[1]} x "
                         f"{tile.shape[2]}; the model must keep the size of its input"
                     )
                 yield _Tile(window, tile, mask)
-            done += len(scores)
+            predicted += len(scores)
 
-    def _valid(self, images: torch.Tensor) -> torch.Tensor:
+    def _valid_mask(self, images: torch.Tensor) -> torch.Tensor:
         if self.nodata is None:
             return torch.ones(images.shape[0], *images.shape[2:], dtype=torch.bool)
         return ~(images == self.nodata).all(dim=1)
 
-    def _scores(self, images: torch.Tensor) -> NDArray[np.float32]:
+    def _score(self, images: torch.Tensor) -> NDArray[np.float32]:
         logits = self.model(images)
         if not isinstance(logits, torch.Tensor) or logits.ndim != 4:
             raise GeoshipsError("the model must return one tensor of logits (n, channels, rows, columns)")
@@ -168,17 +179,17 @@ class _Predictor:
         return np.asarray(scores.cpu().numpy())
 
 
-def _bands(first: _Tile, rest: Iterator[_Tile], grid: _Grid, channel: int | None) -> Iterator[RowBand]:
-    """Stitch one channel, or all of them to class numbers (`channel` None)."""
+def _stitch_row_bands(first: _Tile, rest: Iterator[_Tile], grid: _Grid, channel: int | None) -> Iterator[RowBand]:
+    """Stitch the scores of one channel, or the class indexes if `channel` is None."""
     channels = range(len(first.scores)) if channel is None else [channel]
     if channels[-1] >= len(first.scores):
-        raise GeoshipsError(f"the model has {len(first.scores)} channels; there is no channel {channel}")
+        raise GeoshipsError(f"no channel {channel}: the model has {len(first.scores)} channels, numbered from 0")
     shape = grid.georeference.height, grid.georeference.width
     stitchers = [Stitcher(*shape) for _ in channels]
     weights = OverlapWeights(grid.windows)
 
-    def steps() -> Iterator[list[Iterator[RowBand]]]:
-        for tile in _chain(first, rest):
+    def row_bands_by_channel() -> Iterator[list[Iterator[RowBand]]]:
+        for tile in itertools.chain([first], rest):
             weight = weights.of(tile.window)
             yield [
                 stitcher.add(tile.window, tile.scores[number], tile.valid, weight)
@@ -186,16 +197,11 @@ def _bands(first: _Tile, rest: Iterator[_Tile], grid: _Grid, channel: int | None
             ]
         yield [stitcher.finish() for stitcher in stitchers]
 
-    for step in steps():
-        for bands in zip(*step, strict=True):
-            yield bands[0] if channel is not None else _likeliest(bands)
+    for by_channel in row_bands_by_channel():
+        for bands in zip(*by_channel, strict=True):
+            yield bands[0] if channel is not None else _most_likely_classes(bands)
 
 
-def _likeliest(bands: Sequence[RowBand]) -> RowBand:
+def _most_likely_classes(bands: Sequence[RowBand]) -> RowBand:
     classes = np.argmax([band.scores for band in bands], axis=0).astype(np.float32)
     return RowBand(bands[0].row, classes, bands[0].valid)
-
-
-def _chain(first: _Tile, rest: Iterator[_Tile]) -> Iterator[_Tile]:
-    yield first
-    yield from rest

@@ -19,7 +19,7 @@ def test_every_config_is_valid(file: Path) -> None:
     assert READERS.get(file.stem, task_config)(file)
 
 
-def test_overrides_go_before_the_file_and_the_file_before_defaults(tmp_path: Path) -> None:
+def test_overrides_replace_the_file_and_the_file_replaces_defaults(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("min_area: 50\nsimplify: 3\n")
     config = predict_config(tmp_path / "c.yaml", simplify=7.0, threshold=None)
     assert (config.min_area, config.simplify, config.max_hole) == (50, 7, PredictConfig().max_hole)
@@ -31,11 +31,11 @@ def test_overrides_go_before_the_file_and_the_file_before_defaults(tmp_path: Pat
         ("min_area: -3", "min_area: .*greater than or equal to 0"),
         ("precision: int3", "precision: .*'auto', 'fp32', 'bf16' or 'int8'"),
         ("min_aera: 3", "min_aera: Extra inputs"),
-        ("- 1", "no list of names"),
+        ("- 1", "expected settings as names and values, got list"),
         ("a: [", "cannot read"),
     ],
 )
-def test_wrong_settings_are_named(text: str, message: str, tmp_path: Path) -> None:
+def test_errors_name_wrong_settings(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(GeoshipsError, match=message):
         predict_config(tmp_path / "c.yaml")

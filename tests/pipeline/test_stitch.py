@@ -1,4 +1,4 @@
-"""Stitching for torchgeo's users, on torchgeo 0.8 and 0.10 alike."""
+"""Stitching of predictions with torchgeo 0.8 and 0.10."""
 
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def test_several_channels_give_classes(truth: np.ndarray, tmp_path: Path) -> Non
         np.testing.assert_array_equal(scores.read(1) > 127, truth)
 
 
-def test_our_own_dataset_and_sampler_do_too(tmp_path: Path) -> None:
+def test_geoships_dataset_and_sampler_give_one_raster(tmp_path: Path) -> None:
     true = ship_scene(tmp_path / "scene.tif", transform=UTM @ UTM.rotation(30), nodata_columns=70)
     with open_scene(tmp_path / "scene.tif", ["red"]) as scene:
         dataset = SceneDataset(scene)
@@ -98,7 +98,7 @@ def test_nodata_stays_nodata(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("truth")
-def test_what_cannot_be_stitched_is_said(tmp_path: Path) -> None:
+def test_errors_say_what_cannot_be_stitched(tmp_path: Path) -> None:
     dataset = RasterDataset(tmp_path / "scene.tif")
     with pytest.raises(GeoshipsError, match="yields no tile"):
         geoships.stitch(dataset, [], Brightness(), tmp_path / "o.tif")

@@ -28,14 +28,14 @@ def verified(size: int = 32, **card: object) -> FakeBundle:
 
 
 def score(true: np.ndarray, ship: tuple[int, int, int, int], size: int = 32) -> float:
-    """The class_prob of a ship by hand: the mean around its middle, with the scene mirrored at its edges."""
+    """The expected class_prob of a ship: from the mean around its centre, with the scene mirrored at its edges."""
     row, column, height, width = ship
     top, left = round(row + height / 2 - size / 2), round(column + width / 2 - size / 2)
     image = np.pad(np.where(true, 0.9, 0.05), size, mode="reflect")
     return float(expit((image[top + size :, left + size :][:size, :size].mean() - LEVEL) * 40))
 
 
-def test_ships_below_the_threshold_are_dropped_and_the_rasters_are_not_touched(tmp_path: Path) -> None:
+def test_ships_below_the_threshold_are_dropped_and_the_rasters_are_not_changed(tmp_path: Path) -> None:
     true = ship_scene(tmp_path / "scene.tif")
     files = {"mask": tmp_path / "m.tif", "scores": tmp_path / "s.tif"}
     result = predict(tmp_path / "scene.tif", config=CONFIG, model=verified(), **files)
@@ -52,7 +52,7 @@ def test_ships_below_the_threshold_are_dropped_and_the_rasters_are_not_touched(t
 
 @pytest.mark.parametrize("kind", ["geojson", "gpkg", "fgb", "parquet"])
 @pytest.mark.parametrize("threshold", [0.5, 0.99999])
-def test_every_format_holds_the_score_where_a_verifier_ran_and_only_there(
+def test_class_prob_is_written_in_every_format_only_if_a_verifier_ran(
     kind: str, threshold: float, tmp_path: Path
 ) -> None:
     ship_scene(tmp_path / "scene.tif")
@@ -75,7 +75,7 @@ def test_every_format_holds_the_score_where_a_verifier_ran_and_only_there(
     assert len(result.ships) == 4 and result.verifier is None
 
 
-def test_the_card_says_whether_it_runs_where_the_user_does_not(tmp_path: Path) -> None:
+def test_the_card_decides_whether_ships_are_verified_by_default(tmp_path: Path) -> None:
     ship_scene(tmp_path / "scene.tif")
     config = CONFIG.model_copy(update={"verify": None})
     off = verified()
@@ -86,7 +86,7 @@ def test_the_card_says_whether_it_runs_where_the_user_does_not(tmp_path: Path) -
         predict(tmp_path / "scene.tif", config=CONFIG, model=fake_bundle())
 
 
-def test_chips_are_taken_at_the_verifiers_pixel_size(tmp_path: Path) -> None:
+def test_chips_have_the_verifiers_pixel_size(tmp_path: Path) -> None:
     true = ship_scene(tmp_path / "scene.tif")
     coarse = {"gsd": 20, "geoships:gsd_range": (15, 25), "geoships:threshold": 1e-3}
     result = predict(tmp_path / "scene.tif", config=CONFIG, model=verified(16, **coarse))
@@ -101,7 +101,7 @@ def test_pixels_without_data_are_filled_as_for_tiles(tmp_path: Path) -> None:
     assert found == pytest.approx(score(true, (60, 60, 8, 20), 48), rel=1e-4)
 
 
-def test_south_up_scenes_are_turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chips_of_south_up_scenes_are_flipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "VIEWS", 1)
     monkeypatch.setattr(MeanBrightness, "forward", lambda _, chips: (chips[:, :1, :16].mean(dim=(2, 3)) - LEVEL) * 40)
     model = verified(**{"geoships:threshold": 1e-3})
@@ -116,7 +116,7 @@ def test_south_up_scenes_are_turned(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     np.testing.assert_allclose(north, south, rtol=1e-4)
 
 
-def test_absent_bands_have_their_neutral_value(tmp_path: Path) -> None:
+def test_missing_bands_have_their_neutral_value(tmp_path: Path) -> None:
     ship_scene(tmp_path / "scene.tif")
     optional = {"geoships:optional_bands": ("nir",)}
     model = fake_bundle(bands=("red", "nir"), **optional)
@@ -128,7 +128,7 @@ def test_absent_bands_have_their_neutral_value(tmp_path: Path) -> None:
     np.testing.assert_allclose(result.ships.class_prob, expit(-LEVEL * 40), rtol=1e-4)
 
 
-def test_evaluate_judges_verified_ships_and_looks_at_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluate_counts_verified_ships_and_scores_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     true = ship_scene(tmp_path / "scene.tif")
     with rasterio.open(tmp_path / "scene.tif") as scene:
         profile = {**scene.profile, "dtype": "uint8", "nodata": None}
@@ -158,7 +158,7 @@ def test_evaluate_judges_verified_ships_and_looks_at_each_once(tmp_path: Path, m
     assert "ships verified by second look" in report
 
 
-def test_the_command_line_turns_it_on_and_off(
+def test_the_command_line_turns_verification_on_and_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ship_scene(tmp_path / "scene.tif")
@@ -177,7 +177,7 @@ def test_the_command_line_turns_it_on_and_off(
     assert "verifier: second look" in on["said"] and "verifier" not in off["said"]
 
 
-def test_a_verifier_fits_its_model() -> None:
+def test_a_verifier_has_to_fit_its_model() -> None:
     model = fake_bundle()
     assert verified().verifier is not None
     for wrong, message in (
@@ -195,15 +195,15 @@ def test_a_verifier_fits_its_model() -> None:
         fake_bundle(**{"geoships:verify": True})
 
 
-def test_the_middle_is_that_of_the_box(tmp_path: Path) -> None:
-    """A ship's chip follows its bounding box, so that two outlines of one box are looked at once."""
+def test_chips_are_centred_on_the_bounding_box(tmp_path: Path) -> None:
+    """A chip depends on the ship's bounding box only, so that two outlines with the same box are scored once."""
     true = ship_scene(tmp_path / "scene.tif", ships=((40, 40, 4, 30), (44, 40, 20, 4)))
     (ship,) = predict(tmp_path / "scene.tif", config=CONFIG, model=verified()).ships.itertuples()
     assert shapely.box(*ship.geometry.bounds).area > 2 * ship.geometry.area
     assert ship.class_prob == pytest.approx(score(true, (40, 40, 24, 30)), rel=1e-4)
 
 
-def test_the_command_puts_a_classifier_into_a_bundle(
+def test_the_command_adds_a_verifier_to_a_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = {"decoder": "unet", "encoder": "tu-mobilenetv3_small_050", "options": {"decoder_channels": [8] * 5}}

@@ -97,7 +97,7 @@ def test_the_conclusion_follows_the_figures(effect: float, verdict: str, setting
         ("training.data.validation={share: 0.2}", "name `groups`"),
         ("losses.focus={focal: 1, dise: 1}", "loss.dise"),
         ("ways.classic.source=tiles", "'chips' or 'scenes'"),
-        ("only=[classic/dice]", "no cell is called classic/dice"),
+        ("only=[classic/dice]", "no cell matches classic/dice"),
     ],
 )
 def test_wrong_settings_are_named(change: str, message: str, settings: Path) -> None:

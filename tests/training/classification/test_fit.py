@@ -216,7 +216,7 @@ def test_the_task_says_which_settings_a_file_holds(settings: Path) -> None:
     assert isinstance(task_config(scenes), TrainConfig)
     assert task_config(scenes, ("task=segmentation",)) == task_config(scenes)
     with pytest.raises(
-        GeoshipsError, match=r"task: 'detection' is none of \('segmentation', 'classification', 'verification'\)"
+        GeoshipsError, match="task: expected one of segmentation, classification, verification, got 'detection'"
     ):
         task_config(settings, ("task=detection",))
 

@@ -127,7 +127,7 @@ def test_a_training_shows_what_a_verifier_will_see(settings: Path) -> None:
     card = make_card(config, data, torch.nn.Linear(1, 1))
     engine = choose_engine("torch", "fp32", torch.device("cpu"))
     verifier = Verifier(Bundle(card, {}, Path("here")), scene.scene, (10.0, 10.0), engine=engine)
-    (seen,) = verifier._chips([chip_window(scene, place, 32)])
+    (seen,) = verifier._read_chips([chip_window(scene, place, 32)])
     torch.testing.assert_close(data._plain[0]["image"], seen["image"])
 
 
