@@ -66,8 +66,8 @@ _DECIMALS = 7  # of degrees: 1 cm
 
 
 @dataclass(frozen=True)
-class Run:
-    """The content of a STAC Item: one prediction run.
+class ItemContent:
+    """What a STAC Item tells of a prediction run.
 
     Attributes:
         scene: Name of the scene, from which the Item's id is made.
@@ -110,51 +110,51 @@ def card_path(item: Path, kind: str) -> Path:
     return item.with_name(f"{item.stem}_{kind}.json")
 
 
-def write_item(path: Path, run: Run) -> None:
+def write_item(path: Path, content: ItemContent) -> None:
     """Write the STAC Item of a run, after its model cards. The file appears only when it is complete.
 
     Args:
         path: The Item's file; paths in the Item are relative to its folder.
-        run: The content; all its outputs are written already.
+        content: What the Item describes; all its outputs are written already.
 
     Raises:
         OutputError: Where a file cannot be written, or an output cannot be read back.
     """
     import pystac
 
-    now = datetime.now(UTC).replace(microsecond=0)
-    footprint = _footprint(run.georeference)
-    instant = run.acquired.instant if run.acquired else None
-    start, end = (run.acquired.start, run.acquired.end) if run.acquired else (FIRST_SATELLITE, now)
+    now, objects = datetime.now(UTC).replace(microsecond=0), content.object_class
+    footprint = _footprint(content.georeference)
+    instant = content.acquired.instant if content.acquired else None
+    start, end = (content.acquired.start, content.acquired.end) if content.acquired else (FIRST_SATELLITE, now)
     item = pystac.Item(
-        id=f"{Path(run.scene).stem}-{'ships' if run.object_class.is_ship else run.object_class.name.replace(' ', '-')}",
+        id=f"{Path(content.scene).stem}-{'ships' if objects.is_ship else objects.name.replace(' ', '-')}",
         geometry=None if footprint is None else mapping(footprint),
         bbox=None if footprint is None else _bbox(footprint),
         datetime=instant,
         start_datetime=None if instant else start,
         end_datetime=None if instant else end,
         properties={
-            "title": f"{run.object_class.layer} found by geoships in {run.scene}",
+            "title": f"{objects.layer} found by geoships in {content.scene}",
             "created": iso(now),
             "processing:level": "L4",
             "processing:datetime": iso(now),
             "processing:software": {"geoships": version("geoships")},
-            **_projection(run.georeference),
-            **run.properties,
+            **_projection(content.georeference),
+            **content.properties,
         },
         stac_extensions=list(EXTENSIONS),
     )
-    for kind, text in run.cards.items():
+    for kind, text in content.cards.items():
         with atomic_write(card_path(path, kind)) as temporary:
             temporary.write_text(text, encoding="utf-8")
         item.add_asset(kind, _card_asset(card_path(path, kind), path.parent, kind, text))
-    for kind, output in run.outputs.items():
-        item.add_asset(kind, _asset(output, path.parent, kind, run.object_class))
-    item.add_links(_derived_from(run.origins, path.parent))
+    for kind, output in content.outputs.items():
+        item.add_asset(kind, _asset(output, path.parent, kind, objects))
+    item.add_links(_derived_from(content.origins, path.parent))
     with atomic_write(path) as temporary:
-        content = item.to_dict(include_self_link=False, transform_hrefs=False)
+        document = item.to_dict(include_self_link=False, transform_hrefs=False)
         temporary.write_text(
-            json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2) + "\n", encoding="utf-8"
+            json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n", encoding="utf-8"
         )
 
 

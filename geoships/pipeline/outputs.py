@@ -21,7 +21,7 @@ from geoships.output.qgis.styles import ship_style
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
 from geoships.output.ship_filter import KeptShip
 from geoships.output.ship_table import ships_frame
-from geoships.output.stac_item import NO_TIME, Run, card_path, check_item, write_item
+from geoships.output.stac_item import NO_TIME, ItemContent, card_path, check_item, write_item
 from geoships.pipeline.scene_run import SceneRun
 from geoships.scene.georeference import Georeference
 from geoships.scene.quicklook import open_quicklook
@@ -142,4 +142,6 @@ def _write_item(run: SceneRun, path: Path, ships: int, outputs: dict[str, Path],
     }
     cards = {"model": card.to_json(), **({"verifier": verifier.to_json()} if verifier else {})}
     place = run.georeference
-    write_item(path, Run(scene.title, place, scene.acquired, scene.origins, outputs, cards, facts, run.object_class))
+    write_item(
+        path, ItemContent(scene.title, place, scene.acquired, scene.origins, outputs, cards, facts, run.object_class)
+    )

@@ -165,7 +165,7 @@ def _encoded(
     unit = UNITS[canvas.on_map]
     shapes = polygons if canvas.on_map else pixels
     encoded: list[Any] = []
-    for shape, corners in zip(shapes, canvas.place(polygons, pixels, crs), strict=True):
+    for shape, corners in zip(shapes, canvas.project(polygons, pixels, crs), strict=True):
         if not np.isfinite(corners).all():  # off the map
             encoded.append([])
             continue
@@ -194,7 +194,7 @@ def _steps(ring: Floats, unit: int) -> list[int]:
 
 def _scene(look: Quicklook, canvas: Canvas) -> dict[str, Any]:
     """The scene's picture as a data address, its bounds, and the scene's columns."""
-    rgba, bounds = canvas.picture(look.overview, PICTURE_SIZE)
+    rgba, bounds = canvas.render(look.overview, PICTURE_SIZE)
     picture = Image.fromarray(rgba)
     encoded = _webp(picture, 85)
     while len(encoded) > PICTURE_BYTES:

@@ -140,7 +140,7 @@ def test_mistakes_leave_an_older_page_alone(tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(GeoshipsError, match=message):
             write_view(*arguments)
     monkeypatch.setitem(sys.modules, "js_lib_leaflet", None)
-    with pytest.raises(GeoshipsError, match=r"install geoships with its extra, geoships\[view\]"):
+    with pytest.raises(GeoshipsError, match=r"pip install 'geoships\[view\]'"):
         write_view(ships, scene, page)
     assert page.read_text() == "older"
     assert len(list(tmp_path.iterdir())) == 3

@@ -1,4 +1,4 @@
-"""A scene and its ships on the plane of a web map."""
+"""A scene and its ships in the coordinates of a web map."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ from geoships.scene.quicklook import Overview
 
 Floats = NDArray[np.float64]
 
-RADIUS = 6378137.0  # m, of the sphere of Web Mercator (EPSG:3857)
-NORTHMOST = 84.0  # degrees: a map in Mercator's projection shows nothing sensible beyond
+RADIUS = 6378137.0  # metres; radius of the sphere of Web Mercator (EPSG:3857)
+MAX_LATITUDE = 84.0  # degrees; beyond, the scale of the Mercator projection is too distorted to be useful
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where a page draws: on a map in Web Mercator, or in the scene's pixels where it has no place on such a map.
+    """The coordinates that a page draws in: Web Mercator, or the scene's pixels where it does not fit on such a map.
 
-    georeference: of the scene. middle: longitude around which the map lies, in degrees; None for pixels.
+    Coordinates of the canvas are (y, x): (latitude, longitude) in degrees, with longitudes beyond 180 where a scene
+    crosses the antimeridian, or (-row, column) in pixels.
 
-    Coordinates of the canvas are (y, x): latitude and longitude, which goes on beyond 180 where a scene lies about
-    the antimeridian, or (-row, column).
+    Attributes:
+        georeference: Of the scene.
+        middle: Central longitude of the map, in degrees; None for pixels.
     """
 
     georeference: Georeference
@@ -41,21 +43,26 @@ class Canvas:
 
     @classmethod
     def of(cls, georeference: Georeference) -> Canvas:
-        """The canvas that suits a scene: pixels where it is not placed, reaches a pole or half around the Earth."""
+        """Choose the canvas of a scene: pixels where it is not georeferenced, near a pole, or over 180 degrees wide."""
         outline = _outline(georeference) if georeference.placed else None
-        if outline is None or np.abs(outline[:, 1]).max() > NORTHMOST or np.ptp(outline[:, 0]) > 180:
+        if outline is None or np.abs(outline[:, 1]).max() > MAX_LATITUDE or np.ptp(outline[:, 0]) > 180:
             return cls(georeference, None)
         return cls(georeference, float((outline[:, 0].min() + outline[:, 0].max()) / 2))
 
     @property
     def on_map(self) -> bool:
-        """Whether the canvas is a map."""
+        """Whether the canvas is a map in Web Mercator."""
         return self.middle is not None
 
-    def picture(self, overview: Overview, size: int) -> tuple[NDArray[np.uint8], list[list[float]]]:
-        """The scene as red, green, blue and alpha, (rows, columns, 4), and its corners: low (y, x), high (y, x).
+    def render(self, overview: Overview, size: int) -> tuple[NDArray[np.uint8], list[list[float]]]:
+        """Render the overview of the scene: reprojected north up on a map, unchanged in pixels.
 
-        size: longest side in pixels. An overview is drawn north up on a map, and as it is in pixels.
+        Args:
+            overview: Of the scene.
+            size: Maximum length of the longer side of a map, in pixels.
+
+        Returns:
+            Red, green, blue and alpha, (rows, columns, 4), and the corners [[low y, low x], [high y, high x]].
         """
         rgba = np.dstack([overview.image, np.where(overview.valid, 255, 0).astype(np.uint8)])
         scene = self.georeference
@@ -72,7 +79,7 @@ class Canvas:
             np.ascontiguousarray(np.moveaxis(rgba, 2, 0)),
             warped,
             src_crs=None if scene.crs is None else scene.crs.to_wkt(),
-            **_placement(scene, overview.scale),
+            **_georeferencing(scene, overview.scale),
             dst_transform=from_bounds(west, south, east, north, columns, rows),
             dst_crs=f"+proj=merc +a={RADIUS} +b={RADIUS} +lon_0={self.middle!r} +units=m +nadgrids=@null +no_defs",
             src_alpha=4,
@@ -81,10 +88,16 @@ class Canvas:
         low, high = (self._lonlat(point) for point in ((west, south), (east, north)))
         return np.moveaxis(warped, 0, 2), [[low[1], low[0]], [high[1], high[0]]]
 
-    def place(self, ships: Sequence[BaseGeometry], pixels: Sequence[BaseGeometry], crs: CRS | None) -> list[Floats]:
-        """Corners (y, x) of all polygons of all ships: their rings, one after the other, in `rings`' order.
+    def project(self, ships: Sequence[BaseGeometry], pixels: Sequence[BaseGeometry], crs: CRS | None) -> list[Floats]:
+        """Project the vertices of ships to the canvas.
 
-        ships: polygons in `crs`, or in the scene's map coordinates without one. pixels: the same in pixels.
+        Args:
+            ships: Polygons in `crs`, or in the scene's map coordinates without one.
+            pixels: The same polygons in pixel coordinates (column, row).
+            crs: Of `ships`.
+
+        Returns:
+            Vertices (y, x) of each ship, (vertices, 2), in the order of shapely.get_coordinates.
         """
         if self.middle is None:
             return [coordinates[:, ::-1] * (-1, 1) for coordinates in map(shapely.get_coordinates, pixels)]
@@ -102,12 +115,12 @@ class Canvas:
 
 
 def _mercator(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
-    """Metres (x, y) on the sphere of Web Mercator (Snyder 1987, Map Projections: A Working Manual, section 7)."""
+    """Web Mercator coordinates (x, y) in metres (Snyder 1987, Map Projections: A Working Manual, section 7)."""
     return RADIUS * np.radians(lon), RADIUS * np.log(np.tan(np.pi / 4 + np.radians(lat) / 2))
 
 
 def _outline(scene: Georeference) -> Floats | None:
-    """Longitude and latitude along the scene's edges, (points, 2), without jumps; None where they are not known."""
+    """Longitude and latitude along the scene's edges, (points, 2), unwrapped; None where they are not known."""
     along, zero = np.linspace(0, 1, 65), np.zeros(65)
     columns = np.concatenate([along, zero + 1, along[::-1], zero]) * scene.width
     rows = np.concatenate([zero, along, zero + 1, along[::-1]]) * scene.height
@@ -118,11 +131,11 @@ def _outline(scene: Georeference) -> Floats | None:
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         return None
     lon = np.unwrap(lon, period=360)
-    return None if abs(lon[-1] - lon[0]) > 1 else np.column_stack([lon, lat])  # else: it goes around a pole
+    return None if abs(lon[-1] - lon[0]) > 1 else np.column_stack([lon, lat])  # otherwise the scene contains a pole
 
 
-def _placement(scene: Georeference, scale: tuple[float, float]) -> dict[str, object]:
-    """Where the pixels of a scene's overview lie, for rasterio. scale: its pixels per scene pixel."""
+def _georeferencing(scene: Georeference, scale: tuple[float, float]) -> dict[str, object]:
+    """Transform or ground control points of an overview, for rasterio. scale: overview pixels per scene pixel."""
     across, down = scale
     if scene.transform is not None:
         return {"src_transform": scene.transform @ Affine.scale(1 / across, 1 / down)}

@@ -1,4 +1,4 @@
-"""A picture of a scene with outlines around its ships."""
+"""Draw a scene with the outlines of its ships and enlarged insets."""
 
 from __future__ import annotations
 
@@ -21,67 +21,80 @@ from geoships.support.files import atomic_write
 
 Colour = tuple[int, int, int]
 
-WHITEST = 0.3  # reflectance that is drawn white
-ZOOM = 4  # of the insets, at most
-INSETS = 4  # at most
+WHITE_REFLECTANCE = 0.3  # reflectance that is drawn white
+MAX_ZOOM = 4  # of the insets
+MAX_INSETS = 4
 
 _COLOURS: dict[str, Colour] = {"found": (255, 225, 40), "false": (255, 60, 50), "missed": (255, 70, 255)}
-_MARGIN = 8  # pixels between the scene and the insets
-_PAPER, _INK = (24, 28, 34), (235, 238, 240)
+_GAP = 8  # pixels between the scene and the insets
+_BACKGROUND, _FOREGROUND = (24, 28, 34), (235, 238, 240)
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """A ship to outline, in pixel coordinates, and what is known about it: found, false or missed."""
+    """The outline of a ship in pixel coordinates, and its kind: found, false (false alarm) or missed."""
 
     outline: BaseGeometry
     kind: str
 
 
 def true_colour(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> RGBImage:
-    """Make a picture, (rows, columns, 3), of reflectance (3, rows, columns) in red, green, blue.
+    """Make a true-colour image of reflectance.
 
-    One stretch for every scene, the square root of reflectance / 0.3, so that pictures compare;
-    black where not `valid`, shape (rows, columns).
+    The stretch is the same for every scene, the square root of reflectance / 0.3, so that images are comparable.
+
+    Args:
+        reflectance: Red, green and blue, (3, rows, columns).
+        valid: Whether the pixels have data, (rows, columns); the others are black.
+
+    Returns:
+        Image, (rows, columns, 3).
     """
-    shown = np.sqrt(np.clip(np.nan_to_num(reflectance) / WHITEST, 0, 1)) * 255
-    return np.where(valid[..., None], np.moveaxis(shown, 0, 2), 0).round().astype(np.uint8)
+    stretched = np.sqrt(np.clip(np.nan_to_num(reflectance) / WHITE_REFLECTANCE, 0, 1)) * 255
+    return np.where(valid[..., None], np.moveaxis(stretched, 0, 2), 0).round().astype(np.uint8)
 
 
 def draw_overlay(
     path: Path,
     rgb: RGBImage,
-    found: Sequence[BaseGeometry],
+    ships: Sequence[BaseGeometry],
     truth: Sequence[BaseGeometry] | None = None,
     title: str = "",
     pixel_metres: float | None = None,
     *,
     scale: tuple[float, float] = (1.0, 1.0),
-    cut: Callable[[Window, int], RGBImage] | None = None,
+    read_window: Callable[[Window, int], RGBImage] | None = None,
 ) -> None:
-    """Write a PNG picture with ships outlined, and enlarged cuts of some of them at its right side.
+    """Write a PNG image of a scene with its ships outlined, and enlarged insets of some of them on the right.
 
-    rgb: (rows, columns, 3), the scene or an overview of it. found, truth: polygons in the scene's pixel
-    coordinates (column, row), counted from the upper left corner. With `truth`, a found ship that touches
-    no true one is drawn as false, and a true one that none touches as missed.
-    pixel_metres: size of a pixel of `rgb`, for the scale bars.
-    scale: pixels of `rgb` per scene pixel, (across, down).
-    cut: gives the scene's own pixels, (rows, columns, 3), in a window inside it, with at most so many along a
-    side; None: from `rgb`, which is not an overview then.
+    The image of the scene is at the lower left, below a header, and is not resampled. The file appears only when it
+    is complete.
 
-    The picture lies below a header, at the file's left edge and at its own size. The file appears
-    whole or not at all. Raises OutputError when it cannot be written.
+    Args:
+        path: The PNG file.
+        rgb: The scene or an overview of it, (rows, columns, 3).
+        ships: Predicted ships, as polygons in the scene's pixel coordinates (column, row).
+        truth: Labelled ships, likewise. With them, a predicted ship that intersects no label is drawn as a false
+            alarm, and a label that no predicted ship intersects as missed.
+        title: Text in the header.
+        pixel_metres: Pixel size of `rgb` in metres, for the scale bars; None for no scale bars.
+        scale: Pixels of `rgb` per scene pixel, (across, down).
+        read_window: Reads a window inside the scene, with at most so many pixels along a side, as an image (rows,
+            columns, 3); None to crop from `rgb`, which then has the scene's resolution.
+
+    Raises:
+        OutputError: Where the file cannot be written.
     """
-    marks = _compare(found, truth)
-    side = int(np.clip(rgb.shape[0] // INSETS, 160, 512))
-    sheet_marks = _worth_showing(marks)[: max(1, rgb.shape[0] // side)]
+    marks = _marks(ships, truth)
+    side = int(np.clip(rgb.shape[0] // MAX_INSETS, 160, 512))
+    inset_marks = _choose_insets(marks)[: max(1, rgb.shape[0] // side)]
     shape = (max(1, round(rgb.shape[0] / scale[1])), max(1, round(rgb.shape[1] / scale[0])))
-    insets = [_Inset.of(mark, shape, side) for mark in sheet_marks]
+    insets = [_Inset.of(mark, shape, side) for mark in inset_marks]
     metres = None if pixel_metres is None else (pixel_metres * scale[0], pixel_metres * scale[1])
-    drawn = [_draw_inset(cut or _from(rgb), marks, inset, side, metres) for inset in insets]
+    drawn = [_draw_inset(read_window or _crop_from(rgb), marks, inset, side, metres) for inset in insets]
     page = Image.fromarray(_compose(rgb, marks, scale, insets, drawn, side))
     header = _draw_header(page.width, marks, truth is not None, title, pixel_metres)
-    sheet = Image.new("RGB", (page.width, header.height + page.height), _PAPER)
+    sheet = Image.new("RGB", (page.width, header.height + page.height), _BACKGROUND)
     sheet.paste(header, (0, 0))
     sheet.paste(page, (0, header.height))
     _save(sheet, path)
@@ -89,44 +102,44 @@ def draw_overlay(
 
 @dataclass(frozen=True)
 class _Inset:
-    """A square of the scene, in its pixels, and how much it is enlarged."""
+    """A square window of the scene, and its zoom factor."""
 
     window: Window
     zoom: float
 
     @classmethod
     def of(cls, mark: _Mark, shape: tuple[int, int], side: int) -> _Inset:
-        """Around a ship, within a scene of `shape` where it fits, to be drawn `side` pixels wide."""
+        """An inset around a ship, inside the scene of `shape` where it fits, drawn `side` pixels wide."""
         west, north, east, south = mark.outline.bounds
-        extent = max(side // ZOOM, math.ceil(1.4 * max(east - west, south - north)))
+        extent = max(side // MAX_ZOOM, math.ceil(1.4 * max(east - west, south - north)))
         column, row = round((west + east - extent) / 2), round((north + south - extent) / 2)
         column, row = max(0, min(column, shape[1] - extent)), max(0, min(row, shape[0] - extent))
         return cls(Window(row, column, extent, extent), side / extent)
 
 
-def _from(rgb: RGBImage) -> Callable[[Window, int], RGBImage]:
-    """Cut windows from a picture that has the scene's own pixels."""
+def _crop_from(rgb: RGBImage) -> Callable[[Window, int], RGBImage]:
+    """Crop windows from an image that has the scene's resolution."""
     return lambda window, _: rgb[window.row : window.row_end, window.column : window.column_end]
 
 
-def _compare(found: Sequence[BaseGeometry], truth: Sequence[BaseGeometry] | None) -> list[_Mark]:
+def _marks(ships: Sequence[BaseGeometry], truth: Sequence[BaseGeometry] | None) -> list[_Mark]:
     if truth is None:
-        return [_Mark(ship, "found") for ship in found]
-    pairs = STRtree(list(truth)).query(np.array(found, dtype=object), predicate="intersects")
-    matched, met = (set(side.tolist()) for side in pairs)
-    return [_Mark(ship, "found" if index in matched else "false") for index, ship in enumerate(found)] + [
-        _Mark(ship, "missed") for index, ship in enumerate(truth) if index not in met
+        return [_Mark(ship, "found") for ship in ships]
+    pairs = STRtree(list(truth)).query(np.array(ships, dtype=object), predicate="intersects")
+    matched_ships, matched_truth = (set(side.tolist()) for side in pairs)
+    return [_Mark(ship, "found" if index in matched_ships else "false") for index, ship in enumerate(ships)] + [
+        _Mark(ship, "missed") for index, ship in enumerate(truth) if index not in matched_truth
     ]
 
 
-def _worth_showing(marks: Sequence[_Mark]) -> list[_Mark]:
-    """Choose a few ships for the insets: the largest missed and false one, and found ones from large to small."""
+def _choose_insets(marks: Sequence[_Mark]) -> list[_Mark]:
+    """Choose the ships of the insets: found ones from large to small, the largest missed and false one."""
     by_area = sorted(marks, key=lambda mark: -mark.outline.area)
     chosen = [mark for kind in ("missed", "false") for mark in [m for m in by_area if m.kind == kind][:1]]
-    right = [mark for mark in by_area if mark.kind == "found"]
-    count = min(INSETS - len(chosen), len(right))
-    steps = np.linspace(0, 0.85 * (len(right) - 1), count).round().astype(int)
-    return [right[step] for step in steps] + chosen
+    found = [mark for mark in by_area if mark.kind == "found"]
+    count = min(MAX_INSETS - len(chosen), len(found))
+    indices = np.linspace(0, 0.85 * (len(found) - 1), count).round().astype(int)
+    return [found[index] for index in indices] + chosen
 
 
 def _compose(
@@ -137,87 +150,87 @@ def _compose(
     drawn: Sequence[RGBImage],
     side: int,
 ) -> RGBImage:
-    """Lay out the outlined picture with a column of insets beside it."""
+    """Compose the scene with its outlines and a column of insets on the right."""
     rows, columns, _ = rgb.shape
-    page = np.full((max(rows, len(drawn) * side), columns + (side + _MARGIN if drawn else 0), 3), _PAPER, np.uint8)
+    page = np.full((max(rows, len(drawn) * side), columns + (side + _GAP if drawn else 0), 3), _BACKGROUND, np.uint8)
     scene = rgb.copy()
     thickness = max(1, round(rows / 1200))
     across, down = scale
     for mark in marks:
-        moved = affine_transform(mark.outline, [across, 0, 0, down, 0, 0])
-        _outline(scene, _Mark(moved, mark.kind), 1.5 + thickness, thickness)
-    for index, (inset, picture) in enumerate(zip(insets, drawn, strict=True)):
+        scaled = affine_transform(mark.outline, [across, 0, 0, down, 0, 0])
+        _outline(scene, _Mark(scaled, mark.kind), 1.5 + thickness, thickness)
+    for index, (inset, image) in enumerate(zip(insets, drawn, strict=True)):
         left, top = round(inset.window.column * across), round(inset.window.row * down)
         right, bottom = round(inset.window.column_end * across), round(inset.window.row_end * down)
-        cv2.rectangle(scene, (left, top), (right - 1, bottom - 1), _INK, 1)
-        page[index * side : index * side + side - _MARGIN, columns + _MARGIN :] = picture[: side - _MARGIN]
+        cv2.rectangle(scene, (left, top), (right - 1, bottom - 1), _FOREGROUND, 1)
+        page[index * side : index * side + side - _GAP, columns + _GAP :] = image[: side - _GAP]
     page[:rows, :columns] = scene
     return page
 
 
 def _draw_inset(
-    cut: Callable[[Window, int], RGBImage],
+    read_window: Callable[[Window, int], RGBImage],
     marks: Sequence[_Mark],
     inset: _Inset,
     side: int,
     metres: tuple[float, float] | None,
 ) -> RGBImage:
-    """A square picture of `side` pixels. metres: of a scene pixel, (across, down)."""
+    """Draw an inset of `side` x `side` pixels. metres: size of a scene pixel, (across, down)."""
     window, zoom = inset.window, inset.zoom
-    piece = cut(window, side)
-    step = max(1.0, max(piece.shape[0] / side, piece.shape[1] / side))
-    # A window that hangs over the scene gives fewer pixels: they keep their size.
-    shown = np.full((side, side, 3), _PAPER, np.uint8)
+    pixels = read_window(window, side)
+    step = max(1.0, max(pixels.shape[0] / side, pixels.shape[1] / side))
+    # A window that extends beyond the scene has fewer pixels; they are enlarged by the same factor.
+    inset_image = np.full((side, side, 3), _BACKGROUND, np.uint8)
     enlarge = zoom if window.height <= side else 1 / step
-    width, height = (max(1, min(side, round(length * enlarge))) for length in (piece.shape[1], piece.shape[0]))
-    shown[:height, :width] = cv2.resize(piece, (width, height), interpolation=cv2.INTER_NEAREST)
+    width, height = (max(1, min(side, round(length * enlarge))) for length in (pixels.shape[1], pixels.shape[0]))
+    inset_image[:height, :width] = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST)
     for mark in marks:
-        moved = affine_transform(mark.outline, [zoom, 0, 0, zoom, -zoom * window.column, -zoom * window.row])
-        _outline(shown, _Mark(moved, mark.kind), 1.2 * max(1.0, zoom), 2)
+        scaled = affine_transform(mark.outline, [zoom, 0, 0, zoom, -zoom * window.column, -zoom * window.row])
+        _outline(inset_image, _Mark(scaled, mark.kind), 1.2 * max(1.0, zoom), 2)
     if metres is None:
-        return shown
-    page = Image.fromarray(shown)
+        return inset_image
+    page = Image.fromarray(inset_image)
     font = ImageFont.load_default(size=max(12, side // 24))
     assert isinstance(font, ImageFont.FreeTypeFont)
-    _draw_bar(ImageDraw.Draw(page), (10, side - _MARGIN - 2 * round(font.size)), metres[0] / zoom, side // 3, font)
+    _draw_bar(ImageDraw.Draw(page), (10, side - _GAP - 2 * round(font.size)), metres[0] / zoom, side // 3, font)
     return np.asarray(page)
 
 
 def _draw_bar(
-    draw: ImageDraw.ImageDraw, place: tuple[int, int], metres: float, longest: int, font: ImageFont.FreeTypeFont
+    draw: ImageDraw.ImageDraw, corner: tuple[int, int], metres: float, max_length: int, font: ImageFont.FreeTypeFont
 ) -> None:
-    """A scale bar with its length above it. metres: of a pixel. longest: pixels that it may have."""
-    length, text = _bar(metres, longest)
-    left, top = place
+    """Draw a scale bar with its length above it. metres: pixel size. max_length: of the bar, in pixels."""
+    length, text = _bar(metres, max_length)
+    left, top = corner
     bottom = top + round(font.getbbox("Ag")[3] * 1.15)
-    draw.text((left, top - 4), text, fill=_INK, font=font, stroke_width=1, stroke_fill=_PAPER)
-    draw.rectangle((left - 1, bottom - 1, left + length + 1, bottom + 3), fill=_PAPER)
-    draw.rectangle((left, bottom, left + length, bottom + 2), fill=_INK)
+    draw.text((left, top - 4), text, fill=_FOREGROUND, font=font, stroke_width=1, stroke_fill=_BACKGROUND)
+    draw.rectangle((left - 1, bottom - 1, left + length + 1, bottom + 3), fill=_BACKGROUND)
+    draw.rectangle((left, bottom, left + length, bottom + 2), fill=_FOREGROUND)
 
 
-def _bar(metres: float, longest: int) -> tuple[int, str]:
-    """Pixels of the longest bar of a round length that fits, and its length as text.
+def _bar(metres: float, max_length: int) -> tuple[int, str]:
+    """Length in pixels of the longest scale bar of 1, 2 or 5 times a power of ten metres, and its text.
 
     >>> _bar(10.0, 160)
     (100, '1 km')
     """
-    most = longest * metres
+    most = max_length * metres
     power = 10.0 ** math.floor(math.log10(most))
     length = max(step * power for step in (1, 2, 5) if step * power <= most)
     return round(length / metres), f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
 
 
-def _outline(picture: RGBImage, mark: _Mark, gap: float, thickness: int) -> None:
-    """Draw a line around a ship, `gap` pixels outside its hull so that the ship stays visible."""
+def _outline(image: RGBImage, mark: _Mark, gap: float, thickness: int) -> None:
+    """Draw a line around a ship, `gap` pixels outside of its outline so that the ship is not covered."""
     for part in get_parts(mark.outline.buffer(gap, quad_segs=4)):
         corners = np.round((np.asarray(part.exterior.coords) - 0.5) * 16).astype(np.int32)
-        cv2.polylines(picture, [corners], True, _COLOURS[mark.kind], thickness, cv2.LINE_AA, shift=4)
+        cv2.polylines(image, [corners], True, _COLOURS[mark.kind], thickness, cv2.LINE_AA, shift=4)
 
 
 def _draw_header(
     width: int, marks: Sequence[_Mark], compared: bool, title: str, pixel_metres: float | None
 ) -> Image.Image:
-    """Title and legend, one entry after the other, on as many lines as the width needs, and a scale bar."""
+    """Draw title, legend and scale bar, wrapped to as many lines as the width needs."""
     font = ImageFont.load_default(size=int(np.clip(width / 80, 11, 26)))
     assert isinstance(font, ImageFont.FreeTypeFont)
     line = round(font.getbbox("Ag")[3] * 1.5)
@@ -226,22 +239,22 @@ def _draw_header(
     entries += [(f"{kind}: {sum(mark.kind == kind for mark in marks)}", _COLOURS[kind]) for kind in kinds]
     longest = max(1, min(8 * line, width - line))
     widths = [round(font.getlength(text)) for text, _ in entries]
-    places: list[tuple[int, int]] = []
+    positions: list[tuple[int, int]] = []
     x, y = line // 2, line // 4
-    for taken in [*widths, *([longest] if pixel_metres else [])]:
-        advance = taken + 2 * line
+    for entry_width in [*widths, *([longest] if pixel_metres else [])]:
+        advance = entry_width + 2 * line
         if x + advance - line > width and x > line:
             x, y = line // 2, y + line
-        places.append((x, y))
+        positions.append((x, y))
         x += advance
-    header = Image.new("RGB", (width, y + line + line // 3), _PAPER)
+    header = Image.new("RGB", (width, y + line + line // 3), _BACKGROUND)
     draw = ImageDraw.Draw(header)
-    for (text, colour), (left, top) in zip(entries, places, strict=False):
+    for (text, colour), (left, top) in zip(entries, positions, strict=False):
         if colour is not None:
             draw.rectangle((left, top + line // 6, left + line // 2, top + 2 * line // 3), outline=colour, width=2)
-        draw.text((left + (round(0.7 * line) if colour else 0), top), text, fill=_INK, font=font)
+        draw.text((left + (round(0.7 * line) if colour else 0), top), text, fill=_FOREGROUND, font=font)
     if pixel_metres:
-        _draw_bar(draw, places[-1], pixel_metres, longest, font)
+        _draw_bar(draw, positions[-1], pixel_metres, longest, font)
     return header
 
 

@@ -1,4 +1,4 @@
-"""A quicklook of a scene with its found ships."""
+"""Write a preview: a quicklook of a scene with its ships outlined."""
 
 from __future__ import annotations
 
@@ -14,21 +14,32 @@ from geoships.support.files import reserve
 
 
 def check_preview(path: Path) -> None:
-    """Raise OutputError where no preview can be written to `path`: not named .png, or no way into its folder."""
+    """Check that a preview can be written to a file.
+
+    Raises:
+        OutputError: For another extension than .png, and for a folder that cannot be written to.
+    """
     if path.suffix.lower() != ".png":
-        raise OutputError(f"cannot write {path}: a preview is a PNG picture; its name must end with .png")
+        raise OutputError(f"cannot write {path}: a preview is a PNG image; its name must end with .png")
     reserve(path)
 
 
 def write_preview(path: Path, look: Quicklook, ships: Sequence[BaseGeometry]) -> None:
-    """Write a PNG picture of a scene with its ships outlined, a scale bar in true metres, and cuts of some ships.
+    """Write a PNG image of a scene with its ships outlined, a scale bar, and enlarged insets of some ships.
 
-    look: the scene. ships: polygons in its pixel coordinates (column, row).
-    The file appears whole or not at all. Raises GeoshipsError.
+    The scale bar has the scene's true pixel size. The file appears only when it is complete.
+
+    Args:
+        path: The PNG file.
+        look: The scene.
+        ships: Polygons in the scene's pixel coordinates (column, row).
+
+    Raises:
+        GeoshipsError: Where the scene cannot be read or the file cannot be written.
     """
     overview = look.overview
     title = f"{look.title} ({look.band_names})"
     draw_overlay(
         path, overview.image, ships, title=title, pixel_metres=overview.pixel_metres, scale=overview.scale,
-        cut=look.read,
+        read_window=look.read,
     )  # fmt: skip

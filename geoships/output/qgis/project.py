@@ -1,4 +1,4 @@
-"""A QGIS project of a scene and what was found in it."""
+"""Write a QGIS project of a scene and its outputs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from geoships.scene.reader import Scene
 from geoships.support.files import atomic_write, reserve
 
 SUFFIX = ".qgz"
-MARGIN = 0.1  # of the shown extent, on each side
-LEAST_PART = 0.03  # of the scene's longer side that is shown on each side of a lone ship
+MARGIN = 0.1  # on each side of the map extent, relative to the extent of the ships
+MIN_MARGIN = 0.03  # on each side, relative to the longer side of the scene; gives a single ship some context
 
 Bounds = tuple[float, float, float, float]  # west, south, east, north, in map coordinates
 
@@ -35,8 +35,13 @@ Bounds = tuple[float, float, float, float]  # west, south, east, north, in map c
 class Layer:
     """One layer of a project.
 
-    name: for people. source: what GDAL or OGR opens, relative to the project.
-    crs: of the layer's coordinates. visible: whether it is switched on.
+    Attributes:
+        name: Human-readable name.
+        source: What GDAL or OGR opens; paths are relative to the project.
+        style: How QGIS draws the layer.
+        crs: CRS of the layer's coordinates.
+        vector: Whether it is a vector layer; otherwise a raster.
+        visible: Whether the layer is switched on.
     """
 
     name: str
@@ -48,119 +53,139 @@ class Layer:
 
     @property
     def id(self) -> str:
-        """Its name within the project's XML."""
+        """Identifier of the layer in the project's XML."""
         return f"geoships_{self.name.lower().replace(' ', '_')}"
 
     @property
     def provider(self) -> str:
-        """QGIS's name of who reads it."""
+        """QGIS data provider of the layer."""
         return "ogr" if self.vector else "gdal"
 
 
 def check_project(path: Path) -> None:
-    """Raise OutputError if no project can be written to `path`: another extension, or no way into its folder."""
+    """Check that a QGIS project can be written to a file.
+
+    Raises:
+        OutputError: For another extension than .qgz, and for a folder that cannot be written to.
+    """
     if path.suffix.lower() != SUFFIX:
         raise OutputError(f"cannot write {path}: the name of a QGIS project must end with {SUFFIX}")
     reserve(path)
 
 
 def project_warnings(scene: Scene, outputs: Mapping[str, Path]) -> tuple[str, ...]:
-    """What a project of these will lack, for people."""
+    """One line for each layer that a project of this scene and these outputs leaves out.
+
+    Args:
+        scene: The scene.
+        outputs: Files by kind (vector, mask, scores).
+
+    Returns:
+        Warnings, with the reason of each.
+    """
     warnings = []
     if _is_secret(scene.name):
-        warnings.append("the project leaves out the scene: its address may hold a password or a signature")
+        warnings.append("the project leaves out the scene: its URL may contain a password or a signature")
     elif _is_listed(scene):
-        warnings.append("the project leaves out the scene: its bands lie in files of their own; add them in QGIS")
+        warnings.append("the project leaves out the scene: its bands are in separate files; add them in QGIS")
     if "vector" in outputs and not scene.georeference.placed:
-        warnings.append("the project leaves out the ships: without a place on Earth they cannot lie on the scene")
+        warnings.append("the project leaves out the ships: the scene is not georeferenced, so QGIS cannot overlay them")
     return tuple(warnings)
 
 
 def write_project(
-    path: Path, scene: Scene, outputs: Mapping[str, Path], ships: GeoDataFrame, found: ObjectClass = SHIPS
+    path: Path, scene: Scene, outputs: Mapping[str, Path], ships: GeoDataFrame, object_class: ObjectClass = SHIPS
 ) -> None:
-    """Write a QGIS project (.qgz, for QGIS 3.22 and newer); it appears whole or not at all.
+    """Write a QGIS project (.qgz, for QGIS 3.22 and newer). The file appears only when it is complete.
 
-    Layers from top to bottom: ships, mask (switched off), scores, scene; those that are in `outputs`. It opens in
-    the scene's CRS, at the ships, or at the whole scene where there are none. Paths are relative to the project.
-    Left out is what `project_warnings` names. QGIS is not needed.
+    Layers from top to bottom: ships, mask (switched off), scores, scene; as far as they are in `outputs`. The project
+    opens in the scene's CRS, zoomed to the ships, or to the whole scene where there are none. Paths are relative to
+    the project. Layers that `project_warnings` names are left out. QGIS need not be installed.
 
-    outputs: files by kind (vector, mask, scores). ships: of `ships_frame`, in the scene's CRS.
-    found: the class, which names layers.
-    Raises OutputError where it cannot be written, and SceneError where the scene cannot be read.
+    Args:
+        path: The project file.
+        scene: The scene.
+        outputs: Files by kind (vector, mask, scores).
+        ships: The table of ships from `ships_frame`, in the scene's CRS.
+        object_class: The class, which names the layers.
+
+    Raises:
+        OutputError: Where the file cannot be written.
+        SceneError: Where the scene cannot be read.
     """
-    layers = _layers(scene, outputs, path.parent, found)
+    layers = _layers(scene, outputs, path.parent, object_class)
     georeference = scene.georeference
     crs = georeference.crs if georeference.placed else None
-    root = _project(f"{found.layer} in {scene.title}", layers, crs, _shown(georeference, ships))
+    root = _project(f"{object_class.layer} in {scene.title}", layers, crs, _map_extent(georeference, ships))
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{path.stem}.qgs", document(root))
 
 
-def _layers(scene: Scene, outputs: Mapping[str, Path], folder: Path, found: ObjectClass) -> list[Layer]:
+def _layers(scene: Scene, outputs: Mapping[str, Path], folder: Path, object_class: ObjectClass) -> list[Layer]:
     placed, layers = scene.georeference.placed, []
     crs = scene.georeference.crs if placed else None
     if "vector" in outputs and placed:
         vector = outputs["vector"]
         source = _relative(vector, folder) + (f"|layername={vector.stem}" if vector.suffix.lower() == ".gpkg" else "")
         geojson = vector.suffix.lower() in (".geojson", ".json")
-        layers.append(Layer(found.layer, source, ship_style(), CRS(4326) if geojson else crs, vector=True))
+        layers.append(Layer(object_class.layer, source, ship_style(), CRS(4326) if geojson else crs, vector=True))
     if "mask" in outputs:
-        # Where ships cannot be shown, the mask stands in.
+        # The mask is switched on where ships cannot be shown.
         mask = _relative(outputs["mask"], folder)
-        layers.append(Layer(f"{found.title} mask", mask, mask_style(found), crs, visible=not placed))
+        layers.append(Layer(f"{object_class.title} mask", mask, mask_style(object_class), crs, visible=not placed))
     if "scores" in outputs:
-        layers.append(Layer(f"{found.title} scores", _relative(outputs["scores"], folder), score_style(), crs))
+        scores = _relative(outputs["scores"], folder)
+        layers.append(Layer(f"{object_class.title} scores", scores, score_style(), crs))
     if not (_is_secret(scene.name) or _is_listed(scene)):
         layers.append(Layer("Scene", _scene_source(scene, folder), scene_style(choose_display(scene)), crs))
     return layers
 
 
 def _is_secret(name: str) -> bool:
-    """Whether an address holds what should not go into a file that is passed on: a query, or a user."""
+    """Whether a URL may contain credentials, which must not be stored in a file: a query string, or a user name."""
     parts = urlsplit(name)
     return parts.scheme in ("http", "https", "s3") and bool(parts.query or parts.username)
 
 
 def _is_listed(scene: Scene) -> bool:
-    """Whether a scene is a list of files, for which there is no one file to open."""
+    """Whether a scene is a list of band files, which QGIS cannot open as one layer."""
     return scene.source.gdal_name.startswith("<")
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """Path from a folder, as QGIS writes it: with slashes, beginning with a dot."""
+    """Path relative to a folder, as QGIS writes it: with slashes, beginning with a dot."""
     try:
-        found = os.path.relpath(path.absolute(), folder.absolute())
+        relative = os.path.relpath(path.absolute(), folder.absolute())
     except ValueError:  # on another drive
         return path.absolute().as_posix()
-    found = found.replace(os.sep, "/")
-    return found if found.startswith("../") else f"./{found}"
+    relative = relative.replace(os.sep, "/")
+    return relative if relative.startswith("../") else f"./{relative}"
 
 
 def _scene_source(scene: Scene, folder: Path) -> str:
-    """What GDAL opens; a local file, or the container of a subdataset, by its relative path."""
+    """What GDAL opens; the path of a local file, or of the container of a subdataset, is relative."""
     source = scene.source
     if source.path is None:
         return source.gdal_name
-    if source.gdal_name.startswith("/vsi"):  # a member of an archive, which QGIS does not find by a relative path
+    if source.gdal_name.startswith("/vsi"):  # a file in an archive, which QGIS cannot open by a relative path
         return source.gdal_name
     return source.gdal_name.replace(str(source.path), _relative(source.path, folder))
 
 
-def _shown(georeference: Georeference, ships: GeoDataFrame) -> Bounds:
-    """The extent around all ships, or around the scene where there are none that can be shown."""
+def _map_extent(georeference: Georeference, ships: GeoDataFrame) -> Bounds:
+    """The extent of all ships, or of the scene where no ship can be shown, with a margin."""
     west, south, east, north = scene_bounds(georeference)
-    least = LEAST_PART * max(east - west, north - south)
+    min_margin = MIN_MARGIN * max(east - west, north - south)
     if georeference.placed and len(ships):
-        found = ships.total_bounds
-        if np.isfinite(found).all():
-            west, south, east, north = found.tolist()
-    pad_x, pad_y = max(MARGIN * (east - west), least), max(MARGIN * (north - south), least)
+        bounds = ships.total_bounds
+        if np.isfinite(bounds).all():
+            west, south, east, north = bounds.tolist()
+    pad_x, pad_y = max(MARGIN * (east - west), min_margin), max(MARGIN * (north - south), min_margin)
     return west - pad_x, south - pad_y, east + pad_x, north + pad_y
 
 
 def scene_bounds(georeference: Georeference) -> Bounds:
-    """Extent of a scene in QGIS: map coordinates, or pixels with rows counted downwards from 0.
+    """Extent of a scene in QGIS (west, south, east, north): map coordinates, or pixels with y = -row.
 
     >>> scene_bounds(Georeference(20, 30))
     (0.0, -20.0, 30.0, 0.0)
@@ -176,19 +201,19 @@ def scene_bounds(georeference: Georeference) -> Bounds:
     return west, south, east, north
 
 
-def _project(title: str, layers: Sequence[Layer], crs: CRS | None, shown: Bounds) -> Element:
+def _project(title: str, layers: Sequence[Layer], crs: CRS | None, extent: Bounds) -> Element:
     canvas = element(
         "mapcanvas",
         [
             element("units", _units(crs)),
-            rectangle("extent", shown),
+            rectangle("extent", extent),
             element("rotation", "0"),
             element("destinationsrs", [reference_system(crs)]),
         ],
         name="theMapCanvas",
         annotationsVisible=1,
     )
-    view = rectangle("DefaultViewExtent", shown)
+    view = rectangle("DefaultViewExtent", extent)
     view.append(reference_system(crs))
     return element(
         "qgis",
@@ -228,7 +253,7 @@ def _map_layer(layer: Layer) -> Element:
 
 
 def _properties(crs: CRS | None) -> Element:
-    """Relative paths when the project is saved again, and lengths measured on the ellipsoid."""
+    """Project properties: paths stay relative when it is saved again, and lengths are measured on the ellipsoid."""
     return element(
         "properties",
         [

@@ -1,4 +1,4 @@
-"""Styles beside the outputs, where QGIS looks for them, and inside a GeoPackage."""
+"""Write QGIS style files (.qml) beside the outputs, where QGIS loads them automatically."""
 
 from __future__ import annotations
 
@@ -20,53 +20,68 @@ STYLES: dict[str, Callable[[ObjectClass], Style]] = {
 
 @dataclass(frozen=True)
 class StylePlan:
-    """Which styles to write.
+    """Which style files to write.
 
-    files: the kind of output (vector, mask, scores) of each `.qml` file.
-    warnings: why some output gets none. found: the class that they name.
+    Attributes:
+        files: The kind of output (vector, mask, scores) by path of its `.qml` file.
+        warnings: One line for each output without a style file, with the reason.
+        object_class: The class that the styles name.
     """
 
     files: Mapping[Path, str]
     warnings: tuple[str, ...] = ()
-    found: ObjectClass = SHIPS
+    object_class: ObjectClass = SHIPS
 
 
-def plan_styles(outputs: Mapping[str, Path], scene: Path | None, found: ObjectClass = SHIPS) -> StylePlan:
-    """Choose the `.qml` files of outputs; each has the output's name with another extension, as QGIS wants it.
+def plan_styles(outputs: Mapping[str, Path], scene: Path | None, object_class: ObjectClass = SHIPS) -> StylePlan:
+    """Choose the `.qml` files of outputs: the output's path with another extension, as QGIS expects.
 
-    Left out, with a warning, are names that belong to two rasters or layers at once, of which one would be
-    drawn with the other's style; and files that hold somebody's own style.
+    Left out, with a warning, are style files that would apply to two files of the same stem, and existing style files
+    that geoships has not written.
 
-    outputs: files by kind. scene: the scene, where it is a local file. found: the class.
+    Args:
+        outputs: Files by kind.
+        scene: The scene, where it is a local file.
+        object_class: The class that the styles name.
+
+    Returns:
+        The files to write, and the warnings.
     """
     paths = {kind: path for kind, path in outputs.items() if kind in STYLES}
-    users = [path.resolve().with_suffix("") for path in [*paths.values(), *([scene] if scene else [])]]
+    stems = [path.resolve().with_suffix("") for path in [*paths.values(), *([scene] if scene else [])]]
     files: dict[Path, str] = {}
     warnings = []
     for kind, path in paths.items():
         style = path.with_suffix(".qml")
-        if users.count(path.resolve().with_suffix("")) > 1:
-            warnings.append(f"{path} gets no style: {style.name} would serve another raster or layer, too; rename one")
+        if stems.count(path.resolve().with_suffix("")) > 1:
+            warnings.append(f"{path} gets no style: {style.name} would apply to another layer, too; rename one")
         elif _is_foreign(style):
-            warnings.append(f"{style} is kept: it was not written by geoships; delete it for a new style")
+            warnings.append(f"{style} is kept: it was not written by geoships; delete it to get a new style")
         else:
             files[style] = kind
-    return StylePlan(files, tuple(warnings), found)
+    return StylePlan(files, tuple(warnings), object_class)
 
 
 @contextmanager
 def appearing_styles(plan: StylePlan) -> Iterator[None]:
-    """Write the styles; they get their names when the block ends without an error, after the layers in it.
+    """Write the style files; they appear when the with block ends without an error, after the layers written in it.
 
-    Raises OutputError where one cannot be written.
+    Args:
+        plan: The files to write.
+
+    Yields:
+        Once, when all styles are written under temporary names.
+
+    Raises:
+        OutputError: Where one cannot be written.
     """
     with ExitStack() as stack:
         for path, kind in plan.files.items():
-            stack.enter_context(atomic_write(path)).write_text(STYLES[kind](plan.found).qml(), encoding="utf-8")
+            stack.enter_context(atomic_write(path)).write_text(STYLES[kind](plan.object_class).qml(), encoding="utf-8")
         yield
 
 
 def _is_foreign(style: Path) -> bool:
-    """Whether there is a style that geoships has not written."""
+    """Whether the style file exists and was not written by geoships."""
     with output_errors(style):
         return style.exists() and MARK.encode() not in style.read_bytes()[:1000]

@@ -1,4 +1,4 @@
-"""How the outputs look in QGIS: the layers' styles, for `.qml` files and projects alike."""
+"""QGIS styles of the output layers, for `.qml` files and projects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from geoships.scene.display import Display
 
 MARK = "written by geoships, which keeps a style that QGIS has saved here"
 
-# Scores of ships, in classes that are the same for every scene, from matplotlib's "plasma": warm on dark water.
+# Lower end and colour of each class of ship scores, the same for every scene; from matplotlib's "plasma".
 SCORE_CLASSES: tuple[tuple[float, Colour], ...] = (
     (0.0, (177, 42, 144, 255)),
     (0.6, (204, 71, 120, 255)),
@@ -22,7 +22,7 @@ SCORE_CLASSES: tuple[tuple[float, Colour], ...] = (
 )
 SCORE_END = 1.0
 
-# Scores of pixels, from matplotlib's "viridis" without its yellow, which is the ships'; clear up to 0.05.
+# Colour ramp of pixel scores, from matplotlib's "viridis" without its yellow, which ships have; transparent at 0.
 SCORE_RAMP: tuple[tuple[float, Colour], ...] = (
     (0.0, (68, 1, 84, 0)),
     (0.05, (70, 16, 93, 0)),
@@ -34,39 +34,40 @@ SCORE_RAMP: tuple[tuple[float, Colour], ...] = (
 )
 
 LABEL = "round(\"length_m\") || ' m'"  # null, so no label, where the length is not known
-LABEL_SCALE = 50_000  # labels from 1:50,000 on; further out they would hide the ships
-CASING: Colour = (0, 0, 0, 150)  # a dark rim, so that lines stand out from bright decks and foam
+LABEL_SCALE = 50_000  # smallest map scale with labels, 1:50,000; at smaller scales they would cover the ships
+CASING: Colour = (0, 0, 0, 150)  # a dark casing, so that lines are visible on bright decks and foam
 LINE_MM, CASING_MM = 0.4, 0.9
 
-SCENE_GAMMA = 1.5  # lifts dark water and hulls; the stretch alone leaves them near black
+SCENE_GAMMA = 1.5  # brightens dark water and hulls, which the linear stretch leaves nearly black
 
 
 @dataclass(frozen=True)
 class Style:
-    """What QGIS needs to draw a layer.
+    """The style of a layer.
 
-    elements: of a QML file's root, and of a layer in a project.
-    attributes: of the same.
+    Attributes:
+        elements: Child elements of the root of a QML file, and of a layer in a project.
+        attributes: XML attributes of the same.
     """
 
     elements: tuple[Element, ...]
     attributes: tuple[tuple[str, str], ...] = ()
 
     def qml(self) -> str:
-        """The text of a `.qml` file."""
+        """Text of a `.qml` file."""
         root = element("qgis", self.elements, version=VERSION, **dict(self.attributes))
         return document(root, MARK)
 
 
 def ship_style() -> Style:
-    """Outlines coloured by score, without a fill; labels with the length where the map is large enough."""
+    """Outlines coloured by score, without fill; labels with the length from 1:50,000 on."""
     attributes = (("labelsEnabled", "1"), ("simplifyDrawingHints", "1"), ("hasScaleBasedVisibilityFlag", "0"))
     return Style((_ship_renderer(), _ship_labels(), element("layerGeometryType", "2")), attributes)
 
 
-def mask_style(found: ObjectClass = SHIPS) -> Style:
-    """One class; the rest is clear."""
-    entry = element("paletteEntry", value=1, color=hexadecimal(found.rgba), alpha=220, label=found.name)
+def mask_style(object_class: ObjectClass = SHIPS) -> Style:
+    """The class in its colour; all other pixels are transparent."""
+    entry = element("paletteEntry", value=1, color=hexadecimal(object_class.rgba), alpha=220, label=object_class.name)
     renderer = element(
         "rasterrenderer",
         [element("rasterTransparency"), element("colorPalette", [entry])],
@@ -76,7 +77,7 @@ def mask_style(found: ObjectClass = SHIPS) -> Style:
 
 
 def score_style() -> Style:
-    """A perceptual ramp from 0 to 1, clear near 0."""
+    """A perceptually uniform colour ramp from 0 to 1, transparent near 0."""
     items = [
         element("item", value=value, label=f"{value:g}", color=hexadecimal(colour), alpha=colour[3])
         for value, colour in SCORE_RAMP
@@ -96,7 +97,14 @@ def score_style() -> Style:
 
 
 def scene_style(display: Display) -> Style:
-    """The scene in colour, or its one band in grey, between the ends that `display` names."""
+    """The scene in colour, or one band in grey, with a linear stretch.
+
+    Args:
+        display: Bands to show, and the values of each that are drawn black and white.
+
+    Returns:
+        The style of a raster layer.
+    """
     transparency = element("rasterTransparency")
     if len(display.bands) == 1:
         stretch = _stretch("contrastEnhancement", display.ranges[0])
@@ -169,12 +177,12 @@ def _ship_labels() -> Element:
         fieldName=LABEL, isExpression=1, fontSize=8, fontSizeUnit="Point", textColor=comma((255, 255, 255, 255)),
         textOpacity=1, namedStyle="", fontWeight=50, blendMode=0, multilineHeight=1, textOrientation="horizontal",
     )  # fmt: skip
-    # Placement 8 is outside of polygons; polygonPlacementFlags 2 keeps to the visible part.
+    # Placement 8: outside of polygons. polygonPlacementFlags 2: of the visible part of the polygon.
     placement = element(
         "placement", placement=8, dist=0.8, distUnits="MM", priority=5, polygonPlacementFlags=2,
         overlapHandling="PreventOverlap", allowDegraded=0,
     )  # fmt: skip
-    # QGIS calls the smallest scale "scaleMax"; displayAll 0: labels that would overlap are left out.
+    # scaleMax: the largest scale denominator. displayAll 0: labels that would overlap are left out.
     rendering = element(
         "rendering", drawLabels=1, displayAll=0, scaleVisibility=1, scaleMin=1, scaleMax=LABEL_SCALE,
         obstacle=1, obstacleFactor=1, obstacleType=1, labelPerPart=0, limitNumLabels=0, minFeatureSize=0,
@@ -184,7 +192,7 @@ def _ship_labels() -> Element:
 
 
 def _gradient() -> Element:
-    """The same ramp as one object, from which QGIS makes new classes."""
+    """The score ramp as one element, from which QGIS makes new classes."""
     (_, first), *middle, (_, last) = SCORE_RAMP
     stops = ":".join(f"{value:g};{comma(colour)}" for value, colour in middle)
     properties = {"color1": comma(first), "color2": comma(last), "discrete": 0, "rampType": "gradient", "stops": stops}

@@ -1,4 +1,4 @@
-"""Pieces of QGIS's XML that styles and projects share; read alike by QGIS 3.22 and all later 3.x."""
+"""XML elements that QGIS styles and projects share, for QGIS 3.22 and later 3.x."""
 
 from __future__ import annotations
 
@@ -7,23 +7,32 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from pyproj import CRS
 
-VERSION = "3.22.0"  # newer versions read older files, so the oldest one that is meant
+VERSION = "3.22.0"  # the oldest supported version: newer ones read its files
 
 Colour = tuple[int, int, int, int]  # red, green, blue, opacity, 0 to 255 each
 
 
 def element(tag: str, content: str | Iterable[Element] = (), /, **attributes: object) -> Element:
-    """Make an element of text, or of others. A trailing underscore, as in ``class_``, is no part of a name."""
-    made = Element(tag, {name.rstrip("_"): str(value) for name, value in attributes.items()})
+    """Make an XML element.
+
+    Args:
+        tag: Name of the element.
+        content: Its text, or its child elements.
+        **attributes: XML attributes. A trailing underscore, as in ``class_``, is not part of the name.
+
+    Returns:
+        The element.
+    """
+    result = Element(tag, {name.rstrip("_"): str(value) for name, value in attributes.items()})
     if isinstance(content, str):
-        made.text = content
+        result.text = content
     else:
-        made.extend(content)
-    return made
+        result.extend(content)
+    return result
 
 
 def document(root: Element, note: str | None = None) -> str:
-    """Write a whole document, with QGIS's document type, and a note as a comment."""
+    """Write a document with QGIS's document type. note: a comment before the root element."""
     indent(root)
     comment = f"<!-- {note} -->\n" if note else ""
     body = tostring(root, encoding="unicode")
@@ -31,15 +40,15 @@ def document(root: Element, note: str | None = None) -> str:
 
 
 def options(values: Mapping[str, object]) -> Element:
-    """The properties of a symbol layer."""
-    found = element("Option", type="Map")
+    """Properties of a symbol layer."""
+    properties = element("Option", type="Map")
     for name, value in values.items():
-        SubElement(found, "Option", name=name, type="QString", value=str(value))
-    return found
+        SubElement(properties, "Option", name=name, type="QString", value=str(value))
+    return properties
 
 
 def comma(colour: Colour) -> str:
-    """Write a colour as QGIS does in symbols.
+    """Format a colour as in QGIS symbols: red,green,blue,opacity.
 
     >>> comma((255, 96, 0, 255))
     '255,96,0,255'
@@ -48,7 +57,7 @@ def comma(colour: Colour) -> str:
 
 
 def hexadecimal(colour: Colour) -> str:
-    """Write a colour as QGIS does in rasters; its opacity goes elsewhere.
+    """Format a colour as in QGIS raster renderers, without its opacity.
 
     >>> hexadecimal((255, 96, 0, 255))
     '#ff6000'
@@ -57,7 +66,7 @@ def hexadecimal(colour: Colour) -> str:
 
 
 def reference_system(crs: CRS | None) -> Element:
-    """A CRS by its WKT 2, which loses nothing; with neither text nor number where there is none."""
+    """A CRS as WKT 2, which is lossless; an empty WKT where there is none."""
     system = element("spatialrefsys", nativeFormat="Wkt")
     if crs is None:
         system.append(element("wkt"))
@@ -71,6 +80,6 @@ def reference_system(crs: CRS | None) -> Element:
 
 
 def rectangle(tag: str, bounds: tuple[float, float, float, float]) -> Element:
-    """An extent of map coordinates: west, south, east, north."""
+    """An extent. bounds: west, south, east, north, in map coordinates."""
     names = ("xmin", "ymin", "xmax", "ymax")
     return element(tag, [element(name, repr(float(v))) for name, v in zip(names, bounds, strict=True)])

@@ -1,1 +1,1 @@
-"""The web page of a scene and its ships."""
+"""The web page that shows a scene and its ships."""

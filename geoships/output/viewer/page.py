@@ -1,4 +1,4 @@
-"""A web page that shows a scene and its ships, and asks nobody for anything."""
+"""Write the web page of a scene and its ships: one HTML file that works offline."""
 
 from __future__ import annotations
 
@@ -15,16 +15,22 @@ from typing import Any
 from geoships.errors import GeoshipsError
 from geoships.support.files import atomic_write
 
-# The browser refuses whatever is not in the page: pictures as data, and these very scripts.
+# Content Security Policy: the browser loads nothing from elsewhere, only inline images and scripts of these hashes.
 _POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {}; base-uri 'none'; form-action 'none'"
 )
 
 
 def write_page(path: Path, title: str, content: Mapping[str, Any]) -> None:
-    """Write one HTML file that works offline. title: of the page. content: JSON values that viewer/page.js reads.
+    """Write one HTML file that works offline. The file appears only when it is complete.
 
-    The file appears whole or not at all. Raises GeoshipsError.
+    Args:
+        path: The HTML file.
+        title: Title of the page.
+        content: JSON values, as viewer/page.js reads them.
+
+    Raises:
+        GeoshipsError: Where Leaflet is not installed or the file cannot be written.
     """
     text = page(title, content)
     with atomic_write(path) as temporary:
@@ -32,7 +38,7 @@ def write_page(path: Path, title: str, content: Mapping[str, Any]) -> None:
 
 
 def page(title: str, content: Mapping[str, Any]) -> str:
-    """The page of `write_page` as text."""
+    """HTML text of the page; for the arguments and errors see `write_page`."""
     viewer = files("geoships.output.viewer")
     leaflet_script, leaflet_style = leaflet()
     scripts = [leaflet_script, (viewer / "page.js").read_text("utf-8")]
@@ -41,7 +47,7 @@ def page(title: str, content: Mapping[str, Any]) -> str:
         "policy": _POLICY.format(" ".join(f"'sha256-{digest}'" for digest in hashes)),
         "title": escape(title),
         "style": leaflet_style + (viewer / "page.css").read_text("utf-8"),
-        # A "<" in a text could end the element that holds it.
+        # Escaped, because "</script>" in a text would end the script element.
         "content": json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "leaflet": scripts[0],
         "script": scripts[1],
@@ -51,14 +57,15 @@ def page(title: str, content: Mapping[str, Any]) -> str:
 
 
 def leaflet() -> tuple[str, str]:
-    """Script and style sheet of Leaflet, from the package that ships them, without the pictures that they name.
+    """Script and style sheet of Leaflet from the installed package, without links to its source map and images.
 
-    Raises GeoshipsError where it is not installed.
+    Raises:
+        GeoshipsError: Where the package is not installed.
     """
     try:
         folder = files("js_lib_leaflet") / "static" / "js_lib_leaflet"
         script, style = ((folder / name).read_text("utf-8") for name in ("leaflet.js", "leaflet.css"))
     except (ModuleNotFoundError, FileNotFoundError) as error:
-        raise GeoshipsError("a page needs Leaflet: install geoships with its extra, geoships[view]") from error
+        raise GeoshipsError("the page needs the optional package Leaflet: pip install 'geoships[view]'") from error
     script = re.sub(r"//# sourceMappingURL=.*", "", script).replace("</script", "<\\/script")
     return script, re.sub(r"url\([^)]*\)", "none", style)

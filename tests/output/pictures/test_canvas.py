@@ -46,12 +46,12 @@ def test_outlines_lie_on_the_ships_of_the_picture(crs: int, transform: Affine, p
     scene = Georeference(200, 300, crs=CRS(crs), **place)
     canvas = Canvas.of(scene)
     assert canvas.on_map
-    picture, ((south, west), (north, east)) = canvas.picture(overview(scene), 400)
+    picture, ((south, west), (north, east)) = canvas.render(overview(scene), 400)
     map_ship = affinity.affine_transform(SHIP, transform.to_shapely())
     to_lonlat = Transformer.from_crs(crs, 4326, always_xy=True)
     lonlat = shapely.transform(map_ship, lambda xy: np.column_stack(to_lonlat.transform(*xy.T)))
     for ship, ship_crs in ((map_ship, CRS(crs)), (cut_at_antimeridian(lonlat), CRS(4326))):
-        (corners,) = canvas.place([ship], [SHIP], ship_crs)
+        (corners,) = canvas.project([ship], [SHIP], ship_crs)
         drawn = shapely.MultiPoint(corners[:, ::-1]).convex_hull
         assert drawn.within(box(west, south, east, north))
         x, y = (RADIUS * np.radians([west, east]), RADIUS * np.arctanh(np.sin(np.radians([south, north]))))
@@ -77,9 +77,9 @@ def test_outlines_lie_on_the_ships_of_the_picture(crs: int, transform: Affine, p
 def test_scenes_that_no_map_holds_are_drawn_in_pixels(scene: Georeference) -> None:
     canvas = Canvas.of(scene)
     assert not canvas.on_map
-    picture, bounds = canvas.picture(overview(scene), 400)
+    picture, bounds = canvas.render(overview(scene), 400)
     assert picture.shape == (scene.height, scene.width, 4)
     assert bounds == [[-scene.height, 0], [0, scene.width]]
-    (corners,) = canvas.place([SHIP], [SHIP], None)
+    (corners,) = canvas.project([SHIP], [SHIP], None)
     assert corners.tolist() == [[-y, x] for x, y in shapely.get_coordinates(SHIP).tolist()]
-    assert canvas.place([], [], None) == []
+    assert canvas.project([], [], None) == []
