@@ -9,7 +9,7 @@ FILES = sorted(FOLDER.glob("*.geojson"))
 REASONS = {"boat without label", "boat with wake, without label", "boats in a marina, without label", "doubtful"}
 
 
-def test_there_are_annotations():
+def test_the_folder_has_annotations():
     assert FILES
 
 

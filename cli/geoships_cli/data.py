@@ -135,24 +135,29 @@ def masks(
     if out.suffix.lower() not in (".tif", ".tiff"):
         raise typer.BadParameter("its name must end with .tif", param_hint="--out")
     from geoships.config import label_settings
-    from geoships.datasets.annotations.masks import Frame, write_mask
-    from geoships.datasets.annotations.read import KINDS
+    from geoships.datasets.annotations.masks import ImageLayout, write_mask
+    from geoships.datasets.annotations.read import FORMATS
     from geoships.datasets.annotations.shapes import LabelClass
     from geoships.datasets.annotations.tiles import read_manifest
 
-    if kind not in (None, *KINDS):
-        raise typer.BadParameter(f"choose one of {', '.join(KINDS)}", param_hint="--format")
+    if kind not in (None, *FORMATS):
+        raise typer.BadParameter(f"choose one of {', '.join(FORMATS)}", param_hint="--format")
     known = [LabelClass(c.name, c.value, c.rgb, c.aliases) for c in label_settings(classes).classes]
-    frame = Frame.of_tiles(read_manifest(tiles)) if tiles else Frame.of_scene(scene or "")
-    burnt = write_mask(labels, frame, out, known, kind=kind, column=column)
-    if burnt.strangers:
-        _warn(f"{len(burnt.strangers)} pictures are of no tile of {frame.name}: {', '.join(burnt.strangers[:3])}")
+    layout = ImageLayout.of_tiles(read_manifest(tiles)) if tiles else ImageLayout.of_scene(scene or "")
+    result = write_mask(labels, layout, out, known, annotation_format=kind, column=column)
+    if result.unmatched:
+        _warn(f"{len(result.unmatched)} pictures are of no tile of {layout.name}: {', '.join(result.unmatched[:3])}")
     if as_json:
-        facts = {"format": burnt.kind, "pictures": burnt.pictures, "shapes": burnt.shapes, "pixels": burnt.pixels}
-        typer.echo(json.dumps({"mask": str(out), **facts, "other_pictures": len(burnt.strangers)}))
+        facts = {
+            "format": result.annotation_format,
+            "pictures": result.images,
+            "shapes": result.shapes,
+            "pixels": result.pixels,
+        }
+        typer.echo(json.dumps({"mask": str(out), **facts, "other_pictures": len(result.unmatched)}))
     elif not quiet:
-        counts = ", ".join(f"{count} of {name} ({burnt.pixels[name]} pixels)" for name, count in burnt.shapes.items())
-        typer.echo(f"{burnt.kind}, {burnt.pictures} pictures: {counts} -> {out}")
+        counts = ", ".join(f"{count} of {name} ({result.pixels[name]} pixels)" for name, count in result.shapes.items())
+        typer.echo(f"{result.annotation_format}, {result.images} pictures: {counts} -> {out}")
 
 
 @data.command()
@@ -171,11 +176,11 @@ def split(
     """Split scenes and their masks into parts, written as chips and as whole scenes."""
     if by not in ("scene", "block", "chip"):
         raise typer.BadParameter("choose scene, block or chip", param_hint="--by")
-    from geoships.datasets.annotations.split_scenes import By, find_pairs
+    from geoships.datasets.annotations.split_scenes import SplitBy, find_pairs
     from geoships.datasets.annotations.split_scenes import split as write_parts
     from geoships.datasets.group_split import parse_shares
 
-    unit: By = "scene" if by == "scene" else "block" if by == "block" else "chip"
+    unit: SplitBy = "scene" if by == "scene" else "block" if by == "block" else "chip"
     pairs = find_pairs(scenes, masks)
     made = write_parts(pairs, out, by=unit, shares=parse_shares(shares), chip=chip, block=block, seed=seed)
     _warn(*made.warnings)

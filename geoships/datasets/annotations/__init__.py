@@ -1,1 +1,1 @@
-"""Labels from annotation tools: tiles to draw on, shapes that were drawn, masks on the scene's grid."""
+"""Labels from annotation tools: tiles to annotate, annotation formats, and masks on the scene's grid."""

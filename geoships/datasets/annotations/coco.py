@@ -1,4 +1,4 @@
-"""COCO: one JSON file of polygons, boxes and masks."""
+"""Reader of COCO annotations: one JSON file of polygons, boxes and masks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ import shapely
 from pydantic import BaseModel
 from shapely.geometry.base import BaseGeometry
 
-from geoships.datasets.annotations.shapes import Picture, Shape, box, from_mask, from_runs, polygon, refusing
+from geoships.datasets.annotations.shapes import (
+    AnnotatedImage,
+    Shape,
+    box,
+    decode_runs,
+    mask_outline,
+    polygon,
+    reading_errors,
+)
 
 
 class _Image(BaseModel):
@@ -41,61 +49,81 @@ class _Coco(BaseModel):
     annotations: list[_Annotation]
 
 
-def read_coco(path: Path) -> list[Picture]:
-    """Pictures of a COCO file; those without annotations are looked at and empty.
+def read_coco(path: Path) -> list[AnnotatedImage]:
+    """Read the annotated images of a COCO file.
 
-    An annotation without a segmentation counts with its box. Raises GeoshipsError for broken files.
+    An image without annotations is annotated and empty. An annotation without a segmentation stands for its box.
+
+    Args:
+        path: The JSON file.
+
+    Returns:
+        The images in the order of the file.
+
+    Raises:
+        GeoshipsError: The file is not valid COCO.
     """
-    with refusing(path, "COCO"):
-        read = _Coco.model_validate_json(path.read_bytes())
-        names = {category.id: category.name for category in read.categories}
-        shapes: dict[int, list[Shape]] = {image.id: [] for image in read.images}
-        for number, annotation in enumerate(read.annotations):
+    with reading_errors(path, "COCO"):
+        coco = _Coco.model_validate_json(path.read_bytes())
+        names = {category.id: category.name for category in coco.categories}
+        shapes: dict[int, list[Shape]] = {image.id: [] for image in coco.images}
+        for index, annotation in enumerate(coco.annotations):
             if annotation.image_id not in shapes or annotation.category_id not in names:
-                raise ValueError(f"annotations[{number}] is of an image or a category that is not listed")
+                raise ValueError(f"annotations[{index}]: its image_id or category_id is not listed")
             try:
                 outline = _outline(annotation)
             except ValueError as error:
-                raise ValueError(f"annotations[{number}]: {error}") from error
+                raise ValueError(f"annotations[{index}]: {error}") from error
             shapes[annotation.image_id].append(Shape(names[annotation.category_id], outline))
-        return [Picture(image.file_name, (image.height, image.width), tuple(shapes[image.id])) for image in read.images]
+        return [
+            AnnotatedImage(image.file_name, (image.height, image.width), tuple(shapes[image.id]))
+            for image in coco.images
+        ]
 
 
 def _outline(annotation: _Annotation) -> BaseGeometry:
-    drawn = annotation.segmentation
-    if isinstance(drawn, _Runs):
-        return _from_runs(drawn)
-    if drawn:
-        rings = [list(zip(flat[::2], flat[1::2], strict=True)) for flat in drawn]
+    segmentation = annotation.segmentation
+    if isinstance(segmentation, _Runs):
+        return _runs_outline(segmentation)
+    if segmentation:
+        rings = [list(zip(flat[::2], flat[1::2], strict=True)) for flat in segmentation]
         return shapely.union_all([polygon(ring) for ring in rings])
     if annotation.bbox is None:
-        raise ValueError("it has neither a segmentation nor a bbox")
+        raise ValueError("expected a segmentation or a bbox, got neither")
     left, top, width, height = annotation.bbox
     return box(left, top, left + width, top + height)
 
 
-def _from_runs(runs: _Runs) -> BaseGeometry:
-    counts = runs.counts if isinstance(runs.counts, list) else decoded_runs(runs.counts)
-    return from_mask(from_runs(counts, runs.size, by_columns=True))
+def _runs_outline(runs: _Runs) -> BaseGeometry:
+    counts = runs.counts if isinstance(runs.counts, list) else decode_compressed_runs(runs.counts)
+    return mask_outline(decode_runs(counts, runs.size, by_columns=True))
 
 
-def decoded_runs(text: str) -> list[int]:
-    """Lengths of runs of COCO's compressed code: `rleFrString` of its maskApi.c, with bounds.
+def decode_compressed_runs(text: str) -> list[int]:
+    """Decode the run lengths of a compressed COCO mask.
 
-    Five bits a character from "0" on, low bits first, the sixth says that more follow; from the fourth number on,
-    each is the difference to the last but one.
+    This is `rleFrString` of COCO's maskApi.c, with bounds checks. A character holds five bits of a number, low bits
+    first, counted from "0"; its sixth bit says that more characters follow. From the fourth number on, each is stored
+    as the difference from the number two places before.
 
-    >>> decoded_runs("342")
+    >>> decode_compressed_runs("342")
     [3, 4, 2]
 
-    Raises ValueError for characters that do not belong there.
+    Args:
+        text: The compressed string.
+
+    Returns:
+        Lengths of runs in pixels, background first.
+
+    Raises:
+        ValueError: The string has an invalid character or is truncated.
     """
     runs: list[int] = []
     value = shift = 0
     for character in text:
         bits = ord(character) - 48
         if not 0 <= bits < 64 or shift > 30:
-            raise ValueError(f"the compressed mask holds {character!r}, which does not belong there")
+            raise ValueError(f"the compressed mask has an invalid character, {character!r}")
         value |= (bits & 31) << shift
         shift += 5
         if bits & 32:
@@ -105,5 +133,5 @@ def decoded_runs(text: str) -> list[int]:
         runs.append(value + (runs[-2] if len(runs) > 2 else 0))
         value = shift = 0
     if shift:
-        raise ValueError("the compressed mask is cut off")
+        raise ValueError("the compressed mask is truncated")
     return runs

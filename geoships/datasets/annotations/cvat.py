@@ -1,4 +1,4 @@
-"""CVAT for images 1.1: one XML file of polygons, boxes, ellipses and masks."""
+"""Reader of CVAT for images 1.1: one XML file of polygons, boxes, ellipses and masks."""
 
 from __future__ import annotations
 
@@ -10,46 +10,68 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from geoships.datasets.annotations.shapes import Picture, Shape, areal, box, from_mask, from_runs, polygon, refusing
+from geoships.datasets.annotations.shapes import (
+    AnnotatedImage,
+    Shape,
+    box,
+    decode_runs,
+    mask_outline,
+    polygon,
+    polygons_of,
+    reading_errors,
+)
 
-LARGEST = 2 << 30  # bytes
-_OTHER = {"tag", "attribute"}  # about the picture or the shape, without an outline
+MAX_BYTES = 2 << 30
+_WITHOUT_OUTLINE = {"tag", "attribute"}  # elements that describe an image or a shape
 
 
-def read_cvat(path: Path) -> list[Picture]:
-    """Pictures of an `annotations.xml`; those without shapes are looked at and empty.
+def read_cvat(path: Path) -> list[AnnotatedImage]:
+    """Read the annotated images of an `annotations.xml`.
 
-    Raises GeoshipsError for broken files, and for shapes without an area.
+    An image without shapes is annotated and empty.
+
+    Args:
+        path: The XML file.
+
+    Returns:
+        The images in the order of the file.
+
+    Raises:
+        GeoshipsError: The file is not valid CVAT XML, annotates a video, or has a shape without an area.
     """
-    with refusing(path, "CVAT"):
+    with reading_errors(path, "CVAT"):
         root = _root(path)
         if root.find("track") is not None:
-            raise ValueError("it is of a video; export it as CVAT for images")
-        found = [_picture(image) for image in root.iter("image")]
-        if not found:
-            raise ValueError("it names no image; export it as CVAT for images")
-        return found
+            raise ValueError("expected annotations of images, got those of a video; export the job as CVAT for images")
+        images = [_image(image) for image in root.iter("image")]
+        if not images:
+            raise ValueError("it lists no image; export the job as CVAT for images")
+        return images
 
 
 def _root(path: Path) -> ElementTree.Element:
     text = path.read_bytes()
-    if len(text) > LARGEST:
-        raise ValueError(f"it has {len(text)} bytes")
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"expected at most {MAX_BYTES} bytes, got {len(text)}")
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        raise ValueError("it declares entities, which CVAT never does")
-    root = ElementTree.fromstring(text)  # noqa: S314 (no entities, seen above)
+        raise ValueError("it declares XML entities, which are refused; CVAT does not write any")
+    root = ElementTree.fromstring(text)  # noqa: S314 (entities are refused above)
     if root.tag != "annotations":
-        raise ValueError(f"its outermost element is {root.tag}, not annotations")
+        raise ValueError(f"expected the root element annotations, got {root.tag}")
     return root
 
 
-def _picture(image: ElementTree.Element) -> Picture:
+def _image(image: ElementTree.Element) -> AnnotatedImage:
     name = image.attrib["name"]
     try:
-        shapes = [Shape(element.attrib["label"], _outline(element)) for element in image if element.tag not in _OTHER]
+        shapes = [
+            Shape(element.attrib["label"], _outline(element))
+            for element in image
+            if element.tag not in _WITHOUT_OUTLINE
+        ]
     except (ValueError, KeyError) as error:
         raise ValueError(f"image {name}: {error}") from error
-    return Picture(name, (int(image.attrib["height"]), int(image.attrib["width"])), tuple(shapes))
+    return AnnotatedImage(name, (int(image.attrib["height"]), int(image.attrib["width"])), tuple(shapes))
 
 
 def _outline(element: ElementTree.Element) -> BaseGeometry:
@@ -59,7 +81,7 @@ def _outline(element: ElementTree.Element) -> BaseGeometry:
 
 
 def _polygon(element: ElementTree.Element) -> BaseGeometry:
-    return polygon([[float(part) for part in point.split(",")] for point in element.attrib["points"].split(";")])
+    return polygon([[float(value) for value in point.split(",")] for point in element.attrib["points"].split(";")])
 
 
 def _box(element: ElementTree.Element) -> BaseGeometry:
@@ -68,16 +90,16 @@ def _box(element: ElementTree.Element) -> BaseGeometry:
 
 
 def _ellipse(element: ElementTree.Element) -> BaseGeometry:
-    x, y, across, down = (float(element.attrib[name]) for name in ("cx", "cy", "rx", "ry"))
-    circle = shapely.affinity.scale(shapely.Point(0, 0).buffer(1, quad_segs=32), across, down, origin=(0, 0))
-    turned = shapely.affinity.rotate(circle, float(element.get("rotation", 0)), origin=(0, 0))
-    return areal(shapely.affinity.translate(turned, x, y))
+    x, y, radius_x, radius_y = (float(element.attrib[name]) for name in ("cx", "cy", "rx", "ry"))
+    ellipse = shapely.affinity.scale(shapely.Point(0, 0).buffer(1, quad_segs=32), radius_x, radius_y, origin=(0, 0))
+    rotated = shapely.affinity.rotate(ellipse, float(element.get("rotation", 0)), origin=(0, 0))
+    return polygons_of(shapely.affinity.translate(rotated, x, y))
 
 
 def _mask(element: ElementTree.Element) -> BaseGeometry:
     left, top, width, height = (int(float(element.attrib[name])) for name in ("left", "top", "width", "height"))
     runs = np.array(element.attrib["rle"].split(","), np.int64)
-    return from_mask(from_runs(runs.tolist(), (height, width), by_columns=False), left, top)
+    return mask_outline(decode_runs(runs.tolist(), (height, width), by_columns=False), left, top)
 
 
 _OUTLINES: dict[str, Callable[[ElementTree.Element], BaseGeometry]] = {

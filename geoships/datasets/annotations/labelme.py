@@ -1,4 +1,4 @@
-"""Labelme: one JSON file a picture."""
+"""Reader of Labelme annotations: one JSON file per image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ import shapely
 from pydantic import BaseModel, Field
 from shapely.geometry.base import BaseGeometry
 
-from geoships.datasets.annotations.shapes import Picture, Shape, areal, box, from_mask, polygon, refusing
+from geoships.datasets.annotations.shapes import (
+    AnnotatedImage,
+    Shape,
+    box,
+    mask_outline,
+    polygon,
+    polygons_of,
+    reading_errors,
+)
 
 
 class _Shape(BaseModel):
@@ -29,20 +37,27 @@ class _File(BaseModel):
     width: int = Field(alias="imageWidth")
 
 
-def read_labelme(path: Path) -> list[Picture]:
-    """The pictures of a file, or of all `.json` files in a folder but the tiles' manifest.
+def read_labelme(path: Path) -> list[AnnotatedImage]:
+    """Read the annotated images of Labelme files.
 
-    Raises GeoshipsError for broken files, and for shapes without an area.
+    Args:
+        path: A JSON file, or a folder of which all `.json` files are read except `tiles.json`.
+
+    Returns:
+        One image per file, in the order of file names.
+
+    Raises:
+        GeoshipsError: A file is not valid Labelme JSON, or has a shape without an area.
     """
     files = [file for file in sorted(path.glob("*.json")) if file.name != "tiles.json"] if path.is_dir() else [path]
     return [_read(file) for file in files]
 
 
-def _read(path: Path) -> Picture:
-    with refusing(path, "Labelme"):
-        read = _File.model_validate_json(path.read_bytes())
-        shapes = tuple(Shape(shape.label, _outline(shape)) for shape in read.shapes)
-        return Picture(read.path, (read.height, read.width), shapes)
+def _read(path: Path) -> AnnotatedImage:
+    with reading_errors(path, "Labelme"):
+        content = _File.model_validate_json(path.read_bytes())
+        shapes = tuple(Shape(shape.label, _outline(shape)) for shape in content.shapes)
+        return AnnotatedImage(content.path, (content.height, content.width), shapes)
 
 
 def _outline(shape: _Shape) -> BaseGeometry:
@@ -50,15 +65,15 @@ def _outline(shape: _Shape) -> BaseGeometry:
     if shape.shape_type in ("polygon", "oriented_rectangle") or (shape.shape_type == "rectangle" and len(points) == 4):
         return polygon(points)
     if shape.shape_type in ("rectangle", "mask", "circle") and len(points) != 2:
-        raise ValueError(f"a {shape.shape_type} has {len(points)} points, not 2")
+        raise ValueError(f"expected 2 points of a {shape.shape_type}, got {len(points)}")
     if shape.shape_type == "rectangle":
         (left, top), (right, bottom) = points
         return box(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
     if shape.shape_type == "circle":
-        return areal(shapely.Point(points[0]).buffer(math.dist(*points), quad_segs=32))
+        return polygons_of(shapely.Point(points[0]).buffer(math.dist(*points), quad_segs=32))
     if shape.shape_type == "mask" and shape.mask:
-        picture = cv2.imdecode(np.frombuffer(base64.b64decode(shape.mask), np.uint8), cv2.IMREAD_UNCHANGED)
-        if picture is None or picture.ndim != 2:
-            raise ValueError("a mask is no grey PNG")
-        return from_mask(picture > 0, round(points[0][0]), round(points[0][1]))
+        mask = cv2.imdecode(np.frombuffer(base64.b64decode(shape.mask), np.uint8), cv2.IMREAD_UNCHANGED)
+        if mask is None or mask.ndim != 2:
+            raise ValueError("expected a mask as a greyscale PNG")
+        return mask_outline(mask > 0, round(points[0][0]), round(points[0][1]))
     raise ValueError(f"a {shape.shape_type} has no area; draw polygons, rectangles, circles or masks")

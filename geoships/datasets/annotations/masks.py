@@ -1,4 +1,4 @@
-"""Masks of annotated classes on the grid of their scene."""
+"""Rasterises annotations into a class mask on the scene's grid."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetWriter
 from shapely.geometry.base import BaseGeometry
 
-from geoships.datasets.annotations.read import kind_of, read_pictures
-from geoships.datasets.annotations.shapes import LabelClass, Picture
+from geoships.datasets.annotations.read import detect_format, read_annotations
+from geoships.datasets.annotations.shapes import AnnotatedImage, LabelClass
 from geoships.datasets.annotations.tiles import Manifest
 from geoships.errors import GeoshipsError
 from geoships.output.raster import ClassSink
@@ -27,31 +27,45 @@ from geoships.scene.layers.polygons import read_polygons
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
 from geoships.scene.tiling.windows import Window
 
-ROWS = 512  # burnt at a time
+ROWS = 512  # rasterised at a time
 
 
 @dataclass(frozen=True)
-class Frame:
-    """Where pictures of a scene lie: its whole self, or its tiles.
+class ImageLayout:
+    """Where the annotated images lie in their scene: one image of the whole scene, or its tiles.
 
-    name: of the scene. places: window of each picture in pixels of the scene, by the stem of its file.
-    tiled: whether they are tiles; what lies in none that is annotated, is not known then.
+    Attributes:
+        name: Name of the scene.
+        georeference: Grid of the scene.
+        windows: Window of each image in pixels of the scene, by its file name without extension.
+        tiled: The images are tiles; pixels outside the annotated tiles are unknown.
     """
 
     name: str
     georeference: Georeference
-    places: Mapping[str, Window]
+    windows: Mapping[str, Window]
     tiled: bool
 
     @classmethod
-    def of_tiles(cls, manifest: Manifest) -> Frame:
-        """The frame of a list of tiles."""
-        places = {Path(tile.file).stem: tile.window for tile in manifest.tiles}
-        return cls(manifest.scene, manifest.georeference, places, tiled=True)
+    def of_tiles(cls, manifest: Manifest) -> ImageLayout:
+        """Return the layout of the tiles of a manifest."""
+        windows = {Path(tile.file).stem: tile.window for tile in manifest.tiles}
+        return cls(manifest.scene, manifest.georeference, windows, tiled=True)
 
     @classmethod
-    def of_scene(cls, scene: str, *, trust_vrt: bool = False) -> Frame:
-        """The frame of a scene that was annotated as a whole. Raises SceneError."""
+    def of_scene(cls, scene: str, *, trust_vrt: bool = False) -> ImageLayout:
+        """Return the layout of a scene that was annotated as one image.
+
+        Args:
+            scene: A raster, as for `geoships.predict`.
+            trust_vrt: Open VRT files, which can refer to any other file.
+
+        Returns:
+            The layout with one window, the whole scene.
+
+        Raises:
+            SceneError: The scene cannot be opened.
+        """
         source = resolve(scene, trust_vrt=trust_vrt)
         with gdal_env(source), open_dataset(source) as dataset:
             grid = georeference_of(dataset)
@@ -60,65 +74,82 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Burnt:
-    """What a mask holds.
+class MaskSummary:
+    """The content of a written mask.
 
-    shapes, pixels: by class. pictures: annotated ones of this scene. strangers: names of those of other scenes.
+    Attributes:
+        path: The mask.
+        annotation_format: One of FORMATS.
+        shapes: Number of shapes by class name.
+        pixels: Number of pixels by class name.
+        images: Number of annotated images of this scene.
+        unmatched: File names of images that are not of this scene; they were skipped.
     """
 
     path: Path
-    kind: str
+    annotation_format: str
     shapes: dict[str, int]
     pixels: dict[str, int]
-    pictures: int
-    strangers: tuple[str, ...]
+    images: int
+    unmatched: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Placed:
-    """Outlines in pixels of the scene with their classes, and the windows that were looked at; None for all."""
+class _SceneShapes:
+    """Outlines in pixels of the scene with their classes; `annotated` is None where the whole scene is annotated."""
 
     outlines: list[tuple[BaseGeometry, LabelClass]]
-    seen: list[Window] | None
-    strangers: tuple[str, ...] = ()
-    pictures: int = 1
+    annotated: list[Window] | None
+    unmatched: tuple[str, ...] = ()
+    images: int = 1
 
 
 def write_mask(
     annotations: Path,
-    frame: Frame,
+    layout: ImageLayout,
     out: Path,
     classes: Sequence[LabelClass],
     *,
-    kind: str | None = None,
+    annotation_format: str | None = None,
     column: str = "class",
-) -> Burnt:
-    """Burn annotations into a Cloud Optimized GeoTIFF on the scene's grid: a class's value by the pixel's centre.
+) -> MaskSummary:
+    """Rasterise annotations into a Cloud Optimized GeoTIFF on the scene's grid.
 
-    0 is background; 255, the file's nodata, is what is not known: classes of that value, and with tiles all that lies
-    in no annotated one. Such classes go below the others; else, what was drawn later lies above.
+    A pixel whose centre lies in a shape gets the value of the shape's class. 0 is background. 255, the file's nodata
+    value, is unknown: classes with that value and, where tiles were annotated, pixels outside the annotated tiles.
+    Where shapes overlap, classes of value 255 lie below all others, and later shapes above earlier ones.
 
-    annotations: CVAT XML, COCO JSON, Labelme JSON or a folder of it, a folder of YOLO's text files, or a vector file.
-    classes: a label is looked for in their names and aliases, whatever its case. kind: one of KINDS, else by content.
-    column: of a vector file, with the label of each polygon; in a file without it, all are of the first class.
-    Raises GeoshipsError for broken annotations, unknown labels, and pictures of another size than their tile.
+    Args:
+        annotations: CVAT XML, COCO JSON, Labelme JSON or a folder of it, a folder of YOLO text files, or a vector file.
+        layout: Where the annotated images lie in the scene.
+        out: Mask to write, uint8.
+        classes: Classes of the mask; labels are compared with their names and aliases, ignoring case.
+        annotation_format: One of FORMATS; None detects it.
+        column: Column of a vector file with the labels; without such a column, all polygons are of the first class.
+
+    Returns:
+        Counts of shapes and pixels.
+
+    Raises:
+        GeoshipsError: The annotations are not valid, have a label that no class has, or have an image whose size is
+            not that of its tile.
     """
-    kind = kind or kind_of(annotations)
-    if kind == "vector":
-        placed = _Placed(_of_vector(annotations, frame.georeference, classes, column), None)
+    annotation_format = annotation_format or detect_format(annotations)
+    if annotation_format == "vector":
+        shapes = _SceneShapes(_read_vector(annotations, layout.georeference, classes, column), None)
     else:
-        places = frame.places
-        pictures = read_pictures(
-            annotations, kind, lambda stem: places[stem].shape if stem in places else None, [c.name for c in classes]
+        windows, names = layout.windows, [label_class.name for label_class in classes]
+        images = read_annotations(
+            annotations, annotation_format, lambda stem: windows[stem].shape if stem in windows else None, names
         )
-        placed = _place(pictures, frame, classes, annotations)
-    order = sorted(placed.outlines, key=lambda pair: pair[1].value != IGNORED)  # sorted() keeps the order of drawing
-    pixels = _burn(order, placed.seen, frame.georeference, out, classes)
-    counts = {found.name: sum(of is found for _, of in placed.outlines) for found in classes}
-    return Burnt(out, kind, counts, pixels, placed.pictures, placed.strangers)
+        shapes = _to_scene(images, layout, classes, annotations)
+    bottom_up = sorted(shapes.outlines, key=lambda pair: pair[1].value != IGNORED)  # a stable sort: keeps the order
+    pixels = _write(bottom_up, shapes.annotated, layout.georeference, out, classes)
+    counts = {each.name: sum(label_class is each for _, label_class in shapes.outlines) for each in classes}
+    return MaskSummary(out, annotation_format, counts, pixels, shapes.images, shapes.unmatched)
 
 
-def _of_vector(
+def _read_vector(
     path: Path, georeference: Georeference, classes: Sequence[LabelClass], column: str
 ) -> list[tuple[BaseGeometry, LabelClass]]:
     try:
@@ -127,97 +158,101 @@ def _of_vector(
         raise GeoshipsError(f"cannot read the labels {path}: {error}") from error
     if column not in table:
         return [(polygon, classes[0]) for polygon in read_polygons(path, georeference, "the labels")]
-    found = []
+    outlines = []
     for value in table[column].dropna().unique():
-        label = _class_of(str(value), classes, path)
-        found += [(outline, label) for outline in read_polygons(path, georeference, "the labels", (column, value))]
-    return found
+        label_class = _class_of(str(value), classes, path)
+        polygons = read_polygons(path, georeference, "the labels", (column, value))
+        outlines += [(outline, label_class) for outline in polygons]
+    return outlines
 
 
-def _place(pictures: Sequence[Picture], frame: Frame, classes: Sequence[LabelClass], path: Path) -> _Placed:
-    """Move outlines from pixels of their picture to those of the scene, cut at the picture's edges."""
-    if not frame.tiled and len(pictures) == 1 and pictures[0].size == next(iter(frame.places.values())).shape:
-        places: Mapping[str, Window] = {pictures[0].stem: next(iter(frame.places.values()))}  # whatever its name
-    else:
-        places = frame.places
-    outlines, seen, strangers = [], [], []
-    for picture in pictures:
-        window = places.get(picture.stem)
+def _to_scene(
+    images: Sequence[AnnotatedImage], layout: ImageLayout, classes: Sequence[LabelClass], path: Path
+) -> _SceneShapes:
+    """Move outlines from pixels of their image to pixels of the scene, clipped to the image."""
+    windows: Mapping[str, Window] = layout.windows
+    if not layout.tiled and len(images) == 1 and images[0].size == next(iter(windows.values())).shape:
+        windows = {images[0].stem: next(iter(windows.values()))}  # one image of the scene's size, under any name
+    outlines, annotated, unmatched = [], [], []
+    for image in images:
+        window = windows.get(image.stem)
         if window is None:
-            strangers.append(picture.name)
+            unmatched.append(image.name)
             continue
-        if picture.size is not None and picture.size != window.shape:
+        if image.size is not None and image.size != window.shape:
             raise GeoshipsError(
-                f"{path}: {picture.name} has {picture.size[0]} x {picture.size[1]} pixels, and "
-                f"{window.height} x {window.width} in the scene; annotate the tiles at their own size"
+                f"{path}: {image.name} has {image.size[0]} x {image.size[1]} pixels, but its tile of the scene has "
+                f"{window.height} x {window.width}; annotate the tiles at their original size"
             )
-        seen.append(window)
-        edges = shapely.box(0, 0, window.width, window.height)
-        for shape in picture.shapes:
-            inside = shapely.intersection(shape.outline, edges)
-            moved = shapely.affinity.translate(inside, window.column, window.row)
+        annotated.append(window)
+        extent = shapely.box(0, 0, window.width, window.height)
+        for shape in image.shapes:
+            clipped = shapely.intersection(shape.outline, extent)
+            moved = shapely.affinity.translate(clipped, window.column, window.row)
             outlines.append((moved, _class_of(shape.label, classes, path)))
-    if not seen:
-        names = ", ".join(strangers[:3]) or "none"
-        raise GeoshipsError(f"{path}: none of its pictures ({names}) is {frame.name}, or one of its tiles")
-    return _Placed(outlines, seen, tuple(strangers), len(seen))
+    if not annotated:
+        names = ", ".join(unmatched[:3]) or "none"
+        raise GeoshipsError(f"{path}: none of its images ({names}) is {layout.name} or one of its tiles")
+    return _SceneShapes(outlines, annotated, tuple(unmatched), len(annotated))
 
 
 def _class_of(label: str, classes: Sequence[LabelClass], path: Path) -> LabelClass:
-    for found in classes:
-        if label.strip().casefold() in {name.casefold() for name in (found.name, *found.aliases)}:
-            return found
-    known = ", ".join(found.name for found in classes)
-    raise GeoshipsError(f"{path}: the label {label!r} is none of {known}; add it to the classes (--classes FILE.yaml)")
+    for label_class in classes:
+        if label.strip().casefold() in {name.casefold() for name in (label_class.name, *label_class.aliases)}:
+            return label_class
+    names = ", ".join(label_class.name for label_class in classes)
+    raise GeoshipsError(
+        f"{path}: expected one of the labels {names}, got {label!r}; add it to the classes (--classes FILE.yaml)"
+    )
 
 
 class _LabelSink(ClassSink):
-    """Class numbers with their names and colours."""
+    """Writes class values with the names and colours of their classes."""
 
     classes: Sequence[LabelClass] = ()
 
     def _describe(self, rows: DatasetWriter) -> None:
         super()._describe(rows)
-        rows.write_colormap(1, {0: (0, 0, 0), **{found.value: found.colour for found in self.classes}})
+        rows.write_colormap(1, {0: (0, 0, 0), **{each.value: each.colour for each in self.classes}})
 
 
-def _burn(
+def _write(
     outlines: Sequence[tuple[BaseGeometry, LabelClass]],
-    seen: Sequence[Window] | None,
+    annotated: Sequence[Window] | None,
     georeference: Georeference,
     out: Path,
     classes: Sequence[LabelClass],
 ) -> dict[str, int]:
-    """Write the mask row band by row band; returns the pixels of each class."""
-    shapes = [(outline, found.value) for outline, found in outlines if not outline.is_empty]
+    """Write the mask row band by row band, and return the number of pixels of each class."""
+    shapes = [(outline, label_class.value) for outline, label_class in outlines if not outline.is_empty]
     tree = shapely.STRtree([outline for outline, _ in shapes])
-    names = {f"class_{found.value}": found.name for found in classes}
+    names = {f"class_{each.value}": each.name for each in classes}
     counts = np.zeros(256, np.int64)
     sink = _LabelSink(out, georeference, {"class_0": "background", **names})
     sink.classes = classes
     with sink:
         for row in range(0, georeference.height, ROWS):
             window = Window(row, 0, min(ROWS, georeference.height - row), georeference.width)
-            touched = np.sort(tree.query(shapely.box(0, window.row, window.width, window.row_end)))
-            values = _rasterized([shapes[index] for index in touched], window)
-            known = (values != IGNORED) & _known(seen, window)
+            hits = np.sort(tree.query(shapely.box(0, window.row, window.width, window.row_end)))
+            values = _rasterize([shapes[index] for index in hits], window)
+            known = (values != IGNORED) & _known_pixels(annotated, window)
             counts += np.bincount(values[known | (values == IGNORED)], minlength=256)
             sink.write(RowBand(row, values.astype(np.float32), known))
-    return {found.name: int(counts[found.value]) for found in classes}
+    return {each.name: int(counts[each.value]) for each in classes}
 
 
-def _rasterized(shapes: Sequence[tuple[BaseGeometry, int]], window: Window) -> NDArray[np.uint8]:
+def _rasterize(shapes: Sequence[tuple[BaseGeometry, int]], window: Window) -> NDArray[np.uint8]:
     if not shapes:
         return np.zeros(window.shape, np.uint8)
-    grid = Affine.translation(window.column, window.row)
-    return np.asarray(rasterio.features.rasterize(shapes, window.shape, transform=grid, dtype="uint8"))
+    transform = Affine.translation(window.column, window.row)
+    return np.asarray(rasterio.features.rasterize(shapes, window.shape, transform=transform, dtype="uint8"))
 
 
-def _known(seen: Sequence[Window] | None, window: Window) -> NDArray[np.bool_]:
-    if seen is None:
+def _known_pixels(annotated: Sequence[Window] | None, window: Window) -> NDArray[np.bool_]:
+    if annotated is None:
         return np.ones(window.shape, np.bool_)
     known = np.zeros(window.shape, np.bool_)
-    for place in seen:
-        part = place.intersection(window)
-        known[part.within(window)] = True
+    for tile in annotated:
+        overlap = tile.intersection(window)
+        known[overlap.within(window)] = True
     return known

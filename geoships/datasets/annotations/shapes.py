@@ -1,4 +1,4 @@
-"""What was drawn on pictures, whatever the tool."""
+"""Annotated images and their shapes, independent of the annotation tool."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from geoships.errors import GeoshipsError
 class LabelClass:
     """A class of labels.
 
-    name: as the masks call it. value: of its pixels, 0 to 255; 255 says nothing about a pixel.
-    colour: red, green, blue from 0 to 255. aliases: other names that tools use for it.
+    Attributes:
+        name: Name of the class in masks.
+        value: Value of its pixels in masks, 0 to 255; 255 marks pixels whose class is unknown.
+        colour: Red, green and blue, 0 to 255.
+        aliases: Other names for the class in annotations.
     """
 
     name: str
@@ -32,17 +35,25 @@ class LabelClass:
 
 @dataclass(frozen=True)
 class Shape:
-    """One labelled thing. outline: a valid polygon or several, in pixels (column, row) of its picture."""
+    """A labelled shape.
+
+    Attributes:
+        label: Name of its class in the annotations.
+        outline: A valid Polygon or MultiPolygon in pixels (column, row) of its image.
+    """
 
     label: str
     outline: BaseGeometry
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What was drawn on one picture.
+class AnnotatedImage:
+    """The shapes drawn on one image.
 
-    name: of its file. size: (height, width), where the annotations tell it.
+    Attributes:
+        name: File name of the image, with or without folders.
+        size: (height, width) in pixels; None where the annotations do not give it.
+        shapes: Empty where the image was annotated and nothing was found.
     """
 
     name: str
@@ -51,66 +62,129 @@ class Picture:
 
     @property
     def stem(self) -> str:
-        """The name without folders and extension.
+        """File name without folders and extension.
 
-        >>> Picture("a/b_0_512.png", None, ()).stem
+        >>> AnnotatedImage("a/b_0_512.png", None, ()).stem
         'b_0_512'
         """
         return PurePosixPath(self.name.replace("\\", "/")).stem
 
 
 @contextmanager
-def refusing(path: Path, kind: str) -> Iterator[None]:
-    """Turn what a broken file of annotations raises into one line about it."""
+def reading_errors(path: Path, annotation_format: str) -> Iterator[None]:
+    """Turn the errors that an invalid annotation file causes into one GeoshipsError.
+
+    Args:
+        path: The file, named in the error.
+        annotation_format: Name of the format, for the error.
+
+    Raises:
+        GeoshipsError: The body raised an error that an invalid file can cause.
+    """
     try:
         yield
     except GeoshipsError:
         raise
-    except (ValueError, KeyError, TypeError, IndexError, OSError, SyntaxError) as error:  # SyntaxError: of XML
+    except (ValueError, KeyError, TypeError, IndexError, OSError, SyntaxError) as error:  # of XML, too
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise GeoshipsError(f"cannot read the {kind} annotations {path}: {reason[:300]}") from error
+        raise GeoshipsError(f"cannot read the {annotation_format} annotations {path}: {reason[:300]}") from error
 
 
 def polygon(points: Sequence[Sequence[float]] | NDArray[np.float64]) -> BaseGeometry:
-    """A valid outline through points (column, row). Raises ValueError for fewer than three, and for no area."""
+    """Make a valid polygon from its vertices.
+
+    Args:
+        points: (n, 2) vertices (column, row) in pixels.
+
+    Returns:
+        A Polygon or MultiPolygon.
+
+    Raises:
+        ValueError: There are fewer than three vertices, or the polygon has no area.
+    """
     corners = np.asarray(points, np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3 or not np.isfinite(corners).all():
-        raise ValueError(f"an outline of {len(corners)} points is no polygon")
-    return areal(shapely.Polygon(corners))
+        raise ValueError(f"expected 3 vertices or more with finite x and y, got {len(corners)}")
+    return polygons_of(shapely.Polygon(corners))
 
 
-def box(left: float, top: float, right: float, bottom: float, turned: float = 0) -> BaseGeometry:
-    """A box, turned by degrees clockwise around its middle."""
-    corners = shapely.box(left, top, right, bottom)
-    return areal(shapely.affinity.rotate(corners, turned, origin="center") if turned else corners)
+def box(left: float, top: float, right: float, bottom: float, rotation: float = 0) -> BaseGeometry:
+    """Make a box.
+
+    Args:
+        left: Column of its left edge in pixels.
+        top: Row of its upper edge.
+        right: Column of its right edge.
+        bottom: Row of its lower edge.
+        rotation: Degrees clockwise around the centre.
+
+    Returns:
+        A polygon.
+
+    Raises:
+        ValueError: The box has no area.
+    """
+    upright = shapely.box(left, top, right, bottom)
+    return polygons_of(shapely.affinity.rotate(upright, rotation, origin="center") if rotation else upright)
 
 
-def areal(geometry: BaseGeometry) -> BaseGeometry:
-    """The polygons of a geometry, made valid. Raises ValueError where it has no area."""
-    parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(geometry)))
-    found = shapely.union_all([part for part in parts if part.geom_type == "Polygon"])
-    if not found.area > 0 or not np.isfinite(found.area):
+def polygons_of(geometry: BaseGeometry) -> BaseGeometry:
+    """Return the polygons of a geometry, made valid.
+
+    Args:
+        geometry: Any geometry, valid or not.
+
+    Returns:
+        A Polygon or MultiPolygon; lines and points are dropped.
+
+    Raises:
+        ValueError: The geometry has no area.
+    """
+    geometries = shapely.get_parts(shapely.get_parts(shapely.make_valid(geometry)))
+    polygons = shapely.union_all([part for part in geometries if part.geom_type == "Polygon"])
+    if not polygons.area > 0 or not np.isfinite(polygons.area):
         raise ValueError("a shape has no area")
-    return found
+    return polygons
 
 
-def from_mask(mask: NDArray[np.bool_], left: int = 0, top: int = 0) -> BaseGeometry:
-    """The outline of the pixels of a mask (rows, columns), whose upper left corner is at a place."""
-    found = rasterio.features.shapes(mask.astype(np.uint8), mask=mask)
-    outline = shapely.union_all([shapely.geometry.shape(shape) for shape, _ in found])
-    return areal(shapely.affinity.translate(outline, left, top))
+def mask_outline(mask: NDArray[np.bool_], left: int = 0, top: int = 0) -> BaseGeometry:
+    """Return the outline of a mask, along the edges of its pixels.
+
+    Args:
+        mask: (rows, columns).
+        left: Column of the mask's left edge in the image.
+        top: Row of the mask's upper edge in the image.
+
+    Returns:
+        A Polygon or MultiPolygon in pixels of the image.
+
+    Raises:
+        ValueError: The mask is empty.
+    """
+    regions = rasterio.features.shapes(mask.astype(np.uint8), mask=mask)
+    outline = shapely.union_all([shapely.geometry.shape(region) for region, _ in regions])
+    return polygons_of(shapely.affinity.translate(outline, left, top))
 
 
-def from_runs(runs: Sequence[int], shape: tuple[int, int], *, by_columns: bool) -> NDArray[np.bool_]:
-    """The mask (rows, columns) of a run-length code: lengths of runs, of background first.
+def decode_runs(runs: Sequence[int], shape: tuple[int, int], *, by_columns: bool) -> NDArray[np.bool_]:
+    """Decode a run-length encoded mask (RLE).
 
-    by_columns: pixels are counted down the columns, as COCO does, and not along the rows, as CVAT does.
-
-    >>> from_runs([1, 2, 1], (2, 2), by_columns=True).tolist()
+    >>> decode_runs([1, 2, 1], (2, 2), by_columns=True).tolist()
     [[False, True], [True, False]]
+
+    Args:
+        runs: Lengths of runs in pixels, alternating, background first.
+        shape: (rows, columns) of the mask.
+        by_columns: Runs go down the columns, as in COCO, instead of along the rows, as in CVAT.
+
+    Returns:
+        The mask (rows, columns).
+
+    Raises:
+        ValueError: The runs do not cover exactly the mask's pixels.
     """
     lengths = np.asarray(runs, np.int64)
     if (lengths < 0).any() or lengths.sum() != shape[0] * shape[1]:
-        raise ValueError(f"the runs of a mask cover {lengths.sum()} pixels, not {shape[0]} x {shape[1]}")
+        raise ValueError(f"expected runs of a mask over {shape[0]} x {shape[1]} pixels, got {lengths.sum()} pixels")
     values = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
     return values.reshape(shape, order="F" if by_columns else "C")

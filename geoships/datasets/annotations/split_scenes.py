@@ -1,4 +1,4 @@
-"""Scenes and their masks in parts to train, validate and test on: as chips, and as whole scenes."""
+"""Splits scenes and their masks into training, validation and test parts, as chips and as whole scenes."""
 
 from __future__ import annotations
 
@@ -29,32 +29,40 @@ from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
 from geoships.scene.tiling.windows import Window
 from geoships.support.files import atomic_write, output_errors
 
-By = Literal["scene", "block", "chip"]
-Place = tuple[str, int, int]  # scene, row and column of a unit that stays whole
+SplitBy = Literal["scene", "block", "chip"]
+Unit = tuple[str, int, int]  # what is never split, by scene name, row and column
 INDEX = "chips.csv"
 COLUMNS = ("file", "mask", "scene", "row", "column", "ship_pixels", "known_pixels", "part")
 
 CHIP_WARNING = (
-    "split by chip: neighbours fall on both sides, so that figures come out too good; split by scene or block"
+    "split by chip: neighbouring chips are in different parts, so metrics will be too good; split by scene or block"
 )
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A scene and its mask, on one grid."""
+    """A scene and its mask on the same grid."""
 
     scene: Path
     mask: Path
 
     @property
     def name(self) -> str:
-        """The stem of the scene's file."""
+        """File name of the scene without extension."""
         return self.scene.stem
 
 
 @dataclass
-class Parts:
-    """What was written: chips, and pixels of ships and others that are known, in each part."""
+class SplitSummary:
+    """The result of a split.
+
+    Attributes:
+        index: Path of `chips.csv`.
+        chips: Number of chips by part.
+        ship_pixels: Number of ship pixels by part.
+        known_pixels: Number of labelled pixels by part.
+        warnings: Messages for the user.
+    """
 
     index: Path
     chips: dict[str, int]
@@ -64,21 +72,31 @@ class Parts:
 
 
 def find_pairs(scenes: Sequence[Path], masks: Path) -> list[Pair]:
-    """Scenes (files, or folders of GeoTIFFs) with the mask NAME.tif or NAME_mask.tif of a folder, or the one file.
+    """Find the mask of each scene.
 
-    Raises GeoshipsError where one is missing, or two scenes have one name.
+    Args:
+        scenes: Scenes, or folders of GeoTIFFs.
+        masks: Folder with the masks NAME.tif or NAME_mask.tif, or the mask of the one scene.
+
+    Returns:
+        The scenes with their masks.
+
+    Raises:
+        GeoshipsError: There is no scene, a mask is missing, or two scenes have the same name.
     """
-    found = [path for scene in scenes for path in (sorted(scene.glob("*.tif")) if scene.is_dir() else [scene])]
-    found = [path for path in found if not path.stem.endswith("_mask")]
-    if not found or len({path.stem for path in found}) < len(found):
-        raise GeoshipsError(f"{len(found)} scenes, of which two have one name" if found else "there are no scenes")
+    paths = [path for scene in scenes for path in (sorted(scene.glob("*.tif")) if scene.is_dir() else [scene])]
+    paths = [path for path in paths if not path.stem.endswith("_mask")]
+    if not paths:
+        raise GeoshipsError(f"found no scene in {', '.join(map(str, scenes)) or 'an empty list'}; name GeoTIFF files")
+    if len({path.stem for path in paths}) < len(paths):
+        raise GeoshipsError(f"two of {len(paths)} scenes have the same file name; rename one")
     pairs = []
-    for scene in found:
-        places = [masks / f"{scene.stem}{mark}.tif" for mark in ("_mask", "")] if masks.is_dir() else [masks]
-        mask = next((place for place in places if place.is_file() and place.resolve() != scene.resolve()), None)
+    for scene in paths:
+        candidates = [masks / f"{scene.stem}{suffix}.tif" for suffix in ("_mask", "")] if masks.is_dir() else [masks]
+        mask = next((path for path in candidates if path.is_file() and path.resolve() != scene.resolve()), None)
         if mask is None:
             raise GeoshipsError(
-                f"no mask of {scene}: {' or '.join(map(str, places))}; make it with geoships data masks"
+                f"no mask of {scene}: expected {' or '.join(map(str, candidates))}; make it with geoships data masks"
             )
         pairs.append(Pair(scene, mask))
     return pairs
@@ -88,78 +106,105 @@ def split(
     pairs: Sequence[Pair],
     out: Path,
     *,
-    by: By,
+    by: SplitBy,
     shares: Mapping[str, float],
     chip: int = 256,
     block: int = 1024,
     seed: int = 0,
-) -> Parts:
-    """Write chips and scenes of each part, with their masks.
+) -> SplitSummary:
+    """Split scenes into parts, and write the chips and scenes of each part with their masks.
 
-    chips/PART/images and masks: GeoTIFFs of `chip` pixels a side, all bands as stored, and chips.csv with all of them;
-    those without known pixels are left out. scenes/PART/images and masks: whole scenes; where a scene is split, the
-    pixels of the other parts are 255 in the mask.
+    chips/PART/images and chips/PART/masks hold GeoTIFFs of `chip` x `chip` pixels with all bands as stored; chips.csv
+    lists them. Chips without labelled pixels are skipped. scenes/PART/images and scenes/PART/masks hold whole scenes;
+    where a scene is split between parts, pixels of other parts are 255 (unknown) in the mask.
 
-    by: what stays whole, a scene, a block or a chip. shares: of each part. chip, block: pixels a side; a block is
-    made of whole chips. seed: decides between equal units.
-    Raises GeoshipsError for masks of another size than their scene, an `out` that holds parts already, too few units.
+    Args:
+        pairs: Scenes and masks.
+        out: Folder to write to.
+        by: Unit that is never split between parts: a scene, a block or a chip.
+        shares: Target fraction of the pixels by part.
+        chip: Pixels per side of a chip.
+        block: Pixels per side of a block, rounded to whole chips.
+        seed: Order of units with the same pixel counts.
+
+    Returns:
+        Counts by part.
+
+    Raises:
+        GeoshipsError: A mask has another size than its scene, `out` already holds parts, or there are fewer units
+            than parts.
     """
-    if any((out / name).exists() for name in ("chips", "scenes", INDEX)):
-        raise GeoshipsError(f"{out} holds parts already; choose another folder")
+    _check_empty(out)
     side = {"scene": 0, "block": max(1, round(block / chip)) * chip, "chip": chip}[by]
-    units: dict[Place, tuple[int, int]] = {}
+    units: dict[Unit, tuple[int, int]] = {}
     for pair in pairs:
-        with _opened(pair) as (_, mask):
-            units |= {place: weights for place, weights in _units(pair.name, mask, side or None) if sum(weights)}
+        with _open_pair(pair) as (_, mask):
+            units |= {unit: pixels for unit, pixels in _count_units(pair.name, mask, side or None) if sum(pixels)}
     if len(units) < len(shares):
-        raise GeoshipsError(f"{len(units)} {by}s with known pixels cannot fill {len(shares)} parts")
-    made = _write_parts(pairs, out, assign(units, shares, seed=seed), list(shares), chip, side)
+        raise GeoshipsError(
+            f"{len(units)} {by}s with labelled pixels cannot fill {len(shares)} parts; use fewer parts or smaller units"
+        )
+    summary = _write_parts(pairs, out, assign(units, shares, seed=seed), list(shares), chip, side)
     if by == "chip":
-        made.warnings.append(CHIP_WARNING)
-    return made
+        summary.warnings.append(CHIP_WARNING)
+    return summary
 
 
-def cut(pairs: Sequence[Pair], out: Path, parts: Mapping[str, str], *, chip: int = 256) -> Parts:
-    """Write chips and scenes as `split` does, each whole scene into the part that is named for it.
+def cut_into_parts(pairs: Sequence[Pair], out: Path, parts: Mapping[str, str], *, chip: int = 256) -> SplitSummary:
+    """Write chips and scenes like `split`, with a given part for each scene.
 
-    parts: of each scene, by its name; chip: pixels a side. Raises GeoshipsError as `split` does.
+    Args:
+        pairs: Scenes and masks.
+        out: Folder to write to.
+        parts: Name of the part by name of the scene.
+        chip: Pixels per side of a chip.
+
+    Returns:
+        Counts by part.
+
+    Raises:
+        GeoshipsError: A mask has another size than its scene, or `out` already holds parts.
     """
-    if any((out / name).exists() for name in ("chips", "scenes", INDEX)):
-        raise GeoshipsError(f"{out} holds parts already; choose another folder")
+    _check_empty(out)
     units = {(pair.name, 0, 0): parts[pair.name] for pair in pairs}
     return _write_parts(pairs, out, units, sorted(set(parts.values())), chip, 0)
 
 
+def _check_empty(out: Path) -> None:
+    if any((out / name).exists() for name in ("chips", "scenes", INDEX)):
+        raise GeoshipsError(f"{out} already holds parts; choose another folder")
+
+
 def _write_parts(
-    pairs: Sequence[Pair], out: Path, parts: Mapping[Place, str], names: Sequence[str], chip: int, side: int
-) -> Parts:
-    """Write chips, scenes and the list of chips. parts: of each unit. side: of a unit in pixels; 0: whole scenes."""
-    made = Parts(out / INDEX, dict.fromkeys(names, 0), dict.fromkeys(names, 0), dict.fromkeys(names, 0))
+    pairs: Sequence[Pair], out: Path, parts: Mapping[Unit, str], names: Sequence[str], chip: int, side: int
+) -> SplitSummary:
+    """Write chips, scenes and the index. parts: by unit. side: pixels per side of a unit; 0 for whole scenes."""
+    summary = SplitSummary(out / INDEX, dict.fromkeys(names, 0), dict.fromkeys(names, 0), dict.fromkeys(names, 0))
     rows: list[tuple[Any, ...]] = []
     for pair in pairs:
-        with _opened(pair) as (scene, mask):
+        with _open_pair(pair) as (scene, mask):
             rows += _write_chips(pair.name, scene, mask, out, parts, chip, side)
             _write_scenes(pair, mask, out, parts, side)
     for *_, ships, known, part in rows:
-        made.chips[part] += 1
-        made.ship_pixels[part] += ships
-        made.known_pixels[part] += known
-    with atomic_write(made.index) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        summary.chips[part] += 1
+        summary.ship_pixels[part] += ships
+        summary.known_pixels[part] += known
+    with atomic_write(summary.index) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
-    return made
+    return summary
 
 
 @contextmanager
-def _opened(pair: Pair) -> Iterator[tuple[DatasetReader, DatasetReader]]:
-    """The scene and its mask, opened for reading. Raises GeoshipsError where they do not fit each other."""
+def _open_pair(pair: Pair) -> Iterator[tuple[DatasetReader, DatasetReader]]:
+    """Yield the scene and its mask, opened for reading. Raises GeoshipsError where their sizes differ."""
     with ExitStack() as stack:
         sources = [resolve(path) for path in (pair.scene, pair.mask)]
         stack.enter_context(gdal_env(sources[0]))
         scene, mask = (stack.enter_context(open_dataset(source)) for source in sources)
         if scene.shape != mask.shape or mask.dtypes[0] != "uint8":
             raise GeoshipsError(
-                f"the mask {pair.mask} has {mask.height} x {mask.width} pixels of {mask.dtypes[0]}, and its scene "
-                f"{scene.height} x {scene.width}; a mask is on the scene's grid, of uint8"
+                f"{pair.mask}: expected a mask on the scene's grid, {scene.height} x {scene.width} uint8, got "
+                f"{mask.height} x {mask.width} {mask.dtypes[0]}"
             )
         try:
             yield scene, mask
@@ -167,67 +212,65 @@ def _opened(pair: Pair) -> Iterator[tuple[DatasetReader, DatasetReader]]:
             raise GeoshipsError(f"cannot read {pair.scene} or {pair.mask}: {error.__cause__ or error}") from error
 
 
-def _units(name: str, mask: DatasetReader, side: int | None) -> Iterator[tuple[Place, tuple[int, int]]]:
-    """Units of a scene with their (pixels of ships, other known pixels)."""
-    step = side or 1024
-    whole: dict[Place, tuple[int, int]] = {}
-    for window in _grid(mask.shape, step):
-        ships, known = _counts(mask.read(1, window=_area(window)))
-        place = (name, window.row, window.column) if side else (name, 0, 0)
-        before = whole.get(place, (0, 0))
-        whole[place] = (before[0] + ships, before[1] + known - ships)
-    yield from whole.items()
+def _count_units(name: str, mask: DatasetReader, side: int | None) -> Iterator[tuple[Unit, tuple[int, int]]]:
+    """Yield the units of a scene with their (ship pixels, other labelled pixels)."""
+    counts: dict[Unit, tuple[int, int]] = {}
+    for window in _grid(mask.shape, side or 1024):
+        ships, known = _count_pixels(mask.read(1, window=_rasterio_window(window)))
+        unit = (name, window.row, window.column) if side else (name, 0, 0)
+        previous = counts.get(unit, (0, 0))
+        counts[unit] = (previous[0] + ships, previous[1] + known - ships)
+    yield from counts.items()
 
 
-def _counts(values: NDArray[np.uint8]) -> tuple[int, int]:
-    """Pixels of ships, and known pixels."""
+def _count_pixels(values: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return the numbers of ship pixels and of labelled pixels."""
     known = values != IGNORED
     return int(np.count_nonzero(values[known])), int(np.count_nonzero(known))
 
 
 def _grid(shape: tuple[int, int], side: int) -> Iterator[Window]:
-    """Squares that cover a scene, cut at its edges."""
+    """Yield squares that cover a scene, clipped to it."""
     for row in range(0, shape[0], side):
         for column in range(0, shape[1], side):
             yield Window(row, column, min(side, shape[0] - row), min(side, shape[1] - column))
 
 
-def _area(window: Window) -> RasterioWindow:
+def _rasterio_window(window: Window) -> RasterioWindow:
     return RasterioWindow(window.column, window.row, window.width, window.height)
 
 
-def _unit_of(name: str, window: Window, side: int) -> Place:
+def _unit_of(name: str, window: Window, side: int) -> Unit:
     return (name, window.row // side * side, window.column // side * side) if side else (name, 0, 0)
 
 
 def _write_chips(
-    name: str, scene: DatasetReader, mask: DatasetReader, out: Path, parts: Mapping[Place, str], chip: int, side: int
+    name: str, scene: DatasetReader, mask: DatasetReader, out: Path, parts: Mapping[Unit, str], chip: int, side: int
 ) -> Iterator[tuple[Any, ...]]:
-    """Write the chips of a scene; those at its lower and right edge are filled up with what is not known."""
+    """Write the chips of a scene; those at its lower and right edge are padded with nodata and unknown labels."""
     for window in _grid(scene.shape, chip):
         part = parts.get(_unit_of(name, window, side))
-        labels = mask.read(1, window=_area(window))
-        ships, known = _counts(labels)
+        labels = mask.read(1, window=_rasterio_window(window))
+        ships, known = _count_pixels(labels)
         if part is None or not known:
             continue
         file = f"{name}_{window.row}_{window.column}.tif"
-        image, below = out / "chips" / part / "images" / file, out / "chips" / part / "masks" / file
-        place = scene.window_transform(_area(window))
-        padded = Window(0, 0, chip, chip)
-        filled = np.zeros((scene.count, chip, chip), scene.dtypes[0])
+        image_path, mask_path = out / "chips" / part / "images" / file, out / "chips" / part / "masks" / file
+        transform = scene.window_transform(_rasterio_window(window))
+        image = np.zeros((scene.count, chip, chip), scene.dtypes[0])
         if scene.nodata is not None:
-            filled[:] = scene.nodata
-        filled[:, : window.height, : window.width] = scene.read(window=_area(window))
-        known_labels = np.full(padded.shape, IGNORED, np.uint8)
-        known_labels[: window.height, : window.width] = labels
-        _write(image, filled, scene, place)
-        _write(below, known_labels[None], mask, place, nodata=IGNORED)
-        relative = (path.relative_to(out).as_posix() for path in (image, below))
+            image[:] = scene.nodata
+        image[:, : window.height, : window.width] = scene.read(window=_rasterio_window(window))
+        padded_labels = np.full((chip, chip), IGNORED, np.uint8)
+        padded_labels[: window.height, : window.width] = labels
+        _write(image_path, image, scene, transform)
+        _write(mask_path, padded_labels[None], mask, transform, nodata=IGNORED)
+        relative = (path.relative_to(out).as_posix() for path in (image_path, mask_path))
         yield (*relative, name, window.row, window.column, ships, known, part)
 
 
 def _write(path: Path, values: NDArray[Any], like: DatasetReader, transform: Any, nodata: int | None = None) -> None:
-    """Write a chip with bands, scales, tags and colours as its scene has them."""
+    """Write a chip with the band names, scales, tags and colours of its scene."""
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     profile = {"crs": like.crs, "transform": transform, "nodata": like.nodata if nodata is None else nodata}
@@ -246,9 +289,9 @@ def _write(path: Path, values: NDArray[Any], like: DatasetReader, transform: Any
                 file.write_colormap(1, like.colormap(1))
 
 
-def _write_scenes(pair: Pair, mask: DatasetReader, out: Path, parts: Mapping[Place, str], side: int) -> None:
-    """Write a scene and its mask into each part that has some of it."""
-    for part in sorted({part for place, part in parts.items() if place[0] == pair.name}):
+def _write_scenes(pair: Pair, mask: DatasetReader, out: Path, parts: Mapping[Unit, str], side: int) -> None:
+    """Write a scene and its mask into each part that has units of it."""
+    for part in sorted({part for unit, part in parts.items() if unit[0] == pair.name}):
         folder = out / "scenes" / part
         with output_errors(folder):
             for name in ("images", "masks"):
@@ -263,7 +306,7 @@ def _write_scenes(pair: Pair, mask: DatasetReader, out: Path, parts: Mapping[Pla
 
 
 def _link(source: Path, target: Path) -> None:
-    """The same file under a second name; a copy where the file system has none."""
+    """Make a hard link, or a copy where the file system has no hard links."""
     try:
         os.link(source.resolve(), target)
     except OSError:
@@ -271,13 +314,13 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _write_partial(
-    name: str, mask: DatasetReader, target: Path, parts: Mapping[Place, str], part: str, side: int
+    name: str, mask: DatasetReader, target: Path, parts: Mapping[Unit, str], part: str, side: int
 ) -> None:
-    """A copy of a mask in which the units of other parts are not known."""
+    """Write a copy of a mask in which units of other parts are unknown."""
     with ClassSink(target, georeference_of(mask), mask.tags()) as sink:
         for row in range(0, mask.height, side):
             rows = Window(row, 0, min(side, mask.height - row), mask.width)
-            values = mask.read(1, window=_area(rows))
+            values = mask.read(1, window=_rasterio_window(rows))
             known = values != IGNORED
             for column in range(0, mask.width, side):
                 if parts.get((name, row, column)) != part:

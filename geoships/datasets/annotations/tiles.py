@@ -1,4 +1,4 @@
-"""Tiles of a scene for an annotation tool, and the list that leads their labels back."""
+"""Cuts a scene into tiles for an annotation tool, with a manifest that maps their labels back to the scene."""
 
 from __future__ import annotations
 
@@ -31,7 +31,15 @@ Kind = Literal["png", "tif"]
 
 
 class Tile(BaseModel):
-    """One tile: its file, and its place in pixels of the scene."""
+    """One tile.
+
+    Attributes:
+        file: Name of its file in the manifest's folder.
+        row: Its first row in the scene.
+        column: Its first column in the scene.
+        height: Rows.
+        width: Columns.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,15 +51,22 @@ class Tile(BaseModel):
 
     @property
     def window(self) -> Window:
-        """Its place in the scene."""
+        """Its window in pixels of the scene."""
         return Window(self.row, self.column, self.height, self.width)
 
 
 class Manifest(BaseModel):
-    """The tiles of a scene, and its grid.
+    """The tiles of a scene and the scene's grid: the content of `tiles.json`.
 
-    scene: as the user named it. crs: as WKT. transform: a, b, c, d, e, f of the affine from (column, row) to map
-    coordinates. gcps: row, column, x, y, z of ground control points. bands: those shown.
+    Attributes:
+        scene: The scene as the user named it.
+        height: Rows of the scene.
+        width: Columns of the scene.
+        crs: WKT, or None.
+        transform: Coefficients a, b, c, d, e, f of the geotransform from (column, row) to map coordinates, or None.
+        gcps: Row, column, x, y and z of ground control points.
+        bands: Description of the bands shown.
+        tiles: The tiles in row-major order.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,18 +82,28 @@ class Manifest(BaseModel):
 
     @property
     def georeference(self) -> Georeference:
-        """The grid and place of the scene. Raises GeoshipsError for a CRS that PROJ does not know."""
+        """Grid and georeference of the scene.
+
+        Raises:
+            GeoshipsError: PROJ cannot read the CRS.
+        """
         try:
             crs = CRS.from_wkt(self.crs) if self.crs else None
         except CRSError as error:
-            raise GeoshipsError(f"the list of tiles has a CRS that is not known: {error}") from error
+            raise GeoshipsError(f"{MANIFEST}: PROJ cannot read the CRS: {error}") from error
         points = tuple(GroundControlPoint(*point) for point in self.gcps)
         return Georeference(self.height, self.width, Affine(*self.transform) if self.transform else None, crs, points)
 
 
 @dataclass(frozen=True)
-class Cut:
-    """What was cut. tiles: written. empty: left out, without data. manifest: the list of tiles."""
+class TileSummary:
+    """The result of `cut_tiles`.
+
+    Attributes:
+        tiles: Number of tiles written.
+        empty: Number of tiles skipped because they hold no data.
+        manifest: Path of `tiles.json`.
+    """
 
     tiles: int
     empty: int
@@ -86,17 +111,27 @@ class Cut:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a list of tiles: the file, or the folder that holds it. Raises GeoshipsError."""
+    """Read a manifest of tiles.
+
+    Args:
+        path: `tiles.json`, or its folder.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        GeoshipsError: The file is missing or not a manifest.
+    """
     path = path / MANIFEST if path.is_dir() else path
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise GeoshipsError(f"cannot read the list of tiles {path}: {error.strerror}") from error
+        raise GeoshipsError(f"cannot read the tile manifest {path}: {error.strerror}") from error
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
         raise GeoshipsError(
-            f"{path} is no list of tiles of geoships data label-tiles: {where}: {fault['msg']}"
+            f"{path}: expected a manifest from geoships data label-tiles: {field}: {first['msg']}"
         ) from error
 
 
@@ -109,20 +144,31 @@ def cut_tiles(
     kind: Kind = "png",
     bands: tuple[int | str, ...] | None = None,
     trust_vrt: bool = False,
-) -> Cut:
-    """Cut a scene into tiles in true or false colours, all stretched alike; tiles without data are left out.
+) -> TileSummary:
+    """Cut a scene into RGB tiles in true or false colour with one contrast stretch; tiles without data are skipped.
 
-    scene: as for `predict`. out: folder; is made where it is missing. size, overlap: in pixels of the scene; tiles
-    at the lower and right edge are smaller. kind: PNG with a world file, or GeoTIFF.
-    bands: three to show as red, green, blue, or one; see `open_quicklook`.
-    Raises GeoshipsError where the scene cannot be read or the folder cannot be written.
+    Args:
+        scene: A raster, as for `geoships.predict`.
+        out: Folder for the tiles and the manifest; created if needed.
+        size: Pixels per side; tiles at the lower and right edge are smaller.
+        overlap: Pixels that neighbouring tiles share.
+        kind: ``png`` with a world file, or ``tif``.
+        bands: Three bands to show as red, green and blue, or one; see `open_quicklook`.
+        trust_vrt: Open VRT files, which can refer to any other file.
+
+    Returns:
+        The numbers of tiles, and the manifest.
+
+    Raises:
+        GeoshipsError: The scene cannot be read, the folder cannot be written or already holds tiles, or `overlap` is
+            not less than `size`.
     """
     if not 0 <= overlap < size:
-        raise GeoshipsError(f"tiles of {size} pixels cannot overlap by {overlap}")
+        raise GeoshipsError(f"tiles of {size} pixels: expected an overlap from 0 to {size - 1}, got {overlap}")
     with output_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     if (out / MANIFEST).exists():
-        raise GeoshipsError(f"{out} holds tiles already ({MANIFEST}); choose another folder")
+        raise GeoshipsError(f"{out} already holds tiles ({MANIFEST}); choose another folder")
     tiles, empty = [], 0
     with open_quicklook(scene, bands=bands, trust_vrt=trust_vrt) as look:
         stem = Path(look.title).stem
@@ -130,18 +176,18 @@ def cut_tiles(
             if not _has_data(look, window):
                 empty += 1
                 continue
-            picture = look.read(window, size)
+            rgb = look.read(window, size)
             tile = Tile(file=f"{stem}_{window.row}_{window.column}.{kind}", **vars(window))
-            (_write_png if kind == "png" else _write_tif)(out / tile.file, picture, window, look.georeference)
+            (_write_png if kind == "png" else _write_tif)(out / tile.file, rgb, window, look.georeference)
             tiles.append(tile)
         manifest = _manifest(scene, look, tuple(tiles))
     with atomic_write(out / MANIFEST) as temporary:
         temporary.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-    return Cut(len(tiles), empty, out / MANIFEST)
+    return TileSummary(len(tiles), empty, out / MANIFEST)
 
 
 def _windows(scene: Window, size: int, stride: int) -> list[Window]:
-    """Tiles that cover a scene, cut at its edges; none lies within another.
+    """Return the windows that cover a scene, clipped to it; none lies within another.
 
     >>> [window.column for window in _windows(Window(0, 0, 10, 25), 10, 8)]
     [0, 8, 16]
@@ -151,10 +197,10 @@ def _windows(scene: Window, size: int, stride: int) -> list[Window]:
 
 
 def _has_data(look: Quicklook, window: Window) -> bool:
-    """Whether the overview shows data in a window."""
-    across, down = look.overview.scale
-    rows = slice(int(window.row * down), math.ceil(window.row_end * down))
-    columns = slice(int(window.column * across), math.ceil(window.column_end * across))
+    """Return whether the overview has data in a window."""
+    scale_x, scale_y = look.overview.scale
+    rows = slice(int(window.row * scale_y), math.ceil(window.row_end * scale_y))
+    columns = slice(int(window.column * scale_x), math.ceil(window.column_end * scale_x))
     return bool(look.overview.valid[rows, columns].any())
 
 
@@ -175,36 +221,36 @@ def _manifest(scene: str, look: Quicklook, tiles: tuple[Tile, ...]) -> Manifest:
     )
 
 
-def _place(window: Window, georeference: Georeference) -> Affine | None:
+def _window_transform(window: Window, georeference: Georeference) -> Affine | None:
     if georeference.transform is None:
         return None
     area = RasterioWindow(window.column, window.row, window.width, window.height)
-    place: Affine = transform_of(area, georeference.transform)
-    return place
+    transform: Affine = transform_of(area, georeference.transform)
+    return transform
 
 
-def _write_png(path: Path, picture: RGBImage, window: Window, georeference: Georeference) -> None:
+def _write_png(path: Path, rgb: RGBImage, window: Window, georeference: Georeference) -> None:
     with atomic_write(path) as temporary:
-        temporary.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
-    if (place := _place(window, georeference)) is None:
+        temporary.write_bytes(cv2.imencode(".png", rgb[..., ::-1])[1].tobytes())
+    if (transform := _window_transform(window, georeference)) is None:
         return
-    x, y = place.a * 0.5 + place.b * 0.5 + place.c, place.d * 0.5 + place.e * 0.5 + place.f  # of the first centre
+    x, y = transform @ (0.5, 0.5)  # a world file gives the centre of the first pixel
     with atomic_write(path.with_suffix(".pgw")) as temporary:
-        lines = (place.a, place.d, place.b, place.e, x, y)
+        lines = (transform.a, transform.d, transform.b, transform.e, x, y)
         temporary.write_text("".join(f"{value!r}\n" for value in map(float, lines)), encoding="ascii")
     if georeference.crs is not None:
         with atomic_write(path.with_suffix(".prj")) as temporary:
             temporary.write_text(georeference.crs.to_wkt("WKT1_ESRI"), encoding="ascii")
 
 
-def _write_tif(path: Path, picture: RGBImage, window: Window, georeference: Georeference) -> None:
-    place = _place(window, georeference)
+def _write_tif(path: Path, rgb: RGBImage, window: Window, georeference: Georeference) -> None:
+    transform = _window_transform(window, georeference)
     crs = None if georeference.crs is None else rasterio.CRS.from_user_input(georeference.crs)
-    placement = {"crs": crs, "transform": place} if place is not None else {}
+    grid = {"crs": crs, "transform": transform} if transform is not None else {}
     with atomic_write(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(
             temporary, "w", driver="GTiff", count=3, dtype="uint8", photometric="rgb", compress="deflate",
-            height=window.height, width=window.width, **placement,
+            height=window.height, width=window.width, **grid,
         ) as file:  # fmt: skip
-            file.write(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+            file.write(np.ascontiguousarray(rgb.transpose(2, 0, 1)))

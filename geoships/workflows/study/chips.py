@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from geoships.config.segmentation import TrainConfig
-from geoships.datasets.annotations.split_scenes import INDEX, Pair, cut
+from geoships.datasets.annotations.split_scenes import INDEX, Pair, cut_into_parts
 from geoships.errors import GeoshipsError
 from geoships.output.raster import ClassSink
 from geoships.output.stitch import RowBand
@@ -51,7 +51,7 @@ def cut_chips(config: TrainConfig, folder: Path, size: int) -> dict[str, Any]:
         scene.scene.close()
         pairs.append(Pair(below(data.root, entry.scene), mask))
         parts[scene.name] = "validation" if scene.group in data.validation.groups else "train"
-    cut(pairs, partial, parts, chip=size)
+    cut_into_parts(pairs, partial, parts, chip=size)
     with output_errors(folder):
         partial.rename(folder)
     return reading
