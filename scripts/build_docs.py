@@ -31,6 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
     write_cli_reference(DOCS / "reference" / "cli.md")
     write_models_page(ROOT / "MODELS.md", DOCS / "reference" / "models.md")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for networks as small as the examples', threads cost time
     for example in sorted(EXAMPLES.glob("*.py")):
         write_gallery_page(example, DOCS / "gallery", execute=not arguments.no_run)
     subprocess.run([sys.executable, "-m", "zensical", "build", "--clean", "--strict"], cwd=ROOT, check=True)

@@ -45,7 +45,6 @@ RUN = (
 NOT_RUN = {
     "pip": "installs packages",
     "uv sync": "installs packages",
-    "uv tool": "installs packages",
     "uv run pytest": "this is it",
     "uv run geoships demo": "takes a minute; tests/workflows/test_demo.py runs it at a smaller size",
     "uv run python benchmarks": "measures for minutes to hours; tests/test_benchmarks.py runs the parts of it",
