@@ -1,4 +1,4 @@
-"""Settings of finding ships."""
+"""Settings of `geoships predict`."""
 
 from __future__ import annotations
 
@@ -11,34 +11,38 @@ from geoships.config.yaml_file import read_settings
 
 
 class PredictConfig(BaseModel):
-    """How ships are looked for; every field has a default that suits a georeferenced Sentinel-2 scene.
+    """Settings of a prediction; the defaults suit a georeferenced Sentinel-2 scene.
 
-    model: name of an installed model, or path of a bundle; None: the installed one that suits the scene.
-    threshold: score from which on a pixel is ship; None: the model's own.
-    min_peak: score that one pixel of a ship has to reach; None: the model's own.
-    verify: drop found ships that the model's verifier takes for none; None: as the model's card says.
-    min_area: smallest ship in square metres.
-    max_hole: holes in a ship up to this size in square metres are filled.
-    simplify: outlines may move by this many metres to have fewer corners; 0: exact pixel edges.
-    split: cut found ships where a neck joins two wide parts; the mask stays as it is.
-    area: vector file of the area of interest, in any CRS; None: the whole scene.
-    gsd: pixel size in metres, where the scene has no place on Earth or its own is wrong.
-    bands: band numbers (from 1) or descriptions in the model's order; None: found by description.
-    scale, offset: reflectance = stored value * scale + offset; None: from the file.
-    sensor: preset of scale and offset, e.g. ``sentinel-2-l2a``.
-    trust_vrt: open a VRT whatever files it refers to.
-    device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or ``cuda:all`` for several scenes on all GPUs.
-    engine: ``auto`` is OpenVINO on a processor where that is installed, else PyTorch.
-    precision: ``auto`` takes bfloat16 where the processor has it; ``int8`` the model's int8 variant.
-    views: the score is the mean over so many ways to turn and mirror a tile, each of which costs one run of
-        the model; None: the model's own.
-    style: write a style for QGIS with every output.
-    screen: skip tiles that the model's screen finds empty, where the model has one.
-    land: vector file of land, in any CRS; tiles on it are skipped. land_mask: skip tiles on land after a mask of
-        the whole Earth. shore: metres from the shore within which no tile counts as on land.
-    tile_size: greatest tile in model pixels; None: the one that is cheapest for scene, model and machine.
-    overlap: model pixels that neighbouring tiles share; None: what the model's halo needs.
-    batch_size: tiles in a batch; None: chosen for the machine.
+    Attributes:
+        model: Name of an installed model, bundle folder or bundle zip; None: the installed model that fits the scene's
+            bands and pixel size.
+        threshold: Minimum score of a ship pixel, above 0 and below 1; None: the model's own.
+        min_peak: Minimum peak score of a ship: one of its pixels reaches it; None: the model's own.
+        verify: Drop false alarms with the model's verifier; None: the model's own choice.
+        min_area: Minimum area of a ship in square metres.
+        max_hole: Holes in ships up to this area in square metres are filled.
+        simplify: Tolerance in metres for simplifying outlines; 0: exact pixel edges.
+        split: Split ships that touch at a narrow neck; the mask does not change.
+        area: Vector file of the area to search, in any CRS; None: the whole scene.
+        gsd: Pixel size in metres, for a scene without georeference or with a wrong pixel size; None: from the scene.
+        bands: Band numbers (from 1) or descriptions in the model's order; None: found by their descriptions.
+        scale: Reflectance = stored value * scale + offset; None: from the file.
+        offset: See scale.
+        sensor: Preset of scale and offset, e.g. ``sentinel-2-l2a``; None: from the file.
+        trust_vrt: Open a VRT whatever files it refers to.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or ``cuda:all`` for several scenes on all GPUs.
+        engine: Inference engine; ``auto`` is OpenVINO on a CPU where that is installed, else PyTorch.
+        precision: ``auto`` is bfloat16 where the hardware supports it; ``int8`` is the model's int8 variant.
+        views: Test-time augmentation: the score is the mean over so many flips and rotations of a tile, and takes as
+            many runs of the model; None: the model's own.
+        style: Write a QGIS style next to every output.
+        screen: Skip tiles that the model's screen finds empty, if the model has a screen.
+        land: Vector file of land, in any CRS; tiles on land are skipped. None: no tile is skipped for it.
+        land_mask: Skip tiles on land by a global mask; needs ``geoships[landmask]``.
+        shore: Distance in metres from the shore within which no tile counts as land.
+        tile_size: Maximum tile size in model pixels; None: the fastest one for scene, model and machine.
+        overlap: Overlap of neighbouring tiles in model pixels; None: by the model's halo.
+        batch_size: Tiles in a batch; None: chosen for the device.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -73,9 +77,14 @@ class PredictConfig(BaseModel):
 
 
 def predict_config(file: Path | None = None, **overrides: object) -> PredictConfig:
-    """Settings of a YAML file, with overrides that are not None on top, and defaults below.
+    """Read the settings of a prediction.
 
-    Raises GeoshipsError that names each wrong setting and what it may be.
+    Args:
+        file: YAML file of settings; None: the defaults.
+        overrides: Settings by name that override the file; those that are None do not.
+
+    Raises:
+        GeoshipsError: Names each wrong setting and what it may be.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     return read_settings(PredictConfig, file, given, example="configs/predict.yaml")
