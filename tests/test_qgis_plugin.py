@@ -41,7 +41,7 @@ def test_the_command_line_says_what_was_asked_for() -> None:
     parsed = command.make_context("predict", arguments[1:]).params
     assert parsed["scenes"] == ["-odd name.tif"]
     assert (parsed["out"], parsed["area"], parsed["views"]) == (Path("s.gpkg"), Path("a b.gpkg"), 4)
-    assert parsed["progress_as"] == "json"
+    assert parsed["progress"] == "json"
 
 
 def test_the_examples_of_the_command_line_are_true() -> None:

@@ -1,9 +1,10 @@
-"""The `geoships` command: its commands, and the one place where errors become messages."""
+"""The `geoships` command: its commands, and the one place where errors become messages and exit codes."""
 
 from __future__ import annotations
 
 import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from geoships_cli.data import data
 from geoships_cli.demo import demo
 from geoships_cli.evaluate import evaluate
 from geoships_cli.export import export, quantize
+from geoships_cli.failures import ExitCode, PartialFailureError, print_error
 from geoships_cli.info import info, models
 from geoships_cli.predict import predict
 from geoships_cli.screen import screen
@@ -50,8 +52,8 @@ for command in (
 app.add_typer(data)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"geoships {__version__}")
         raise typer.Exit
 
@@ -59,18 +61,43 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit")
     ] = False,
 ) -> None:
     """Find ships in satellite scenes of any size."""
 
 
 def main() -> None:
-    """Run the command line; an error that geoships raised on purpose is one line on stderr and exit code 1."""
+    """Run the command line, and exit with one of `ExitCode`.
+
+    An error that geoships raises on purpose is one line on stderr. Ctrl-C and SIGTERM end the run like an error, so
+    that files which are half written are removed.
+    """
     use_one_arena()  # before any library starts its threads
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run, too, removes what is half written
+    received = _end_on_signals()
     try:
         app()
+        code: object = ExitCode.DONE
+    except SystemExit as end:  # how Typer ends: done, wrong use, or stopped
+        code = end.code
+    except KeyboardInterrupt:  # before or after Typer
+        code = ExitCode.FAILED
     except GeoshipsError as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        sys.exit(1)
+        print_error(error)
+        code = ExitCode.SOME_SCENES_FAILED if isinstance(error, PartialFailureError) else ExitCode.FAILED
+    # the signal tells more than the code of what it stopped: Lightning ends with 1 on Ctrl-C
+    sys.exit(ExitCode.SIGNAL + received[0] if received and code else code)  # type: ignore[arg-type]
+
+
+def _end_on_signals() -> list[int]:
+    """Let Ctrl-C and SIGTERM raise KeyboardInterrupt; returns a list that will hold the numbers of those received."""
+    received: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in the background of a shell
+        signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    return received

@@ -1,36 +1,35 @@
-"""`geoships demo`: a rendered harbour, the installed model, and a picture of what it found."""
+"""`geoships demo`: a rendered harbour, the installed model, and an image of what it found."""
 
 from __future__ import annotations
 
-import json
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from geoships_cli import options
-from geoships_cli.progress import progress_display
+from geoships_cli.option_groups import grouped
 
 
+@grouped
 def demo(
-    out_dir: Annotated[Path, typer.Option(help="Folder for the scene and all outputs.")] = Path("data/demo"),
-    seed: Annotated[int, typer.Option(help="Number of the harbour; each one differs.")] = 7,
-    size: Annotated[int, typer.Option(min=256, max=8192, help="Rows and columns of the scene.")] = 2048,
+    out_dir: Annotated[
+        Path, typer.Option(help="Folder for the scene and all outputs", rich_help_panel=options.OUTPUTS)
+    ] = Path("data/demo"),
+    seed: Annotated[int, typer.Option(help="Random seed of the harbour", rich_help_panel=options.SCENE)] = 7,
+    size: Annotated[
+        int, typer.Option(min=256, max=8192, help="Rows and columns of the scene", rich_help_panel=options.SCENE)
+    ] = 2048,
     model: options.Model = None,
     device: options.Device = None,
-    quiet: options.Quiet = False,
-    as_json: options.AsJson = False,
+    *,
+    run: options.RunOptions,
 ) -> None:
     """Render a harbour with known ships, find them, and show the result."""
     from geoships.config import predict_config
     from geoships.workflows.demo import run_demo
 
-    with closing(progress_display(quiet=quiet)) as progress:
-        result = run_demo(
-            out_dir, seed=seed, size=size, config=predict_config(model=model, device=device), progress=progress
-        )
-    if as_json:
-        typer.echo(json.dumps(result.summary()))
-    elif not quiet:
-        typer.echo(result.report())
+    config = predict_config(model=model, device=device)
+    with run.progress_display() as progress:
+        result = run_demo(out_dir, seed=seed, size=size, config=config, progress=progress)
+    run.report(result.summary(), result.report())

@@ -1,4 +1,4 @@
-"""`geoships models` and `geoships info`: what is installed, and what a bundle or a scene holds."""
+"""`geoships models` and `geoships info`: the installed models, and the facts of a bundle or a scene."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def models(as_json: options.AsJson = False) -> None:
     from geoships.model.bundle_files import load_card
     from geoships.model.installed import DEFAULT_BUNDLE, installed
 
-    found = {name: load_card(path) for name, path in installed()}
+    cards = {name: load_card(path) for name, path in installed()}
     if as_json:
-        typer.echo(json.dumps({name: json.loads(card.to_json()) for name, card in found.items()}))
+        typer.echo(json.dumps({name: json.loads(card.to_json()) for name, card in cards.items()}))
         return
-    for name, card in found.items():
+    for name, card in cards.items():
         default = " (default)" if name == DEFAULT_BUNDLE else ""
         typer.echo(
             f"{name}{default}: {card.description} Bands {', '.join(card.bands)}; {card.gsd:g} m; {card.licence}."
@@ -31,14 +31,12 @@ def models(as_json: options.AsJson = False) -> None:
 
 
 def info(
-    what: Annotated[
-        str, typer.Argument(help="An installed model's name, a bundle or a scene.", metavar="BUNDLE|SCENE")
-    ],
-    trust_vrt: options.TrustVrt = False,
+    what: Annotated[str, typer.Argument(help="Installed model, bundle or scene", metavar="BUNDLE|SCENE")],
+    trust_vrt: options.TrustVrt = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Describe a model bundle or a scene."""
-    facts = _bundle_facts(what) if _is_bundle(what) else _scene_facts(what, trust_vrt)
+    facts = _bundle_facts(what) if _is_bundle(what) else _scene_facts(what, trust_vrt=bool(trust_vrt))
     if as_json:
         typer.echo(json.dumps(facts, default=str))
         return
@@ -65,9 +63,9 @@ def _bundle_facts(what: str) -> dict[str, object]:
     from geoships.model.installed import find_bundle
 
     bundle = load_bundle(find_bundle(what))
-    bundle.network()  # a bundle whose weights do not fit its card is no bundle
-    eight = "yes, for --precision int8" if bundle.int8 else "none"
-    facts = {"path": bundle.path, **_card_facts(bundle.card), "int8 variant": eight}
+    bundle.network()  # raises where the weights do not fit the card
+    int8 = "yes, for --precision int8" if bundle.int8 else "none"
+    facts = {"path": bundle.path, **_card_facts(bundle.card), "int8 variant": int8}
     if bundle.verifier is None:
         return facts
     bundle.verifier.network()
@@ -83,10 +81,10 @@ def _card_facts(card: Card) -> dict[str, object]:
         "network": f"{card.network.decoder} over {card.network.encoder}",
         "parameters": f"{card.total_parameters / 1e6:.2f} M",
         "bands": ", ".join(card.bands),
-        "bands that may be absent": ", ".join(card.optional) or "none",
+        "optional bands": ", ".join(card.optional) or "none",
         "pixel size": f"{low:g} to {high:g} m; others are resampled to {card.gsd:g} m",
         "threshold": card.threshold,
-        "least peak of a ship": card.min_peak,
+        "minimum peak score of a ship": card.min_peak,
         "views": card.views,
         "temperature": card.temperature,
         "training data": [f"{source.get('name')} ({source.get('license')})" for source in card.training_data],
@@ -103,7 +101,7 @@ def _verifier_facts(card: Card, *, on: bool) -> list[str]:
     ]
 
 
-def _scene_facts(what: str, trust_vrt: bool) -> dict[str, object]:
+def _scene_facts(what: str, *, trust_vrt: bool) -> dict[str, object]:
     from geoships.scene.describe import describe_scene
 
     return describe_scene(what, trust_vrt=trust_vrt)

@@ -1,105 +1,390 @@
-"""Options that several commands share, declared once."""
+"""Options that several commands share, declared once, and their groups; each group is a panel of `--help`.
+
+Fields of the groups that have the name of a field of `PredictConfig` are settings, see `settings_of`. Their default is
+None, so that a setting that is not given leaves that of a YAML file; `show_default` tells the default of PredictConfig.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
-from geoships_cli.progress import Display
+from geoships_cli.progress import Display, Lines, progress_display
 
+OUTPUTS, SCENE, MODEL, SHIPS, SPEED, RUN = "Outputs", "Scene", "Model", "Ships", "Speed", "Run"
+THE_MODELS_OWN = "the model's own"
+
+VectorFormat = Literal["geojson", "gpkg", "fgb", "parquet"]
+
+# Alone, outside of a group
+
+Bundle = Annotated[str, typer.Argument(help="Installed model, bundle folder or bundle zip")]
+BundleOut = Annotated[Path, typer.Option("--out", "-o", help="Bundle to write: a folder or a .zip file")]
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", help="Installed model, bundle folder or bundle zip.", show_default="by bands and pixel size"
+        "--model", "-m", help="Installed model, bundle folder or bundle zip", show_default="by bands and pixel size",
+        rich_help_panel=MODEL,
     ),
+]  # fmt: skip
+Device = Annotated[
+    str | None, typer.Option(help="auto, cpu, cuda or cuda:N", show_default="auto", rich_help_panel=SPEED)
 ]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
-Devices = Annotated[
-    str | None,
-    typer.Option("--device", help="auto, cpu, cuda, cuda:N, or cuda:all with --out-dir.", show_default="auto"),
+TrustVrt = Annotated[
+    bool | None, typer.Option("--trust-vrt", help="Open a VRT whatever files it refers to", rich_help_panel=SCENE)
 ]
-Engine = Annotated[
-    str | None, typer.Option(help="auto, torch, openvino or onnx; see docs/how-to/engines.md.", show_default="auto")
-]
-Precision = Annotated[str | None, typer.Option(help="auto, fp32, bf16 or int8.", show_default="auto")]
-Views = Annotated[
-    int | None,
-    typer.Option(
-        help="Mean score over 1, 2, 4 or 8 ways to turn and mirror a tile; as many times the work.", show_default="1"
-    ),
-]
-MinPeak = Annotated[
-    float | None, typer.Option(help="Score that one pixel of a ship has to reach.", show_default="the model's own")
-]
-Verify = Annotated[
-    bool | None,
-    typer.Option(
-        "--verify/--no-verify",
-        help="Drop found ships that the model's verifier takes for none.",
-        show_default="as the model's card says",
-    ),
-]
-Split = Annotated[
-    bool | None,
-    typer.Option("--split/--no-split", help="Cut found ships where a neck joins two wide parts.", show_default="split"),
-]
-Style = Annotated[
-    bool | None,
-    typer.Option("--style/--no-style", help="Write a style for QGIS with every output.", show_default="on"),
-]
-Screen = Annotated[
-    bool | None,
-    typer.Option(
-        "--screen/--no-screen", help="Skip tiles that the model's screen finds empty.", show_default="if it has one"
-    ),
-]
-Land = Annotated[
-    Path | None, typer.Option(help="Vector file of land, any CRS: tiles on it are skipped.", show_default="none")
-]
-LandMask = Annotated[
-    bool, typer.Option("--land-mask", help="Skip tiles on land after a mask of the Earth (geoships[landmask]).")
-]
-Shore = Annotated[
-    float | None, typer.Option(help="Metres from the shore that are no land for these two.", show_default="200")
-]
-Overlap = Annotated[
-    int | None, typer.Option(help="Model pixels that tiles share.", show_default="what the model's halo needs")
-]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell the tile plan, and which tiles were skipped.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on stdout.")]
-Progress = Annotated[
-    Display, typer.Option("--progress", help="On stderr: a bar or lines (auto), lines, or JSON lines for programs.")
-]
-Bands = Annotated[
-    str | None,
-    typer.Option(
-        help="Band numbers or descriptions in the model's order, e.g. 1,2,3,8,11.", show_default="by description"
-    ),
-]
-Scale = Annotated[
-    float | None, typer.Option(help="reflectance = value * SCALE + OFFSET.", show_default="from the file")
-]
-Offset = Annotated[float | None, typer.Option(help="See --scale.", show_default="from the file")]
-Sensor = Annotated[
-    str | None, typer.Option(help="Preset of scale and offset, e.g. sentinel-2-l2a.", show_default="from the file")
-]
-TrustVrt = Annotated[bool, typer.Option("--trust-vrt", help="Open a VRT whatever files it refers to.")]
-Area = Annotated[
+ConfigFile = Annotated[
     Path | None,
-    typer.Option("--area", "-a", help="Vector file of the area to search, any CRS.", show_default="whole scene"),
+    typer.Option("--config", "-c", help="YAML file of settings, e.g. configs/predict.yaml", rich_help_panel=RUN),
 ]
+TrainingFile = Annotated[
+    Path, typer.Option("--config", "-c", help="YAML file of the training, e.g. configs/sentinel2-5band.yaml")
+]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="NAME=VALUE", help="Change a setting, e.g. optimiser.rate=3e-4; repeatable"),
+]
+ShownBands = Annotated[
+    str | None, typer.Option(help="Bands to show as red, green, blue, e.g. 3,2,1", show_default="by name")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only", rich_help_panel=RUN)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON summary on stdout", rich_help_panel=RUN)]
+Progress = Annotated[
+    Display,
+    typer.Option("--progress", help="Progress on stderr; auto: a bar or lines, json: JSON lines", rich_help_panel=RUN),
+]
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """The files to write: those of one scene by name, or those of several in a folder."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Ships of one scene: .geojson, .gpkg, .fgb or .parquet", rich_help_panel=OUTPUTS
+        ),
+    ] = None
+    mask: Annotated[
+        Path | None, typer.Option(help="Ship mask of one scene, as a GeoTIFF (COG)", rich_help_panel=OUTPUTS)
+    ] = None
+    scores: Annotated[
+        Path | None, typer.Option(help="Scores of one scene, as a GeoTIFF (COG)", rich_help_panel=OUTPUTS)
+    ] = None
+    stac: Annotated[
+        Path | None, typer.Option(help="STAC Item of one scene's outputs (.json)", rich_help_panel=OUTPUTS)
+    ] = None
+    preview: Annotated[
+        Path | None, typer.Option(help="Image of one scene with its ships (.png)", rich_help_panel=OUTPUTS)
+    ] = None
+    project: Annotated[
+        Path | None, typer.Option(help="QGIS project of one scene and its outputs (.qgz)", rich_help_panel=OUTPUTS)
+    ] = None
+    out_dir: Annotated[
+        Path | None, typer.Option(help="Folder for the outputs of several scenes", rich_help_panel=OUTPUTS)
+    ] = None
+    out_format: Annotated[
+        VectorFormat,
+        typer.Option("--format", help="With --out-dir: format of the ships", rich_help_panel=OUTPUTS),
+    ] = "geojson"
+    rasters: Annotated[
+        bool,
+        typer.Option("--rasters", help="With --out-dir: also write masks and scores", rich_help_panel=OUTPUTS),
+    ] = False
+    previews: Annotated[
+        bool, typer.Option("--previews", help="With --out-dir: also write previews", rich_help_panel=OUTPUTS)
+    ] = False
+    items: Annotated[
+        bool, typer.Option("--items", help="With --out-dir: also write STAC Items", rich_help_panel=OUTPUTS)
+    ] = False
+    style: Annotated[
+        bool | None,
+        typer.Option(
+            "--style/--no-style", help="Write a QGIS style next to every output", show_default="on",
+            rich_help_panel=OUTPUTS,
+        ),
+    ] = None  # fmt: skip
+
+    def of_one_scene(self) -> dict[str, Path | None]:
+        """Return the outputs of one scene, by kind."""
+        kinds = ("out", "mask", "scores", "stac", "preview", "project")
+        return {kind: getattr(self, kind) for kind in kinds}
+
+    def check(self) -> None:
+        """Refuse outputs that are named in neither or in both of the two ways.
+
+        Raises:
+            typer.BadParameter: Says what to leave out or to add.
+        """
+        if self.out_dir is None:
+            if not (self.out or self.mask or self.scores or self.preview):
+                raise typer.BadParameter(
+                    "name an output: --out, --mask, --scores, --preview or --out-dir", param_hint="--out"
+                )
+        elif any(self.of_one_scene().values()):
+            raise typer.BadParameter(
+                "--out-dir names all outputs itself; leave out --out, --mask, --scores, --preview, --stac and --project"
+            )
+
+
+@dataclass(frozen=True)
+class BandOptions:
+    """How the values of a scene become reflectance of the model's bands."""
+
+    bands: Annotated[
+        str | None,
+        typer.Option(
+            help="Band numbers or descriptions in the model's order, e.g. 1,2,3", show_default="by description",
+            rich_help_panel=SCENE,
+        ),
+    ] = None  # fmt: skip
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Reflectance = value * SCALE + OFFSET", show_default="from the file", rich_help_panel=SCENE
+        ),
+    ] = None  # fmt: skip
+    offset: Annotated[
+        float | None,
+        typer.Option(
+            help="OFFSET of the reflectance, see --scale", show_default="from the file", rich_help_panel=SCENE
+        ),
+    ] = None
+    sensor: Annotated[
+        str | None,
+        typer.Option(
+            help="Preset of scale and offset, e.g. sentinel-2-l2a", show_default="from the file",
+            rich_help_panel=SCENE,
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SceneOptions(BandOptions):
+    """How a scene is read."""
+
+    gsd: Annotated[
+        float | None, typer.Option(help="Pixel size in metres", show_default="from the scene", rich_help_panel=SCENE)
+    ] = None
+    trust_vrt: TrustVrt = None
+
+
+@dataclass(frozen=True)
+class PredictSceneOptions(SceneOptions):
+    """How a scene is read, and which part of it."""
+
+    area: Annotated[
+        Path | None,
+        typer.Option(
+            "--area", "-a", help="Vector file of the area to search, in any CRS", show_default="the whole scene",
+            rich_help_panel=SCENE,
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """What the model does beside scoring each tile once."""
+
+    views: Annotated[
+        Literal[1, 2, 4, 8] | None,
+        typer.Option(
+            help="Test-time augmentation: average over 1, 2, 4 or 8 flips and rotations", show_default=THE_MODELS_OWN,
+            rich_help_panel=MODEL,
+        ),
+    ] = None  # fmt: skip
+    verify: Annotated[
+        bool | None,
+        typer.Option(
+            "--verify/--no-verify", help="Drop false alarms with the model's verifier", show_default=THE_MODELS_OWN,
+            rich_help_panel=MODEL,
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ShipOptions:
+    """What a ship is."""
+
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Minimum score of a ship pixel", show_default=THE_MODELS_OWN, rich_help_panel=SHIPS),
+    ] = None
+    min_peak: Annotated[
+        float | None,
+        typer.Option(help="Minimum peak score of a ship", show_default=THE_MODELS_OWN, rich_help_panel=SHIPS),
+    ] = None
+    split: Annotated[
+        bool | None,
+        typer.Option(
+            "--split/--no-split", help="Split ships that touch at a narrow neck", show_default="on",
+            rich_help_panel=SHIPS,
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PredictShipOptions(ShipOptions):
+    """What a ship is, and its outline."""
+
+    min_area: Annotated[
+        float | None,
+        typer.Option(help="Minimum area of a ship in square metres", show_default="300", rich_help_panel=SHIPS),
+    ] = None
+    max_hole: Annotated[
+        float | None,
+        typer.Option(
+            help="Fill holes in ships up to this area in square metres", show_default="500", rich_help_panel=SHIPS
+        ),
+    ] = None
+    simplify: Annotated[
+        float | None,
+        typer.Option(help="Simplify outlines by up to this many metres", show_default="0", rich_help_panel=SHIPS),
+    ] = None
+
+
+@dataclass(frozen=True)
+class SpeedOptions:
+    """Where and how the model runs."""
+
+    device: Device = None
+    engine: Annotated[
+        Literal["auto", "torch", "openvino", "onnx"] | None,
+        typer.Option(help="Inference engine, see docs/how-to/engines.md", show_default="auto", rich_help_panel=SPEED),
+    ] = None
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "int8"] | None,
+        typer.Option(help="Numerical precision of the model", show_default="auto", rich_help_panel=SPEED),
+    ] = None
+
+
+@dataclass(frozen=True)
+class PredictSpeedOptions(SpeedOptions):
+    """Where and how the model runs, on which tiles."""
+
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="auto, cpu, cuda, cuda:N, or cuda:all with --out-dir", show_default="auto", rich_help_panel=SPEED
+        ),
+    ] = None
+    tile_size: Annotated[
+        int | None,
+        typer.Option(help="Maximum tile size in model pixels", show_default="the fastest", rich_help_panel=SPEED),
+    ] = None
+    overlap: Annotated[
+        int | None,
+        typer.Option(
+            help="Overlap of tiles in model pixels", show_default="by the model's halo", rich_help_panel=SPEED
+        ),
+    ] = None
+    batch_size: Annotated[
+        int | None, typer.Option(help="Tiles in a batch", show_default="by the device", rich_help_panel=SPEED)
+    ] = None
+    screen: Annotated[
+        bool | None,
+        typer.Option(
+            "--screen/--no-screen", help="Skip tiles that the model's screen finds empty", show_default="on",
+            rich_help_panel=SPEED,
+        ),
+    ] = None  # fmt: skip
+    land: Annotated[
+        Path | None,
+        typer.Option(help="Skip tiles on the land of this vector file", show_default="none", rich_help_panel=SPEED),
+    ] = None
+    land_mask: Annotated[
+        bool | None,
+        typer.Option(
+            "--land-mask", help=r"Skip tiles on land by a global mask (geoships\[landmask])", rich_help_panel=SPEED
+        ),
+    ] = None
+    shore: Annotated[
+        float | None,
+        typer.Option(help="Keep tiles within so many metres of the shore", show_default="200", rich_help_panel=SPEED),
+    ] = None
+
+
+@dataclass(frozen=True)
+class LabelledScenes:
+    """Scenes and their labels."""
+
+    scenes: Annotated[
+        list[str],
+        typer.Option(help="Labelled scenes: file, folder or pattern; repeatable", rich_help_panel=SCENE),
+    ]
+    labels: Annotated[
+        list[Path],
+        typer.Option(help="Labels, polygons or masks named after their scene; repeatable", rich_help_panel=SCENE),
+    ]
+    ignore: Annotated[
+        list[Path] | None,
+        typer.Option(help="Polygons to leave out, named after their scene; repeatable", rich_help_panel=SCENE),
+    ] = None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What is printed."""
+
+    quiet: Quiet = False
+    as_json: AsJson = False
+
+    def progress_display(self) -> closing[Lines]:
+        """Return the display of progress, which the block closes."""
+        return closing(progress_display(quiet=self.quiet))
+
+    def report(self, summary: Mapping[str, object], text: str) -> None:
+        """Print the result of a command: as JSON, as text, or not at all."""
+        if self.as_json:
+            typer.echo(json.dumps(summary))
+        elif not self.quiet:
+            typer.echo(text)
+
+
+@dataclass(frozen=True)
+class ProgressRunOptions(RunOptions):
+    """What is printed, and how progress is shown."""
+
+    progress: Progress = Display.auto
+
+    def progress_display(self) -> closing[Lines]:
+        """Return the display of progress, which the block closes."""
+        return closing(progress_display(quiet=self.quiet, display=self.progress))
+
+
+@dataclass(frozen=True)
+class PredictRunOptions(ProgressRunOptions):
+    """What is printed of a run that finds ships."""
+
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Also print the tile plan and skipped tiles", rich_help_panel=RUN),
+    ] = False
+
+    def progress_display(self) -> closing[Lines]:
+        """Return the display of progress, which the block closes."""
+        return closing(progress_display(quiet=self.quiet, display=self.progress, verbose=self.verbose))
+
+
+def settings_of(*groups: Any) -> dict[str, object]:
+    """Return the settings in groups of options, by their name in `PredictConfig`; None where one is not given."""
+    settings = {field.name: getattr(group, field.name) for group in groups for field in fields(group)}
+    return {**settings, "bands": split_bands(settings.get("bands"))}
 
 
 def split_bands(text: str | None) -> tuple[int | str, ...] | None:
-    """Band numbers and descriptions of a comma-separated list.
+    """Split a comma-separated list of band numbers and descriptions.
 
     >>> split_bands("1, B03,8")
     (1, 'B03', 8)
     """
     if text is None:
         return None
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    return tuple(int(part) if part.isdigit() else part for part in parts)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return tuple(int(name) if name.isdigit() else name for name in names)

@@ -12,43 +12,38 @@ import typer
 from geoships.errors import GeoshipsError
 from geoships_cli import options
 
-Setting = Annotated[
-    list[str] | None,
-    typer.Option("--set", "-s", metavar="NAME=VALUE", help="Change one setting, e.g. optimiser.rate=3e-4; repeatable."),
-]
-
 
 def train(
-    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file, such as configs/sentinel2-5band.yaml.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run: bundle, checkpoints, logs.")],
-    settings: Setting = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if it was stopped.")] = False,
+    config: options.TrainingFile,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run: bundle, checkpoints, logs")],
+    settings: options.Setting = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the stopped run in --out")] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Train a model on labelled scenes, a classifier of chips, or a verifier; the finished bundle is OUT/bundle."""
     from geoships.config import ChipConfig, VerifierConfig, task_config
 
-    checked = task_config(config, tuple(settings or ()))
-    if isinstance(checked, ChipConfig):
+    training = task_config(config, tuple(settings or ()))
+    if isinstance(training, ChipConfig):
         with training_errors():
             from geoships.training.classification.fit import fit_chips
-        trained = fit_chips(checked, out, resume=resume, quiet=quiet)
-    elif isinstance(checked, VerifierConfig):
+        trained = fit_chips(training, out, resume=resume, quiet=quiet)
+    elif isinstance(training, VerifierConfig):
         with training_errors():
             from geoships.training.verification.fit import fit_verifier
-        trained = fit_verifier(checked, out, resume=resume, quiet=quiet)
+        trained = fit_verifier(training, out, resume=resume, quiet=quiet)
     else:
         with training_errors():
             from geoships.training.segmentation.fit import fit
-        trained = fit(checked, out, resume=resume, quiet=quiet)
+        trained = fit(training, out, resume=resume, quiet=quiet)
     if not quiet:
         figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trained.validation.items()))
-        typer.echo(f"{checked.name}: {trained.epochs} epochs ({figures}) -> {trained.folder / 'bundle'}")
+        typer.echo(f"{training.name}: {trained.epochs} epochs ({figures}) -> {trained.folder / 'bundle'}")
 
 
 @contextmanager
 def training_errors() -> Iterator[None]:
-    """Say what to install where the libraries of training, which are an extra, are missing."""
+    """Tell what to install where the libraries of training, an extra, are missing."""
     try:
         yield
     except ModuleNotFoundError as error:

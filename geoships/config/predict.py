@@ -11,38 +11,38 @@ from geoships.config.yaml_file import read_settings
 
 
 class PredictConfig(BaseModel):
-    """How to find ships. The defaults suit a georeferenced Sentinel-2 scene.
+    """Settings of a prediction; the defaults suit a georeferenced Sentinel-2 scene.
 
     Attributes:
-        model: Name of an installed model, or path of a bundle; None: the installed model that suits the scene.
-        threshold: Minimum score of a ship pixel; None: the model's own.
-        min_peak: Minimum peak score of a ship: one of its pixels has to reach it; None: the model's own.
-        verify: Drop false alarms with the model's verifier; None: the default of the model's card.
+        model: Name of an installed model, bundle folder or bundle zip; None: the installed model that fits the scene's
+            bands and pixel size.
+        threshold: Minimum score of a ship pixel, above 0 and below 1; None: the model's own.
+        min_peak: Minimum peak score of a ship: one of its pixels reaches it; None: the model's own.
+        verify: Drop false alarms with the model's verifier; None: the model's own choice.
         min_area: Minimum area of a ship in square metres.
-        max_hole: Holes in a ship up to this area in square metres are filled.
+        max_hole: Holes in ships up to this area in square metres are filled.
         simplify: Tolerance in metres for simplifying outlines; 0: exact pixel edges.
-        split: Split ships where a narrow neck joins two wide parts; the mask is not changed.
-        area: Vector file of the area of interest, in any CRS; None: the whole scene.
-        gsd: Pixel size in metres, for a scene without georeference or with a wrong pixel size.
-        bands: Band numbers (from 1) or descriptions, in the model's order; None: found by description.
+        split: Split ships that touch at a narrow neck; the mask does not change.
+        area: Vector file of the area to search, in any CRS; None: the whole scene.
+        gsd: Pixel size in metres, for a scene without georeference or with a wrong pixel size; None: from the scene.
+        bands: Band numbers (from 1) or descriptions in the model's order; None: found by their descriptions.
         scale: Reflectance = stored value * scale + offset; None: from the file.
-        offset: See `scale`.
-        sensor: Preset of scale and offset, e.g. ``sentinel-2-l2a``.
+        offset: See scale.
+        sensor: Preset of scale and offset, e.g. ``sentinel-2-l2a``; None: from the file.
         trust_vrt: Open a VRT whatever files it refers to.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or ``cuda:all`` for several scenes on all GPUs.
-        engine: ``auto``: OpenVINO on a CPU if installed, else PyTorch.
-        precision: ``auto``: bfloat16 if the device has instructions for it, else float32. ``int8``: the model's int8
-            variant.
-        views: Test-time augmentation (TTA): the score is the mean over this number of rotations and mirror images of a
-            tile, each of which costs one run of the model; None: the model's own.
-        style: Write a QGIS style with every output.
+        engine: Inference engine; ``auto`` is OpenVINO on a CPU where that is installed, else PyTorch.
+        precision: ``auto`` is bfloat16 where the hardware supports it; ``int8`` is the model's int8 variant.
+        views: Test-time augmentation: the score is the mean over so many flips and rotations of a tile, and takes as
+            many runs of the model; None: the model's own.
+        style: Write a QGIS style next to every output.
         screen: Skip tiles that the model's screen finds empty, if the model has a screen.
-        land: Vector file of land, in any CRS; tiles on land are skipped.
-        land_mask: Skip tiles on land according to a global land mask.
-        shore: Distance from the shoreline in metres within which tiles are not skipped as land.
-        tile_size: Maximum size of a tile in model pixels; None: the cheapest one for scene, model and machine.
-        overlap: Overlap of neighbouring tiles in model pixels; None: what the model's halo needs.
-        batch_size: Number of tiles in a batch; None: chosen for the machine.
+        land: Vector file of land, in any CRS; tiles on land are skipped. None: no tile is skipped for it.
+        land_mask: Skip tiles on land by a global mask; needs ``geoships[landmask]``.
+        shore: Distance in metres from the shore within which no tile counts as land.
+        tile_size: Maximum tile size in model pixels; None: the fastest one for scene, model and machine.
+        overlap: Overlap of neighbouring tiles in model pixels; None: by the model's halo.
+        batch_size: Tiles in a batch; None: chosen for the device.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -77,14 +77,14 @@ class PredictConfig(BaseModel):
 
 
 def predict_config(file: Path | None = None, **overrides: object) -> PredictConfig:
-    """Read the settings of a run.
+    """Read the settings of a prediction.
 
     Args:
-        file: YAML file; None: the defaults.
-        **overrides: Settings that replace those of the file; None: not given.
+        file: YAML file of settings; None: the defaults.
+        overrides: Settings by name that override the file; those that are None do not.
 
     Raises:
-        GeoshipsError: A setting is wrong; the message names each one and its valid values.
+        GeoshipsError: Names each wrong setting and what it may be.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     return read_settings(PredictConfig, file, given, example="configs/predict.yaml")

@@ -78,7 +78,7 @@ def test_predict_draws_a_preview_that_view_s_page_goes_with(geoships, tmp_path: 
     assert picture.read_bytes().startswith(b"\x89PNG")
     code, out, err = geoships("view", ships, "--scene", tmp_path / "a.tif")
     assert (code, err) == (0, "")
-    assert out.startswith("4 ships, 4 with a picture")
+    assert out.startswith("4 ships, 4 with an image")
     assert (tmp_path / "s.html").is_file()
     ship_scene(tmp_path / "b.tif", transform=rasterio.Affine(10, 0, 6e5, 0, -10, 5e6))
     code, out, err = geoships("view", ships, "--scene", tmp_path / "b.tif", "--out", tmp_path / "b.html", "--json")
@@ -94,7 +94,7 @@ def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> Non
     (tmp_path / "b.tif").write_text("no raster")
     names = [tmp_path / f"{name}.tif" for name in "abc"]
     code, out, err = geoships("predict", *names, "--out-dir", tmp_path / "out", "--rasters", "--json")
-    assert code == 1
+    assert code == 3
     summary = json.loads(out)
     assert [Path(scene["scene"]).stem for scene in summary["scenes"]] == ["a", "c"]
     assert summary["failed"] == [str(tmp_path / "b.tif")]
@@ -172,7 +172,7 @@ def test_an_int8_variant_that_is_refused_leaves_nothing(
         (["predict", "x/a.tif", "y/a.tif", "--out-dir", "o"], 2, "overwrite"),
         (["predict", "a.tif", "--out-dir", "o", "--format", "shp"], 2, "geojson"),
         (["predict", "a.tif", "--out", "s.geojson", "--threshold", "2"], 1, "threshold"),
-        (["predict", "a.tif", "--out", "s.geojson", "--precision", "int3"], 1, "precision"),
+        (["predict", "a.tif", "--out", "s.geojson", "--precision", "int3"], 2, "precision"),
         (["predict", "a.tif", "--preview", "s.jpg"], 1, ".png"),
         (["view", "s.geojson", "--scene", "a.tif"], 1, "s.geojson"),
         (["view", "s.geojson"], 2, "--scene"),

@@ -1,0 +1,33 @@
+"""How a failure ends the command: one line on stderr, and an exit code."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import typer
+
+from geoships.errors import GeoshipsError
+
+
+class ExitCode(IntEnum):
+    """How a command ended; a signal adds its number to 128, as shells do: 130 for Ctrl-C, 143 for SIGTERM."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG_USE = 2
+    SOME_SCENES_FAILED = 3
+    SIGNAL = 128
+
+
+class PartialFailureError(GeoshipsError):
+    """Some of many scenes failed; the others are done."""
+
+
+def print_error(error: GeoshipsError, where: str = "") -> None:
+    """Print an error as one line on stderr.
+
+    Args:
+        error: What went wrong.
+        where: What it went wrong with, such as one of many scenes.
+    """
+    typer.echo(f"error: {f'{where}: ' if where else ''}{' '.join(str(error).split())}", err=True)
