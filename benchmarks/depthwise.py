@@ -2,7 +2,7 @@
 
     uv run python benchmarks/depthwise.py [ENCODER]
 
-Prints seconds a step (8 crops of 192 x 192, five bands, forward and backward), the least of several, and their ratio.
+Prints the minimum seconds per step (8 crops of 192 x 192, five bands, forward and backward), and their ratio.
 """
 
 from __future__ import annotations

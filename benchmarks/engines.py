@@ -1,7 +1,7 @@
-"""Engines side by side: what a tile takes, and how far its scores are from PyTorch's in float32.
+"""Comparison of engines: time of a tile, and difference of its scores from PyTorch in float32.
 
-Every engine scores the same tile of a scene in turn, so that another program's load slows all of them.
-Flips are pixels that change between ship and water, of 100,000.
+Every engine scores the same tile of a scene in turn, so that other load on the machine slows all of them.
+Flips are pixels that change between ship and water, per 100,000.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def main() -> None:
     reference = next(iter(scores))
     print(f"tile of {image.shape[2]} x {image.shape[3]} pixels, {torch.get_num_threads()} threads")
     print(f"{'engine':26} {'first s':>8} {'s a tile':>9} {'Mpix/s':>7} {'speed':>6} {'largest':>8} {'flips':>7}")
-    for name, taken in times.items():
-        median = statistics.median(taken)
+    for name, seconds in times.items():
+        median = statistics.median(seconds)
         difference = np.abs(scores[name] - scores[reference])
         flips = np.mean((scores[name] >= bundle.card.threshold) != (scores[reference] >= bundle.card.threshold))
         print(

@@ -1,17 +1,17 @@
-"""geoai's own way to segment a GeoTIFF and make polygons of it; run by `run.py` in geoai's environment."""
+"""geoai from a GeoTIFF to polygons; run by `run.py` in geoai's environment."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from reporting import Clock
+from stage_clock import StageClock
 
-clock = Clock()
+clock = StageClock()
 
 from geoai.train import semantic_inference_on_geotiff  # noqa: E402
 from geoai.utils import raster_to_vector  # noqa: E402
-from plain import Plain  # noqa: E402
+from plain_torch import PlainUnet  # noqa: E402
 
 clock.stage("imports")
 
@@ -19,7 +19,7 @@ parser = argparse.ArgumentParser(description=__doc__)
 for name in ("--scene", "--weights", "--recipe", "--out"):
     parser.add_argument(name, type=Path, required=True)
 options = parser.parse_args()
-model = Plain(options.weights, options.recipe, two=True)
+model = PlainUnet(options.weights, options.recipe, two=True)
 clock.stage("load")
 mask = str(options.out / "mask.tif")
 semantic_inference_on_geotiff(

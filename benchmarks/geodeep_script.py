@@ -1,7 +1,7 @@
-"""GeoDeep's own way from a GeoTIFF to GeoJSON; run by `run.py` in GeoDeep's environment.
+"""GeoDeep from a GeoTIFF to GeoJSON; run by `run.py` in GeoDeep's environment.
 
-The model is loaded in its one call, and so is part of its work. It writes no scores. Its median filter of the mask
-is its own.
+GeoDeep loads the model in its one call, so that loading counts as work. It writes no scores, and filters the mask with
+a median filter.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reporting import Clock
+from stage_clock import StageClock
 
-clock = Clock()
+clock = StageClock()
 
 import json  # noqa: E402
 

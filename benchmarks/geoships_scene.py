@@ -1,7 +1,7 @@
 """geoships on one scene: read, compute, blend, mask and scores as COGs, polygons, GeoJSON. Run by `run.py`.
 
-A corner of the scene goes through first, so that all imports, the late ones too, and the conversion of the model are
-over when the clock starts.
+A corner of the scene is predicted first, so that late imports and the conversion of the model are done before the clock
+starts.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reporting import Clock
+from stage_clock import StageClock
 
-clock = Clock()
+clock = StageClock()
 
 from geoships.support.memory import use_one_arena  # noqa: E402
 

@@ -1,8 +1,8 @@
-"""The limits of a CUDA machine, and geoships between them; `run.py --gpu` calls this.
+"""Speed of decoding, of the forward pass and of geoships on a CUDA device; `run.py --gpu` calls this.
 
-Needs torch, numpy, rasterio and segmentation-models-pytorch. The scene and the network are those that `run.py` has made
-in the cache folder, which may be copied from another machine; where they are missing, noise and an untrained network of
-the same kind stand in, which take as long. Where geoships can be imported, it runs from scene to files, too.
+Needs torch, numpy, rasterio and segmentation-models-pytorch. The scene and the network are those that `run.py` made in
+the cache folder, which may be copied from another machine. If they are missing, noise and an untrained network of the
+same architecture replace them; they take as long. If geoships is installed, it runs from scene to files, too.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ import numpy as np
 import rasterio
 import segmentation_models_pytorch as smp
 import torch
-from plain import Plain
+from plain_torch import PlainUnet
 from rasterio.windows import Window
 from torch import nn
 
 TILE, BATCHES = 512, (1, 4, 16, 64)
 KINDS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-AHEAD = 8  # batches that wait for the device
+AHEAD = 8  # batches that are decoded ahead of the device
 
 Row = Callable[[str, Callable[[], object]], float]
 
 
 def main(cache: Path, size: int, repeat: int) -> None:
-    """Print all figures as Markdown."""
+    """Print all results as a Markdown table."""
     if not torch.cuda.is_available():
         sys.exit("--gpu needs a CUDA device, and PyTorch finds none")
     cache.mkdir(parents=True, exist_ok=True)
-    scene, (model, stands_in) = _scene(cache, size), _network(cache)
+    scene, (model, untrained) = _scene(cache, size), _network(cache)
     name = torch.cuda.get_device_name()
     print(f"{name}, {os.cpu_count()} cores, torch {torch.__version__}, Python {platform.python_version()}")
-    if stands_in:
-        print("The network is untrained: it takes as long, and its scores mean nothing.")
+    if untrained:
+        print("The network is untrained: it takes as long, but its scores are meaningless.")
     print(f"\n| what, {size:,} x {size:,} RGB | Mpix/s | device busy |\n| --- | --- | --- |")
     row = partial(_row, size, repeat)
     for threads in sorted({1, 4, os.cpu_count() or 1}):
@@ -57,27 +57,27 @@ def main(cache: Path, size: int, repeat: int) -> None:
     if find_spec("geoships") and find_spec("torchgeo") and bundle.exists():
         _geoships(scene, bundle, cache / "out" / "gpu", row)
     else:
-        print("\ngeoships itself was not run: it, or its bundle in the cache folder, is not here.")
+        print("\ngeoships was not run: it is not installed, or its bundle is not in the cache folder.")
 
 
 def _row(size: int, repeat: int, what: str, job: Callable[[], object]) -> float:
-    """Time a job, print its line of the table, and return megapixels a second."""
-    taken, busy = [], []
+    """Time a job, print its row of the table, and return megapixels per second."""
+    times, busy = [], []
     for _ in range(repeat):
-        with Busy() as watch:
+        with DeviceUse() as watch:
             started = time.perf_counter()
             job()
             torch.cuda.synchronize()
-            taken.append(time.perf_counter() - started)
+            times.append(time.perf_counter() - started)
         if watch.share is not None:
             busy.append(watch.share)
-    speed = size**2 / 1e6 / statistics.median(taken)
+    speed = size**2 / 1e6 / statistics.median(times)
     print(f"| {what} | {speed:.1f} | {f'{statistics.median(busy):.0%}' if busy else '-'} |", flush=True)
     return speed
 
 
 def _forwards(model: nn.Module, size: int, row: Row) -> int:
-    """Time the forward pass in each precision and batch; returns the batch that suits bfloat16 best."""
+    """Time the forward pass in each precision and batch size; return the fastest batch size for bfloat16."""
     speeds: dict[int, float] = {}
     for kind, dtype in KINDS.items():
         for batch in BATCHES:
@@ -102,7 +102,7 @@ def _decode_all(scene: Path, threads: int) -> None:
 
 
 class Forward:
-    """Scores as bytes of images as bytes, both on the device."""
+    """A forward pass on the device from eight-bit images to eight-bit scores."""
 
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         self._model = model.to("cuda", memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -117,10 +117,10 @@ class Forward:
         return logits[:, 0].float().sigmoid().mul_(254).round_().to(torch.uint8)
 
 
-class Busy:
-    """Share of the time in which the device computed, as nvidia-smi tells it ten times a second; None without it."""
+class DeviceUse:
+    """Share of time that the device computed, measured ten times a second by nvidia-smi; None without nvidia-smi."""
 
-    def __enter__(self) -> Busy:
+    def __enter__(self) -> DeviceUse:
         self.share: float | None = None
         self._seen: list[float] = []
         self._done = threading.Event()
@@ -170,17 +170,17 @@ def _tiles(scene: Path, threads: int, batch: int) -> Iterator[torch.Tensor]:
 
 
 def _stream(scene: Path, forward: Forward, batch: int) -> None:
-    """Decode, copy, compute and copy back, two batches under way: what a pipeline could reach at most."""
-    under_way: list[tuple[torch.Tensor, torch.cuda.Event]] = []
+    """Decode, copy, compute and copy back with two batches in flight: the upper limit of a pipeline."""
+    in_flight: list[tuple[torch.Tensor, torch.cuda.Event]] = []
     for images in _tiles(scene, min(16, os.cpu_count() or 1), batch):
         scores = forward(images.pin_memory().to("cuda", non_blocking=True))
         host = torch.empty(scores.shape, dtype=scores.dtype, pin_memory=True)
         host.copy_(scores, non_blocking=True)
         ready = torch.cuda.Event()
         ready.record()
-        under_way.append((host, ready))
-        if len(under_way) > 1:
-            under_way.pop(0)[1].synchronize()
+        in_flight.append((host, ready))
+        if len(in_flight) > 1:
+            in_flight.pop(0)[1].synchronize()
 
 
 def _geoships(scene: Path, bundle: Path, out: Path, row: Row) -> None:
@@ -195,7 +195,7 @@ def _geoships(scene: Path, bundle: Path, out: Path, row: Row) -> None:
             files = {"out": out / "ships.geojson", "mask": out / "mask.tif", "scores": out / "scores.tif"}
             predict(scene, model=model, config=config, **files)
 
-        run()  # the first one loads what the others have
+        run()  # warm-up
         row(f"geoships, scene to files, {precision}", run)
 
 
@@ -218,8 +218,8 @@ def _scene(cache: Path, size: int) -> Path:
 
 
 def _network(cache: Path) -> tuple[nn.Module, bool]:
-    """The network with its recipe, and whether an untrained one stands in."""
+    """The network with its normalisation, and whether it is untrained."""
     weights, recipe = cache / "resnet18-unet.pth", cache / "recipe.json"
     if weights.exists() and recipe.exists():
-        return Plain(weights, recipe), False
+        return PlainUnet(weights, recipe), False
     return smp.Unet("resnet18", encoder_weights=None, in_channels=3, classes=1).eval(), True

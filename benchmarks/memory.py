@@ -1,10 +1,10 @@
-"""Memory of a run: the resident set at its peak, over that of the process with the model loaded.
+"""Peak memory of a run: resident set above that of the process with the model loaded.
 
     uv run python benchmarks/memory.py 10240
     uv run python benchmarks/memory.py 40000 --dense 0.15
 
-Writes a five-band uint16 scene of so many rows and columns to a temporary folder: noise over dark water in the
-dense share of its rows, empty (sparse, nodata) elsewhere; finds its ships, with mask, scores and polygons written.
+Writes a five-band uint16 scene with the given number of rows and columns to a temporary folder: noise over dark water
+in the dense share of its rows, sparse nodata elsewhere. Then predicts it, and writes mask, scores and polygons.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import psutil
 import rasterio
 from affine import Affine
 from rasterio.windows import Window
-from reporting import MARK
+from stage_clock import RESULT_PREFIX
 
 from geoships import load_bundle, predict
 
@@ -43,15 +43,15 @@ def write_scene(path: Path, size: int, dense: float) -> None:
                 dataset.write(block[:, :height, :width], window=Window(column, row, width, height))
 
 
-class Peak(threading.Thread):
-    """Watches the resident set of this process, twenty times a second."""
+class PeakMemory(threading.Thread):
+    """Measures the resident set of this process, twenty times a second."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.bytes, self.process, self.done = 0, psutil.Process(), threading.Event()
 
     def run(self) -> None:
-        """Watch until told that it is done."""
+        """Measure until `done` is set."""
         while not self.done.wait(0.05):
             self.bytes = max(self.bytes, self.process.memory_info().rss)
 
@@ -59,7 +59,7 @@ class Peak(threading.Thread):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("size", type=int)
-    parser.add_argument("--dense", type=float, default=1.0, help="share of the rows that hold data")
+    parser.add_argument("--dense", type=float, default=1.0, help="share of the rows with data")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         scene = Path(folder) / "scene.tif"
@@ -67,7 +67,7 @@ def main() -> None:
         bundle = load_bundle()
         network = bundle.network()
         before = psutil.Process().memory_info().rss
-        peak = Peak()
+        peak = PeakMemory()
         peak.start()
         started = time.monotonic()
         result = predict(
@@ -81,7 +81,9 @@ def main() -> None:
         f"{before / 2**30:.2f} GiB before, {peak.bytes / 2**30:.2f} GiB at the peak: "
         f"{(peak.bytes - before) / 2**30:.2f} GiB more"
     )
-    print(MARK + json.dumps({"before": before, "peak": peak.bytes, "more": peak.bytes - before, "work": seconds}))
+    print(
+        RESULT_PREFIX + json.dumps({"before": before, "peak": peak.bytes, "more": peak.bytes - before, "work": seconds})
+    )
 
 
 if __name__ == "__main__":

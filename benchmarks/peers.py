@@ -1,4 +1,4 @@
-"""Other tools, each in an environment of its own below the cache folder."""
+"""Other tools, each installed in a separate virtual environment in the cache folder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import material
+import cached_inputs
 
-LIMIT = 1800  # seconds that an installation may take
+LIMIT = 1800  # maximum seconds of an installation
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A tool. package: what is installed. script: what runs it. inputs: options of the script with their files."""
+    """Another tool.
+
+    Attributes:
+        name: Name of the tool.
+        package: Package to install.
+        script: Script in this folder that runs it.
+        inputs: Returns the script's options with their files, for a cache folder.
+    """
 
     name: str
     package: str
@@ -24,39 +31,39 @@ class Peer:
     inputs: Callable[[Path], dict[str, Path]]
 
 
-def _plain(cache: Path) -> dict[str, Path]:
-    return {"--weights": material.weights_path(cache), "--recipe": material.recipe_path(cache)}
+def _weights_and_normalisation(cache: Path) -> dict[str, Path]:
+    return {"--weights": cached_inputs.weights_path(cache), "--recipe": cached_inputs.normalisation_path(cache)}
 
 
 PEERS = (
-    Peer("geodeep", "geodeep", "geodeep_script.py", lambda cache: {"--onnx": material.onnx_path(cache)}),
-    Peer("geoai", "geoai-py", "geoai_script.py", _plain),
-    Peer("terratorch", "terratorch", "terratorch_script.py", _plain),
+    Peer("geodeep", "geodeep", "geodeep_script.py", lambda cache: {"--onnx": cached_inputs.onnx_path(cache)}),
+    Peer("geoai", "geoai-py", "geoai_script.py", _weights_and_normalisation),
+    Peer("terratorch", "terratorch", "terratorch_script.py", _weights_and_normalisation),
 )
 
 
 def environment(peer: Peer, cache: Path) -> dict[str, str]:
-    """The peer's ``python`` and ``version``, installed where it is not yet; ``error`` where it cannot be."""
+    """The tool's ``python`` and ``version``, installed now if necessary; ``error`` if it cannot be installed."""
     folder = cache / "peers" / peer.name
-    note = folder / "installed.json"
-    if note.exists():
-        return dict(json.loads(note.read_text()))
+    record = folder / "installed.json"
+    if record.exists():
+        return dict(json.loads(record.read_text()))
     print(f"installing {peer.package} ...", flush=True)
     python = folder / "bin" / "python"
-    needed = [peer.package, "rasterio"]
+    packages = [peer.package, "rasterio"]
     if peer.name != "geodeep":
-        needed += ["segmentation-models-pytorch", "geopandas"]
+        packages += ["segmentation-models-pytorch", "geopandas"]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _run(["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
-        _run(["uv", "pip", "install", "--quiet", "--python", str(python), *needed])
+        _run(["uv", "pip", "install", "--quiet", "--python", str(python), *packages])
         query = f"import importlib.metadata as m; print(m.version({peer.package!r}))"
-        found = {"python": str(python), "version": _run([str(python), "-c", query]).strip()}
+        installed = {"python": str(python), "version": _run([str(python), "-c", query]).strip()}
     except (OSError, subprocess.SubprocessError) as error:
-        said = str(getattr(error, "stderr", "") or error).strip().splitlines()
-        return {"error": f"does not install: {said[-1] if said else error}"}
-    note.write_text(json.dumps(found))
-    return found
+        message = str(getattr(error, "stderr", "") or error).strip().splitlines()
+        return {"error": f"does not install: {message[-1] if message else error}"}
+    record.write_text(json.dumps(installed))
+    return installed
 
 
 def _run(command: list[str]) -> str:

@@ -1,9 +1,9 @@
-"""From scores to ships: geoships' builder, which takes bands of rows, beside libraries that take the whole mask.
+"""Vectorization of scores: geoships' ship builder, which reads row bands, and libraries that need the whole mask.
 
     uv run python benchmarks/polygons.py [--size 4096] [--share 0.005]
 
-Nanoseconds of processor time a pixel of the scene. Only the first two give exact outlines; only the first holds no
-more than a few rows. cc3d is tried where it is installed (connected-components-3d).
+Prints CPU time in nanoseconds per pixel of the scene. Only the first two give exact outlines; only the first keeps no
+more than a few rows in memory. cc3d is included if it is installed (connected-components-3d).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ THRESHOLD = 0.5
 
 
 def scores(size: int, share: float) -> NDArray[np.float32]:
-    """Smooth noise, of which so much is over the threshold: (size, size)."""
+    """Smooth noise (size, size), with the given share of pixels over the threshold."""
     rng = np.random.default_rng(0)
     noise = cv2.GaussianBlur(rng.standard_normal((size, size), np.float32), (0, 0), 3)
     high = np.quantile(noise[::8, ::8], 1 - share)
@@ -68,7 +68,7 @@ def cc3d_labels(values: NDArray[np.float32]) -> int:
     return int(count)
 
 
-WAYS: dict[str, Callable[[NDArray[np.float32]], int]] = {
+METHODS: dict[str, Callable[[NDArray[np.float32]], int]] = {
     "geoships, polygons and sums": built,
     "rasterio.features.shapes, polygons": shapes,
     "OpenCV, contours and sums": opencv,
@@ -80,23 +80,23 @@ WAYS: dict[str, Callable[[NDArray[np.float32]], int]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=4096)
-    parser.add_argument("--share", type=float, default=0.005, help="of the pixels that are over the threshold")
+    parser.add_argument("--share", type=float, default=0.005, help="share of pixels over the threshold")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     cv2.setNumThreads(1)
     values = scores(options.size, options.share)
     print("| way | ns a pixel | found |\n| --- | --- | --- |")
-    for name, way in WAYS.items():
-        taken = []
+    for name, method in METHODS.items():
+        times = []
         try:
             for _ in range(options.rounds):
                 started = time.process_time()
-                count = way(values)
-                taken.append(time.process_time() - started)
+                count = method(values)
+                times.append(time.process_time() - started)
         except ImportError as error:
             print(f"| {name} | - | {error.name} is not installed |")
             continue
-        print(f"| {name} | {min(taken) / values.size * 1e9:.1f} | {count} |")
+        print(f"| {name} | {min(times) / values.size * 1e9:.1f} | {count} |")
 
 
 if __name__ == "__main__":

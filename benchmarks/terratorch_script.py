@@ -1,18 +1,18 @@
-"""terratorch's tiled inference, with plain ends; run by `run.py` in terratorch's environment."""
+"""terratorch's tiled inference with plain writers; run by `run.py` in terratorch's environment."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from reporting import Clock
+from stage_clock import StageClock
 
-clock = Clock()
+clock = StageClock()
 
 import numpy as np  # noqa: E402
 import rasterio  # noqa: E402
 import torch  # noqa: E402
-from plain import Plain, write_polygons, write_raster  # noqa: E402
+from plain_torch import PlainUnet, write_polygons, write_raster  # noqa: E402
 from terratorch.tasks.tiled_inference import tiled_inference  # noqa: E402
 
 clock.stage("imports")
@@ -21,14 +21,14 @@ parser = argparse.ArgumentParser(description=__doc__)
 for name in ("--scene", "--weights", "--recipe", "--out"):
     parser.add_argument(name, type=Path, required=True)
 options = parser.parse_args()
-model = Plain(options.weights, options.recipe)
+model = PlainUnet(options.weights, options.recipe)
 clock.stage("load")
 with rasterio.open(options.scene) as dataset:
     profile, pixels = dataset.profile, dataset.read()
 image = torch.from_numpy(pixels.astype(np.float32) / 255)[None]
-# its chips overlap by crop - stride, of which it cuts `delta` on each side
-found = tiled_inference(lambda images: model(images).sigmoid(), image, crop=512, stride=384, delta=32, batch_size=4)
-scores = found[0, 0].numpy()
+# tiles overlap by crop - stride, and lose `delta` on each side
+logits = tiled_inference(lambda images: model(images).sigmoid(), image, crop=512, stride=384, delta=32, batch_size=4)
+scores = logits[0, 0].numpy()
 mask = (scores >= 0.5).astype(np.uint8)
 write_raster(options.out / "scores.tif", scores, profile)
 write_raster(options.out / "mask.tif", mask, profile)

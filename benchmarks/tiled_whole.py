@@ -1,10 +1,10 @@
-"""Scores of a tiled run against those of one tile that holds the whole scene.
+"""Difference between scores of a tiled run and of a single tile that covers the whole scene.
 
     uv run geoships demo
     uv run python benchmarks/tiled_whole.py data/demo/harbour.tif
 
-Pixels nearer than `--border` to the scene's border are left out: what they see beyond it is mirrored, and how far
-that reaches depends on where the last tile ends.
+Pixels within `--border` of the scene's border are left out: their context is mirrored there, and how far the mirroring
+reaches depends on where the last tile ends.
 """
 
 from __future__ import annotations

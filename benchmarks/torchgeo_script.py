@@ -1,4 +1,4 @@
-"""What a competent user of torchgeo writes: GridGeoSampler, DataLoader, PyTorch, and a merge of the overlaps.
+"""A typical script with torchgeo: GridGeoSampler, DataLoader, PyTorch, and the mean of overlapping tiles.
 
     python benchmarks/torchgeo_script.py --scene SCENE --weights WEIGHTS --recipe RECIPE --out FOLDER
 
@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reporting import Clock
+from stage_clock import StageClock
 
-clock = Clock()
+clock = StageClock()
 
 import numpy as np  # noqa: E402
 import rasterio  # noqa: E402
 import torch  # noqa: E402
-from plain import Plain, write_polygons, write_raster  # noqa: E402
+from plain_torch import PlainUnet, write_polygons, write_raster  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 from torchgeo.datasets import RasterDataset  # noqa: E402
 from torchgeo.samplers import GridGeoSampler  # noqa: E402
@@ -32,7 +32,7 @@ parser.add_argument("--overlap", type=int, default=128)
 parser.add_argument("--batch", type=int, default=4)
 parser.add_argument("--workers", type=int, default=2)
 options = parser.parse_args()
-model = Plain(options.weights, options.recipe)
+model = PlainUnet(options.weights, options.recipe)
 clock.stage("load")
 
 with rasterio.open(options.scene) as dataset:

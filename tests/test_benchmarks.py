@@ -1,4 +1,4 @@
-"""The benchmarks: what times a process, and what makes tables of the results."""
+"""The benchmarks: timing of processes, and tables of the results."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
 
 
-def test_a_process_is_timed_with_its_children(tmp_path: Path) -> None:
-    from timed import timed
+def test_a_process_is_measured_with_its_children(tmp_path: Path) -> None:
+    from timed_process import run_timed
 
     child = 'import time; held = bytearray(80 << 20); held[::4096] = b"x" * len(held[::4096]); time.sleep(0.5)'
     code = (
         f'import subprocess, sys; subprocess.run([sys.executable, "-c", {child!r}]); print("RESULT {{\\"work\\": 2}}")'
     )
-    found = timed([sys.executable, "-c", code], limit=60, folder=tmp_path)
+    found = run_timed([sys.executable, "-c", code], limit=60, folder=tmp_path)
     assert found["work"] == 2
     assert found["seconds"] >= 0.5  # type: ignore[operator]
     assert found["memory"] > 80 << 20  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
-    ("code", "limit", "said"),
+    ("code", "limit", "message"),
     [
         ("raise SystemExit('no such scene')", 60, "no such scene"),
         ("print('no result')", 60, "no result"),
         ("import time; time.sleep(60)", 1, "took more than 1 s"),
     ],
 )
-def test_a_process_that_fails_says_why(tmp_path: Path, code: str, limit: float, said: str) -> None:
-    from timed import timed
+def test_a_process_that_fails_has_an_error(tmp_path: Path, code: str, limit: float, message: str) -> None:
+    from timed_process import run_timed
 
-    assert said in str(timed([sys.executable, "-c", code], limit=limit, folder=tmp_path)["error"])
+    assert message in str(run_timed([sys.executable, "-c", code], limit=limit, folder=tmp_path)["error"])
 
 
 def test_tables_hold_medians_ratios_and_flips(tmp_path: Path) -> None:
-    from jobs import Job
-    from tables import tables
+    from benchmark_jobs import Job
+    from result_tables import tables
 
     def job(key: str, kind: str, **more: str) -> Job:
         return Job(f"{kind}-{key}-100", key, "engines", 100, kind, 1.0, **more)
@@ -76,17 +76,17 @@ def test_tables_hold_medians_ratios_and_flips(tmp_path: Path) -> None:
     assert "| openvino-bf16 | 0.02 | 0.01 | 2.00 | 7.00 | 3 | 1.00 | 4.0 |" in text
 
 
-def test_what_did_not_run_has_a_line_with_the_reason(tmp_path: Path) -> None:
-    from jobs import Job
-    from tables import tables
+def test_a_job_that_did_not_run_has_a_row_with_the_reason(tmp_path: Path) -> None:
+    from benchmark_jobs import Job
+    from result_tables import tables
 
     peer = Job("tool-100", "tool 1.0", "peers", 100, "scene", 1.0, fault="does not install: no wheel")
     assert "| tool 1.0 | - | does not install: no wheel |" in tables([peer], {}, tmp_path, {"peers": ""})
 
 
-def test_a_part_of_which_nothing_ran_has_no_table(tmp_path: Path) -> None:
-    from jobs import Job
-    from tables import tables
+def test_a_part_that_was_not_run_has_no_table(tmp_path: Path) -> None:
+    from benchmark_jobs import Job
+    from result_tables import tables
 
     ran, other = (Job(f"memory-{part}", part, part, 100, "memory", 1.0) for part in ("memory", "settings"))
     results = {ran.key: [{"before": 2**30, "peak": 2**31, "more": 2**30, "work": 1.0}]}
@@ -95,8 +95,8 @@ def test_a_part_of_which_nothing_ran_has_no_table(tmp_path: Path) -> None:
     assert "`that`" not in text
 
 
-def test_a_machine_has_one_section_of_the_results() -> None:
-    from tables import with_section
+def test_each_machine_has_one_section_of_the_results() -> None:
+    from result_tables import with_section
 
     one = with_section("# Results\n\nhow\n", "## A", "### first\n\n1")
     two = with_section(one, "## B", "2")
@@ -104,9 +104,9 @@ def test_a_machine_has_one_section_of_the_results() -> None:
     assert with_section(two, "## A", "3") == "# Results\n\nhow\n\n## A\n\n3\n\n## B\n\n2\n"
 
 
-def test_results_are_kept_and_added_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_are_saved_and_extended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import run
-    from jobs import Job
+    from benchmark_jobs import Job
 
     code = 'import sys; print("RESULT {\\"work\\": 1.5}")'
     job = Job("forward-x", "x", "engines", 100, "forward", 1.0, (sys.executable, "-c", code))
@@ -118,9 +118,9 @@ def test_results_are_kept_and_added_to(tmp_path: Path, capsys: pytest.CaptureFix
     assert "1 runs, about" in capsys.readouterr().out
 
 
-def test_what_failed_is_tried_again_and_other_failures_stay(tmp_path: Path) -> None:
+def test_failed_jobs_are_repeated_and_failures_of_other_jobs_remain(tmp_path: Path) -> None:
     import run
-    from jobs import Job
+    from benchmark_jobs import Job
 
     job, other = (Job(f"forward-{part}", part, part, 100, "forward", 1.0) for part in ("engines", "large"))
     job = dataclasses.replace(job, command=(sys.executable, "-c", 'print("RESULT {\\"work\\": 1.5}")'))

@@ -1,4 +1,4 @@
-"""Making what the benchmarks run on; see `material`, which does it once."""
+"""Makes the inputs of the benchmarks: scenes and the network in several formats; see `cached_inputs`."""
 
 from __future__ import annotations
 
@@ -23,81 +23,81 @@ from geoships.workflows.export import export
 from geoships.workflows.quantize import quantize
 
 BANDS = ("red", "green", "blue")
-BRIGHTER = 2.5  # harbours are dark: this brings their reflectance to eight bits
-PART = 2048  # pixels of the rendered parts that a scene is put together of
+GAIN = 2.5  # rendered harbours are dark; their reflectance times this is stretched to eight bits
+BLOCK = 2048  # pixels per side of the rendered blocks that a scene is composed of
 SEEDS = {"scene": (11, 12), "training": (13, 14)}
 STEPS, BATCH, CROP = 160, 4, 224
-PLACE = {"crs": "EPSG:32631", "transform": Affine(10, 0, 500_000, 0, -10, 120_000)}
+GRID = {"crs": "EPSG:32631", "transform": Affine(10, 0, 500_000, 0, -10, 120_000)}
 
-Picture = NDArray[np.uint8]
-Pictures = Sequence[tuple[Picture, Picture]]
+Image = NDArray[np.uint8]
+LabelledImages = Sequence[tuple[Image, Image]]  # RGB and mask of ships
 
 
-def render(seed: int, size: int = PART) -> tuple[Picture, Picture]:
-    """A harbour as RGB (3, size, size), eight bits, and its mask of ships (size, size); all pixels hold data."""
+def render(seed: int, size: int = BLOCK) -> tuple[Image, Image]:
+    """Render a harbour: RGB (3, size, size) in eight bits without nodata, and the mask of its ships (size, size)."""
     harbour = render_harbour(seed, size * 5 // 4)  # the edge of the swath is cut off
-    rgb = harbour.reflectance[[2, 1, 0], :size, :size] * (BRIGHTER * 255)
+    rgb = harbour.reflectance[[2, 1, 0], :size, :size] * (GAIN * 255)
     mask = rasterize(harbour.ships, out_shape=harbour.valid.shape, dtype="uint8")[:size, :size]
     return np.clip(np.rint(rgb), 0, 255).astype(np.uint8), mask
 
 
-def scene(path: Path, size: int) -> None:
-    """Write a scene of size x size pixels: rendered harbours beside each other, turned."""
-    parts = [render(seed)[0] for seed in SEEDS["scene"]]
+def make_scene(path: Path, size: int) -> None:
+    """Write a scene of size x size pixels, composed of rotated copies of rendered harbours."""
+    blocks = [render(seed)[0] for seed in SEEDS["scene"]]
     with rasterio.open(
-        path, "w", driver="GTiff", dtype="uint8", count=3, height=size, width=size, **PLACE, tiled=True, blockxsize=512,
+        path, "w", driver="GTiff", dtype="uint8", count=3, height=size, width=size, **GRID, tiled=True, blockxsize=512,
         blockysize=512, compress="deflate", zlevel=6, predictor=2, photometric="RGB", interleave="pixel",
     ) as dataset:  # fmt: skip
         dataset.descriptions, dataset.scales = BANDS, (1 / 255,) * 3
-        for number, (row, column) in enumerate(np.ndindex(-(-size // PART), -(-size // PART))):
-            part = np.rot90(parts[number % 2], number % 4, (1, 2))
-            height, width = min(PART, size - row * PART), min(PART, size - column * PART)
-            dataset.write(part[:, :height, :width], window=Window(column * PART, row * PART, width, height))
+        for number, (row, column) in enumerate(np.ndindex(-(-size // BLOCK), -(-size // BLOCK))):
+            block = np.rot90(blocks[number % 2], number % 4, (1, 2))
+            height, width = min(BLOCK, size - row * BLOCK), min(BLOCK, size - column * BLOCK)
+            dataset.write(block[:, :height, :width], window=Window(column * BLOCK, row * BLOCK, width, height))
 
 
-def bundle(path: Path) -> None:
-    """Train the network, and write it with its int8 variant."""
+def make_bundle(path: Path) -> None:
+    """Train the network and write its bundle with an int8 variant."""
     torch.manual_seed(0)
-    pictures = [render(seed) for seed in SEEDS["training"]]
+    images = [render(seed) for seed in SEEDS["training"]]
     network = build_network(Architecture("unet", "resnet18", len(BANDS)))
-    card = _card(pictures, sum(value.numel() for value in network.parameters()))
-    _train(network, card, pictures)
-    plain, calibration = path.with_name("plain.zip"), path.with_name("calibration.tif")
-    save_bundle(plain, card, network.state_dict(), half=False)
-    size = min(PART, 1024)
+    card = _card(images, sum(value.numel() for value in network.parameters()))
+    _train(network, card, images)
+    unquantized, calibration = path.with_name("plain.zip"), path.with_name("calibration.tif")
+    save_bundle(unquantized, card, network.state_dict(), half=False)
+    size = min(BLOCK, 1024)
     with rasterio.open(
-        calibration, "w", driver="GTiff", dtype="uint8", count=3, height=size, width=size, **PLACE
+        calibration, "w", driver="GTiff", dtype="uint8", count=3, height=size, width=size, **GRID
     ) as dataset:
         dataset.descriptions, dataset.scales = BANDS, (1 / 255,) * 3
-        dataset.write(pictures[0][0][:, :size, :size])
-    quantize(load_bundle(plain), path, [calibration], tiles=9)
+        dataset.write(images[0][0][:, :size, :size])
+    quantize(load_bundle(unquantized), path, [calibration], tiles=9)
 
 
-def weights(path: Path, source: Path) -> None:
-    """Write the state dict of a bundle as PyTorch has it."""
+def make_weights(path: Path, source: Path) -> None:
+    """Write the state dict of a bundle as a PyTorch file."""
     torch.save(load_bundle(source).network().state_dict(), path)
 
 
-def onnx(path: Path, source: Path, tile: int, overlap: int) -> None:
-    """Write a bundle for GeoDeep: two channels, tiles and overlap in pixels."""
+def make_onnx(path: Path, source: Path, tile: int, overlap: int) -> None:
+    """Write a bundle as ONNX for GeoDeep: with a background channel, and with tile size and overlap in pixels."""
     import onnx
 
     export(load_bundle(source), path, "onnx", size=tile, background=True, scale=1 / 255)
     model = onnx.load(path)
     for entry in model.metadata_props:
         if entry.key == "tiles_overlap":
-            entry.value = str(100 * overlap // tile)  # per cent
+            entry.value = str(100 * overlap // tile)  # percent
     onnx.save(model, path)
 
 
-def recipe(path: Path, source: Path) -> None:
-    """Write mean and deviation of each band of a bundle as JSON."""
+def make_normalisation(path: Path, source: Path) -> None:
+    """Write mean and standard deviation of each band of a bundle as JSON."""
     scaling = load_bundle(source).card.input.value_scaling
     path.write_text(json.dumps({"mean": [band.mean for band in scaling], "std": [band.stddev for band in scaling]}))
 
 
-def _card(pictures: Pictures, parameters: int) -> Card:
-    values = np.stack([rgb for rgb, _ in pictures]) / 255
+def _card(images: LabelledImages, parameters: int) -> Card:
+    values = np.stack([rgb for rgb, _ in images]) / 255
     scaling = zip(values.mean((0, 2, 3)).tolist(), values.std((0, 2, 3)).tolist(), strict=True)
     return Card.model_validate(
         {
@@ -121,8 +121,8 @@ def _card(pictures: Pictures, parameters: int) -> Card:
     )
 
 
-def _train(network: torch.nn.Module, card: Card, pictures: Pictures) -> None:
-    """A few steps on crops, half of them around ships: enough for scores that are sure of most pixels."""
+def _train(network: torch.nn.Module, card: Card, images: LabelledImages) -> None:
+    """Train for a few steps on crops, half of them around ships: enough for clear scores of most pixels."""
     rng = np.random.default_rng(0)
     loss = WeightedLoss({"bce": 1.0, "dice": 1.0})
     optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3)
@@ -133,8 +133,8 @@ def _train(network: torch.nn.Module, card: Card, pictures: Pictures) -> None:
     )
     network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for step in range(STEPS):
-        images, masks = zip(*(_crop(rng, pictures, ship=number % 2 == 0) for number in range(BATCH)), strict=True)
-        batch = (torch.stack(images) / 255 - mean) / std
+        crops, masks = zip(*(_crop(rng, images, ship=number % 2 == 0) for number in range(BATCH)), strict=True)
+        batch = (torch.stack(crops) / 255 - mean) / std
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(batch.contiguous(memory_format=torch.channels_last))
         value = loss(logits.float(), torch.stack(masks)[:, None])
@@ -147,14 +147,14 @@ def _train(network: torch.nn.Module, card: Card, pictures: Pictures) -> None:
     network.eval()
 
 
-def _crop(rng: np.random.Generator, pictures: Pictures, *, ship: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    rgb, mask = pictures[rng.integers(len(pictures))]
-    row, column = rng.integers(0, PART - CROP, 2)
+def _crop(rng: np.random.Generator, images: LabelledImages, *, ship: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    rgb, mask = images[rng.integers(len(images))]
+    row, column = rng.integers(0, BLOCK - CROP, 2)
     if ship:
         rows, columns = np.nonzero(mask)
         centre = rng.integers(rows.size)
-        row, column = np.clip([rows[centre] - CROP // 2, columns[centre] - CROP // 2], 0, PART - CROP)
-    part = (slice(row, row + CROP), slice(column, column + CROP))
-    turn = int(rng.integers(4))
-    image, truth = np.rot90(rgb[:, *part], turn, (1, 2)), np.rot90(mask[part], turn)
+        row, column = np.clip([rows[centre] - CROP // 2, columns[centre] - CROP // 2], 0, BLOCK - CROP)
+    crop = (slice(row, row + CROP), slice(column, column + CROP))
+    quarters = int(rng.integers(4))
+    image, truth = np.rot90(rgb[:, *crop], quarters, (1, 2)), np.rot90(mask[crop], quarters)
     return torch.from_numpy(image.astype(np.float32)), torch.from_numpy(truth.astype(np.int64))

@@ -1,4 +1,4 @@
-"""The benchmark's network in plain PyTorch, and plain ends of a script: for tools that bring neither."""
+"""The benchmark's network in plain PyTorch, and plain writers of outputs, for tools that have neither."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
-MIN_AREA = 300  # square metres of the smallest ship, as geoships has it
+MIN_AREA = 300  # minimum area of a ship in square metres, geoships' default
 
 
-class Plain(nn.Module):
-    """Numbers of eight bits divided by 255 in; logits out, of the ship alone or of water (always 0) and ship."""
+class PlainUnet(nn.Module):
+    """A U-Net with normalisation of its input, which is eight-bit values divided by 255.
+
+    Args:
+        weights: PyTorch file of the state dict.
+        recipe: JSON file with mean and standard deviation of each band.
+        two: Whether the logits have a background channel (always 0) before the ship channel.
+    """
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -44,13 +50,13 @@ def write_raster(path, array, profile) -> None:
 
 
 def write_polygons(path, mask, profile) -> int:
-    """Write the outlines of a mask of uint8 as GeoJSON in degrees, and return how many there are."""
+    """Write the outlines of a uint8 mask as GeoJSON in degrees, and return their number."""
     import geopandas
     from rasterio.features import shapes
     from shapely.geometry import shape
 
-    found = [shape(outline) for outline, _ in shapes(mask, mask == 1, 8, profile["transform"])]
-    frame = geopandas.GeoDataFrame(geometry=found, crs=profile["crs"])
+    polygons = [shape(outline) for outline, _ in shapes(mask, mask == 1, 8, profile["transform"])]
+    frame = geopandas.GeoDataFrame(geometry=polygons, crs=profile["crs"])
     frame = frame[frame.area >= MIN_AREA]
     frame.to_crs(4326).to_file(path, driver="GeoJSON")
     return len(frame)

@@ -1,4 +1,4 @@
-"""What is timed: one process each."""
+"""The jobs of the benchmarks: one process each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import material
+import cached_inputs
 from peers import PEERS, environment
 
 HERE = Path(__file__).parent
@@ -21,7 +21,7 @@ ENGINES = (
 )
 STREAMS, TILES = (1, 2), (512, 768, 1024)
 
-# Seconds a megapixel on two cores of an AMD EPYC with AVX-512, to tell how long a part will take.
+# Seconds per megapixel on two cores of an AMD EPYC with AVX-512, to estimate how long a job takes.
 RATES = {"fp32": 1.2, "bf16": 0.5, "int8": 0.4, "plain": 3.0}
 
 
@@ -29,10 +29,17 @@ RATES = {"fp32": 1.2, "bf16": 0.5, "int8": 0.4, "plain": 3.0}
 class Job:
     """A process to time.
 
-    key: what results are kept under. title: in tables. part: of the benchmarks. size: of the scene in pixels.
-    kind: ``forward`` (pure forward pass), ``scene`` (scene to files) or ``memory``. rate: seconds a megapixel, roughly.
-    command: less the folder for its files. fault: why it cannot run.
-    forward, exact: keys of the forward pass, and of the run in float32, that it is compared with.
+    Attributes:
+        key: Key of its results.
+        title: Name in tables.
+        part: Part of the benchmarks.
+        size: Pixels per side of the scene.
+        kind: ``forward`` (forward pass alone), ``scene`` (scene to files) or ``memory``.
+        rate: Rough seconds per megapixel.
+        command: The command without the folder of its outputs.
+        fault: Why it cannot run; empty: it can.
+        forward: Key of the forward pass that it is compared with.
+        exact: Key of the run in float32 that it is compared with.
     """
 
     key: str
@@ -48,12 +55,12 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """How long it takes, roughly."""
+        """Rough duration in seconds."""
         return 8 + self.rate * self.size**2 / 1e6
 
 
-def jobs(parts: list[str], cache: Path, size: int, large: int) -> Iterator[Job]:
-    """All jobs of some parts. Makes what they run on; peers are installed."""
+def list_jobs(parts: list[str], cache: Path, size: int, large: int) -> Iterator[Job]:
+    """All jobs of some parts of the benchmarks. Makes their inputs and installs the other tools."""
     makers: dict[str, Callable[[], Iterator[Job]]] = {
         "engines": lambda: _engines(cache, size, ENGINES),
         "torchgeo": lambda: _torchgeo(cache, size),
@@ -63,29 +70,29 @@ def jobs(parts: list[str], cache: Path, size: int, large: int) -> Iterator[Job]:
         "large": lambda: _engines(cache, large, ENGINES[:3], "large"),
     }
     if "engines" not in parts and {"torchgeo", "peers", "settings"} & set(parts):
-        yield from _engines(cache, size, ENGINES[:3])  # what the others are compared with
+        yield from _engines(cache, size, ENGINES[:3])  # the other parts are compared with these
     for part in parts:
         yield from makers[part]()
 
 
 def _engines(cache: Path, size: int, engines: Sequence[tuple[str, str]], part: str = "engines") -> Iterator[Job]:
     for engine, precision in engines:
-        yield from _pair(part, cache, size, engine, precision)
+        yield from _engine_jobs(part, cache, size, engine, precision)
 
 
-def _pair(part: str, cache: Path, size: int, engine: str, precision: str) -> Iterator[Job]:
-    """The pure forward pass of an engine, and geoships on it."""
+def _engine_jobs(part: str, cache: Path, size: int, engine: str, precision: str) -> Iterator[Job]:
+    """Jobs of an engine: the forward pass alone, and geoships from scene to files."""
     name, rate = f"{engine}-{precision}-{size}", RATES[precision]
-    what = ("--scene", material.scene_path(cache, size), "--bundle", material.bundle_path(cache))
+    inputs = ("--scene", cached_inputs.scene_path(cache, size), "--bundle", cached_inputs.bundle_path(cache))
     choice = ("--engine", engine, "--precision", precision)
     title = f"{engine} {precision}"
     yield Job(
         f"forward-{name}", f"forward pass, {title}", part, size, "forward", rate,
-        (sys.executable, HERE / "forward.py", *what, *choice, "--tile", str(material.TILE)),
+        (sys.executable, HERE / "forward_pass.py", *inputs, *choice, "--tile", str(cached_inputs.TILE)),
     )  # fmt: skip
     yield Job(
         f"scene-{name}", f"geoships, {title}", part, size, "scene", rate * 1.7,
-        (sys.executable, HERE / "geoships_scene.py", *what, *choice),
+        (sys.executable, HERE / "geoships_scene.py", *inputs, *choice),
         forward=f"forward-{name}", exact=f"scene-{engine}-fp32-{size}",
     )  # fmt: skip
 
@@ -94,9 +101,9 @@ def _torchgeo(cache: Path, size: int) -> Iterator[Job]:
     yield Job(
         f"torchgeo-{size}", "script with torchgeo", "torchgeo", size, "scene", RATES["plain"],
         (
-            sys.executable, HERE / "torchgeo_script.py", "--scene", material.scene_path(cache, size),
-            "--weights", material.weights_path(cache), "--recipe", material.recipe_path(cache),
-            "--tile", str(material.TILE), "--overlap", str(material.OVERLAP),
+            sys.executable, HERE / "torchgeo_script.py", "--scene", cached_inputs.scene_path(cache, size),
+            "--weights", cached_inputs.weights_path(cache), "--recipe", cached_inputs.normalisation_path(cache),
+            "--tile", str(cached_inputs.TILE), "--overlap", str(cached_inputs.OVERLAP),
         ),
         exact=f"scene-openvino-fp32-{size}",
     )  # fmt: skip
@@ -104,31 +111,32 @@ def _torchgeo(cache: Path, size: int) -> Iterator[Job]:
 
 def _peers(cache: Path, size: int) -> Iterator[Job]:
     for peer in PEERS:
-        found = environment(peer, cache)
+        installed = environment(peer, cache)
+        scene = cached_inputs.scene_path(cache, size)
         inputs = [part for option, path in peer.inputs(cache).items() for part in (option, path)]
         yield Job(
-            f"{peer.name}-{size}", f"{peer.name} {found.get('version', '')}".strip(), "peers", size, "scene",
+            f"{peer.name}-{size}", f"{peer.name} {installed.get('version', '')}".strip(), "peers", size, "scene",
             RATES["plain"],
-            (found.get("python", ""), HERE / peer.script, "--scene", material.scene_path(cache, size), *inputs),
-            fault=found.get("error", ""), exact=f"scene-openvino-fp32-{size}",
+            (installed.get("python", ""), HERE / peer.script, "--scene", scene, *inputs),
+            fault=installed.get("error", ""), exact=f"scene-openvino-fp32-{size}",
         )  # fmt: skip
 
 
 def _settings(cache: Path, size: int) -> Iterator[Job]:
-    """OpenVINO in bfloat16 by tiles that are computed at a time, and by their size."""
-    scene, bundle = material.scene_path(cache, size), material.bundle_path(cache)
+    """Jobs of OpenVINO in bfloat16 with several numbers of parallel tiles and tile sizes."""
+    scene, bundle = cached_inputs.scene_path(cache, size), cached_inputs.bundle_path(cache)
     for streams in STREAMS:
         for tile in TILES:
-            what = ("--scene", scene, "--bundle", bundle, "--engine", "openvino", "--precision", "bf16")
-            more = ("--tile", str(tile), "--streams", str(streams))
+            inputs = ("--scene", scene, "--bundle", bundle, "--engine", "openvino", "--precision", "bf16")
+            settings = ("--tile", str(tile), "--streams", str(streams))
             title = f"{streams} at a time, tiles of {tile}"
             yield Job(
                 f"settings-forward-{streams}-{tile}-{size}", f"forward pass, {title}", "settings", size, "forward",
-                RATES["bf16"], (sys.executable, HERE / "forward.py", *what, *more),
+                RATES["bf16"], (sys.executable, HERE / "forward_pass.py", *inputs, *settings),
             )  # fmt: skip
             yield Job(
                 f"settings-scene-{streams}-{tile}-{size}", f"geoships, {title}", "settings", size, "scene",
-                RATES["bf16"] * 2, (sys.executable, HERE / "geoships_scene.py", *what, *more),
+                RATES["bf16"] * 2, (sys.executable, HERE / "geoships_scene.py", *inputs, *settings),
                 forward=f"forward-openvino-bf16-{size}", exact=f"scene-openvino-fp32-{size}",
             )  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""How many pixels a network computes for each pixel of a scene: this tile plan beside tiles of one size.
+"""Pixels that the network computes per pixel of a scene: the tile plan compared with tiles of one size.
 
-    uv run python benchmarks/plans.py
+    uv run python benchmarks/tile_plans.py
 
-Pure arithmetic for the installed five-band model and a plan within 1 GiB, as on a processor with 16 GiB or more.
+Only arithmetic, for the installed five-band model and a plan within 1 GiB, as on a CPU with 16 GiB of memory or more.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from geoships.scene.tiling.resample import Ratio
 from geoships.scene.tiling.windows import TilePlan, Window
 
 SCENES = ((1_038, 1_980), (2_048, 2_048), (10_980, 10_980), (40_000, 40_000))
-BLOCK = 512  # columns of a file's blocks
-SCENE_BYTES = 11  # of a pixel: five bands of uint16, and whether they are valid
-PLAIN = 1_024, 512  # greatest tile and overlap of the plan beside
+BLOCK = 512  # columns of a block of the file
+SCENE_BYTES = 11  # per pixel: five bands of uint16, and the validity mask
+FIXED = 1_024, 512  # maximum tile size and overlap of the plan that is compared
 
 
 def computed(plan: TilePlan, scene: Window) -> float:
@@ -32,7 +32,7 @@ def main() -> None:
         scene = Window(0, 0, height, width)
         pixels, held = (1 << 30) // BYTES_PER_PIXEL, bytes_per_row(width, BLOCK, SCENE_BYTES)
         plans = [
-            plan_scene(scene, same, tile_context(card.halo, PLAIN[1]), Limits(pixels), PLAIN[0]),
+            plan_scene(scene, same, tile_context(card.halo, FIXED[1]), Limits(pixels), FIXED[0]),
             plan_scene(scene, same, tile_context(card.halo), Limits(pixels, held), views=card.views),
             plan_scene(scene, same, tile_context(card.halo), Limits(pixels, held, BYTES_PER_PIXEL), views=card.views),
         ]

@@ -1,15 +1,15 @@
-"""How the scripts beside this one tell what they took: one line of JSON, which `run.py` reads."""
+"""Times of a script's stages, printed as one line of JSON for `run.py`."""
 
 from __future__ import annotations
 
 import json
 import time
 
-MARK = "RESULT "
+RESULT_PREFIX = "RESULT "
 
 
-class Clock:
-    """Seconds since the script began, or since the last stage."""
+class StageClock:
+    """Measures the seconds of each stage of a script."""
 
     def __init__(self) -> None:
         self._last, self._stages = time.perf_counter(), {}
@@ -20,6 +20,6 @@ class Clock:
         self._stages[name] = round(now - self._last, 3)
         self._last = now
 
-    def report(self, **more: object) -> None:
-        """Print the stages and what else there is to know."""
-        print(MARK + json.dumps({**self._stages, **more}), flush=True)
+    def report(self, **results: object) -> None:
+        """Print the seconds of the stages, and further results."""
+        print(RESULT_PREFIX + json.dumps({**self._stages, **results}), flush=True)

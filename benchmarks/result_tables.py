@@ -1,4 +1,4 @@
-"""Results as Markdown tables and as a picture."""
+"""Results of the benchmarks as Markdown tables and as a chart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import rasterio
-from jobs import Job
+from benchmark_jobs import Job
 
 Run = Mapping[str, object]
 Results = Mapping[str, Sequence[Run]]
@@ -24,49 +24,51 @@ TITLES = {
 
 
 class Figures:
-    """Medians of what the runs of jobs gave.
+    """Medians over the runs of each job.
 
-    results: runs by a job's key. out: folder of their files, by key.
+    Args:
+        results: Results of the runs, by the job's key.
+        out: Folder of the outputs, in folders by the job's key.
     """
 
     def __init__(self, results: Results, out: Path) -> None:
         self.results, self.out = results, out
 
     def median(self, key: str, name: str) -> float | None:
-        """Median of a number over a job's runs; None where it has none."""
+        """Median of a value over a job's runs; None if no run reported it."""
         values = [float(run[name]) for run in self.results.get(key, ()) if name in run]  # type: ignore[arg-type]
         return statistics.median(values) if values else None
 
     def fault(self, job: Job) -> str:
-        """Why a job has no figures."""
+        """Why a job has no results."""
         errors = [str(run["error"]) for run in self.results.get(job.key, ()) if "error" in run]
         return job.fault or (errors[-1].rpartition(" | ")[2] if errors else "not run")
 
     def work(self, key: str, size: int) -> float | None:
-        """Seconds from scene to files, or of the forward pass, brought to all pixels of the scene."""
+        """Seconds from scene to files, or of the forward pass, scaled to all pixels of the scene."""
         seconds, pixels = self.median(key, "work"), self.median(key, "pixels")
         return seconds * size**2 / pixels if seconds and pixels else seconds
 
     def speed(self, job: Job) -> float | None:
-        """Megapixels of the scene a second."""
+        """Megapixels of the scene per second."""
         seconds = self.work(job.key, job.size)
         return job.size**2 / 1e6 / seconds if seconds else None
 
     def ratio(self, key: str, other: str, size: int) -> float | None:
-        """How many times as long the first job takes as the other."""
+        """Ratio of the first job's time to the other's."""
         first, second = self.work(key, size), self.work(other, size)
         return first / second if first and second else None
 
     def times(self, key: str, other: str, size: int) -> str:
-        """The ratio of two jobs by their medians, and in brackets, if they took turns, the least and greatest."""
+        """Ratio of two jobs' medians; in brackets the smallest and largest ratio if they ran in turn."""
         first, second = ([run for run in self.results.get(name, ()) if "work" in run] for name in (key, other))
         turns = zip(first, second, strict=True) if len(first) == len(second) > 1 else ()
         ratios = [Figures({key: [one], other: [two]}, self.out).ratio(key, other, size) or 0 for one, two in turns]
         spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else ""
         return _number(self.ratio(key, other, size)) + spread
 
-    def unlike(self, job: Job) -> float | None:
-        """Pixels of the mask, of 10,000, that are otherwise in the job's exact counterpart."""
+    def flips(self, job: Job) -> float | None:
+        """Mask pixels per 10,000 that differ from the job in float32 that it is compared with."""
         paths = [self.out / key / "mask.tif" for key in (job.key, job.exact)]
         if not job.exact or not all(path.exists() for path in paths):
             return None
@@ -78,7 +80,7 @@ class Figures:
 
 
 def tables(jobs: Sequence[Job], results: Results, out: Path, commands: Mapping[str, str]) -> str:
-    """All tables of some jobs, each below the command that made it; none for a part of which nothing was tried."""
+    """All tables of some jobs, each below the command that made it; none for a part that was not run."""
     figures = Figures(results, out)
     makers: dict[str, Callable[[list[Job], Figures], str]] = {
         "engines": _engines, "large": _engines, "settings": _engines, "torchgeo": _others, "peers": _others,
@@ -95,7 +97,7 @@ def tables(jobs: Sequence[Job], results: Results, out: Path, commands: Mapping[s
 
 
 def with_section(text: str, heading: str, section: str) -> str:
-    """A Markdown text in which what stands below a heading of the second level is replaced, or added at its end."""
+    """A Markdown text with the section below a second-level heading replaced, or added at the end."""
     first, *others = re.split(r"^(?=## )", text, flags=re.MULTILINE)
     new = f"{heading}\n\n{section}\n\n"
     if not any(other.startswith(f"{heading}\n") for other in others):
@@ -117,7 +119,7 @@ def _engines(jobs: list[Job], figures: Figures) -> str:
             continue
         rows.append((
             job.title.removeprefix("geoships, "), _number(own and figures.speed(own)), _number(figures.speed(job)),
-            figures.times(job.key, job.forward, job.size), _number(figures.unlike(job)),
+            figures.times(job.key, job.forward, job.size), _number(figures.flips(job)),
             _number(figures.median(job.key, "ships"), 0), _gib(figures.median(job.key, "memory")),
             _number(figures.median(job.key, "seconds"), 1),
         ))  # fmt: skip
@@ -137,7 +139,7 @@ def _others(jobs: list[Job], figures: Figures) -> str:
             for precision in ("fp32", "bf16", "int8")
         ]
         rows.append((
-            job.title, _number(figures.speed(job)), *times, _number(figures.unlike(job)),
+            job.title, _number(figures.speed(job)), *times, _number(figures.flips(job)),
             _number(figures.median(job.key, "ships"), 0), _gib(figures.median(job.key, "memory")),
             _number(figures.median(job.key, "seconds"), 1),
         ))  # fmt: skip
@@ -155,7 +157,7 @@ def _memory(jobs: list[Job], figures: Figures) -> str:
 
 
 def draw(path: Path, jobs: Iterable[Job], results: Results, out: Path, title: str) -> None:
-    """A bar for each tool: megapixels a second, from scene to files."""
+    """Draw a bar chart of all tools: megapixels per second, from scene to files."""
     import matplotlib as mpl
 
     mpl.use("Agg")

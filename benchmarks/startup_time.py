@@ -1,8 +1,9 @@
-"""How long a start takes: bare Python, `geoships --help`, and `geoships predict` on a small scene.
+"""Startup time of bare Python, `geoships --help`, and `geoships predict` on a small scene.
 
-    uv run python benchmarks/start.py SCENE
+    uv run python benchmarks/startup_time.py SCENE
 
-Whole processes that take turns, medians; modules are compiled, and the model converted, in a round that does not count.
+Medians of complete processes that run in turn. A first round compiles modules and converts the model; it does not
+count.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from timed import environment
+from timed_process import environment
 
 
 def seconds(command: list[str]) -> float:
@@ -41,10 +42,10 @@ def main() -> None:
             ],
         }  # fmt: skip
         rounds = [{name: seconds(command) for name, command in commands.items()} for _ in range(1 + options.repeat)]
-    bare = median(each["python -c pass"] for each in rounds[1:])
+    bare = median(times["python -c pass"] for times in rounds[1:])
     for name in commands:
-        found = median(each[name] for each in rounds[1:])
-        print(f"{name}: {found:.2f} s, {found - bare:.2f} s more than bare Python, {found / bare:.1f} times as long")
+        total = median(times[name] for times in rounds[1:])
+        print(f"{name}: {total:.2f} s, {total - bare:.2f} s more than bare Python, {total / bare:.1f} times as long")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How much context a score needs: scores of a tile against those of the whole scene, by distance from the tile's edge.
+"""Context that a score needs: difference between scores of a tile and of the whole scene, by distance from the edge.
 
-    uv run python benchmarks/context.py SCENE [--bundle BUNDLE] [--tile 512]
+    uv run python benchmarks/halo.py SCENE [--bundle BUNDLE] [--tile 512]
 
-Prints the largest and the 99.99th percentile of the difference. The halo of a model's card is the distance from which
-on differences do not matter.
+Prints the maximum and the 99.99th percentile of the difference. The halo of a model's card is the distance at which
+differences become negligible.
 """
 
 from __future__ import annotations

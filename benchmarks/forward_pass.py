@@ -1,6 +1,6 @@
-"""The pure forward pass: an engine of geoships on all pixels of a scene, in tiles without overlap, nothing else.
+"""The forward pass alone: an engine of geoships on all pixels of a scene, in tiles without overlap. Run by `run.py`.
 
-The scene is read, and the network compiled on the first tile, before the clock starts. Run by `run.py`.
+The scene is read, and the network compiled on the first tile, before the clock starts.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reporting import Clock
+from stage_clock import StageClock
 
-clock = Clock()
+clock = StageClock()
 
 from geoships.support.memory import use_one_arena  # noqa: E402
 
@@ -49,15 +49,15 @@ tile = options.tile
 rows, columns = (size // tile * tile for size in pixels.shape[1:])
 corners = [(row, column) for row in range(0, rows, tile) for column in range(0, columns, tile)]
 if not corners:
-    raise SystemExit(f"the scene is smaller than a tile of {tile} pixels")
+    raise SystemExit(f"{options.scene}: smaller than a tile of {tile} pixels; use a smaller --tile")
 
 
 def image(row: int, column: int) -> torch.Tensor:
-    part = pixels[:, row : row + tile, column : column + tile]
-    return torch.from_numpy(np.multiply(part, np.float32(1 / 255), dtype=np.float32))
+    values = pixels[:, row : row + tile, column : column + tile]
+    return torch.from_numpy(np.multiply(values, np.float32(1 / 255), dtype=np.float32))
 
 
-images = [image(*corner) for corner in corners[:64]]  # enough of them that no cache holds them
+images = [image(*corner) for corner in corners[:64]]  # enough that they do not fit into a CPU cache
 for _ in run(engine, ({"image": images[0]} for _ in range(options.batch * engine.streams))):
     pass
 clock.stage("load")
