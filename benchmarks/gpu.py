@@ -146,7 +146,7 @@ class DeviceUse:
 
 
 def _tiles(scene: Path, threads: int, batch: int) -> Iterator[torch.Tensor]:
-    """Batches of tiles without overlap, (n, 3, TILE, TILE) of uint8, decoded by so many threads."""
+    """Batches of tiles without overlap, (n, 3, TILE, TILE) of uint8, decoded by the given number of threads."""
     local = threading.local()
     with rasterio.open(scene) as dataset:
         height, width = dataset.shape

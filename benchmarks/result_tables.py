@@ -164,16 +164,16 @@ def draw(path: Path, jobs: Iterable[Job], results: Results, out: Path, title: st
     from matplotlib import pyplot as plt
 
     figures = Figures(results, out)
-    wanted = [
+    drawn = [
         job
         for job in jobs
         if job.kind == "scene" and job.part in ("engines", "torchgeo", "peers") and figures.speed(job)
     ]
-    wanted.sort(key=lambda job: figures.speed(job) or 0)
-    speeds = [figures.speed(job) or 0 for job in wanted]
-    colours = ["#1f6f8b" if job.title.startswith("geoships") else "#b0b7bc" for job in wanted]
-    figure, axes = plt.subplots(figsize=(8, 0.6 + 0.36 * len(wanted)), layout="constrained")
-    bars = axes.barh([job.title for job in wanted], speeds, color=colours)
+    drawn.sort(key=lambda job: figures.speed(job) or 0)
+    speeds = [figures.speed(job) or 0 for job in drawn]
+    colours = ["#1f6f8b" if job.title.startswith("geoships") else "#b0b7bc" for job in drawn]
+    figure, axes = plt.subplots(figsize=(8, 0.6 + 0.36 * len(drawn)), layout="constrained")
+    bars = axes.barh([job.title for job in drawn], speeds, color=colours)
     axes.bar_label(bars, [f"{speed:.2f}" for speed in speeds], padding=4)
     axes.set_xlabel("Mpix/s from scene to files")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
