@@ -17,6 +17,7 @@ import jupytext
 from nbconvert import MarkdownExporter
 from nbconvert.preprocessors import ExecutePreprocessor
 from nbformat import NotebookNode
+from write_cli_reference import cli_reference
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -29,20 +30,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--no-run", action="store_true", help="do not execute the examples")
     arguments = parser.parse_args()
-    write_cli_reference(DOCS / "reference" / "cli.md")
+    (DOCS / "reference" / "cli.md").write_text(cli_reference(), encoding="utf-8")
     write_models_page(ROOT / "MODELS.md", DOCS / "reference" / "models.md")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for networks as small as the examples', threads cost time
     for example in sorted(EXAMPLES.glob("*.py")):
         write_gallery_page(example, DOCS / "gallery", execute=not arguments.no_run)
     subprocess.run([sys.executable, "-m", "zensical", "build", "--clean", "--strict"], cwd=ROOT, check=True)
-
-
-def write_cli_reference(page: Path) -> None:
-    command = [sys.executable, "-m", "typer", "geoships_cli.app", "utils", "docs", "--name", "geoships"]
-    done = subprocess.run([*command, "--output", str(page)], cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603
-    text = page.read_text()
-    page.write_text(text.replace("# `geoships`\n", "# Command line\n", 1))
-    print(done.stdout.strip())
 
 
 def write_models_page(source: Path, page: Path) -> None:

@@ -256,7 +256,7 @@ class SpeedOptions:
     device: Device = None
     engine: Annotated[
         Literal["auto", "torch", "openvino", "onnx"] | None,
-        typer.Option(help="Inference engine, see docs/how-to/engines.md", show_default="auto", rich_help_panel=SPEED),
+        typer.Option(help="Inference engine", show_default="auto", rich_help_panel=SPEED),
     ] = None
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"] | None,

@@ -1,4 +1,4 @@
-"""How a run looks: a bar on a terminal, plain lines in a log, JSON lines for a program, nothing when quiet."""
+"""Displays of progress: a bar on a terminal, plain lines in a log, JSON lines for a program, none when quiet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 
 class Display(StrEnum):
-    """How to show a run; `auto` is a bar on a terminal and lines elsewhere."""
+    """How to show progress; `auto` is a bar on a terminal and lines elsewhere."""
 
     auto = "auto"
     lines = "lines"
@@ -21,47 +21,51 @@ class Display(StrEnum):
 
 
 class Lines:
-    """Plain lines on stderr, one about every ten seconds, for logs."""
+    """Plain lines on stderr for logs, about one every ten seconds.
 
-    every = 10.0
+    Attributes:
+        interval: Seconds between two lines.
+        verbose: Whether details are shown.
+    """
 
-    verbose = False  # whether details are shown
+    interval = 10.0
+    verbose = False
 
     def __init__(self) -> None:
         self._name, self._pixels, self._done = "", 1, 0
-        self._started = self._said = time.monotonic()
+        self._started = self._printed = time.monotonic()
 
     def start(self, name: str, pixels: int) -> None:
-        """A scene of so many pixels begins."""
+        """Begin a scene of so many pixels."""
         self._name, self._pixels, self._done = name, pixels, 0
-        self._started = self._said = time.monotonic()
+        self._started = self._printed = time.monotonic()
         self.note(f"{name}: {pixels / 1e6:.1f} Mpix")
 
     def advance(self, pixels: int) -> None:
-        """So many more pixels are finished."""
+        """Count finished pixels."""
         self._done += pixels
         now = time.monotonic()
-        if now - self._said >= self.every:
-            self._said = now
+        if now - self._printed >= self.interval:
+            self._printed = now
             speed = self._done / 1e6 / (now - self._started)
             left = (self._pixels - self._done) / 1e6 / speed
             self.note(f"{self._name}: {self._done / self._pixels:.0%}, {speed:.2f} Mpix/s, {left:.0f} s left")
 
     def warn(self, text: str) -> None:
-        """Something that the user should know."""
+        """Show a warning."""
         typer.echo(f"warning: {text}", err=True)
 
     def note(self, text: str) -> None:
-        """A choice that was made for the user."""
+        """Show a choice that was made for the user."""
         typer.echo(text, err=True)
 
     def detail(self, text: str) -> None:
-        """What only those want to know who look at a run's speed."""
+        """Show a detail of the run's speed, with --verbose."""
         if self.verbose:
             self.note(text)
 
     def close(self) -> None:
-        """End the display."""
+        """Close the display."""
 
 
 class Bar(Lines):
@@ -81,24 +85,24 @@ class Bar(Lines):
         self._task = self._bar.add_task("", visible=False)
 
     def start(self, name: str, pixels: int) -> None:
-        """A scene of so many pixels begins."""
+        """Begin a scene of so many pixels."""
         self._bar.start()
         self._bar.reset(self._task, total=pixels, description=name, visible=True)
 
     def advance(self, pixels: int) -> None:
-        """So many more pixels are finished."""
+        """Count finished pixels."""
         self._bar.advance(self._task, pixels)
 
     def warn(self, text: str) -> None:
-        """Something that the user should know."""
+        """Show a warning."""
         self._bar.console.print(Text(f"warning: {text}", "yellow"))
 
     def note(self, text: str) -> None:
-        """A choice that was made for the user."""
+        """Show a choice that was made for the user."""
         self._bar.console.print(Text(text))
 
     def close(self) -> None:
-        """End the display."""
+        """Close the display."""
         self._bar.stop()
 
 
@@ -108,7 +112,7 @@ class _Speed(ProgressColumn):
 
 
 class Quiet(Lines):
-    """Says nothing."""
+    """Print nothing."""
 
     def advance(self, pixels: int) -> None:
         """Do nothing."""
@@ -124,33 +128,39 @@ class JsonLines(Lines):
     """One JSON object a line on stderr, for programs; see docs/how-to/outputs.md for their fields."""
 
     def start(self, name: str, pixels: int) -> None:
-        """A scene of so many pixels begins."""
+        """Begin a scene of so many pixels."""
         self._pixels, self._done = pixels, 0
-        _say(event="start", scene=name, pixels=pixels)
+        _print(event="start", scene=name, pixels=pixels)
 
     def advance(self, pixels: int) -> None:
-        """So many more pixels are finished."""
+        """Count finished pixels."""
         self._done += pixels
-        _say(event="progress", done=self._done, pixels=self._pixels)
+        _print(event="progress", done=self._done, pixels=self._pixels)
 
     def warn(self, text: str) -> None:
-        """Something that the user should know."""
-        _say(event="warning", text=text)
+        """Show a warning."""
+        _print(event="warning", text=text)
 
     def note(self, text: str) -> None:
-        """A choice that was made for the user."""
-        _say(event="note", text=text)
+        """Show a choice that was made for the user."""
+        _print(event="note", text=text)
 
 
-def _say(**fields: object) -> None:
+def _print(**fields: object) -> None:
     typer.echo(json.dumps(fields), err=True)
 
 
 def progress_display(*, quiet: bool, display: Display = Display.auto, verbose: bool = False) -> Lines:
-    """The display that fits: none, a bar on a terminal, or lines; or the one that was asked for."""
-    chosen = _display(quiet, display)
-    chosen.verbose = verbose
-    return chosen
+    """Return a display of progress.
+
+    Args:
+        quiet: Show nothing.
+        display: How to show progress otherwise.
+        verbose: Show details.
+    """
+    shown = _display(quiet, display)
+    shown.verbose = verbose
+    return shown
 
 
 def _display(quiet: bool, display: Display) -> Lines:

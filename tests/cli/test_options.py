@@ -20,8 +20,8 @@ from geoships_cli.options import VectorFormat
 from typer.main import get_command
 
 from geoships.config import PredictConfig, predict_config
-from geoships.datasets.annotations.read import KINDS
-from geoships.datasets.annotations.split_scenes import By
+from geoships.datasets.annotations.read import FORMATS as ANNOTATION_FORMATS
+from geoships.datasets.annotations.split_scenes import SplitBy
 from geoships.datasets.annotations.tiles import Kind
 from geoships.pipeline.batch import FORMATS
 
@@ -108,8 +108,8 @@ def test_options_and_settings_take_the_same_values(name: str) -> None:
 
 def test_other_choices_are_those_of_the_functions_behind_them() -> None:
     assert get_args(VectorFormat) == tuple(FORMATS)
-    assert set(get_args(AnnotationFormat)) == set(KINDS)
-    assert (get_args(TileFormat), get_args(SplitUnit)) == (get_args(Kind), get_args(By))
+    assert set(get_args(AnnotationFormat)) == set(ANNOTATION_FORMATS)
+    assert (get_args(TileFormat), get_args(SplitUnit)) == (get_args(Kind), get_args(SplitBy))
 
 
 SETTING = re.compile(r"^(# )?(\w+): +(.*?) +# (.+)$", re.MULTILINE)

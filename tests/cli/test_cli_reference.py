@@ -1,0 +1,48 @@
+"""The reference of the command line has every command and every option."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from geoships_cli.app import app
+from geoships_cli.failures import ExitCode
+from typer.main import get_command
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "write_cli_reference.py"
+
+
+def cli_reference() -> str:
+    spec = importlib.util.spec_from_file_location("write_cli_reference", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    text = script.cli_reference()
+    assert isinstance(text, str)
+    return text
+
+
+def sections() -> dict[str, str]:
+    return {title: body for title, _, body in (part.partition("\n") for part in cli_reference().split("\n## "))}
+
+
+def test_every_command_has_a_section_with_its_options() -> None:
+    written, command = sections(), get_command(app)
+    children = {f"geoships {name}": child for name, child in command.commands.items()}  # type: ignore[attr-defined]
+    data = {f"geoships data {name}": child for name, child in children["geoships data"].commands.items()}
+    assert list(written)[1:] == ["geoships", *children, *data]
+    for path, child in {**children, **data}.items():
+        assert f"](#{path.replace(' ', '-')})" in written[path.rpartition(" ")[0]]
+        for parameter in child.params:
+            name = f"{parameter.name}" if parameter.param_type_name == "argument" else f"{parameter.opts[0]}"
+            assert name in written[path], f"{path} {name}"
+            assert parameter.help in written[path]
+
+
+def test_options_are_grouped_as_in_the_help_and_exit_codes_are_told() -> None:
+    written = sections()
+    panels = [line.strip("*") for line in written["geoships predict"].splitlines() if line.startswith("**")]
+    assert panels == ["Arguments", "Outputs", "Scene", "Model", "Ships", "Speed", "Run"]
+    assert "- `--views <1|2|4|8>`: Test-time augmentation" in written["geoships predict"]
+    for code in (*ExitCode, 130, 143):
+        assert code == ExitCode.SIGNAL or f"| {int(code)} |" in written["# Command line"]
