@@ -83,7 +83,7 @@ def false_ships(
         ships = [ship for band in run.bands() for ship in builder.feed(band)]
         found = [kept.polygon for kept in run.keep([*ships, *builder.finish()])]
     compared = compare(found, known.ships, shapely.union_all(list(known.ignored)))
-    right = set(compared.pairs.found.tolist()) | set(np.flatnonzero(compared.ignored).tolist())
+    right = set(compared.pairs.predicted.tolist()) | set(np.flatnonzero(compared.ignored).tolist())
     return [polygon for number, polygon in enumerate(found) if number not in right]
 
 

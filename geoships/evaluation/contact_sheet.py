@@ -82,7 +82,7 @@ def _false(scenes: Sequence[JudgedScene]) -> list[_Case]:
     return [
         _Case(scene, kept.polygon, f"{scene.files.name}, score {kept.ship.score:.2f}", kept.ship.score)
         for scene in scenes
-        for kept in (scene.found[index] for index in scene.comparison.false(LOOSEST))
+        for kept in (scene.found[index] for index in scene.comparison.false_positives(LOOSEST))
     ]
 
 

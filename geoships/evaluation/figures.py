@@ -18,7 +18,7 @@ from geoships.evaluation import size_classes
 from geoships.evaluation.judge_scene import CURVE_IOU, JudgedScene
 from geoships.metrics.calibration import calibration, fit_temperature, tempered
 from geoships.metrics.counts import ObjectCounts, PixelCounts, average_precision
-from geoships.metrics.scores import Pixels, ScoreCounts
+from geoships.metrics.scores import ScoreCounts, ScoredPixels
 from geoships.model.bundle import Bundle
 from geoships.pipeline.verify import choose_verifier
 
@@ -109,7 +109,8 @@ def _of_pixels(counts: PixelCounts) -> Figures:
 
 def _of_ships(counts: ObjectCounts) -> Figures:
     return {
-        "labelled": counts.true, "found": counts.found, "hit": counts.hit, "right": counts.right,
+        "labelled": counts.labelled, "found": counts.predicted,
+        "hit": counts.matched_labels, "right": counts.matched_predictions,
         "precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
     }  # fmt: skip
 
@@ -120,7 +121,7 @@ def _curve(scenes: Sequence[JudgedScene], scores: ScoreCounts) -> list[Figures]:
         ships: ObjectCounts = reduce(add, (scene.curve[index] for scene in scenes))
         pixels = scores.at(threshold)
         rows.append({
-            "threshold": threshold, "found": ships.found,
+            "threshold": threshold, "found": ships.predicted,
             "precision": ships.precision, "recall": ships.recall, "f1": ships.f1,
             "pixel_iou": pixels.iou, "pixel_dice": pixels.dice,
         })  # fmt: skip
@@ -134,8 +135,8 @@ def _best(curve: Sequence[Figures], name: str, own: float) -> Figures:
     return {"threshold": best["threshold"], "value": best[name]}
 
 
-def _pixel_average_precision(pixels: Pixels) -> float:
-    if not pixels.both_kinds:
+def _pixel_average_precision(pixels: ScoredPixels) -> float:
+    if not pixels.has_both_labels:
         return math.nan
     return float(average_precision_score(pixels.ship, pixels.logits, sample_weight=pixels.count))
 
@@ -201,8 +202,8 @@ def _sizes(errors: NDArray[np.float64]) -> Figures:
     }
 
 
-def _calibration(pixels: Pixels, card_temperature: float) -> Figures | None:
-    if not pixels.both_kinds:
+def _calibration(pixels: ScoredPixels, card_temperature: float) -> Figures | None:
+    if not pixels.has_both_labels:
         return None
     before, temperature = calibration(pixels), fit_temperature(pixels)
     after = calibration(tempered(pixels, temperature))
@@ -216,14 +217,14 @@ def _calibration(pixels: Pixels, card_temperature: float) -> Figures | None:
     }
 
 
-def _notes(scenes: Sequence[JudgedScene], pixels: Pixels) -> list[str]:
+def _notes(scenes: Sequence[JudgedScene], pixels: ScoredPixels) -> list[str]:
     notes = []
     if unknown := sum(ship.measures.length_m is None for scene in scenes for ship in scene.labels):
         notes.append(f"{unknown} labelled ships have no length: their scenes have no place on Earth.")
     without = [scene.files.name for scene in scenes if scene.files.land is None]
     if without:
         notes.append(f"No distance to land: no land layer for {', '.join(without)}.")
-    if not pixels.both_kinds:
+    if not pixels.has_both_labels:
         notes.append("No calibration: the scenes do not hold both ships and water.")
     return notes
 

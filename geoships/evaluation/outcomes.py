@@ -56,6 +56,6 @@ def outcomes(scene: JudgedScene) -> geopandas.GeoDataFrame:
 
 
 def _of_found(scene: JudgedScene) -> list[str]:
-    right = set(scene.comparison.pairs.one_to_one(CURVE_IOU).found.tolist())
-    false = set(scene.comparison.false(CURVE_IOU))
+    right = set(scene.comparison.pairs.one_to_one(CURVE_IOU).predicted.tolist())
+    false = set(scene.comparison.false_positives(CURVE_IOU))
     return [RIGHT if i in right else FALSE if i in false else IGNORED for i in range(len(scene.found))]

@@ -61,8 +61,8 @@ def matched_ships(scenes: Sequence[JudgedScene]) -> MatchedShips:
     true, found = [np.zeros((0, 3))], [np.zeros((0, 3))]
     for scene in scenes:
         pairs = scene.comparison.pairs.one_to_one(CURVE_IOU)
-        true.append(_measures(scene)[0][pairs.true])
-        found.append(_measures(scene)[1][pairs.found])
+        true.append(_measures(scene)[0][pairs.labelled])
+        found.append(_measures(scene)[1][pairs.predicted])
     return MatchedShips(np.concatenate(true), np.concatenate(found))
 
 
@@ -87,8 +87,8 @@ def labelled_ships(scenes: Sequence[JudgedScene]) -> Labelled:
         pairs = scene.comparison.pairs.one_to_one(CURVE_IOU)
         true, found = _measures(scene)
         hit, error = np.zeros(len(true)), np.full(len(true), np.nan)
-        hit[pairs.true] = 1
-        error[pairs.true] = found[pairs.found, 0] - true[pairs.true, 0]
+        hit[pairs.labelled] = 1
+        error[pairs.labelled] = found[pairs.predicted, 0] - true[pairs.labelled, 0]
         for column, values in zip(columns, (true[:, 0], _land(scene.label_land, len(true)), hit, error), strict=True):
             column.append(values)
     length, land, hit, error = map(np.concatenate, columns)
@@ -100,7 +100,7 @@ def found_near_land(scenes: Sequence[JudgedScene]) -> tuple[NDArray[np.float64],
     land, right = [np.zeros(0)], [np.zeros(0, np.bool_)]
     for scene in scenes:
         matched = np.zeros(len(scene.found), np.bool_)
-        matched[scene.comparison.pairs.one_to_one(CURVE_IOU).found] = True
+        matched[scene.comparison.pairs.one_to_one(CURVE_IOU).predicted] = True
         counts = matched | ~scene.comparison.ignored
         land.append(_land(scene.found_land, len(scene.found))[counts])
         right.append(matched[counts])

@@ -1,1 +1,1 @@
-"""Accuracy figures as plain functions of plain values."""
+"""Accuracy metrics of masks, scores and ships."""

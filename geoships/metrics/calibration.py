@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: that of the pixels with a score of 0.8, 80 % are ship."""
+"""Calibration of pixel scores: whether 80 % of the pixels with a score of 0.8 are ship pixels."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import brier_score_loss, log_loss
 
-from geoships.metrics.scores import Pixels
+from geoships.metrics.scores import ScoredPixels
 
 BINS = 10
-_RANGE = (0.05, 20.0)  # temperatures that are tried
+_TEMPERATURES = (0.05, 20.0)  # search range of the fit
 
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Pixels whose scores lie between two values.
+    """One bin of a reliability diagram.
 
-    low, high: the scores; high belongs to the next bin, except for 1. pixels: how many. score: their mean score.
-    ship: part of them that is labelled ship. Score and ship are NaN without pixels.
+    Attributes:
+        low: Lowest score of the bin.
+        high: Upper limit of the scores; a score of `high` belongs to the next bin, except for 1.
+        pixels: Number of pixels.
+        score: Mean score of the pixels; NaN without pixels.
+        ship: Fraction of the pixels that is labelled ship; NaN without pixels.
     """
 
     low: float
@@ -31,10 +35,13 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far scores are from frequencies.
+    """Calibration errors of scores.
 
-    bins: reliability table. ece: expected calibration error (Guo et al. 2017, equation 3). brier: mean squared
-    difference of score and label. log_loss: mean negative log likelihood, in nats.
+    Attributes:
+        bins: The reliability diagram, BINS bins of equal width.
+        ece: Expected calibration error (Guo et al. 2017, On calibration of modern neural networks, equation 3).
+        brier: Brier score: mean squared difference of score and label.
+        log_loss: Mean negative log likelihood, in nats.
     """
 
     bins: tuple[ReliabilityBin, ...]
@@ -43,11 +50,18 @@ class Calibration:
     log_loss: float
 
 
-def calibration(pixels: Pixels) -> Calibration:
-    """Compare scores with labels; pixels of both kinds are there."""
-    number = np.minimum((pixels.scores * BINS).astype(int), BINS - 1)
+def calibration(pixels: ScoredPixels) -> Calibration:
+    """Measure the calibration of scores.
+
+    Args:
+        pixels: Ship and water pixels; at least one of each.
+
+    Returns:
+        The calibration errors.
+    """
+    index = np.minimum((pixels.scores * BINS).astype(int), BINS - 1)
     count, score, ship = (
-        np.bincount(number, weights, BINS)
+        np.bincount(index, weights, BINS)
         for weights in (pixels.count, pixels.count * pixels.scores, pixels.count * pixels.ship)
     )
     with np.errstate(invalid="ignore"):
@@ -64,11 +78,15 @@ def calibration(pixels: Pixels) -> Calibration:
     )
 
 
-def fit_temperature(pixels: Pixels) -> float:
-    """The temperature by which logits are divided for the least log loss (Guo et al. 2017, section 4.2).
+def fit_temperature(pixels: ScoredPixels) -> float:
+    """Fit a temperature: dividing the logits by it minimises the log loss (Guo et al. 2017, section 4.2).
 
-    Pixels of both kinds are there. It comes on top of a temperature that the scores already have.
-    Between 0.05 and 20.
+    Args:
+        pixels: Ship and water pixels; at least one of each. Where their scores are tempered already, the result is a
+            further factor.
+
+    Returns:
+        The temperature, between 0.05 and 20.
     """
     weights = pixels.count / pixels.count.sum()
     signed = np.where(pixels.ship, -pixels.logits, pixels.logits)
@@ -76,10 +94,10 @@ def fit_temperature(pixels: Pixels) -> float:
     def loss(log_temperature: float) -> float:
         return float(weights @ np.logaddexp(0, signed / np.exp(log_temperature)))
 
-    low, high = np.log(_RANGE).tolist()
+    low, high = np.log(_TEMPERATURES).tolist()
     return float(np.exp(minimize_scalar(loss, bounds=(low, high), method="bounded").x))
 
 
-def tempered(pixels: Pixels, temperature: float) -> Pixels:
-    """The pixels with the scores that they have once their logits are divided by a temperature."""
-    return Pixels(pixels.logits / temperature, pixels.ship, pixels.count)
+def tempered(pixels: ScoredPixels, temperature: float) -> ScoredPixels:
+    """The same pixels with their logits divided by a temperature."""
+    return ScoredPixels(pixels.logits / temperature, pixels.ship, pixels.count)

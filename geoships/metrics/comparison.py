@@ -1,4 +1,4 @@
-"""Found ships beside the labelled ones of one scene."""
+"""Compare the predicted ships of one scene with the labelled ships."""
 
 from __future__ import annotations
 
@@ -18,48 +18,71 @@ _NOTHING = Polygon()
 
 @dataclass(frozen=True)
 class Comparison:
-    """Found and labelled ships of one scene, in pixel coordinates.
+    """Predicted and labelled ships of one scene.
 
-    true, found: how many there are. pairs: those that share area.
-    ignored: (found,), whether a found ship lies mostly in parts that say nothing about ships.
+    Attributes:
+        labelled: Number of labelled ships.
+        predicted: Number of predicted ships.
+        pairs: All pairs of a predicted and a labelled ship that overlap.
+        ignored: Whether at least half of each predicted ship is in ignored parts of the scene, (predicted,).
     """
 
-    true: int
-    found: int
+    labelled: int
+    predicted: int
     pairs: Overlaps
     ignored: NDArray[np.bool_]
 
     def one_to_one(self, min_iou: float, *, ignore: bool = True) -> ObjectCounts:
-        """Count ships that are matched one to one at an IoU.
+        """Count ships that are matched one to one.
 
-        ignore: unmatched found ships in ignored parts do not count.
+        Args:
+            min_iou: Minimum IoU of a match.
+            ignore: Leave out unmatched predicted ships in ignored parts.
+
+        Returns:
+            Counts in which each match is one predicted and one labelled ship.
         """
         return self._counts(self.pairs.one_to_one(min_iou), ignore)
 
     def touched(self, *, ignore: bool = True) -> ObjectCounts:
-        """Count ships that share any area with one of the other kind, however many they share it with."""
+        """Count ships that overlap a ship of the other kind at all; one ship may overlap several.
+
+        Args:
+            ignore: Leave out unmatched predicted ships in ignored parts.
+
+        Returns:
+            The counts.
+        """
         return self._counts(self.pairs, ignore)
 
-    def false(self, min_iou: float) -> list[int]:
-        """Indices of the found ships that match no label one to one and are not ignored."""
-        unmatched = np.setdiff1d(np.arange(self.found), self.pairs.one_to_one(min_iou).found)
+    def false_positives(self, min_iou: float) -> list[int]:
+        """Indices of the predicted ships that match no label one to one at `min_iou` and are not ignored."""
+        unmatched = np.setdiff1d(np.arange(self.predicted), self.pairs.one_to_one(min_iou).predicted)
         return [int(index) for index in unmatched if not self.ignored[index]]
 
     def missed(self, min_iou: float) -> list[int]:
-        """Indices of the labelled ships that no found one matches one to one."""
-        return [int(i) for i in np.setdiff1d(np.arange(self.true), self.pairs.one_to_one(min_iou).true)]
+        """Indices of the labelled ships that no predicted ship matches one to one at `min_iou`."""
+        return [int(i) for i in np.setdiff1d(np.arange(self.labelled), self.pairs.one_to_one(min_iou).labelled)]
 
     def _counts(self, matched: Overlaps, ignore: bool) -> ObjectCounts:
-        right = np.unique(matched.found)
-        dropped = int(self.ignored.sum() - self.ignored[right].sum()) if ignore else 0
-        return ObjectCounts(self.true, self.found - dropped, np.unique(matched.true).size, right.size)
+        predicted = np.unique(matched.predicted)
+        dropped = int(self.ignored.sum() - self.ignored[predicted].sum()) if ignore else 0
+        labelled = np.unique(matched.labelled)
+        return ObjectCounts(self.labelled, self.predicted - dropped, labelled.size, predicted.size)
 
 
 def compare(
-    found: Sequence[BaseGeometry], true: Sequence[BaseGeometry], ignored: BaseGeometry = _NOTHING
+    predicted: Sequence[BaseGeometry], labelled: Sequence[BaseGeometry], ignored: BaseGeometry = _NOTHING
 ) -> Comparison:
-    """Compare found ships with labels, all as valid polygons in pixel coordinates.
+    """Compare predicted ships with labelled ships.
 
-    ignored: what says nothing about ships, in one geometry.
+    Args:
+        predicted: Valid polygons in pixel coordinates (column, row).
+        labelled: Valid polygons in pixel coordinates.
+        ignored: Parts of the scene without labels, as one geometry in pixel coordinates.
+
+    Returns:
+        The comparison.
     """
-    return Comparison(len(true), len(found), overlaps(found, true), mostly_within(found, ignored))
+    pairs = overlaps(predicted, labelled)
+    return Comparison(len(labelled), len(predicted), pairs, mostly_within(predicted, ignored))

@@ -1,4 +1,4 @@
-"""Scores of masks and ships: plain functions of plain values."""
+"""Counts of pixels and ships, and the accuracy metrics that they give."""
 
 from __future__ import annotations
 
@@ -15,106 +15,139 @@ from geoships.metrics.matching import overlaps
 
 @dataclass(frozen=True)
 class PixelCounts:
-    """Pixels of two masks: ship in both, only in the found one, only in the true one.
+    """Confusion counts of the pixels of a predicted and a labelled mask.
 
-    >>> PixelCounts(both=6, found_only=2, true_only=4).iou
+    Attributes:
+        true_positives: Ship pixels of both masks.
+        false_positives: Ship pixels of the predicted mask only.
+        false_negatives: Ship pixels of the labelled mask only.
+
+    >>> PixelCounts(true_positives=6, false_positives=2, false_negatives=4).iou
     0.5
     """
 
-    both: int
-    found_only: int
-    true_only: int
+    true_positives: int
+    false_positives: int
+    false_negatives: int
 
     def __add__(self, other: PixelCounts) -> PixelCounts:
-        return PixelCounts(self.both + other.both, self.found_only + other.found_only, self.true_only + other.true_only)
+        return PixelCounts(
+            self.true_positives + other.true_positives,
+            self.false_positives + other.false_positives,
+            self.false_negatives + other.false_negatives,
+        )
 
     @property
     def iou(self) -> float:
         """Intersection over union (Jaccard index); NaN where neither mask has a pixel."""
-        union = self.both + self.found_only + self.true_only
-        return self.both / union if union else float("nan")
+        union = self.true_positives + self.false_positives + self.false_negatives
+        return self.true_positives / union if union else float("nan")
 
     @property
     def dice(self) -> float:
         """Dice coefficient, 2 |A and B| / (|A| + |B|); NaN where neither mask has a pixel."""
-        total = 2 * self.both + self.found_only + self.true_only
-        return 2 * self.both / total if total else float("nan")
+        total = 2 * self.true_positives + self.false_positives + self.false_negatives
+        return 2 * self.true_positives / total if total else float("nan")
 
     @property
     def precision(self) -> float:
-        """Part of the found pixels that are true; NaN when none was found."""
-        found = self.both + self.found_only
-        return self.both / found if found else float("nan")
+        """Fraction of the predicted ship pixels that are labelled ship; NaN without predicted ship pixels."""
+        predicted = self.true_positives + self.false_positives
+        return self.true_positives / predicted if predicted else float("nan")
 
     @property
     def recall(self) -> float:
-        """Part of the true pixels that were found; NaN when there is none."""
-        true = self.both + self.true_only
-        return self.both / true if true else float("nan")
+        """Fraction of the labelled ship pixels that are predicted ship; NaN without labelled ship pixels."""
+        labelled = self.true_positives + self.false_negatives
+        return self.true_positives / labelled if labelled else float("nan")
 
 
-def count_pixels(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> PixelCounts:
-    """Compare two masks of one shape."""
-    return PixelCounts(int((found & true).sum()), int((found & ~true).sum()), int((~found & true).sum()))
+def count_pixels(predicted: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> PixelCounts:
+    """Count the pixels of a predicted and a labelled mask of the same shape."""
+    return PixelCounts(
+        int((predicted & labelled).sum()), int((predicted & ~labelled).sum()), int((~predicted & labelled).sum())
+    )
 
 
 @dataclass(frozen=True)
 class ObjectCounts:
-    """Ships of one or many scenes.
+    """Counts of ships in one or many scenes.
 
-    true: labelled ships. found: ships found. hit: labelled ships that a found one matches.
-    right: found ships that match a labelled one.
+    Attributes:
+        labelled: Labelled ships.
+        predicted: Predicted ships.
+        matched_labels: Labelled ships that a predicted ship matches.
+        matched_predictions: Predicted ships that match a labelled ship.
     """
 
-    true: int
-    found: int
-    hit: int
-    right: int
+    labelled: int
+    predicted: int
+    matched_labels: int
+    matched_predictions: int
 
     def __add__(self, other: ObjectCounts) -> ObjectCounts:
         return ObjectCounts(
-            self.true + other.true, self.found + other.found, self.hit + other.hit, self.right + other.right
+            self.labelled + other.labelled,
+            self.predicted + other.predicted,
+            self.matched_labels + other.matched_labels,
+            self.matched_predictions + other.matched_predictions,
         )
 
     @property
     def recall(self) -> float:
-        """Part of the labelled ships that were found; NaN without labels."""
-        return self.hit / self.true if self.true else float("nan")
+        """Fraction of the labelled ships that are matched; NaN without labelled ships."""
+        return self.matched_labels / self.labelled if self.labelled else float("nan")
 
     @property
     def precision(self) -> float:
-        """Part of the found ships that are labelled; NaN when none was found."""
-        return self.right / self.found if self.found else float("nan")
+        """Fraction of the predicted ships that are matched; NaN without predicted ships."""
+        return self.matched_predictions / self.predicted if self.predicted else float("nan")
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return 2 * self.precision * self.recall / (self.precision + self.recall) if self.hit else 0.0
+        """Harmonic mean of precision and recall; 0 without a match."""
+        return 2 * self.precision * self.recall / (self.precision + self.recall) if self.matched_labels else 0.0
 
 
-def match_objects(found: Sequence[BaseGeometry], true: Sequence[BaseGeometry], min_iou: float = 0.0) -> ObjectCounts:
-    """Match found ships with labelled ones: their areas overlap by an IoU above `min_iou` (0: they touch).
+def match_objects(
+    predicted: Sequence[BaseGeometry], labelled: Sequence[BaseGeometry], min_iou: float = 0.0
+) -> ObjectCounts:
+    """Count the predicted and labelled ships that overlap by an IoU above a minimum.
 
-    All polygons are in one plane CRS or in pixels. One found ship may match several labels, and the
-    other way round.
+    One predicted ship may match several labelled ships, and the other way round.
+
+    Args:
+        predicted: Valid polygons, in one projected CRS or in pixels.
+        labelled: Valid polygons, likewise.
+        min_iou: The IoU that a match must exceed; 0 for any overlap.
+
+    Returns:
+        The counts.
     """
-    pairs = overlaps(found, true)
-    pairs = pairs.where(pairs.iou > min_iou)
-    return ObjectCounts(len(true), len(found), np.unique(pairs.true).size, np.unique(pairs.found).size)
+    pairs = overlaps(predicted, labelled)
+    pairs = pairs.select(pairs.iou > min_iou)
+    matched_labels, matched_predictions = np.unique(pairs.labelled).size, np.unique(pairs.predicted).size
+    return ObjectCounts(len(labelled), len(predicted), matched_labels, matched_predictions)
 
 
 def average_precision(points: Sequence[tuple[float, float]]) -> float:
-    """Area under the points (recall, precision), each recall at the best precision of that or a greater recall.
+    """Average precision: the area under the interpolated precision-recall curve.
 
-    That is the interpolated average precision of Everingham et al. (2010, The Pascal Visual Object Classes
-    Challenge, section 4.2), over all recalls that occur. Points with NaN do not count.
+    The precision at each recall is the maximum precision at that or a higher recall (Everingham et al. 2010, The
+    Pascal Visual Object Classes Challenge, section 4.2), over all recalls that occur.
+
+    Args:
+        points: Pairs (recall, precision), one per threshold; pairs with NaN are left out.
+
+    Returns:
+        The average precision, 0 to 1.
 
     >>> average_precision([(0.5, 1.0), (1.0, 0.5), (0.25, 0.5)])
     0.75
     """
     known = sorted(point for point in points if not any(map(math.isnan, point)))
-    area, before = 0.0, 0.0
+    area, previous = 0.0, 0.0
     for index, (recall, _) in enumerate(known):
-        area += (recall - before) * max(precision for _, precision in known[index:])
-        before = recall
+        area += (recall - previous) * max(precision for _, precision in known[index:])
+        previous = recall
     return area

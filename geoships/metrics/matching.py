@@ -1,4 +1,4 @@
-"""Which found ship is which labelled one."""
+"""Match predicted ships with labelled ships."""
 
 from __future__ import annotations
 
@@ -19,63 +19,81 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Overlaps:
-    """All pairs of a found and a labelled ship that share some area.
+    """Pairs of a predicted and a labelled ship that overlap.
 
-    found, true: index of the pair's found and labelled ship; iou: their intersection over union, above 0; all (pairs,).
+    Attributes:
+        predicted: Index of the predicted ship, (pairs,).
+        labelled: Index of the labelled ship, (pairs,).
+        iou: Intersection over union, above 0, (pairs,).
     """
 
-    found: Ints
-    true: Ints
+    predicted: Ints
+    labelled: Ints
     iou: Floats
 
-    def where(self, chosen: NDArray[np.bool_] | Ints) -> Overlaps:
-        """Some of the pairs."""
-        return Overlaps(self.found[chosen], self.true[chosen], self.iou[chosen])
+    def select(self, selection: NDArray[np.bool_] | Ints) -> Overlaps:
+        """Select pairs by a boolean mask or by indices."""
+        return Overlaps(self.predicted[selection], self.labelled[selection], self.iou[selection])
 
     def one_to_one(self, min_iou: float) -> Overlaps:
-        """Pairs with an IoU of at least `min_iou` in which no ship occurs twice, of the greatest total IoU.
+        """Match ships one to one: the assignment of pairs that has the highest total IoU.
 
-        Ships that no chain of such pairs joins are assigned apart from each other, by scipy's
-        linear_sum_assignment (Crouse 2016, On implementing 2D rectangular assignment algorithms).
+        Connected sets of ships are assigned independently, by scipy's linear_sum_assignment (Crouse 2016, On
+        implementing 2D rectangular assignment algorithms).
+
+        Args:
+            min_iou: Minimum IoU of a match.
+
+        Returns:
+            Pairs in which no ship occurs twice.
         """
-        able = self.where(self.iou >= min_iou)
-        kept = [group[_assign(able.where(group))] for group in able._groups()]
-        return able.where(np.sort(np.concatenate(kept)) if kept else np.zeros(0, np.intp))
+        candidates = self.select(self.iou >= min_iou)
+        matches = [group[_assign(candidates.select(group))] for group in candidates._groups()]
+        return candidates.select(np.sort(np.concatenate(matches)) if matches else np.zeros(0, np.intp))
 
     def _groups(self) -> Iterator[Ints]:
         """Indices of the pairs of each connected set of ships."""
         if not self.iou.size:
             return
-        offset = int(self.found.max()) + 1  # labelled ships are nodes behind the found ones
-        count = offset + int(self.true.max()) + 1
-        edges = coo_array((np.ones(self.iou.size), (self.found, self.true + offset)), (count, count))
-        group = connected_components(edges, directed=False)[1][self.found]
+        offset = int(self.predicted.max()) + 1  # node numbers of labelled ships follow those of predicted ships
+        count = offset + int(self.labelled.max()) + 1
+        edges = coo_array((np.ones(self.iou.size), (self.predicted, self.labelled + offset)), (count, count))
+        group = connected_components(edges, directed=False)[1][self.predicted]
         order = np.argsort(group, kind="stable")
         yield from np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
 
 
 def _assign(pairs: Overlaps) -> Ints:
-    """Indices of the pairs of a connected set that an assignment takes."""
-    found, row = np.unique(pairs.found, return_inverse=True)
-    true, column = np.unique(pairs.true, return_inverse=True)
-    iou, index = np.zeros((found.size, true.size)), np.full((found.size, true.size), -1)
+    """Indices of the pairs of a connected set that the optimal assignment uses."""
+    predicted, row = np.unique(pairs.predicted, return_inverse=True)
+    labelled, column = np.unique(pairs.labelled, return_inverse=True)
+    shape = predicted.size, labelled.size
+    iou, index = np.zeros(shape), np.full(shape, -1)
     iou[row, column], index[row, column] = pairs.iou, np.arange(pairs.iou.size)
-    taken = index[linear_sum_assignment(iou, maximize=True)]
-    return np.asarray(taken[taken >= 0], np.intp)  # the others fill the assignment and share no area
+    assigned = index[linear_sum_assignment(iou, maximize=True)]
+    return np.asarray(assigned[assigned >= 0], np.intp)  # -1: the assignment is complete, so it has pairs of IoU 0
 
 
-def overlaps(found: Sequence[BaseGeometry], true: Sequence[BaseGeometry]) -> Overlaps:
-    """Pairs of polygons that share area; all valid, and in one plane CRS or in pixels."""
-    found_array, true_array = np.array(found, dtype=object), np.array(true, dtype=object)
-    i, j = shapely.STRtree(true_array).query(found_array, predicate="intersects")
-    common = shapely.area(shapely.intersection(found_array[i], true_array[j]))
-    union = shapely.area(found_array[i]) + shapely.area(true_array[j]) - common
+def overlaps(predicted: Sequence[BaseGeometry], labelled: Sequence[BaseGeometry]) -> Overlaps:
+    """Find all pairs of predicted and labelled ships that overlap.
+
+    Args:
+        predicted: Valid polygons, in one projected CRS or in pixels.
+        labelled: Valid polygons, likewise.
+
+    Returns:
+        The pairs with their IoU.
+    """
+    predicted_array, labelled_array = np.array(predicted, dtype=object), np.array(labelled, dtype=object)
+    i, j = shapely.STRtree(labelled_array).query(predicted_array, predicate="intersects")
+    common = shapely.area(shapely.intersection(predicted_array[i], labelled_array[j]))
+    union = shapely.area(predicted_array[i]) + shapely.area(labelled_array[j]) - common
     pairs = Overlaps(np.asarray(i, np.intp), np.asarray(j, np.intp), common / union)
-    return pairs.where(pairs.iou > 0)
+    return pairs.select(pairs.iou > 0)
 
 
 def mostly_within(ships: Sequence[BaseGeometry], part: BaseGeometry) -> NDArray[np.bool_]:
-    """Whether at least half of each ship's area lies in a part of the scene, (ships,)."""
+    """Whether at least half of each ship's area is within a part of the scene, (ships,)."""
     polygons, inside = np.array(ships, dtype=object), np.zeros(len(ships))
     shapely.prepare(part)
     near = np.flatnonzero(shapely.intersects(part, polygons))

@@ -33,9 +33,9 @@ class Demonstration:
         counts = self.counts
         return {
             **self.prediction.summary(),
-            "ships_in_scene": counts.true,
-            "ships_hit": counts.hit,
-            "found_right": counts.right,
+            "ships_in_scene": counts.labelled,
+            "ships_hit": counts.matched_labels,
+            "found_right": counts.matched_predictions,
             "recall": round(counts.recall, 4),
             "false_share": round(1 - counts.precision, 4),
             "picture": str(self.picture),
@@ -44,10 +44,12 @@ class Demonstration:
     def report(self) -> str:
         """The result as sentences."""
         counts, run = self.counts, self.prediction
+        matched = counts.matched_predictions
         files = "\n".join(f"  {kind:8} {path}" for kind, path in [*run.outputs.items(), ("picture", self.picture)])
         return (
-            f"The scene holds {counts.true} ships; geoships found {counts.hit} of them ({counts.recall:.0%}).\n"
-            f"Of its {counts.found} polygons {counts.right} lie on a ship and {counts.found - counts.right} do not.\n"
+            f"The scene holds {counts.labelled} ships; geoships found {counts.matched_labels} of them "
+            f"({counts.recall:.0%}).\n"
+            f"Of its {counts.predicted} polygons {matched} lie on a ship and {counts.predicted - matched} do not.\n"
             f"{run.pixels / 1e6:.1f} Mpix in {run.seconds:.1f} s. Written:\n  {'scene':8} {run.scene}\n{files}"
         )
 

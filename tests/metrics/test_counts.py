@@ -10,7 +10,7 @@ def test_pixels() -> None:
     found, true = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
     found[:2], true[1:3] = True, True
     counts = count_pixels(found, true)
-    assert (counts.both, counts.found_only, counts.true_only) == (4, 4, 4)
+    assert (counts.true_positives, counts.false_positives, counts.false_negatives) == (4, 4, 4)
     assert counts.iou == 1 / 3
     assert counts.dice == 0.5
     assert (counts + counts).iou == counts.iou
@@ -21,12 +21,12 @@ def test_ships_that_overlap_match_and_neighbours_do_not() -> None:
     true = [shapely.box(0, 0, 2, 2), shapely.box(10, 0, 12, 2), shapely.box(20, 0, 22, 2)]
     found = [shapely.box(1, 0, 3, 2), shapely.box(12, 0, 14, 2)]
     counts = match_objects(found, true)
-    assert counts == ObjectCounts(true=3, found=2, hit=1, right=1)
+    assert counts == ObjectCounts(labelled=3, predicted=2, matched_labels=1, matched_predictions=1)
     assert counts.recall == 1 / 3
     assert counts.precision == 0.5
     assert counts.f1 == 0.4
-    assert match_objects(found, true, min_iou=0.3).hit == 1
-    assert match_objects(found, true, min_iou=0.4).hit == 0
+    assert match_objects(found, true, min_iou=0.3).matched_labels == 1
+    assert match_objects(found, true, min_iou=0.4).matched_labels == 0
 
 
 def test_nothing_found_and_nothing_labelled() -> None:
@@ -44,7 +44,7 @@ def test_average_precision_is_the_area_under_the_best_precision_of_each_recall()
 
 
 def test_pixel_precision_and_recall() -> None:
-    counts = PixelCounts(both=6, found_only=2, true_only=4)
+    counts = PixelCounts(true_positives=6, false_positives=2, false_negatives=4)
     assert (counts.precision, counts.recall) == (0.75, 0.6)
     assert math.isnan(PixelCounts(0, 0, 3).precision)
     assert math.isnan(PixelCounts(0, 3, 0).recall)

@@ -25,9 +25,9 @@ def dense(found: list[shapely.Polygon], true: list[shapely.Polygon]) -> np.ndarr
 @given(boxes, boxes, levels)
 def test_no_ship_matches_twice_and_the_total_is_that_of_the_whole_assignment(found, true, level) -> None:
     matched = overlaps(found, true).one_to_one(level)
-    assert len(set(matched.found)) == len(set(matched.true)) == len(matched.iou)
+    assert len(set(matched.predicted)) == len(set(matched.labelled)) == len(matched.iou)
     iou = dense(found, true)
-    np.testing.assert_allclose(iou[matched.found, matched.true], matched.iou)
+    np.testing.assert_allclose(iou[matched.predicted, matched.labelled], matched.iou)
     able = np.where(iou >= max(level, 1e-12), iou, 0)
     assert np.isclose(matched.iou.sum(), able[linear_sum_assignment(able, maximize=True)].sum())
     assert (matched.iou >= level).all()
@@ -45,18 +45,18 @@ def test_one_found_ship_over_two_labels_is_one_hit_and_touches_both() -> None:
     found = [shapely.box(0, 0, 10, 2)]
     true = [shapely.box(0, 0, 4, 2), shapely.box(5, 0, 10, 2)]
     comparison = compare(found, true)
-    assert comparison.touched().hit == 2
-    assert comparison.one_to_one(0.3).hit == 1
+    assert comparison.touched().matched_labels == 2
+    assert comparison.one_to_one(0.3).matched_labels == 1
     assert comparison.missed(0.3) == [0]
-    assert comparison.one_to_one(0.5).hit == 1  # at an IoU of just 0.5
-    assert comparison.one_to_one(0.6).hit == 0
+    assert comparison.one_to_one(0.5).matched_labels == 1  # at an IoU of just 0.5
+    assert comparison.one_to_one(0.6).matched_labels == 0
 
 
 def test_the_best_total_is_not_the_best_pair_first() -> None:
     true = [shapely.box(0, 0, 10, 1), shapely.box(10, 0, 14, 1)]
     found = [shapely.box(1, 0, 12, 1), shapely.box(0, 0, 7, 1)]
     matched = overlaps(found, true).one_to_one(0.1)
-    assert set(zip(matched.found.tolist(), matched.true.tolist(), strict=True)) == {(0, 1), (1, 0)}
+    assert set(zip(matched.predicted.tolist(), matched.labelled.tolist(), strict=True)) == {(0, 1), (1, 0)}
 
 
 def test_ships_in_ignored_parts_count_neither_way_unless_they_match() -> None:
@@ -68,14 +68,14 @@ def test_ships_in_ignored_parts_count_neither_way_unless_they_match() -> None:
     assert mostly_within(found, ignored).tolist() == [True, True, False, False]
     comparison = compare(found, true, ignored)
     counts = comparison.one_to_one(0.3)
-    assert (counts.true, counts.found, counts.hit, counts.right) == (1, 3, 1, 1)
+    assert (counts.labelled, counts.predicted, counts.matched_labels, counts.matched_predictions) == (1, 3, 1, 1)
     assert comparison.touched() == counts
-    assert comparison.one_to_one(0.3, ignore=False).found == 4
-    assert comparison.false(0.3) == [2, 3]
+    assert comparison.one_to_one(0.3, ignore=False).predicted == 4
+    assert comparison.false_positives(0.3) == [2, 3]
 
 
 def test_nothing_found_or_nothing_labelled_matches_nothing() -> None:
     box = [shapely.box(0, 0, 1, 1)]
     for found, true in (([], box), (box, []), ([], [])):
         assert overlaps(found, true).one_to_one(0.1).iou.size == 0
-        assert compare(found, true, box[0]).touched().hit == 0
+        assert compare(found, true, box[0]).touched().matched_labels == 0

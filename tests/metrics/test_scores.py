@@ -46,7 +46,7 @@ def test_masks_are_those_of_every_threshold_to_the_pixel(scores, valid, labels) 
         assert counts.at(threshold) == count_pixels(found & known, true & known)
         assert counts.at(threshold, ignore=False) == count_pixels(found & valid, true & valid)
     assert counts.pixels.count.sum() == (valid & (labels != IGNORED)).sum()
-    assert (counts + counts).at(0.3).both == 2 * counts.at(0.3).both
+    assert (counts + counts).at(0.3).true_positives == 2 * counts.at(0.3).true_positives
 
 
 def test_calibration_is_that_of_trusted_libraries() -> None:

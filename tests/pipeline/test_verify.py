@@ -151,7 +151,7 @@ def test_evaluate_counts_verified_ships_and_scores_each_once(tmp_path: Path, mon
     (judged,) = result.scenes
     expected = predict(tmp_path / "scene.tif", config=config, model=verified()).ships
     assert [ship.class_prob for ship in judged.found] == expected.class_prob.tolist()
-    assert [counts.found for counts in judged.curve] == [3, 3, 3]
+    assert [counts.predicted for counts in judged.curve] == [3, 3, 3]
     figures = result.figures["all"]["ships"]["iou_0.5"]
     assert (figures["labelled"], figures["hit"], figures["right"]) == (4, 3, 3)
     report = write_report(result, tmp_path / "report", pictures=False)["report.md"].read_text()

@@ -22,8 +22,8 @@ def test_the_demo_writes_all_it_names(tmp_path: Path, monkeypatch: pytest.Monkey
         "harbour.tif", "ships.geojson", "mask.tif", "scores.tif", "ships.png", "harbour.qgz",
         "ships.qml", "mask.qml", "scores.qml",
     }  # fmt: skip
-    assert result.counts.true >= 1
-    assert result.counts.found == len(json.loads((tmp_path / "demo" / "ships.geojson").read_text())["features"])
+    assert result.counts.labelled >= 1
+    assert result.counts.predicted == len(json.loads((tmp_path / "demo" / "ships.geojson").read_text())["features"])
     with (
         rasterio.open(tmp_path / "demo" / "mask.tif") as mask,
         rasterio.open(tmp_path / "demo" / "harbour.tif") as scene,
@@ -32,8 +32,8 @@ def test_the_demo_writes_all_it_names(tmp_path: Path, monkeypatch: pytest.Monkey
         np.testing.assert_array_equal(mask.read(1) == 255, scene.dataset_mask() == 0)
     with Image.open(result.picture) as picture:
         assert picture.width >= 256
-    assert f"{result.counts.true} ships" in result.report()
-    assert json.loads(json.dumps(result.summary()))["ships_in_scene"] == result.counts.true
+    assert f"{result.counts.labelled} ships" in result.report()
+    assert json.loads(json.dumps(result.summary()))["ships_in_scene"] == result.counts.labelled
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:

@@ -44,9 +44,9 @@ def find_places(scene: LabelledScene, candidates: Sequence[BaseGeometry]) -> Pla
     """
     ships = scene.labels.ships
     pairs = overlaps(candidates, ships)
-    right = np.unique(pairs.found[pairs.iou >= LEAST_IOU])
+    right = np.unique(pairs.predicted[pairs.iou >= LEAST_IOU])
     wrong = ~mostly_within(candidates, shapely.union_all(list(scene.labels.ignored)))
-    wrong[pairs.found] = False
+    wrong[pairs.predicted] = False
     whole = scene.scene.window
     return Places(
         _inside(_middles([*ships, *(candidates[number] for number in right)]), whole),
