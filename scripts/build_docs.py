@@ -39,11 +39,10 @@ def main() -> None:
 
 
 def write_cli_reference(page: Path) -> None:
-    command = [sys.executable, "-m", "typer", "geoships_cli.app", "utils", "docs", "--name", "geoships"]
-    done = subprocess.run([*command, "--output", str(page)], cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603
-    text = page.read_text()
-    page.write_text(text.replace("# `geoships`\n", "# Command line\n", 1))
-    print(done.stdout.strip())
+    script = ROOT / "scripts" / "write_cli_reference.py"
+    typer_docs = ["-m", "typer", "geoships_cli.app", "utils", "docs", "--name", "geoships", "--output"]
+    command = [str(script)] if script.exists() else typer_docs
+    subprocess.run([sys.executable, *command, str(page)], cwd=ROOT, check=True)  # noqa: S603
 
 
 def write_models_page(source: Path, page: Path) -> None:
