@@ -1,4 +1,4 @@
-"""Judging predictions against labels.
+"""Evaluate a model on labelled scenes.
 
 >>> from geoships.evaluation import evaluate
 >>> result = evaluate(["scenes/"], ["labels/"])  # doctest: +SKIP
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "evaluate", "store_temperature", "write_outcomes", "write_report"]
 
-_HOMES = {
+_MODULES = {
     "Evaluation": "geoships.evaluation.evaluation",
     "evaluate": "geoships.evaluation.evaluation",
     "store_temperature": "geoships.evaluation.temperature",
@@ -29,8 +29,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        value = getattr(import_module(_MODULES[name]), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'geoships.evaluation' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""A bundle judged on labelled scenes, through the pipeline that users run."""
+"""Evaluate a bundle on labelled scenes, through the pipeline of `geoships.predict`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a model does on labelled scenes.
+    """The evaluation of a model on labelled scenes.
 
-    model: the bundle. config: the settings. scenes: what was found in each beside what is there.
+    Attributes:
+        model: The bundle.
+        config: The settings of the prediction.
+        scenes: Predicted and labelled ships of each scene.
     """
 
     model: Bundle
@@ -31,12 +34,12 @@ class Evaluation:
 
     @property
     def threshold(self) -> float:
-        """Score from which on a pixel was ship."""
+        """Minimum score of a ship pixel, 0 to 1."""
         return self.config.threshold or self.model.card.threshold
 
     @cached_property
     def figures(self) -> Figures:
-        """All figures, as plain values for JSON; None where one has no meaning (no ship, say)."""
+        """All metrics, as plain values for JSON; None where one is undefined (recall without ships, say)."""
         return figures(self.scenes, self.model, self.config, self.threshold)
 
 
@@ -51,17 +54,27 @@ def evaluate(
     model: Bundle | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Judge a model on labelled scenes; each scene runs through it once.
+    """Evaluate a model on labelled scenes. Each scene runs through the model once.
 
-    scenes, labels, ignore, land: files, folders or patterns, paired by their stems; see `pair_files`.
-    thresholds: scores from 0 to 1, of the curves; the model's own is always among them.
-    config, model, progress: as for `geoships.predict`; there is no area of interest.
+    Args:
+        scenes: Files, folders or glob patterns of scenes.
+        labels: Files, folders or glob patterns of labels, paired with the scenes by their stems; see `pair_files`.
+        ignore: Ignore layers, likewise: parts of the scenes that have no labels.
+        land: Land layers, likewise, for distances to land.
+        thresholds: Scores from 0 to 1 at which the curves are computed; the threshold of the run is added.
+        config: Settings as for `geoships.predict`, without an area of interest.
+        model: The bundle; by default the one that `config` names.
+        progress: Reports the progress.
 
-    Raises GeoshipsError with one clear line, also for scenes without labels.
+    Returns:
+        The evaluation.
+
+    Raises:
+        GeoshipsError: For an area of interest, scenes without labels, and files that cannot be read.
     """
     config, progress = config or PredictConfig(), progress or NoProgress()
     if config.area is not None:
-        raise GeoshipsError("evaluation looks at whole scenes: leave out the area, and name an ignore layer instead")
+        raise GeoshipsError("evaluation needs whole scenes: leave out the area, and give an ignore layer instead")
     pairs = pair_files(scenes, labels, ignore, land)
     bundle = model or load_bundle(config.model)
     use_one_arena()

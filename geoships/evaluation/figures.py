@@ -1,4 +1,4 @@
-"""All figures of an evaluation, as plain values under stable names."""
+"""All metrics of an evaluation, as plain values for JSON under stable names."""
 
 from __future__ import annotations
 
@@ -42,7 +42,17 @@ _DECIMALS = 5
 
 
 def figures(scenes: Sequence[JudgedScene], model: Bundle, config: PredictConfig, threshold: float) -> Figures:
-    """All figures of some judged scenes; at least one."""
+    """Compute all metrics of an evaluation.
+
+    Args:
+        scenes: At least one evaluated scene.
+        model: The bundle.
+        config: The settings of the prediction.
+        threshold: Minimum score of a ship pixel, 0 to 1.
+
+    Returns:
+        The content of metrics.json.
+    """
     scores = reduce(add, (scene.scores for scene in scenes))
     curve = _curve(scenes, scores)
     verifier = choose_verifier(model, config.verify)
@@ -71,28 +81,31 @@ def figures(scenes: Sequence[JudgedScene], model: Bundle, config: PredictConfig,
     return rounded
 
 
-def totals_by_scene(judged: Sequence[tuple[JudgedScene, float]]) -> Figures:
-    """Figures of pixels and ships: `all`, over the scenes together, `scenes`, for each, and `matched_ships`, errors.
+def totals_by_scene(scenes: Sequence[tuple[JudgedScene, float]]) -> Figures:
+    """Compute the metrics of pixels and ships for each scene and over all scenes.
 
-    judged: at least one scene, each with the threshold that its ships were found at; the scenes may come from
-    several evaluations.
+    Args:
+        scenes: At least one scene, each with the threshold of its run. The scenes may come from several evaluations.
+
+    Returns:
+        `all`, over the scenes together; `scenes`, for each scene; `matched_ships`, errors of length and heading.
     """
-    names = {scene.files.name: _totals([(scene, threshold)]) for scene, threshold in judged}
+    by_name = {scene.files.name: _totals([(scene, threshold)]) for scene, threshold in scenes}
     totals: Figures = _rounded(
-        {"all": _totals(judged), "scenes": names, "matched_ships": _errors([scene for scene, _ in judged])}
+        {"all": _totals(scenes), "scenes": by_name, "matched_ships": _errors([scene for scene, _ in scenes])}
     )
     return totals
 
 
-def _totals(judged: Sequence[tuple[JudgedScene, float]]) -> Figures:
-    """Figures of scenes at their thresholds; `without_ignore` where one of them has an ignore layer."""
-    with_layer = any(scene.files.ignore for scene, _ in judged)
-    return {**_sums(judged, ignore=True), "without_ignore": _sums(judged, ignore=False) if with_layer else None}
+def _totals(scenes: Sequence[tuple[JudgedScene, float]]) -> Figures:
+    """Metrics over scenes at their thresholds; `without_ignore` where one of them has an ignore layer."""
+    with_layer = any(scene.files.ignore for scene, _ in scenes)
+    return {**_sums(scenes, ignore=True), "without_ignore": _sums(scenes, ignore=False) if with_layer else None}
 
 
-def _sums(judged: Sequence[tuple[JudgedScene, float]], *, ignore: bool) -> Figures:
-    pixels = reduce(add, (scene.scores.at(threshold, ignore=ignore) for scene, threshold in judged))
-    comparisons = [scene.comparison for scene, _ in judged]
+def _sums(scenes: Sequence[tuple[JudgedScene, float]], *, ignore: bool) -> Figures:
+    pixels = reduce(add, (scene.scores.at(threshold, ignore=ignore) for scene, threshold in scenes))
+    comparisons = [scene.comparison for scene, _ in scenes]
     counts = {
         "touched": reduce(add, (comparison.touched(ignore=ignore) for comparison in comparisons)),
         **{
@@ -128,10 +141,10 @@ def _curve(scenes: Sequence[JudgedScene], scores: ScoreCounts) -> list[Figures]:
     return rows
 
 
-def _best(curve: Sequence[Figures], name: str, own: float) -> Figures:
-    """The threshold of the highest value, and of several the one closest to the model's own."""
+def _best(curve: Sequence[Figures], name: str, threshold: float) -> Figures:
+    """The threshold of the highest value; of equal values the threshold closest to that of the run."""
     known = [row for row in curve if not math.isnan(row[name])] or curve
-    best = max(known, key=lambda row: (row[name], -abs(row["threshold"] - own)))
+    best = max(known, key=lambda row: (row[name], -abs(row["threshold"] - threshold)))
     return {"threshold": best["threshold"], "value": best[name]}
 
 
@@ -145,11 +158,11 @@ def _by_length(scenes: Sequence[JudgedScene]) -> list[Figures]:
     ships = size_classes.labelled_ships(scenes)
     return [
         {
-            "class": name, "labelled": int(inside.sum()), "hit": int(ships.hit[inside].sum()),
-            "recall": _mean(ships.hit[inside]),
-            "length_error_m": _error(ships.error[inside & ships.hit & np.isfinite(ships.error)]),
+            "class": name, "labelled": int(inside.sum()), "hit": int(ships.matched[inside].sum()),
+            "recall": _mean(ships.matched[inside]),
+            "length_error_m": _error(ships.error[inside & ships.matched & np.isfinite(ships.error)]),
         }
-        for name, inside in size_classes.classes(ships.length, size_classes.LENGTHS)
+        for name, inside in size_classes.split(ships.length, size_classes.LENGTH_EDGES)
     ]  # fmt: skip
 
 
@@ -157,15 +170,17 @@ def _by_land(scenes: Sequence[JudgedScene]) -> list[Figures] | None:
     if not any(scene.files.land for scene in scenes):
         return None
     ships = size_classes.labelled_ships(scenes)
-    metres, right = size_classes.found_near_land(scenes)
-    found = size_classes.classes(metres, size_classes.LAND)
+    distances, matched = size_classes.predicted_land_distances(scenes)
+    predicted = size_classes.split(distances, size_classes.LAND_EDGES)
     return [
         {
-            "class": name, "labelled": int(inside.sum()), "hit": int(ships.hit[inside].sum()),
-            "recall": _mean(ships.hit[inside]),
-            "found": int(near.sum()), "precision": _mean(right[near]),
+            "class": name, "labelled": int(inside.sum()), "hit": int(ships.matched[inside].sum()),
+            "recall": _mean(ships.matched[inside]),
+            "found": int(near.sum()), "precision": _mean(matched[near]),
         }
-        for (name, inside), (_, near) in zip(size_classes.classes(ships.land, size_classes.LAND), found, strict=True)
+        for (name, inside), (_, near) in zip(
+            size_classes.split(ships.land, size_classes.LAND_EDGES), predicted, strict=True
+        )
     ]  # fmt: skip
 
 
@@ -177,24 +192,24 @@ def _errors(scenes: Sequence[JudgedScene]) -> Figures:
         "length_error_m": _error(matched.length_errors),
         "heading_error_deg": _headings(headings),
         "long": {
-            "longer_than_m": size_classes.LONG,
+            "longer_than_m": size_classes.LONG_SHIP,
             "length_error_m": _error(long.length_errors),
-            "heading_error_deg": _headings(size_classes.heading_difference(long.found[:, 2], long.true[:, 2])),
+            "heading_error_deg": _headings(size_classes.heading_difference(long.predicted[:, 2], long.labelled[:, 2])),
         },
     }
 
 
 def _headings(errors: NDArray[np.float64]) -> Figures:
-    return {**_sizes(errors), "share_within_10": _mean(errors <= size_classes.CLOSE_HEADING)}
+    return {**_absolute(errors), "share_within_10": _mean(errors <= size_classes.HEADING_TOLERANCE)}
 
 
 def _error(errors: NDArray[np.float64]) -> Figures:
-    """Sizes of errors, and their mean (negative: found too short)."""
-    return {**_sizes(errors), "mean": _mean(errors)}
+    """Absolute errors, and the mean error (negative: predicted too short)."""
+    return {**_absolute(errors), "mean": _mean(errors)}
 
 
-def _sizes(errors: NDArray[np.float64]) -> Figures:
-    """Of errors: how many, and mean and median of their sizes."""
+def _absolute(errors: NDArray[np.float64]) -> Figures:
+    """Number of errors, and mean and median absolute error."""
     return {
         "ships": int(errors.size),
         "mean_absolute": _mean(np.abs(errors)),
@@ -220,12 +235,12 @@ def _calibration(pixels: ScoredPixels, card_temperature: float) -> Figures | Non
 def _notes(scenes: Sequence[JudgedScene], pixels: ScoredPixels) -> list[str]:
     notes = []
     if unknown := sum(ship.measures.length_m is None for scene in scenes for ship in scene.labels):
-        notes.append(f"{unknown} labelled ships have no length: their scenes have no place on Earth.")
+        notes.append(f"{unknown} labelled ships have no length: their scenes are not georeferenced.")
     without = [scene.files.name for scene in scenes if scene.files.land is None]
     if without:
         notes.append(f"No distance to land: no land layer for {', '.join(without)}.")
     if not pixels.has_both_labels:
-        notes.append("No calibration: the scenes do not hold both ships and water.")
+        notes.append("No calibration: the scenes do not have both ship pixels and water pixels.")
     return notes
 
 
@@ -234,7 +249,7 @@ def _mean(values: NDArray[Any]) -> float:
 
 
 def _rounded(value: Any) -> Any:
-    """Plain values with few decimals, and None for NaN."""
+    """Round numbers to few decimals, and replace NaN by None."""
     if isinstance(value, dict):
         return {key: _rounded(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

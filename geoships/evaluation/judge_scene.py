@@ -1,4 +1,4 @@
-"""One labelled scene, looked at by a model: found ships beside labels, and scores beside pixels."""
+"""Evaluate a model on one labelled scene: predicted ships with labelled ships, and pixel scores with labels."""
 
 from __future__ import annotations
 
@@ -29,12 +29,17 @@ from geoships.scene.tiling.windows import Window
 from geoships.support.memory import release_memory
 from geoships.support.progress import Progress
 
-CURVE_IOU = 0.3  # at which ships are matched over the thresholds, and for errors of length and heading
+CURVE_IOU = 0.3  # minimum IoU of a match in the metrics by threshold, and for errors of length and heading
 
 
 @dataclass(frozen=True)
 class LabelledShip:
-    """A labelled ship, or the part of it in the scene: in pixel coordinates, with its measures."""
+    """A labelled ship, or the part of it inside the scene.
+
+    Attributes:
+        polygon: Outline in pixel coordinates (column, row).
+        measures: Of the outline.
+    """
 
     polygon: Polygon | MultiPolygon
     measures: Measures
@@ -42,12 +47,18 @@ class LabelledShip:
 
 @dataclass(frozen=True)
 class JudgedScene:
-    """What a model finds in a scene beside what is there.
+    """The predicted and the labelled ships of a scene, and its pixel scores.
 
-    georeference: of the scene.
-    found: exactly the ships that `geoships.predict` returns. labels: the labelled ones. comparison: of the two.
-    label_land, found_land: metres of each from land; None without a land layer.
-    scores: of the pixels. curve: ships at each of the scores' thresholds, matched one to one at CURVE_IOU.
+    Attributes:
+        files: The scene and its layers.
+        georeference: Of the scene.
+        found: The predicted ships, the same as those of `geoships.predict`.
+        labels: The labelled ships.
+        comparison: Of the predicted and the labelled ships.
+        label_land: Distance of each labelled ship to land in metres; None without a land layer.
+        found_land: Distance of each predicted ship to land in metres; None without a land layer.
+        scores: Pixel scores by label.
+        curve: Counts of ships at each threshold of `scores`, matched one to one at CURVE_IOU.
     """
 
     files: LabelledFiles
@@ -64,9 +75,20 @@ class JudgedScene:
 def judge_scene(
     files: LabelledFiles, thresholds: Sequence[float], *, config: PredictConfig, model: Bundle, progress: Progress
 ) -> JudgedScene:
-    """Run a scene through a model, once, and compare what comes out with the labels.
+    """Run a scene through a model once, and compare the prediction with the labels.
 
-    thresholds: ascending; the one that is used for ships is added. Raises GeoshipsError.
+    Args:
+        files: The scene and its layers.
+        thresholds: Ascending thresholds of the curve, 0 to 1; the threshold of the run is added.
+        config: Settings of the prediction.
+        model: The bundle.
+        progress: Reports the progress.
+
+    Returns:
+        The evaluated scene.
+
+    Raises:
+        GeoshipsError: Where a file cannot be read.
     """
     with open_run(files.scene, config=config, model=model) as run:
         announce(run, progress)
@@ -74,34 +96,36 @@ def judge_scene(
         only = None if card.label_value is None else (card.label_value, card.classes[0].name)
         labels = _clipped(read_labels(files.labels, run.georeference, files.ignore, only), run.scene.window)
         land = read_land(files.land, run.georeference) if files.land else None
-        steps = sorted({*thresholds, run.threshold})
-        own = steps.index(run.threshold)
-        scores, ships = _run(run, labels, steps, progress)
-        kept = [tuple(run.keep(found)) for found in ships]
+        all_thresholds = sorted({*thresholds, run.threshold})
+        current = all_thresholds.index(run.threshold)
+        scores, components = _find_components(run, labels, all_thresholds, progress)
+        ships = [tuple(run.keep(at_threshold)) for at_threshold in components]
         ignored = shapely.union_all(list(labels.ignored))
         outlines = [_polygon(ship) for ship in labels.ships]
-        compared = [compare([ship.polygon for ship in found], labels.ships, ignored) for found in kept]
+        comparisons = [
+            compare([ship.polygon for ship in at_threshold], labels.ships, ignored) for at_threshold in ships
+        ]
 
-        def from_land(polygons: Sequence[BaseGeometry]) -> tuple[float, ...] | None:
+        def distances(polygons: Sequence[BaseGeometry]) -> tuple[float, ...] | None:
             return None if land is None else tuple(land_distances(polygons, land, run.pixel_size))
 
         return JudgedScene(
             files=files,
             georeference=run.georeference,
-            found=kept[own],
+            found=ships[current],
             labels=tuple(map(LabelledShip, outlines, measure_all(outlines, run.georeference, run.margin))),
-            comparison=compared[own],
-            label_land=from_land(labels.ships),
-            found_land=from_land([ship.polygon for ship in kept[own]]),
+            comparison=comparisons[current],
+            label_land=distances(labels.ships),
+            found_land=distances([ship.polygon for ship in ships[current]]),
             scores=scores,
-            curve=tuple(comparison.one_to_one(CURVE_IOU) for comparison in compared),
+            curve=tuple(comparison.one_to_one(CURVE_IOU) for comparison in comparisons),
         )
 
 
-def _run(
+def _find_components(
     run: SceneRun, labels: Labels, thresholds: Sequence[float], progress: Progress
 ) -> tuple[ScoreCounts, list[list[Ship]]]:
-    """Scores of the pixels, and the ships at each threshold; nothing of the scene's size is kept."""
+    """Pixel scores by label, and the connected sets of ship pixels at each threshold; one row band is in memory."""
     width = run.scene.window.width
     scores = ScoreCounts.none(thresholds)
     finder = ShipFinder(width, thresholds, split=run.config.split)
@@ -109,24 +133,24 @@ def _run(
     with closing(run.bands()) as bands:
         for band in bands:
             scores.feed(band.scores, band.valid, labels.mask(Window(band.row, 0, len(band.scores), width)))
-            for found, new in zip(ships, finder.feed(band), strict=True):
-                found += new
+            for at_threshold, new in zip(ships, finder.feed(band), strict=True):
+                at_threshold += new
             progress.advance(band.valid.size)
             release_memory()
-    for found, new in zip(ships, finder.finish(), strict=True):
-        found += new
+    for at_threshold, new in zip(ships, finder.finish(), strict=True):
+        at_threshold += new
     return scores, ships
 
 
 def _clipped(labels: Labels, scene: Window) -> Labels:
-    """Labels with the parts of the ships that lie in the scene."""
+    """Clip the labelled ships to the scene."""
     box = shapely.box(0, 0, scene.width, scene.height)
     inside = (_polygon(shapely.intersection(ship, box)) for ship in labels.ships if ship.intersects(box))
     return replace(labels, ships=tuple(ship for ship in inside if ship.area))
 
 
 def _polygon(geometry: BaseGeometry) -> Polygon | MultiPolygon:
-    """The parts of a geometry that have an area: repaired outlines may also hold lines and points."""
+    """The polygons of a geometry, without the lines and points that repaired outlines may have."""
     polygons = [part for part in shapely.get_parts(shapely.get_parts(geometry)) if isinstance(part, Polygon)]
-    together = polygons[0] if len(polygons) == 1 else shapely.union_all(polygons)
-    return together if isinstance(together, Polygon | MultiPolygon) else Polygon()
+    union = polygons[0] if len(polygons) == 1 else shapely.union_all(polygons)
+    return union if isinstance(union, Polygon | MultiPolygon) else Polygon()

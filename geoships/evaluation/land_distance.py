@@ -1,4 +1,4 @@
-"""How far ships are from land."""
+"""Distances of ships to land."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ from geoships.scene.layers.polygons import read_polygons
 
 
 def read_land(path: Path, georeference: Georeference) -> list[BaseGeometry]:
-    """Read land as polygons in pixel coordinates.
+    """Read a land layer.
 
-    path: a vector file of polygons in any CRS, or a raster on the scene's grid that is 0 where there is no land.
-    Raises SceneError for files that cannot be read, and for rasters of another size than the scene.
+    Args:
+        path: A vector file of polygons in any CRS, or a raster on the scene's grid that is 0 where there is no land.
+        georeference: Of the scene.
+
+    Returns:
+        Land polygons in pixel coordinates (column, row).
+
+    Raises:
+        SceneError: For a file that cannot be read, and for a raster of another size than the scene.
     """
     if path.suffix.lower() in RASTER_SUFFIXES:
         return list(read_labels(path, georeference).ships)
@@ -28,9 +35,15 @@ def read_land(path: Path, georeference: Georeference) -> list[BaseGeometry]:
 def land_distances(
     ships: Sequence[BaseGeometry], land: Sequence[BaseGeometry], pixel_size: tuple[float, float]
 ) -> list[float]:
-    """Metres from the edge of each ship to the nearest land, 0 where they touch; infinite without land.
+    """Distance from the edge of each ship to the nearest land.
 
-    ships, land: in pixel coordinates. pixel_size: metres of the central pixel (across, down), taken for all.
+    Args:
+        ships: Polygons in pixel coordinates (column, row).
+        land: Land polygons, likewise.
+        pixel_size: Size of the central pixel in metres, (across, down), used for the whole scene.
+
+    Returns:
+        Metres, one per ship: 0 where it touches land, infinite without land.
     """
     if not land:
         return [float("inf")] * len(ships)

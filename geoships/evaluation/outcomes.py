@@ -1,4 +1,4 @@
-"""What became of each ship of the scenes, as vector files: to look at on a map, and to find hard examples in."""
+"""Write the outcome of each ship as vector files, for a GIS and as hard examples for training."""
 
 from __future__ import annotations
 
@@ -20,14 +20,22 @@ MEASURES = ("area_m2", "length_m", "width_m", "heading_deg", "lon", "lat")
 
 
 def write_outcomes(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write FOLDER/SCENE.geojson of all found and all missed ships, for each scene; returns the paths.
+    """Write FOLDER/SCENE.geojson for each scene, with all predicted and all missed ships.
 
-    Raises OutputError where they cannot be written.
+    Args:
+        evaluation: The evaluation.
+        folder: Created where it is missing.
+
+    Returns:
+        The paths, one per scene.
+
+    Raises:
+        OutputError: Where a file cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {error.strerror or error}; choose another") from error
+        raise OutputError(f"cannot create the folder {folder}: {error.strerror or error}; choose another") from error
     paths = []
     for scene in evaluation.scenes:
         paths.append(folder / f"{scene.files.name}.geojson")
@@ -37,25 +45,31 @@ def write_outcomes(evaluation: Evaluation, folder: Path) -> list[Path]:
 
 
 def outcomes(scene: JudgedScene) -> geopandas.GeoDataFrame:
-    """The found ships and the missed labelled ones, on the map or in pixels (column, row).
+    """Table of the predicted ships and the missed labelled ships of a scene.
 
-    outcome: of a found ship, RIGHT where it matches a label one to one at CURVE_IOU, else IGNORED where it lies mostly
-    in ignored parts, else FALSE; of a labelled ship, MISSED. score: of a found ship. MEASURES: on the ellipsoid.
+    Args:
+        scene: The evaluated scene.
+
+    Returns:
+        One row per ship, in the scene's CRS, or in pixels (column, row) where it is not georeferenced. `outcome` of a
+        predicted ship is RIGHT where it matches a label one to one at CURVE_IOU, else IGNORED where at least half of
+        it is in the ignore layer, else FALSE; of a labelled ship it is MISSED. `score` is that of a predicted ship.
+        MEASURES are on the ellipsoid.
     """
     missed = [scene.labels[index] for index in scene.comparison.missed(CURVE_IOU)]
     ships: list[KeptShip | LabelledShip] = [*scene.found, *missed]
     columns: dict[str, pd.Series] = {
-        "outcome": pd.Series([*_of_found(scene), *[MISSED] * len(missed)], dtype="string"),
-        "score": pd.Series([*[kept.ship.score for kept in scene.found], *[None] * len(missed)], dtype="float64"),
+        "outcome": pd.Series([*_outcomes_of_predicted(scene), *[MISSED] * len(missed)], dtype="string"),
+        "score": pd.Series([*[ship.ship.score for ship in scene.found], *[None] * len(missed)], dtype="float64"),
     }
     measures = [asdict(ship.measures) for ship in ships]
     columns |= {name: pd.Series([row[name] for row in measures], dtype="float64") for name in MEASURES}
     crs = scene.georeference.crs if scene.georeference.placed else None
-    placed = on_map([ship.polygon for ship in ships], scene.georeference)
-    return geopandas.GeoDataFrame(columns, geometry=geopandas.GeoSeries(placed, crs=crs))
+    geometries = on_map([ship.polygon for ship in ships], scene.georeference)
+    return geopandas.GeoDataFrame(columns, geometry=geopandas.GeoSeries(geometries, crs=crs))
 
 
-def _of_found(scene: JudgedScene) -> list[str]:
-    right = set(scene.comparison.pairs.one_to_one(CURVE_IOU).predicted.tolist())
+def _outcomes_of_predicted(scene: JudgedScene) -> list[str]:
+    matched = set(scene.comparison.pairs.one_to_one(CURVE_IOU).predicted.tolist())
     false = set(scene.comparison.false_positives(CURVE_IOU))
-    return [RIGHT if i in right else FALSE if i in false else IGNORED for i in range(len(scene.found))]
+    return [RIGHT if i in matched else FALSE if i in false else IGNORED for i in range(len(scene.found))]

@@ -1,4 +1,4 @@
-"""Curves of an evaluation as SVG pictures."""
+"""Plots of an evaluation, as SVG images."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _STYLE: Any = {"svg.hashsalt": "geoships", "svg.fonttype": "path", "axes.grid": 
 
 
 def plots(figures: Figures) -> list[tuple[str, str]]:
-    """Title and SVG text of each plot that the figures allow."""
+    """Title and SVG text of each plot; the reliability diagram only where the scores have a calibration."""
     drawn = [
         (f"Precision and recall of ships at IoU {CURVE_IOU}", precision_recall),
-        ("Over the threshold", over_threshold),
+        ("Metrics by threshold", over_threshold),
         ("Recall by length", recall_by_length),
         *([("Reliability of pixel scores", reliability)] if figures["calibration"] else []),
     ]
@@ -29,26 +29,26 @@ def plots(figures: Figures) -> list[tuple[str, str]]:
 
 
 def precision_recall(figures: Figures) -> str:
-    """Precision over recall, one point a threshold, the model's own as a ring."""
+    """Precision-recall curve of ships as SVG: one point per threshold, the threshold of the run as a ring."""
     rows = [row for row in figures["curve"] if row["precision"] is not None and row["recall"] is not None]
-    own = [row for row in rows if row["threshold"] == figures["threshold"]]
+    run = [row for row in rows if row["threshold"] == figures["threshold"]]
 
     def draw(axes: Axes) -> None:
         axes.plot([row["recall"] for row in rows], [row["precision"] for row in rows], marker=".")
-        axes.plot([row["recall"] for row in own], [row["precision"] for row in own], "o", ms=10, mfc="none", c="k")
+        axes.plot([row["recall"] for row in run], [row["precision"] for row in run], "o", ms=10, mfc="none", c="k")
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
 
     return _svg(draw)
 
 
 def over_threshold(figures: Figures) -> str:
-    """Precision, recall and F1 of ships and Dice of pixels over the threshold."""
+    """Precision, recall and F1 of ships and Dice of pixels by threshold, as SVG."""
     names = {"precision": "precision", "recall": "recall", "f1": "F1", "pixel_dice": "pixel Dice"}
 
     def draw(axes: Axes) -> None:
         for name, label in names.items():
             axes.plot(*_known([(row["threshold"], row[name]) for row in figures["curve"]]), marker=".", label=label)
-        axes.axvline(figures["threshold"], color="k", ls=":", lw=1, label="the model's own")
+        axes.axvline(figures["threshold"], color="k", ls=":", lw=1, label="threshold of the run")
         axes.set(xlabel="threshold", xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(fontsize=7)
 
@@ -56,7 +56,7 @@ def over_threshold(figures: Figures) -> str:
 
 
 def recall_by_length(figures: Figures) -> str:
-    """Bars of recall, with the number of labelled ships above each."""
+    """Bar chart of recall by length as SVG, with the numbers of matched and labelled ships above the bars."""
     rows = figures["by_length_m"]
 
     def draw(axes: Axes) -> None:
@@ -68,13 +68,13 @@ def recall_by_length(figures: Figures) -> str:
 
 
 def reliability(figures: Figures) -> str:
-    """Part of the pixels that is ship over their mean score."""
+    """Reliability diagram as SVG: fraction of ship pixels by mean score."""
     rows = figures["calibration"]["bins"]
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], "k:", lw=1)
         axes.plot(*_known([(row["score"], row["ship"]) for row in rows]), marker="o")
-        axes.set(xlabel="mean score", ylabel="part that is ship", xlim=(0, 1), ylim=(0, 1))
+        axes.set(xlabel="mean score", ylabel="fraction of ship pixels", xlim=(0, 1), ylim=(0, 1))
 
     return _svg(draw)
 

@@ -1,4 +1,4 @@
-"""The files of an evaluation: figures for machines, a page for a terminal, and one for a browser."""
+"""Write the report of an evaluation: metrics as JSON, tables as Markdown, and an HTML page with plots."""
 
 from __future__ import annotations
 
@@ -26,17 +26,29 @@ img { max-width: 100%; }"""
 
 
 def check_folder(folder: Path) -> None:
-    """Raise OutputError where no report can be written into a folder that need not exist yet."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        raise OutputError(f"cannot write into {folder}: {there} is no folder that can be written to")
+    """Check that a report can be written to a folder, which need not exist yet.
+
+    Raises:
+        OutputError: Where the folder, or its closest existing parent, is not a writable folder.
+    """
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        raise OutputError(f"cannot write into {folder}: {existing} is not a writable folder; choose another")
 
 
 def write_report(evaluation: Evaluation, folder: Path, *, pictures: bool = True) -> dict[str, Path]:
-    """Write metrics.json, report.md and report.html into a folder, which is made where it is missing.
+    """Write metrics.json, report.md and report.html. All three files appear, or none.
 
-    pictures: draw cuts of the scenes into report.html. All three files appear, or none. Returns their paths.
-    Raises GeoshipsError.
+    Args:
+        evaluation: The evaluation.
+        folder: Created where it is missing.
+        pictures: Include a contact sheet of missed ships and false alarms in report.html.
+
+    Returns:
+        The paths by file name.
+
+    Raises:
+        GeoshipsError: Where a scene can no longer be read, or a file cannot be written.
     """
     figures = evaluation.figures
     sheet = contact_sheet(evaluation.scenes, evaluation.model.card.bands, evaluation.config) if pictures else None
@@ -48,7 +60,7 @@ def write_report(evaluation: Evaluation, folder: Path, *, pictures: bool = True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {error.strerror or error}; choose another") from error
+        raise OutputError(f"cannot create the folder {folder}: {error.strerror or error}; choose another") from error
     with ExitStack() as stack:
         for name, text in texts.items():
             stack.enter_context(atomic_write(folder / name)).write_text(text, encoding="utf-8")
@@ -56,7 +68,7 @@ def write_report(evaluation: Evaluation, folder: Path, *, pictures: bool = True)
 
 
 def markdown(figures: Figures) -> str:
-    """The report as Markdown."""
+    """The report as Markdown text."""
     parts = [f"# {_title(figures)}", _settings(figures), *(table.markdown() for table in tables(figures))]
     if figures["notes"]:
         parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in figures["notes"]))
@@ -64,7 +76,7 @@ def markdown(figures: Figures) -> str:
 
 
 def html(figures: Figures, sheet: bytes | None = None) -> str:
-    """The report as one HTML page that needs no other file. sheet: a PNG picture."""
+    """The report as one self-contained HTML page. sheet: the contact sheet, a PNG image."""
     title = escape(_title(figures))
     drawn = "\n".join(
         f'<figure><img src="{_data("image/svg+xml", svg.encode())}" alt="{escape(name)}">'
@@ -74,7 +86,7 @@ def html(figures: Figures, sheet: bytes | None = None) -> str:
     parts = [f"<h1>{title}</h1>", f"<p>{escape(_settings(figures))}</p>", drawn]
     if sheet is not None:
         source = _data("image/png", sheet)
-        parts.append(f'<h2>Worst misses and false alarms</h2>\n<img src="{source}" alt="contact sheet">')
+        parts.append(f'<h2>Missed ships and false alarms</h2>\n<img src="{source}" alt="contact sheet">')
     parts += [table.html() for table in tables(figures)]
     if figures["notes"]:
         parts.append("<h2>Notes</h2><ul>" + "".join(f"<li>{escape(note)}</li>" for note in figures["notes"]) + "</ul>")

@@ -1,4 +1,4 @@
-"""Ships in classes of length and of distance to land, and the errors of their measures."""
+"""Ships by classes of length and distance to land, and the errors of their length and heading."""
 
 from __future__ import annotations
 
@@ -11,40 +11,43 @@ from numpy.typing import NDArray
 
 from geoships.evaluation.judge_scene import CURVE_IOU, JudgedScene
 
-LENGTHS = (0.0, 25.0, 50.0, 100.0, 200.0, np.inf)  # metres
-LAND = (0.0, 100.0, 500.0, np.inf)  # metres
-CLOSE_HEADING = 10.0  # degrees
-LONG = 80.0  # metres; headings of longer ships are judged on their own
-LEAST_RATIO = 2.0  # of length and width; rounder ships have no clear heading
+LENGTH_EDGES = (0.0, 25.0, 50.0, 100.0, 200.0, np.inf)  # class limits in metres
+LAND_EDGES = (0.0, 100.0, 500.0, np.inf)  # class limits in metres
+HEADING_TOLERANCE = 10.0  # degrees; maximum error of a correct heading
+LONG_SHIP = 80.0  # metres; errors of longer ships are also reported separately
+MIN_ASPECT_RATIO = 2.0  # of length and width; the heading of rounder ships is not well defined
 
 
 @dataclass(frozen=True)
 class MatchedShips:
-    """Measures of labelled ships and of the found ones that match them one to one at CURVE_IOU; all (ships,).
+    """Measures of pairs of a labelled and a predicted ship that match one to one at CURVE_IOU.
 
-    true, found: (length in m, width in m, heading in degrees), (ships, 3); NaN where the place on Earth is not known.
+    Attributes:
+        labelled: Length in metres, width in metres and heading in degrees of the labelled ships, (ships, 3); NaN where
+            the scene is not georeferenced.
+        predicted: The same of the predicted ships, (ships, 3).
     """
 
-    true: NDArray[np.float64]
-    found: NDArray[np.float64]
+    labelled: NDArray[np.float64]
+    predicted: NDArray[np.float64]
 
     @property
     def length_errors(self) -> NDArray[np.float64]:
-        """Found less labelled length in metres, of the ships that have one."""
-        errors = self.found[:, 0] - self.true[:, 0]
+        """Predicted minus labelled length in metres, where both are known, (ships,)."""
+        errors = self.predicted[:, 0] - self.labelled[:, 0]
         return errors[np.isfinite(errors)]
 
     @property
     def heading_errors(self) -> NDArray[np.float64]:
-        """Angle between found and labelled heading, 0 to 90 degrees, of the ships that are longer than wide."""
-        long = self.true[:, 0] >= LEAST_RATIO * self.true[:, 1]  # false for NaN
-        return heading_difference(self.found[long, 2], self.true[long, 2])
+        """Angle between predicted and labelled heading, 0 to 90 degrees, of ships of at least MIN_ASPECT_RATIO."""
+        elongated = self.labelled[:, 0] >= MIN_ASPECT_RATIO * self.labelled[:, 1]  # false for NaN
+        return heading_difference(self.predicted[elongated, 2], self.labelled[elongated, 2])
 
     @property
     def long(self) -> MatchedShips:
-        """Those whose labels are longer than LONG."""
-        chosen = self.true[:, 0] > LONG  # false for NaN
-        return MatchedShips(self.true[chosen], self.found[chosen])
+        """The pairs whose labelled ship is longer than LONG_SHIP."""
+        long = self.labelled[:, 0] > LONG_SHIP  # false for NaN
+        return MatchedShips(self.labelled[long], self.predicted[long])
 
 
 def heading_difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -57,60 +60,79 @@ def heading_difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArra
 
 
 def matched_ships(scenes: Sequence[JudgedScene]) -> MatchedShips:
-    """The matched ships of all scenes."""
-    true, found = [np.zeros((0, 3))], [np.zeros((0, 3))]
+    """Measures of the matched ships of all scenes."""
+    labelled, predicted = [np.zeros((0, 3))], [np.zeros((0, 3))]
     for scene in scenes:
         pairs = scene.comparison.pairs.one_to_one(CURVE_IOU)
-        true.append(_measures(scene)[0][pairs.labelled])
-        found.append(_measures(scene)[1][pairs.predicted])
-    return MatchedShips(np.concatenate(true), np.concatenate(found))
+        labelled.append(_measures(scene)[0][pairs.labelled])
+        predicted.append(_measures(scene)[1][pairs.predicted])
+    return MatchedShips(np.concatenate(labelled), np.concatenate(predicted))
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Labelled ships of all scenes; all (ships,).
+class LabelledShips:
+    """The labelled ships of all scenes.
 
-    length: metres, NaN where not known. land: metres from land, NaN where not known. hit: whether a found ship matches.
-    error: found less labelled length in metres, NaN where not hit.
+    Attributes:
+        length: Length in metres, (ships,); NaN where the scene is not georeferenced.
+        land: Distance to land in metres, (ships,); NaN without a land layer.
+        matched: Whether a predicted ship matches one to one at CURVE_IOU, (ships,).
+        error: Predicted minus labelled length in metres, (ships,); NaN where not matched.
     """
 
     length: NDArray[np.float64]
     land: NDArray[np.float64]
-    hit: NDArray[np.bool_]
+    matched: NDArray[np.bool_]
     error: NDArray[np.float64]
 
 
-def labelled_ships(scenes: Sequence[JudgedScene]) -> Labelled:
-    """The labelled ships of all scenes, and whether they were found one to one at CURVE_IOU."""
+def labelled_ships(scenes: Sequence[JudgedScene]) -> LabelledShips:
+    """The labelled ships of all scenes."""
     columns: list[list[NDArray[np.float64]]] = [[np.zeros(0)] for _ in range(4)]
     for scene in scenes:
         pairs = scene.comparison.pairs.one_to_one(CURVE_IOU)
-        true, found = _measures(scene)
-        hit, error = np.zeros(len(true)), np.full(len(true), np.nan)
-        hit[pairs.labelled] = 1
-        error[pairs.labelled] = found[pairs.predicted, 0] - true[pairs.labelled, 0]
-        for column, values in zip(columns, (true[:, 0], _land(scene.label_land, len(true)), hit, error), strict=True):
+        labelled, predicted = _measures(scene)
+        count = len(labelled)
+        matched, error = np.zeros(count), np.full(count, np.nan)
+        matched[pairs.labelled] = 1
+        error[pairs.labelled] = predicted[pairs.predicted, 0] - labelled[pairs.labelled, 0]
+        new = labelled[:, 0], _or_nan(scene.label_land, count), matched, error
+        for column, values in zip(columns, new, strict=True):
             column.append(values)
-    length, land, hit, error = map(np.concatenate, columns)
-    return Labelled(length, land, hit > 0, error)
+    length, land, matched, error = map(np.concatenate, columns)
+    return LabelledShips(length, land, matched > 0, error)
 
 
-def found_near_land(scenes: Sequence[JudgedScene]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Metres from land of the found ships that count, and whether they match a label; both (ships,)."""
-    land, right = [np.zeros(0)], [np.zeros(0, np.bool_)]
+def predicted_land_distances(scenes: Sequence[JudgedScene]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Distances to land of the predicted ships that are not ignored.
+
+    Args:
+        scenes: The evaluated scenes.
+
+    Returns:
+        Metres, (ships,), NaN without a land layer; and whether the ship matches a label one to one, (ships,).
+    """
+    land, matched = [np.zeros(0)], [np.zeros(0, np.bool_)]
     for scene in scenes:
-        matched = np.zeros(len(scene.found), np.bool_)
-        matched[scene.comparison.pairs.one_to_one(CURVE_IOU).predicted] = True
-        counts = matched | ~scene.comparison.ignored
-        land.append(_land(scene.found_land, len(scene.found))[counts])
-        right.append(matched[counts])
-    return np.concatenate(land), np.concatenate(right)
+        matches = np.zeros(len(scene.found), np.bool_)
+        matches[scene.comparison.pairs.one_to_one(CURVE_IOU).predicted] = True
+        counts = matches | ~scene.comparison.ignored
+        land.append(_or_nan(scene.found_land, len(scene.found))[counts])
+        matched.append(matches[counts])
+    return np.concatenate(land), np.concatenate(matched)
 
 
-def classes(values: NDArray[np.float64], edges: Sequence[float]) -> list[tuple[str, NDArray[np.bool_]]]:
-    """Name of each class of values, and which values (low <= value < high) are in it.
+def split(values: NDArray[np.float64], edges: Sequence[float]) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Split values into classes, low <= value < high.
 
-    >>> [(name, inside.tolist()) for name, inside in classes(np.array([0.0, 100.0]), LAND)]
+    Args:
+        values: Values, (values,).
+        edges: Ascending class limits; one more than there are classes.
+
+    Returns:
+        The name of each class, and whether each value is in it, (values,).
+
+    >>> [(name, inside.tolist()) for name, inside in split(np.array([0.0, 100.0]), LAND_EDGES)]
     [('< 100', [True, False]), ('100-500', [False, True]), ('>= 500', [False, False])]
     """
     named = []
@@ -120,14 +142,14 @@ def classes(values: NDArray[np.float64], edges: Sequence[float]) -> list[tuple[s
     return named
 
 
-def _land(metres: Sequence[float] | None, count: int) -> NDArray[np.float64]:
+def _or_nan(metres: Sequence[float] | None, count: int) -> NDArray[np.float64]:
     return np.full(count, np.nan) if metres is None else np.array(metres, np.float64)
 
 
 def _measures(scene: JudgedScene) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Length, width and heading of the labelled and of the found ships, (ships, 3) each; NaN where not known."""
-    true, found = (
+    """Length, width and heading of the labelled and of the predicted ships, (ships, 3) each; NaN where not known."""
+    labelled, predicted = (
         np.array([(m.length_m, m.width_m, m.heading_deg) for m in measures], np.float64).reshape(-1, 3)
         for measures in ([ship.measures for ship in scene.labels], [ship.measures for ship in scene.found])
     )
-    return true, found
+    return labelled, predicted

@@ -1,4 +1,4 @@
-"""Figures of an evaluation as tables of text: for the terminal, Markdown and HTML."""
+"""Tables of the metrics of an evaluation, as plain text, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ _MATCHED = f"iou_{CURVE_IOU}"
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text; the first column names the rows. note: a sentence below it."""
+    """A table of text.
+
+    Attributes:
+        title: Heading of the table.
+        header: Names of the columns.
+        rows: Cells of each row; the first one names the row.
+        note: Text below the table.
+    """
 
     title: str
     header: tuple[str, ...]
@@ -23,7 +30,7 @@ class Table:
     note: str = ""
 
     def plain(self) -> str:
-        """Columns of text, the first one to the left and the others to the right."""
+        """The table as plain text, without title and note; the first column is aligned left, the others right."""
         lines = [self.header, *self.rows]
         widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
         return "\n".join(
@@ -50,35 +57,35 @@ class Table:
 
 def tables(figures: Figures) -> list[Table]:
     """All tables of a report."""
-    found = [by_scene(figures), _totals(figures), _thresholds(figures), _by_length(figures), _by_land(figures)]
-    return [table for table in (*found, measures(figures), _calibration(figures)) if table]
+    first = [by_scene(figures), _totals(figures), _thresholds(figures), _by_length(figures), _by_land(figures)]
+    return [table for table in (*first, measures(figures), _calibration(figures)) if table]
 
 
 def by_scene(figures: Figures) -> Table:
-    """One row a scene, and one for all together."""
+    """One row per scene, and one for all scenes together."""
     without = figures["all"]["without_ignore"] is not None
     extra = ("IoU w/o ignore", f"F1@{CURVE_IOU} w/o ignore") if without else ()
     rows = []
     for name, values in [*figures["scenes"].items(), ("all", figures["all"])]:
         pixels, ships = values["pixels"], values["ships"]
         touched = ships["touched"]
-        bare = values["without_ignore"] or values
+        unmasked = values["without_ignore"] or values
         rows.append((
             name, *_texts(pixels["iou"], pixels["dice"]), str(touched["labelled"]), str(touched["found"]),
             *_texts(touched["recall"], touched["precision"], touched["f1"]),
             *(_text(ships[f"iou_{iou}"]["f1"]) for iou in IOUS),
-            *(_texts(bare["pixels"]["iou"], bare["ships"][_MATCHED]["f1"]) if without else ()),
+            *(_texts(unmasked["pixels"]["iou"], unmasked["ships"][_MATCHED]["f1"]) if without else ()),
         ))  # fmt: skip
-    header = ("scene", "IoU", "Dice", "ships", "found", "recall", "precis.", "F1", *(f"F1@{iou}" for iou in IOUS))
-    note = "Recall, precision and F1 count ships that touch; F1@x counts ships that match one to one at that IoU."
+    header = ("scene", "IoU", "Dice", "ships", "found", "recall", "precision", "F1", *(f"F1@{iou}" for iou in IOUS))
+    note = "Recall, precision and F1 count ships that overlap at all; F1@x counts one-to-one matches at IoU x."
     return Table("By scene", header + extra, tuple(rows), note)
 
 
 def _totals(figures: Figures) -> Table:
-    """All scenes together; with an ignore layer once with and once without it."""
+    """All scenes together; with an ignore layer, once with and once without it."""
     values = figures["all"]
     columns = [values, values["without_ignore"]] if values["without_ignore"] else [values]
-    header = ("figure", "with ignore", "without ignore") if len(columns) == 2 else ("figure", "value")
+    header = ("metric", "with ignore", "without ignore") if len(columns) == 2 else ("metric", "value")
     rows = [(f"pixel {name}", *(_text(c["pixels"][name]) for c in columns)) for name in values["pixels"]]
     for match in values["ships"]:
         label = match.replace("iou_", "IoU >= ")
@@ -94,8 +101,8 @@ def _thresholds(figures: Figures) -> Table:
     names = ("precision", "recall", "f1", "pixel_iou", "pixel_dice")
     note = (
         f"Best F1 of ships {_text(ships['value'])} at {ships['threshold']:g}, best pixel Dice "
-        f"{_text(dice['value'])} at {dice['threshold']:g}; the model's own threshold is "
-        f"{figures['threshold']:g}. A threshold that is chosen on these scenes flatters on them."
+        f"{_text(dice['value'])} at {dice['threshold']:g}; the threshold of the run is "
+        f"{figures['threshold']:g}. Metrics are optimistic where the threshold was chosen on the same scenes."
     )
     return Table(
         f"Thresholds (ships at IoU >= {CURVE_IOU})",
@@ -108,12 +115,12 @@ def _thresholds(figures: Figures) -> Table:
 def _by_length(figures: Figures) -> Table:
     return Table(
         f"By length of the labelled ship (IoU >= {CURVE_IOU})",
-        ("metres", "labelled", "hit", "recall", "mean error m", "median error m", "bias m"),
+        ("length, m", "labelled", "matched", "recall", "mean error, m", "median error, m", "bias, m"),
         tuple(
             (row["class"], str(row["labelled"]), str(row["hit"]), _text(row["recall"]), *_error(row["length_error_m"]))
             for row in figures["by_length_m"]
         ),
-        "Errors are those of the found ships' length: mean and median of their sizes; bias below 0: too short.",
+        "Mean and median absolute error of the length of matched ships; bias: mean error, negative where too short.",
     )
 
 
@@ -122,7 +129,7 @@ def _by_land(figures: Figures) -> Table | None:
         return None
     return Table(
         f"By distance to land (IoU >= {CURVE_IOU})",
-        ("metres", "labelled", "hit", "recall", "found", "precision"),
+        ("distance, m", "labelled", "matched", "recall", "found", "precision"),
         tuple(
             (row["class"], str(row["labelled"]), str(row["hit"]), _text(row["recall"]), str(row["found"]),
              _text(row["precision"]))
@@ -135,41 +142,47 @@ def measures(figures: Figures) -> Table:
     """Errors of length and heading of the matched ships."""
     matched = figures["matched_ships"]
     heading, long = matched["heading_error_deg"], matched["long"]
-    least, turned = f"{long['longer_than_m']:g} m", long["heading_error_deg"]
+    min_length, long_heading = f"{long['longer_than_m']:g} m", long["heading_error_deg"]
     return Table(
-        f"Measures of matched ships (IoU >= {CURVE_IOU})",
-        ("error of", "ships", "mean", "median", "bias", "within 10 degrees"),
+        f"Length and heading errors of matched ships (IoU >= {CURVE_IOU})",
+        ("error", "ships", "mean", "median", "bias", "within 10 degrees"),
         (
             ("length, m", str(matched["length_error_m"]["ships"]), *_error(matched["length_error_m"]), ""),
             ("heading, degrees", str(heading["ships"]), *_error(heading), _text(heading["share_within_10"])),
-            (f"length, m, over {least}", str(long["length_error_m"]["ships"]), *_error(long["length_error_m"]), ""),
             (
-                f"heading, degrees, over {least}",
-                str(turned["ships"]),
-                *_error(turned),
-                _text(turned["share_within_10"]),
+                f"length, m, over {min_length}",
+                str(long["length_error_m"]["ships"]),
+                *_error(long["length_error_m"]),
+                "",
+            ),
+            (
+                f"heading, degrees, over {min_length}",
+                str(long_heading["ships"]),
+                *_error(long_heading),
+                _text(long_heading["share_within_10"]),
             ),
         ),
-        "Headings modulo 180 degrees, of ships at least twice as long as wide, or of all longer ones.",
+        "Mean and median absolute errors. Headings are modulo 180 degrees, of ships labelled at least twice as long "
+        f"as wide; over {min_length}, of all ships.",
     )
 
 
 def _calibration(figures: Figures) -> Table | None:
-    found = figures["calibration"]
-    if found is None:
+    calibration = figures["calibration"]
+    if calibration is None:
         return None
-    after = found["after"]
+    after = calibration["after"]
     return Table(
         "Calibration of pixel scores",
-        ("scores", "pixels", "mean score", "part that is ship"),
+        ("scores", "pixels", "mean score", "fraction of ship pixels"),
         tuple(
             (f"{row['low']:.1f}-{row['high']:.1f}", str(row["pixels"]), *_texts(row["score"], row["ship"]))
-            for row in found["bins"]
+            for row in calibration["bins"]
         ),
-        f"Expected calibration error {found['ece']:.5f}, Brier score {found['brier']:.5f}, log loss "
-        f"{found['log_loss']:.5f}. With logits divided by the fitted temperature {found['temperature']:.3f}: "
-        f"{after['ece']:.5f}, {after['brier']:.5f} and {after['log_loss']:.5f}. Most pixels are plain water, "
-        "which keeps all three small.",
+        f"Expected calibration error {calibration['ece']:.5f}, Brier score {calibration['brier']:.5f}, log loss "
+        f"{calibration['log_loss']:.5f}. With logits divided by the fitted temperature "
+        f"{calibration['temperature']:.3f}: {after['ece']:.5f}, {after['brier']:.5f} and {after['log_loss']:.5f}. Most pixels are open water, "
+        "so all three values are small.",
     )
 
 

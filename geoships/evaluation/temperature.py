@@ -1,4 +1,4 @@
-"""A fitted temperature goes into a bundle."""
+"""Store a fitted temperature in a bundle."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ from geoships.model.card import Card
 
 
 def store_temperature(evaluation: Evaluation) -> Card:
-    """Write the temperature that an evaluation has fitted into its bundle's card, and return the card.
+    """Store the temperature that an evaluation has fitted in its bundle.
 
-    Raises GeoshipsError where none was fitted, and BundleError where the bundle cannot be written.
+    Args:
+        evaluation: The evaluation; its bundle is overwritten.
+
+    Returns:
+        The new card.
+
+    Raises:
+        GeoshipsError: Where no temperature was fitted.
+        BundleError: Where the bundle cannot be written.
     """
     calibration = evaluation.figures["calibration"]
     if calibration is None:
-        raise GeoshipsError("no temperature was fitted: the scenes do not hold both ships and water")
+        raise GeoshipsError(
+            "no temperature was fitted: the scenes do not have both ship pixels and water pixels; add scenes"
+        )
     bundle = evaluation.model
     card = tempered_card(bundle.card, calibration["temperature"])
     save_bundle(bundle.path, card, bundle.weights, half=False, verifier=bundle.verifier, screen=bundle.screen)
@@ -25,9 +35,15 @@ def store_temperature(evaluation: Evaluation) -> Card:
 
 
 def tempered_card(card: Card, temperature: float) -> Card:
-    """A card whose model divides its logits by `temperature` on top of what it did.
+    """Multiply the temperature of a card.
 
-    Threshold and least peak move along, so that the same pixels are ship as before.
+    Args:
+        card: The card.
+        temperature: Factor of the temperature that the card has.
+
+    Returns:
+        A card with the new temperature, and with the threshold and the minimum peak score that select the same pixels
+        as before.
     """
     threshold, min_peak = (float(expit(logit(score) / temperature)) for score in (card.threshold, card.min_peak))
     moved = {"temperature": card.temperature * temperature, "threshold": threshold, "min_peak": min_peak}

@@ -1,4 +1,4 @@
-"""Whole ships that are kept: cleaned, measured, and not too small."""
+"""Clean, measure and filter whole ships."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from geoships.scene.georeference import Georeference
 
 @dataclass(frozen=True)
 class KeptShip:
-    """A found ship that the user gets.
+    """A detected ship, as users get it.
 
-    polygon: its outline as it is handed out, in pixel coordinates (column, row). measures: of that outline.
-    ship: the mask pixels that it was made of. class_prob: a verifier's score from 0 to 1; None where none ran.
+    Attributes:
+        polygon: Cleaned outline in pixel coordinates (column, row).
+        measures: Of that outline.
+        ship: The mask pixels that it was made of.
+        class_prob: Score of the verifier, 0 to 1; None where none ran.
     """
 
     polygon: Polygon | MultiPolygon
@@ -28,14 +31,17 @@ class KeptShip:
 
 @dataclass(frozen=True)
 class ShipFilter:
-    """What becomes of whole ships, after they were joined across every seam.
+    """Cleans, measures and filters ships, after they were joined across all tiles.
 
-    pixel_size: metres of the central pixel (across, down).
-    min_area: smallest ship, and max_hole: largest hole that is filled, in square metres.
-    simplify: metres that an outline may move to have fewer corners.
-    min_peak: score that one pixel of a ship has to reach. With the lower threshold of the mask this is hysteresis
-        thresholding (Canny 1986, A computational approach to edge detection).
-    margin: is taken off lengths and widths.
+    Attributes:
+        georeference: Of the scene.
+        pixel_size: Size of the central pixel in metres, (across, down).
+        min_area: Minimum area of a ship, in square metres.
+        max_hole: Holes of less than this area are filled, in square metres.
+        simplify: Tolerance of the simplification of outlines, in metres; 0 for none.
+        min_peak: Minimum peak score of a ship, 0 to 1. With the lower threshold of the mask this is hysteresis
+            thresholding (Canny 1986, A computational approach to edge detection).
+        margin: Subtracted from lengths and widths.
     """
 
     georeference: Georeference
@@ -46,22 +52,29 @@ class ShipFilter:
     min_peak: float = 0.0
     margin: Margin = NO_MARGIN
 
-    def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
-        """Return the ships of at least the minimum area and peak, in their order."""
-        peaking = [ship for ship in ships if ship.peak >= self.min_peak]
-        polygons = [self._clean(ship.polygon) for ship in peaking]
+    def apply(self, ships: Iterable[Ship]) -> list[KeptShip]:
+        """Clean and measure ships, and drop those below the minimum area or the minimum peak score.
+
+        Args:
+            ships: Whole ships, in pixel coordinates.
+
+        Returns:
+            The remaining ships, in the same order.
+        """
+        peaked = [ship for ship in ships if ship.peak >= self.min_peak]
+        polygons = [self._clean(ship.polygon) for ship in peaked]
         measures = measure_all(polygons, self.georeference, self.margin)
-        cleaned = map(KeptShip, polygons, measures, peaking)
-        return [kept for kept in cleaned if self._area(kept) >= self.min_area]
+        cleaned = map(KeptShip, polygons, measures, peaked)
+        return [ship for ship in cleaned if self._area(ship) >= self.min_area]
 
     def _clean(self, polygon: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
         polygon = without_small_holes(polygon, self.max_hole / self._pixel_area)
         return simplified(polygon, self.simplify / max(self.pixel_size)) if self.simplify else polygon
 
-    def _area(self, kept: KeptShip) -> float:
-        """Square metres, by the central pixel's size where there is no place on Earth."""
-        area = kept.measures.area_m2
-        return area if area is not None else kept.polygon.area * self._pixel_area
+    def _area(self, ship: KeptShip) -> float:
+        """Area in square metres, from the central pixel's size where the scene is not georeferenced."""
+        area = ship.measures.area_m2
+        return area if area is not None else ship.polygon.area * self._pixel_area
 
     @property
     def _pixel_area(self) -> float:

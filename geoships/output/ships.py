@@ -1,12 +1,12 @@
-"""Scores become ships: row bands in, whole polygons out.
+"""Connected components of the ship mask, as polygons, from row bands of scores.
 
-A ship is a set of mask pixels that touch by an edge or by a corner. Ships whose pixels touch come out
-as one polygon, and an island of mask pixels in a hole of a ship is a ship of its own.
+A ship is an 8-connected set of mask pixels: they touch by an edge or by a corner. An island of mask pixels in a hole
+of a ship is a ship of its own.
 
-The mask is read as runs (stretches of mask pixels within a row), and of an outline only its corners are
-kept: an end of a side of a run is a corner exactly where no like side goes on in the next row. So straight
-sides cost nothing however many bands they cross, and a seam leaves no trace in the geometry. What lives
-between two bands is the last row's runs, and the sums and corners of the ships that they belong to.
+The mask is run-length encoded, and only the corners of an outline are stored: the end of a side of a run is a corner
+exactly where no side continues it in the next row. So straight sides need no memory, however many row bands they
+cross, and row bands leave no vertices in the polygons. Between two row bands, memory holds the runs of the last row,
+and the sums and corners of the ships that they belong to.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ from geoships.output.stitch import RowBand
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# Scores are summed as whole multiples of this step, a float32's own step between 0.5 and 1: whole numbers
-# add up to the same mean in whichever order the bands bring them.
+# Scores are summed as integer multiples of this step, the spacing of float32 between 0.5 and 1: integer sums do not
+# depend on the order of the row bands.
 _STEP = 2.0**-24
 
-# Pixels looked at in one go. Bounds the temporaries where a tall band is full of mask pixels.
-_SLAB = 1 << 22
+# Pixels that are processed at a time, which bounds the temporary arrays of a tall row band full of mask pixels.
+_CHUNK_PIXELS = 1 << 22
 
 
 @dataclass(frozen=True)
 class Ship:
     """One connected set of mask pixels.
 
-    polygon: its outline in pixel coordinates (column, row); the upper left corner of the scene is (0, 0).
-        Valid, normalised, no vertex on a straight side. A MultiPolygon where parts touch by corners only.
-    pixels: how many pixels it holds.
-    score: mean of their scores, 0 to 1.
-    peak: highest of their scores, 0 to 1.
-    on_border: whether it touches the edge of the scene, which may cut it.
+    Attributes:
+        polygon: Outline in pixel coordinates (column, row); the upper left corner of the scene is (0, 0). Valid,
+            normalised, without vertices on straight sides. A MultiPolygon where parts touch by corners only.
+        pixels: Number of pixels.
+        score: Mean score of the pixels, 0 to 1.
+        peak: Maximum score of the pixels, 0 to 1.
+        on_border: Whether the ship touches the edge of the scene, which may cut it.
     """
 
     polygon: Polygon | MultiPolygon
@@ -54,32 +55,43 @@ class Ship:
 
     @property
     def first_pixel(self) -> tuple[int, int]:
-        """(row, column) of the leftmost pixel of its topmost row: a sort key that no two ships share."""
+        """(row, column) of the leftmost pixel in the topmost row: a unique sort key."""
         row, column = min((row, column) for column, row in shapely.get_coordinates(self.polygon).tolist())
         return int(row), int(column)
 
 
 def without_small_holes(polygon: Polygon | MultiPolygon, area: float) -> Polygon | MultiPolygon:
-    """Fill the holes of less than `area`, in the square of the polygon's unit.
+    """Fill small holes.
 
-    Pinholes inside a ship are artefacts of the threshold; the water inside a breakwater is not. A filled
-    hole also covers what lies in it, be it another ship.
+    Pinholes inside a ship are artefacts of the threshold; the water inside a breakwater is not. A filled hole also
+    covers what is in it, even another ship.
+
+    Args:
+        polygon: A valid polygon.
+        area: Holes of less than this area are filled, in square units of the polygon's coordinates.
+
+    Returns:
+        The polygon without them.
     """
     parts = [
         Polygon(part.exterior, [hole for hole in part.interiors if Polygon(hole).area >= area])
         for part in shapely.get_parts(polygon)
     ]
-    # A part that lay in a hole which is now filled is swallowed.
+    # The union absorbs a part that was in a hole which is now filled.
     filled = parts[0] if len(parts) == 1 else shapely.union_all(parts)
     assert isinstance(filled, Polygon | MultiPolygon)
     return filled
 
 
 def simplified(polygon: Polygon | MultiPolygon, tolerance_px: float) -> Polygon | MultiPolygon:
-    """Take vertices out of the outline, which moves by at most `tolerance_px` pixels.
+    """Simplify an outline (Douglas-Peucker). Small ships lose corners, so measure them first.
 
-    The polygon comes back unchanged where fewer vertices would leave it empty or invalid. Small ships lose corners,
-    so measure them first.
+    Args:
+        polygon: A valid polygon in pixel coordinates.
+        tolerance_px: Maximum distance that the outline moves, in pixels.
+
+    Returns:
+        The simplified polygon; the polygon itself where that would be empty or invalid.
     """
     simple = polygon.simplify(tolerance_px, preserve_topology=True)
     if isinstance(simple, Polygon | MultiPolygon) and simple.is_valid and not simple.is_empty:
@@ -88,89 +100,96 @@ def simplified(polygon: Polygon | MultiPolygon, tolerance_px: float) -> Polygon 
 
 
 class ShipBuilder:
-    """Joins the mask pixels of row bands to ships, across every seam.
+    """Joins the mask pixels of row bands to ships.
 
-    Ships come in the order of their last row, then of their first pixel (see Ship.first_pixel), and each
-    is the same to the last bit, whatever the heights of the bands.
+    Ships are returned in the order of their last row, then of their first pixel (see Ship.first_pixel). Each is
+    identical to the last bit, whatever the heights of the row bands.
 
-    width: columns of the scene.
-    threshold: pixels with data and a score of at least this belong to ships.
+    Args:
+        width: Columns of the scene.
+        threshold: Minimum score of a ship pixel, 0 to 1; pixels without data are never ship pixels.
     """
 
     def __init__(self, width: int, threshold: float) -> None:
         self._width = width
         self._threshold = threshold
         self._row = 0  # first row not yet fed
-        self._edge = _Runs.none()  # runs of the row above it: only ships of these can still grow
-        self._edge_part = np.zeros(0, np.int64)  # the part that each of them belongs to
-        self._edge_ship = np.zeros(0, np.int64)  # the open ship that each of them belongs to
+        self._edge = _Runs.none()  # runs of the row above it: only their ships can continue
+        self._edge_part = np.zeros(0, np.int64)  # the part that each of these runs belongs to
+        self._edge_ship = np.zeros(0, np.int64)  # the open ship that each of these runs belongs to
         self._sums = _Sums.none()  # of the open ships
         self._outlines: list[_Outline] = []  # of the open ships
-        self._parts = 0  # numbers given to parts so far
+        self._parts = 0  # number of part labels used so far
 
     def feed(self, band: RowBand) -> Iterator[Ship]:
-        """Take in the rows below those fed so far, and return the ships that can no longer grow.
+        """Process the next row band.
 
-        Raises ValueError for a band that is not as wide as the scene, or does not follow the one before it
-        (the first starts at row 0).
+        Args:
+            band: The rows below those of the last call; the first band starts at row 0.
+
+        Returns:
+            The ships that end in this band.
+
+        Raises:
+            ValueError: For a band that is not as wide as the scene, or does not follow the last one.
         """
         height, width = band.scores.shape
         if (band.row, width) != (self._row, self._width):
             raise ValueError(
                 f"expected {self._width} columns from row {self._row} on, got {width} columns from row {band.row} on"
             )
-        rows = max(1, _SLAB // max(1, width))
+        rows = max(1, _CHUNK_PIXELS // max(1, width))
         ships: list[Ship] = []
         for top in range(0, height, rows):
             scores, valid = band.scores[top : top + rows], band.valid[top : top + rows]
             new = _Runs.of(scores, valid, self._threshold, self._row)
-            ships += self._take(new, self._row + scores.shape[0])
+            ships += self._join(new, self._row + scores.shape[0])
         return iter(ships)
 
     def finish(self) -> Iterator[Ship]:
-        """Return the ships that reach the last row fed, the last of the scene."""
+        """Return the ships that reach the last row of the scene."""
         self._sums.border[:] = True
-        return iter(self._take(_Runs.none(), self._row + 1))
+        return iter(self._join(_Runs.none(), self._row + 1))
 
-    def _take(self, new: _Runs, row_end: int) -> list[Ship]:
-        """Join the runs of all rows above `row_end`, and let go of the ships that do not reach the last of them."""
+    def _join(self, new: _Runs, row_end: int) -> list[Ship]:
+        """Join the runs of all rows above `row_end`, and return the ships that do not reach the last of them."""
         self._row = row_end
         known = len(self._edge)
         runs = self._edge.followed_by(new)
         if not len(runs):
             return []
         upper, lower, sides = runs.touching(self._width)
-        ship = _components(len(runs), [(upper, lower), _alike(self._edge_ship)])
-        part_links = [(upper[sides], lower[sides]), _alike(self._edge_part)]
-        part = self._numbered(_components(len(runs), part_links), known)
+        ship = _components(len(runs), [(upper, lower), _equal_pairs(self._edge_ship)])
+        part_links = [(upper[sides], lower[sides]), _equal_pairs(self._edge_part)]
+        part = self._global_labels(_components(len(runs), part_links), known)
         sums = _Sums.of(runs, ship, self._width)
-        home = np.zeros(len(self._outlines), np.int64)  # where the open ships went
-        home[self._edge_ship] = ship[:known]
-        sums.add(home, self._sums)
+        new_number = np.zeros(len(self._outlines), np.int64)  # of each open ship
+        new_number[self._edge_ship] = ship[:known]
+        sums.add(new_number, self._sums)
 
         run, corners = runs.corners(part, known, row_end - 1, self._width)
-        outlines = _joined(home, self._outlines)
+        outlines = _joined(new_number, self._outlines)
         merged = np.flatnonzero(self._edge_part != part[:known])
         for index, pairs in _by_ship(ship[merged], np.column_stack((self._edge_part[merged], part[merged]))):
             outlines[index].merges.append(pairs)
 
         last = runs.row == row_end - 1
-        growing = np.zeros(len(sums), np.bool_)
-        growing[ship[last]] = True
-        stays = growing[ship[run]]
-        for index, chunk in _by_ship(ship[run][stays], corners[stays]):
+        is_open = np.zeros(len(sums), np.bool_)
+        is_open[ship[last]] = True
+        open_corner = is_open[ship[run]]
+        for index, chunk in _by_ship(ship[run][open_corner], corners[open_corner]):
             outlines.setdefault(index, _Outline()).corners.append(chunk)
-        closed = _closed(ship[run][~stays], corners[~stays], outlines, growing, sums)
+        closed = _closed(ship[run][~open_corner], corners[~open_corner], outlines, is_open, sums)
 
-        kept = np.flatnonzero(growing)
-        self._edge, self._edge_part = runs.counted(last), part[last]
-        self._edge_ship = np.searchsorted(kept, ship[last])
-        self._sums = sums.of_ships(kept)
-        self._outlines = [outlines[index] for index in kept.tolist()]
+        open_ships = np.flatnonzero(is_open)
+        self._edge, self._edge_part = runs.without_pixels(last), part[last]
+        self._edge_ship = np.searchsorted(open_ships, ship[last])
+        self._sums = sums.of_ships(open_ships)
+        self._outlines = [outlines[index] for index in open_ships.tolist()]
         return closed
 
-    def _numbered(self, local: Ints, known: int) -> Ints:
-        """Numbers of parts that stay true over all bands: a part that was open keeps its least one."""
+    def _global_labels(self, local: Ints, known: int) -> Ints:
+        """Part labels that are valid across row bands: a part that was open keeps its lowest label."""
         number = self._parts + np.arange(local.max() + 1)
         self._parts += number.size
         np.minimum.at(number, local[:known], self._edge_part)
@@ -179,10 +198,15 @@ class ShipBuilder:
 
 @dataclass(frozen=True)
 class _Runs:
-    """Stretches of mask pixels within a row, in reading order; all fields are (runs,).
+    """Runs of consecutive mask pixels within a row, in reading order; all fields are (runs,).
 
-    row, start, end: the row, the first column, and the first column after it.
-    pixels, total, peak: number of pixels, sum of scores in steps, highest score; 0 once they are counted.
+    Attributes:
+        row: Row.
+        start: First column.
+        end: First column after the run.
+        pixels: Number of pixels; 0 once they are summed.
+        total: Sum of scores in steps; 0 once they are summed.
+        peak: Maximum score; 0 once it is summed.
     """
 
     row: Ints
@@ -204,7 +228,7 @@ class _Runs:
     def of(scores: NDArray[np.float32], valid: Bools, threshold: float, first_row: int) -> _Runs:
         """Find the runs of an array (rows, columns) whose first row is `first_row` of the scene."""
         height, width = scores.shape
-        # A column without mask behind the last one ends every run with its row.
+        # An empty column on the right ends every run at the end of its row.
         flat = np.zeros(1 + height * (width + 1), np.bool_)
         mask = flat[1:].reshape(height, width + 1)[:, :width]
         np.greater_equal(scores, threshold, out=mask)
@@ -223,14 +247,14 @@ class _Runs:
     def followed_by(self, other: _Runs) -> _Runs:
         return _Runs(*(np.concatenate((getattr(self, f.name), getattr(other, f.name))) for f in fields(_Runs)))
 
-    def counted(self, which: Bools) -> _Runs:
-        """Keep some of the runs for the next band: what they hold is counted, where they are still matters."""
-        row, start, end = self.row[which], self.start[which], self.end[which]
+    def without_pixels(self, selection: Bools) -> _Runs:
+        """Select runs for the next row band, with their positions and zero pixels, which are summed already."""
+        row, start, end = self.row[selection], self.start[selection], self.end[selection]
         nothing = np.zeros_like(row)
         return _Runs(row, start, end, nothing, nothing, nothing.astype(np.float32))
 
     def touching(self, width: int) -> tuple[Ints, Ints, Bools]:
-        """Pairs of runs in neighbouring rows that touch: index of the upper, of the lower, whether by a side."""
+        """Pairs of runs in adjacent rows that touch: index of the upper, of the lower, whether by a side."""
         stride = width + 1
         below = (self.row + 1) * stride
         first = np.searchsorted(self.row * stride + self.end, below + self.start, "left")
@@ -241,28 +265,28 @@ class _Runs:
         return upper, lower, sides
 
     def corners(self, part: Ints, known: int, last_row: int, width: int) -> tuple[Ints, Ints]:
-        """Corners between the rows, as (run that each belongs to, array (corners, 3)).
+        """Corners between the rows, as (run of each corner, array (corners, 3)).
 
-        A corner is (part, 2 * row + is the upper end of a side, 2 * column + is an end of a run).
-        The upper ends of the first `known` runs were found with the rows above them, the lower ends of
-        those in `last_row` will be with the rows below.
+        A corner is (part, 2 * row + 1 for the upper end of a side, 2 * column + 1 for the end of a run). The upper
+        ends of the first `known` runs were found with the rows above them; the lower ends of those in `last_row` will
+        be found with the rows below.
         """
         index = np.arange(len(self))
-        new, done = index[known:], index[self.row < last_row]
-        runs, found = [], []
+        new, complete = index[known:], index[self.row < last_row]
+        runs, corners = [], []
         for is_end, column in enumerate((self.start, self.end)):
             key = self.row * (width + 1) + column
-            for is_top, candidates, beyond in ((1, new, -width - 1), (0, done, width + 1)):
+            for is_top, candidates, beyond in ((1, new, -width - 1), (0, complete, width + 1)):
                 run = candidates[~_contains(key, key[candidates] + beyond)]
                 row = self.row[run] + (1 - is_top)
                 runs.append(run)
-                found.append(np.column_stack((part[run], 2 * row + is_top, 2 * column[run] + is_end)))
-        return np.concatenate(runs), np.concatenate(found)
+                corners.append(np.column_stack((part[run], 2 * row + is_top, 2 * column[run] + is_end)))
+        return np.concatenate(runs), np.concatenate(corners)
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """What is summed up over each ship; all fields are (ships,). See Ship and _Runs."""
+    """Sums over the pixels of each ship; all fields are (ships,). See Ship and _Runs."""
 
     pixels: Ints
     total: Ints
@@ -285,7 +309,7 @@ class _Sums:
         return sums
 
     def add(self, ship: Ints, other: _Sums) -> None:
-        """Add each entry of `other` to the one of ours that `ship` names."""
+        """Add each entry of `other` to the entry with index `ship`."""
         np.add.at(self.pixels, ship, other.pixels)
         np.add.at(self.total, ship, other.total)
         np.maximum.at(self.peak, ship, other.peak)
@@ -297,13 +321,14 @@ class _Sums:
 
 @dataclass(frozen=True)
 class _Outline:
-    """What is known of an open ship's outline.
+    """The corners of an open ship so far.
 
-    A part is a set of its pixels that touch by sides: one polygon of a MultiPolygon. Parts that meet in a
-    later band have corners under several numbers until the ship is closed.
+    A part is a 4-connected set of pixels: one polygon of a MultiPolygon. Corners of parts that meet in a later row
+    band have different labels until the ship is closed.
 
-    corners: arrays (corners, 3), see _Runs.corners.
-    merges: arrays (merges, 2) of numbers that turned out to be the same part.
+    Attributes:
+        corners: Arrays (corners, 3), see _Runs.corners.
+        merges: Arrays (merges, 2) of labels of the same part.
     """
 
     corners: list[Ints] = field(default_factory=list)
@@ -314,14 +339,14 @@ class _Outline:
         self.merges.extend(other.merges)
 
 
-def _joined(home: Ints, outlines: list[_Outline]) -> dict[int, _Outline]:
-    """Outlines under the number of the ship that they went into."""
+def _joined(new_number: Ints, outlines: list[_Outline]) -> dict[int, _Outline]:
+    """Join the outlines of open ships that became one, by the new number of the ship."""
     joined: dict[int, _Outline] = {}
-    # The longest first, so that a ship that stays open is never copied into the small ones it meets.
-    for place in sorted(range(len(outlines)), key=lambda place: -len(outlines[place].corners)):
-        outline = joined.setdefault(int(home[place]), outlines[place])
-        if outline is not outlines[place]:
-            outline.absorb(outlines[place])
+    # The longest first, so that a large ship is never copied into the small ones that it meets.
+    for index in sorted(range(len(outlines)), key=lambda index: -len(outlines[index].corners)):
+        outline = joined.setdefault(int(new_number[index]), outlines[index])
+        if outline is not outlines[index]:
+            outline.absorb(outlines[index])
     return joined
 
 
@@ -334,14 +359,14 @@ def _by_ship(ship: Ints, rows: Ints) -> Iterator[tuple[int, Ints]]:
         yield int(ship[first]), rows[first:end].copy()  # a view would keep all rows alive
 
 
-def _closed(ship: Ints, corners: Ints, outlines: dict[int, _Outline], growing: Bools, sums: _Sums) -> list[Ship]:
-    """Make the ships that do not grow, of this band's corners (`ship` names the ship of each) and earlier ones."""
-    past = [(number, outline) for number, outline in outlines.items() if not growing[number]]
-    ship = np.concatenate([ship, *(np.full(len(chunk), number) for number, old in past for chunk in old.corners)])
+def _closed(ship: Ints, corners: Ints, outlines: dict[int, _Outline], is_open: Bools, sums: _Sums) -> list[Ship]:
+    """Make the closed ships, from the corners of this row band (`ship`: the ship of each) and of earlier ones."""
+    earlier = [(number, outline) for number, outline in outlines.items() if not is_open[number]]
+    ship = np.concatenate([ship, *(np.full(len(chunk), number) for number, old in earlier for chunk in old.corners)])
     if not ship.size:
         return []
-    corners = np.concatenate([corners, *(chunk for _, old in past for chunk in old.corners)])
-    merges = [pairs for _, old in past for pairs in old.merges]
+    corners = np.concatenate([corners, *(chunk for _, old in earlier for chunk in old.corners)])
+    merges = [pairs for _, old in earlier for pairs in old.merges]
     if merges:
         corners[:, 0] = _same_parts(corners[:, 0], np.concatenate(merges))
     numbers, polygons, reading_order = _polygons(ship, corners)
@@ -357,22 +382,22 @@ def _closed(ship: Ints, corners: Ints, outlines: dict[int, _Outline], growing: B
 
 
 def _same_parts(part: Ints, merges: Ints) -> Ints:
-    """One number for each part, given pairs of numbers of the same part."""
+    """One label for each part, given pairs of labels of the same part."""
     numbers = np.unique(part)
     pairs = np.searchsorted(numbers, merges)
     return _components(numbers.size, [(pairs[:, 0], pairs[:, 1])])[np.searchsorted(numbers, part)]
 
 
 def _polygons(ship: Ints, corners: Ints) -> tuple[Ints, NDArray[np.object_], Ints]:
-    """Rings through the corners: (numbers of the ships, their polygons, their order by last row and first pixel).
+    """Connect corners to rings: (numbers of the ships, their polygons, their order by last row and first pixel).
 
-    Sides go from a corner to the next one of the same part in its row, and in its column, in pairs. Where
-    a part touches itself by a corner, its vertex holds two corners; the pairing then keeps the two rings
-    apart that only touch there, since a ring that touches itself would not be valid.
+    Sides connect pairs of consecutive corners of the same part in a row, and in a column. Where a part touches itself
+    by a corner, that vertex has two corners; the pairing separates the two rings that touch there, since a ring that
+    touches itself would be invalid.
     """
     part, row, column = corners.T
-    # The start of a run goes before the end of another: of two corners at a vertex, the one whose
-    # background lies left takes the side to the left.
+    # The start of a run sorts before the end of another: of two corners at a vertex, the one with background on its
+    # left gets the side to the left.
     order = np.lexsort((column, row >> 1, part, ship))
     ship, part, row, column = ship[order], part[order], row[order], column[order]
     by_column = np.lexsort((row, column >> 1, part))
@@ -382,7 +407,7 @@ def _polygons(ship: Ints, corners: Ints) -> tuple[Ints, NDArray[np.object_], Int
     row, column = row >> 1, column >> 1
     path, ring_offsets = _rings(along)
     ring_first = path[ring_offsets[:-1]]
-    # The first ring of a part holds its topmost corner: it is the exterior, the others are holes.
+    # The first ring of a part has its topmost corner, so it is the exterior; the others are holes.
     part_offsets = _changes(part[ring_first])
     part_first = ring_first[part_offsets[:-1]]
     ship_offsets = _changes(ship[part_first])
@@ -399,11 +424,11 @@ def _polygons(ship: Ints, corners: Ints) -> tuple[Ints, NDArray[np.object_], Int
 
 
 def _rings(along: Ints) -> tuple[Ints, Ints]:
-    """Follow the outlines from corner to corner: in turn along a row (2k and 2k + 1 are neighbours) and a column.
+    """Follow the outlines from corner to corner, alternating along a row (2k and 2k + 1 are neighbours) and a column.
 
     Returns the corners of all rings, each with its first corner repeated at its end, and their offsets.
     """
-    # Plain loops, so plain buffers: as fast as lists, in a quarter of their memory.
+    # Buffers instead of lists: as fast in Python loops, with a quarter of the memory.
     following, seen = memoryview(along.data), bytearray(len(along))
     path, offsets = array("q"), array("q", [0])
     for start in range(len(seen)):
@@ -422,37 +447,37 @@ def _rings(along: Ints) -> tuple[Ints, Ints]:
 
 
 def _components(count: int, links: list[tuple[Ints, Ints]]) -> Ints:
-    """Give the nodes 0..count-1 the number of their connected set, from 0; (count,).
+    """Label the connected components of the nodes 0..count-1, from 0; (count,).
 
-    Every round hangs each root that has a lower neighbour under the lowest, which at least halves the
-    roots of a connected set, so there are few rounds.
+    Every round links each root that has a lower neighbour to the lowest one, which at least halves the roots of a
+    component, so few rounds are needed.
     """
     root = np.arange(count)
     a, b = (np.concatenate(ends) for ends in zip(*links, strict=True))
     while True:
         a, b = root[a], root[b]
-        apart = a != b
-        if not apart.any():
+        different = a != b
+        if not different.any():
             return np.asarray(np.unique(root, return_inverse=True)[1])
-        a, b = a[apart], b[apart]
+        a, b = a[different], b[different]
         np.minimum.at(root, np.maximum(a, b), np.minimum(a, b))
         while not np.array_equal(root, root[root]):
             root = root[root]
 
 
-def _alike(values: Ints) -> tuple[Ints, Ints]:
-    """Pairs of indices that link all entries of the same value."""
+def _equal_pairs(values: Ints) -> tuple[Ints, Ints]:
+    """Pairs of indices that link all entries of equal value."""
     order = np.argsort(values, kind="stable")
     same = values[order[1:]] == values[order[:-1]]
     return order[:-1][same], order[1:][same]
 
 
 def _contains(ascending: Ints, values: Ints) -> Bools:
-    """Whether each value is among the ascending ones."""
-    place = np.minimum(np.searchsorted(ascending, values), ascending.size - 1)
-    return np.asarray(ascending[place] == values)
+    """Whether each value is in the ascending array."""
+    index = np.minimum(np.searchsorted(ascending, values), ascending.size - 1)
+    return np.asarray(ascending[index] == values)
 
 
 def _changes(values: Ints) -> Ints:
-    """Offsets of the stretches of equal values, from 0 to the number of values."""
+    """Offsets of the runs of equal values, from 0 to the number of values."""
     return np.concatenate(([0], np.flatnonzero(values[1:] != values[:-1]) + 1, [values.size]))

@@ -123,7 +123,7 @@ class SceneRun:
     def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
         """Clean, measure and verify whole ships, and return the large and certain ones in reading order."""
         config = self.config
-        wanted = ShipFilter(
+        ship_filter = ShipFilter(
             self.georeference,
             self.pixel_size,
             config.min_area,
@@ -132,7 +132,7 @@ class SceneRun:
             self.min_peak,
             self.margin,
         )
-        kept = wanted.keep(sorted(ships, key=lambda ship: ship.first_pixel))
+        kept = ship_filter.apply(sorted(ships, key=lambda ship: ship.first_pixel))
         return self.verifier.verify(kept) if self.verifier else kept
 
     def _engine(self) -> Engine:

@@ -8,7 +8,7 @@ from scipy import ndimage
 from shapely import box, union_all
 
 from geoships.output import necks as split
-from geoships.output.necks import REACH, Splitter, necked_parts
+from geoships.output.necks import MAX_SIDE, Splitter, necked_parts
 from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.stitch import RowBand
 
@@ -140,8 +140,8 @@ def test_many_ships_are_searched_in_several_strips(monkeypatch: pytest.MonkeyPat
 
 
 def test_ships_beyond_reach_stay_whole() -> None:
-    scores = np.zeros((REACH + 40, 20), np.float32)
-    scores[2:150, 4:14] = scores[154 : REACH + 10, 4:14] = 1
+    scores = np.zeros((MAX_SIDE + 40, 20), np.float32)
+    scores[2:150, 4:14] = scores[154 : MAX_SIDE + 10, 4:14] = 1
     scores[150:154, 8:10] = 1
     assert len(ships_of(scores, 50)) == 1
     assert len(ships_of(scores[20:], 50)) == 2

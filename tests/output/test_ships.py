@@ -169,7 +169,7 @@ def test_a_tall_ship_of_many_bands_keeps_four_corners_and_little_memory() -> Non
 def test_a_band_may_be_larger_than_what_is_looked_at_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = np.random.default_rng(3).random((20, 10)) < 0.5
     expected = build(mask, [20])
-    monkeypatch.setattr("geoships.output.ships._SLAB", 30)
+    monkeypatch.setattr("geoships.output.ships._CHUNK_PIXELS", 30)
     assert build(mask, [20]) == expected
 
 
