@@ -20,7 +20,7 @@ from geoships.model.bundle import load_bundle
 from geoships.model.engines.choose import choose_engine
 from geoships.model.engines.device import choose_device
 from geoships.training.labelled_scenes import group_of, scene_files
-from geoships.workflows.crossval import judge, summary
+from geoships.workflows.crossval import evaluate_entries, summary
 
 SIDE, ROUNDS = 512, 9
 
@@ -47,7 +47,7 @@ def main() -> None:
     for run, bundle in bundles.items():
         data = train_config(run / "config.yaml").data
         held = [entry for entry in scene_files(data) if group_of(entry) in data.hold_out]
-        found = summary([judge(data, held, bundle, config, thresholds=())])[0]["all"]
+        found = summary([evaluate_entries(data, held, bundle, config, thresholds=())])[0]["all"]
         speed = SIDE**2 / 1e6 / statistics.median(times[run])
         print(
             f"| {run.name} | {bundle.card.architecture} | {bundle.card.total_parameters / 1e6:.1f} M | "

@@ -133,7 +133,7 @@ def models(where: str, rows: Sequence[dict[str, str]], parts: Sequence[str]) -> 
     """Bundles, and the parts that each judges. A bundle that is named alone judges what it was not trained on."""
     if folds := finished_folds(Path(where)):
         return {
-            str(Path(where) / fold.name / "bundle"): tuple(Path(entry.scene).stem for entry in fold.held)
+            str(Path(where) / fold.name / "bundle"): tuple(Path(entry.scene).stem for entry in fold.held_out)
             for fold in folds
         }
     known = sorted({row["part"] for row in rows})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from geoships.config import predict_config
 from geoships.evaluation import write_outcomes
-from geoships.workflows.crossval import finished_folds, judge, summary
+from geoships.workflows.crossval import evaluate_entries, finished_folds, summary
 
 
 def main() -> None:
@@ -31,8 +31,8 @@ def main() -> None:
     bands = tuple(int(band) if band.isdigit() else band for band in options.bands.split(",")) if options.bands else None
     evaluations = []
     for fold in finished_folds(options.folds):
-        held = [entry.model_copy(update={"bands": bands} if bands else {}) for entry in fold.held]
-        evaluations.append(judge(fold.config.data, held, fold.model, config, thresholds=()))
+        held = [entry.model_copy(update={"bands": bands} if bands else {}) for entry in fold.held_out]
+        evaluations.append(evaluate_entries(fold.config.data, held, fold.model, config, thresholds=()))
         if options.ships:
             write_outcomes(evaluations[-1], options.ships)
     print(summary(evaluations)[1])

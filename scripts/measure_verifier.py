@@ -20,13 +20,13 @@ from geoships.model.bundle import Bundle
 from geoships.pipeline.verify import with_verifier
 from geoships.training.labelled_scenes import below
 from geoships.training.verification.fit import fit_verifier
-from geoships.workflows.crossval import Fold, finished_folds, judge
+from geoships.workflows.crossval import Fold, evaluate_entries, finished_folds
 
 
 def find_candidates(fold: Fold, out: Path, settings: PredictConfig) -> None:
     """Write the ships that a fold's model finds in its own scenes, each file named after its scene."""
     out.mkdir(parents=True, exist_ok=True)
-    for entry in fold.held:
+    for entry in fold.held_out:
         path = out / f"{Path(entry.scene).stem}.gpkg"
         if not path.exists():
             reading = entry.model_dump(include={"bands", "scale", "offset", "sensor"})
@@ -43,7 +43,7 @@ def train(fold: Fold, config: VerifierConfig, candidates: Path, out: Path) -> Bu
 
 
 def measure(fold: Fold, model: Bundle, settings: PredictConfig) -> Evaluation:
-    return judge(fold.config.data, fold.held, model, settings, thresholds=())
+    return evaluate_entries(fold.config.data, fold.held_out, model, settings, thresholds=())
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from geoships.config import predict_config
 from geoships.model.bundle import load_bundle, save_bundle
-from geoships.workflows.crossval import finished_folds, judge, summary
+from geoships.workflows.crossval import evaluate_entries, finished_folds, summary
 
 NOTE = "Each scene was judged by the weights of a fold that had not seen it; these weights have seen all of them."
 
@@ -38,7 +38,9 @@ def main() -> None:
     card = bundle.card
     config = predict_config(threshold=card.threshold, min_peak=card.min_peak, views=card.views)
     folds = finished_folds(options.folds)
-    found, table = summary([judge(fold.config.data, fold.held, fold.model, config, thresholds=()) for fold in folds])
+    found, table = summary(
+        [evaluate_entries(fold.config.data, fold.held_out, fold.model, config, thresholds=()) for fold in folds]
+    )
     metric = {
         "name": f"{len(folds)}-fold cross-validation by scene",
         "note": NOTE,

@@ -208,7 +208,7 @@ def test_items_of_one_pass_join_and_those_of_others_do_not(api, files, fetch, tm
     code, _, heard = fetch("--bbox", *box, "--out", tmp_path / "scene.tif")
     assert code == 0, heard
     assert [line.split()[0] for line in heard.splitlines() if line.startswith("  ")] == ["west", "east"]
-    assert "left out, because their numbers have another scale or offset: shifted" in heard
+    assert "left out, because their scale or offset differs: shifted" in heard
     with rasterio.open(tmp_path / "scene.tif") as dataset:
         red = dataset.read(1)
         assert dataset.offsets == (-0.1, -0.1)
@@ -259,7 +259,7 @@ def test_mistakes_are_one_line_and_leave_no_file(api, files, fetch, tmp_path):
     for arguments, status, message in (
         ((*WHOLE, "--out", out / "scene.png"), 2, ".tif"),
         ((*WHOLE, "--out", out / "none" / "scene.tif"), 1, "does not exist"),
-        ((*WHOLE, "--bands", "red,pan", "--out", out / "scene.tif"), 1, "item has no pan"),
+        ((*WHOLE, "--bands", "red,pan", "--out", out / "scene.tif"), 1, "item: no band pan"),
         ((*WHOLE, "--bands", "red,B04", "--out", out / "scene.tif"), 1, "name each band once"),
         (("--bbox", 3, 37, 4, 38, "--out", out / "scene.tif"), 1, "no item matches"),
         (("--bbox", 179, -1, -179, 1, "--out", out / "scene.tif"), 1, "antimeridian"),

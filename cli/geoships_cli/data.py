@@ -51,11 +51,11 @@ def kaggle(
     """Download a data set of Kaggle; an interrupted download is resumed."""
     from geoships.datasets.kaggle import download
 
-    result = download(slug, out, force=force, keep=keep, largest=int(max_gib * 2**30), quiet=run.quiet)
+    result = download(slug, out, force=force, keep=keep, max_bytes=int(max_gib * 2**30), quiet=run.quiet)
     facts = {"slug": slug, "files": len(result.files), "bytes": result.size, "sha256": result.sha256}
-    size = f"{result.size / 1e6:.1f} MB" if result.fresh else "there already"
+    size = f"{result.size / 1e6:.1f} MB" if result.downloaded else "there already"
     run.report(
-        {"folder": str(result.folder), **facts, "downloaded": result.fresh},
+        {"folder": str(result.folder), **facts, "downloaded": result.downloaded},
         f"{slug}: {len(result.files)} files ({size}) -> {result.folder}",
     )
 

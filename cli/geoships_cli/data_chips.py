@@ -33,10 +33,10 @@ def chip_masks(
     from geoships_cli.train import training_errors
 
     with training_errors():
-        from geoships.workflows.chip_masks import write_chip_scenes
+        from geoships.workflows.chip_masks import write_chip_masks
 
     files = ChipFiles(root=chips, labels=labels, size=size, gsd=gsd, split_seed=seed)
-    result = write_chip_scenes(files, out, parts=parts, corrections=corrections)
+    result = write_chip_masks(files, out, parts=parts, corrections=corrections)
     facts = {"chips": result.chips, "masks": result.sources, "scenes": [str(path) for path in result.scenes]}
     counts = ", ".join(f"{count} {source}" for source, count in result.sources.items())
     run.report(

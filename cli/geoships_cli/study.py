@@ -42,7 +42,7 @@ def study(
     runs, pages = out or Path("runs") / plan.name, report or Path("reports") / plan.name
     with training_errors():
         from geoships.workflows.study.report import write_study_report
-        from geoships.workflows.study.runs import prepare, run_all
+        from geoships.workflows.study.runs import prepare_study, run_study
 
     total, done = len(plan.runs()), 0
 
@@ -53,7 +53,7 @@ def study(
             typer.echo(f"{done}/{total} {finished.cell}, seed {finished.seed}: IoU {result['iou']:.3f}", err=True)
 
     if not report_only:
-        run_all(prepare(plan, runs), jobs=jobs, tell=tell)
+        run_study(prepare_study(plan, runs), jobs=jobs, on_result=tell)
     written = write_study_report(plan, runs, pages)
     facts = {"runs": len(written.runs), "missing": len(written.missing), "conclusion": written.conclusion}
     counts = f"{len(written.runs)} runs, {len(written.missing)} missing -> {written.folder / 'report.md'}"

@@ -1,1 +1,1 @@
-"""Data that geoships makes or imports."""
+"""Data sets: downloads, imports, annotations, labelled chips and synthetic scenes."""

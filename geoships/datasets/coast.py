@@ -1,4 +1,4 @@
-"""A synthetic coast with a port, as reflectance: land, sea and what people built between them."""
+"""Renders a synthetic coast with a port as reflectance: land, sea, quays, piers and breakwaters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Plane = NDArray[np.float32]
 
-# Reflectance of surfaces in blue, green, red, nir and swir16: round figures.
+# Approximate reflectance of surfaces in blue, green, red, nir and swir16.
 SURFACES = {
     "asphalt": (0.09, 0.11, 0.12, 0.16, 0.18),
     "concrete": (0.14, 0.16, 0.17, 0.20, 0.22),
@@ -46,9 +46,16 @@ FOAM = np.array([1.0, 1.0, 1.0, 0.85, 0.35], np.float32)
 
 
 def noise(rng: np.random.Generator, size: int, period: float, octaves: int = 1) -> Plane:
-    """Smooth noise of zero mean and about unit deviation, shape (size, size).
+    """Make smooth noise with zero mean and a standard deviation of about 1.
 
-    period: pixels from one independent value to the next, at least 1, halved at each further octave.
+    Args:
+        rng: Random generator.
+        size: Pixels per side.
+        period: Pixels between independent values, at least 1; halved for each further octave.
+        octaves: Number of noise fields that are added up.
+
+    Returns:
+        (size, size) float32.
     """
     total, power = np.zeros((size, size), np.float32), 0.0
     for octave in range(octaves):
@@ -60,24 +67,36 @@ def noise(rng: np.random.Generator, size: int, period: float, octaves: int = 1) 
 
 
 def smoothstep(values: ArrayLike, low: float, high: float) -> Plane:
-    """3t^2 - 2t^3 of values scaled from low..high to 0..1, flat outside."""
+    """Return 3t^2 - 2t^3 for t from 0 at `low` to 1 at `high`, clamped outside (Hermite interpolation)."""
     t = np.clip((np.asarray(values, np.float32) - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def fill(mask: NDArray[np.uint8], corners: ArrayLike, value: int = 255, line: int = cv2.LINE_AA) -> None:
-    """Fill a polygon given as (n, 2) pixel coordinates (column, row), with a sixteenth of a pixel's precision."""
+    """Fill a polygon in place, with a precision of 1/16 pixel.
+
+    Args:
+        mask: (rows, columns).
+        corners: (n, 2) pixel coordinates (column, row).
+        value: Value to fill with.
+        line: Line type of OpenCV; the default antialiases the edges.
+    """
     points = np.round((np.asarray(corners, np.float64) - 0.5) * 16).astype(np.int32)
     cv2.fillPoly(mask, [points], value, lineType=line, shift=4)
 
 
 @dataclass(frozen=True)
 class Port:
-    """The frame of a port: `out` pixels towards the sea and `along` pixels along the shore from its centre.
+    """A port, and a coordinate frame: `out` pixels towards the sea and `along` pixels along the shore from its centre.
 
-    column, row: the centre, on the shore. angle: of the seaward axis, radians clockwise from east.
-    half: half of its extent along the shore. length: of its longest pier. depth: from shore to breakwater.
-    piers: (along, width, length) of each, in pixels.
+    Attributes:
+        column: Column of its centre on the shore.
+        row: Row of its centre.
+        angle: Direction of the seaward axis in radians clockwise from east.
+        half: Half of its extent along the shore in pixels.
+        length: Length of its longest pier in pixels.
+        depth: Distance from the shore to the breakwater in pixels.
+        piers: (along, width, length) of each pier in pixels.
     """
 
     column: float
@@ -89,13 +108,13 @@ class Port:
     piers: tuple[tuple[float, float, float], ...]
 
     def points(self, *positions: tuple[float, float]) -> NDArray[np.float64]:
-        """Pixel coordinates, shape (n, 2), of positions (out, along)."""
+        """Return the pixel coordinates (n, 2) of positions (out, along)."""
         out, along = np.array(positions, np.float64).T
         c, s = np.cos(self.angle), np.sin(self.angle)
         return np.stack([self.column + out * c - along * s, self.row + out * s + along * c], 1)
 
     def box(self, out0: float, out1: float, along0: float, along1: float) -> NDArray[np.float64]:
-        """Corners, shape (4, 2), of a rectangle in the frame."""
+        """Return the pixel coordinates (4, 2) of the corners of a rectangle in the frame."""
         return self.points((out0, along0), (out1, along0), (out1, along1), (out0, along1))
 
 
@@ -103,10 +122,11 @@ class Port:
 class Coast:
     """A coast without ships or weather.
 
-    reflectance: (5, size, size) in blue, green, red, nir, swir16.
-    land: (size, size), share of each pixel that is no water, 0 to 1.
-    basins: (size, size), whether the pixel is sheltered water of the port.
-    port: its frame.
+    Attributes:
+        reflectance: (5, size, size) in blue, green, red, nir, swir16.
+        land: (size, size) fraction of each pixel that is land or a structure, 0 to 1.
+        basins: (size, size), True for sheltered water of the port.
+        port: The port and its coordinate frame.
     """
 
     reflectance: Plane
@@ -116,25 +136,33 @@ class Coast:
 
 
 def render_coast(rng: np.random.Generator, size: int) -> Coast:
-    """Draw a coast that runs from top to bottom, land on the left, with a port in its middle."""
-    port = _plan_port(rng, size)
+    """Render a coast that runs from top to bottom, with land on the left and a port in the centre.
+
+    Args:
+        rng: Random generator.
+        size: Pixels per side.
+
+    Returns:
+        The coast.
+    """
+    port = _layout_port(rng, size)
     shore = _draw_shore(rng, size, port)
-    works = _draw_works(rng, size, port)
-    land = (np.maximum(shore, works) / 255).astype(np.float32)
-    material, shade = _cover_land(rng, size, port, land > 0)
-    _lay_beach(material, shore, works)
-    _cover_port(rng, material, port, works)
-    surface = np.array(list(SURFACES.values()), np.float32).T
+    structures = _draw_structures(rng, size, port)
+    land = (np.maximum(shore, structures) / 255).astype(np.float32)
+    surface_index, shade = _surface_of_land(rng, size, port, land > 0)
+    _set_beach(surface_index, shore, structures)
+    _set_port_surfaces(rng, surface_index, port, structures)
+    spectra = np.array(list(SURFACES.values()), np.float32).T
     basins = np.zeros((size, size), np.uint8)
     fill(basins, port.box(0, port.depth, -port.half, port.half))
     sheltered = (basins > 0) & (land == 0)
     sea = _draw_sea(rng, size, land, sheltered)
-    for band, spectrum in zip(sea, surface, strict=True):
-        band += land * (spectrum[material] * shade - band)
+    for band, spectrum in zip(sea, spectra, strict=True):
+        band += land * (spectrum[surface_index] * shade - band)
     return Coast(sea, land, sheltered, port)
 
 
-def _plan_port(rng: np.random.Generator, size: int) -> Port:
+def _layout_port(rng: np.random.Generator, size: int) -> Port:
     pitch, length = 104.0, min(210.0, 0.2 * size)
     count = int(np.clip(0.33 * size / pitch, 1, 6))
     piers = tuple(
@@ -147,7 +175,7 @@ def _plan_port(rng: np.random.Generator, size: int) -> Port:
 
 
 def _draw_shore(rng: np.random.Generator, size: int, port: Port) -> NDArray[np.uint8]:
-    """Natural land, 0 to 255: a wandering shore that joins the port's straight one."""
+    """Return natural land, 0 to 255: an irregular shore that joins the straight shore of the port."""
     rows = np.arange(-8, size + 9, 4)
     walk = np.interp(rows, np.linspace(-8, size + 8, 12), np.cumsum(rng.normal(0, 0.02 * size, 12)))
     jags = cv2.GaussianBlur(rng.normal(0, 14, (len(rows), 1)), (0, 0), 4)[:, 0]
@@ -160,8 +188,8 @@ def _draw_shore(rng: np.random.Generator, size: int, port: Port) -> NDArray[np.u
     return mask
 
 
-def _draw_works(rng: np.random.Generator, size: int, port: Port) -> NDArray[np.uint8]:
-    """Quays, piers, breakwaters and a jetty outside the port, 0 to 255."""
+def _draw_structures(rng: np.random.Generator, size: int, port: Port) -> NDArray[np.uint8]:
+    """Return structures, 0 to 255: quays, piers, breakwaters and a jetty outside the port."""
     mask = np.zeros((size, size), np.uint8)
     inland = min(90.0, 0.12 * size)
     fill(mask, port.box(-inland, 14, -port.half, port.half))
@@ -181,17 +209,23 @@ def _draw_works(rng: np.random.Generator, size: int, port: Port) -> NDArray[np.u
 
 
 def fill_path(mask: NDArray[np.uint8], path: NDArray[np.float64], width: float) -> None:
-    """Draw a path of (n, 2) pixel coordinates, `width` pixels broad, as one band per segment."""
+    """Draw a path in place, as one rectangle per segment.
+
+    Args:
+        mask: (rows, columns).
+        path: (n, 2) pixel coordinates (column, row).
+        width: Width of the path in pixels.
+    """
     for start, end in pairwise(path):
         ahead = (end - start) / max(1e-6, float(np.hypot(*(end - start)))) * width / 2
         aside = np.array([-ahead[1], ahead[0]])
         fill(mask, [start - ahead + aside, end + ahead + aside, end + ahead - aside, start - ahead - aside])
 
 
-def _parcels(
+def _divide(
     rng: np.random.Generator, u: Plane, v: Plane, width: float, height: float
 ) -> tuple[NDArray[np.intp], Plane]:
-    """Staggered rectangles over the coordinates u, v: a number 0 to 7 of each and the distance to its edge."""
+    """Divide u, v into staggered rectangles; return the random number 0 to 7 of each and the distance to its edge."""
     offsets, stretch = rng.uniform(0, 99, 256), rng.uniform(0.75, 1.4, 256)
     line = np.floor(v / height).astype(np.intp)
     cell = (u / (width * stretch[line % 256]) + offsets[line % 256]).astype(np.float32)
@@ -203,30 +237,30 @@ def _parcels(
     return number, edge.astype(np.float32)
 
 
-def _choose(names: tuple[str, ...], number: NDArray[np.intp]) -> NDArray[np.uint8]:
+def _surface_indices(names: tuple[str, ...], number: NDArray[np.intp]) -> NDArray[np.uint8]:
     return np.array([_INDEX[name] for name in names], np.uint8)[number]
 
 
-def _cover_land(
+def _surface_of_land(
     rng: np.random.Generator, size: int, port: Port, land: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], Plane]:
-    """Material, shape (size, size), an index into SURFACES, and its brightness: districts of one use each."""
+    """Return the surface of each pixel (size, size) as an index into SURFACES, and its brightness factor."""
     uses, angles = _draw_districts(rng, size, port)
-    material = np.full((size, size), _INDEX["forest"], np.uint8)
+    surface_index = np.full((size, size), _INDEX["forest"], np.uint8)
     shade = np.maximum(0.4, 1 + 0.07 * noise(rng, size, 1) + 0.10 * noise(rng, size, 90, 5))
     for use, draw in enumerate((_fields, _town, _industry)):
         rows, columns = np.nonzero(land & (uses == use))
         c, s = np.cos(angles[rows, columns]), np.sin(angles[rows, columns])
         u, v = columns * c + rows * s, rows * c - columns * s
-        material[rows, columns] = draw(rng, u.astype(np.float32), v.astype(np.float32))
+        surface_index[rows, columns] = draw(rng, u.astype(np.float32), v.astype(np.float32))
     woods = land & (uses == 3)
     shade[woods] *= (1 + 0.10 * noise(rng, size, 16, 4))[woods]
-    _lay_roads(rng, material, port)
-    return material, np.asarray(shade, np.float32)
+    _draw_roads(rng, surface_index, port)
+    return surface_index, np.asarray(shade, np.float32)
 
 
 def _draw_districts(rng: np.random.Generator, size: int, port: Port) -> tuple[NDArray[np.uint8], Plane]:
-    """Use (0 fields, 1 town, 2 industry, 3 woods) and street angle in radians of each pixel."""
+    """Return the land use (0 fields, 1 town, 2 industry, 3 woods) and street angle in radians of each pixel."""
     count = max(4, round((size / 120) ** 2))
     seeds = rng.integers(0, size, (count, 2))
     empty = np.ones((size, size), np.uint8)
@@ -252,70 +286,72 @@ def _draw_districts(rng: np.random.Generator, size: int, port: Port) -> tuple[ND
 
 
 def _fields(rng: np.random.Generator, u: Plane, v: Plane) -> NDArray[np.uint8]:
-    number, edge = _parcels(rng, u, v, 34, 13)
-    return np.where(edge < 0.5, _INDEX["fallow"], _choose(_FIELDS, number)).astype(np.uint8)
+    number, edge = _divide(rng, u, v, 34, 13)
+    return np.where(edge < 0.5, _INDEX["fallow"], _surface_indices(_FIELDS, number)).astype(np.uint8)
 
 
 def _town(rng: np.random.Generator, u: Plane, v: Plane) -> NDArray[np.uint8]:
-    quarter, street = _parcels(rng, u, v, 19, 11)
-    number, _ = _parcels(rng, u, v, 1.9, 1.4)
-    larger, _ = _parcels(rng, u, v, 5, 2.2)
-    blocks = np.where(quarter < 5, _choose(_HOUSES, number), _choose(_FLATS, larger))
-    blocks = np.where(quarter == 7, _choose(("grass", "forest"), number % 2), blocks)
+    quarter, street = _divide(rng, u, v, 19, 11)
+    number, _ = _divide(rng, u, v, 1.9, 1.4)
+    larger, _ = _divide(rng, u, v, 5, 2.2)
+    blocks = np.where(quarter < 5, _surface_indices(_HOUSES, number), _surface_indices(_FLATS, larger))
+    blocks = np.where(quarter == 7, _surface_indices(("grass", "forest"), number % 2), blocks)
     return np.where(street < 0.6, _INDEX["asphalt"], blocks).astype(np.uint8)
 
 
 def _industry(rng: np.random.Generator, u: Plane, v: Plane) -> NDArray[np.uint8]:
-    lot, road = _parcels(rng, u, v, 46, 27)
-    number, edge = _parcels(rng, u, v, 15, 9)
-    halls = np.where(edge < 1.2, _INDEX["asphalt"], _choose(_HALLS, (number + lot) % 8))
-    yards = _choose(("concrete", "asphalt", "soil", "grass"), number % 4)
-    lots = np.where(lot < 5, halls, np.where(lot < 7, yards, _choose(_FLATS, number)))
+    lot, road = _divide(rng, u, v, 46, 27)
+    number, edge = _divide(rng, u, v, 15, 9)
+    halls = np.where(edge < 1.2, _INDEX["asphalt"], _surface_indices(_HALLS, (number + lot) % 8))
+    yards = _surface_indices(("concrete", "asphalt", "soil", "grass"), number % 4)
+    lots = np.where(lot < 5, halls, np.where(lot < 7, yards, _surface_indices(_FLATS, number)))
     return np.where(road < 0.9, _INDEX["asphalt"], lots).astype(np.uint8)
 
 
-def _lay_roads(rng: np.random.Generator, material: NDArray[np.uint8], port: Port) -> None:
-    """Lay main roads from the port inland and one along the shore."""
-    size = len(material)
+def _draw_roads(rng: np.random.Generator, surface_index: NDArray[np.uint8], port: Port) -> None:
+    """Draw main roads from the port inland and one along the shore."""
+    size = len(surface_index)
     lines = [
         port.points((-30, 0), (-0.1 * size, bend * size), (-0.25 * size, 2 * bend * size), (-size, 3 * bend * size))
         for bend in rng.uniform(-0.2, 0.2, 4)
     ]
     back = -0.13 * size
     lines.append(port.points((back, -size), (back, -0.3 * size), (back - 20, 0), (back, 0.3 * size), (back, size)))
-    roads = np.zeros_like(material)
+    roads = np.zeros_like(surface_index)
     for line in lines:
         fill_path(roads, line, 2.2)
-    material[roads > 127] = _INDEX["asphalt"]
+    surface_index[roads > 127] = _INDEX["asphalt"]
 
 
-def _lay_beach(material: NDArray[np.uint8], shore: NDArray[np.uint8], works: NDArray[np.uint8]) -> None:
+def _set_beach(surface_index: NDArray[np.uint8], shore: NDArray[np.uint8], structures: NDArray[np.uint8]) -> None:
     inside = cv2.distanceTransform((shore > 0).astype(np.uint8), cv2.DIST_L2, 3)
-    material[(inside > 0) & (inside < 4) & (works == 0)] = _INDEX["sand"]
+    surface_index[(inside > 0) & (inside < 4) & (structures == 0)] = _INDEX["sand"]
 
 
-def _cover_port(rng: np.random.Generator, material: NDArray[np.uint8], port: Port, works: NDArray[np.uint8]) -> None:
-    """Quays of concrete, container yards, sheds and heaps; breakwaters and the jetty of rock."""
-    inside = cv2.distanceTransform((works > 0).astype(np.uint8), cv2.DIST_L2, 5)
-    rows, columns = np.nonzero(works > 0)
+def _set_port_surfaces(
+    rng: np.random.Generator, surface_index: NDArray[np.uint8], port: Port, structures: NDArray[np.uint8]
+) -> None:
+    """Set the port's surfaces: concrete quays, container yards, sheds and coal; rock on breakwaters and the jetty."""
+    inside = cv2.distanceTransform((structures > 0).astype(np.uint8), cv2.DIST_L2, 5)
+    rows, columns = np.nonzero(structures > 0)
     depth = inside[rows, columns]
     c, s = np.cos(port.angle), np.sin(port.angle)
     out = ((columns - port.column) * c + (rows - port.row) * s).astype(np.float32)
     along = ((rows - port.row) * c - (columns - port.column) * s).astype(np.float32)
-    kind, lane = _parcels(rng, out, along, 70, 52)
-    box, _ = _parcels(rng, out, along, 4, 1.5)
-    _, aisle = _parcels(rng, out, along, 24, 6)
-    shed, wall = _parcels(rng, out, along, 22, 9)
-    stacks = np.where(aisle < 1.2, _INDEX["concrete"], _choose(_STACKS, box))
-    sheds = np.where(wall < 1.4, _INDEX["concrete"], _choose(_SHEDS, shed))
+    kind, lane = _divide(rng, out, along, 70, 52)
+    box, _ = _divide(rng, out, along, 4, 1.5)
+    _, aisle = _divide(rng, out, along, 24, 6)
+    shed, wall = _divide(rng, out, along, 22, 9)
+    stacks = np.where(aisle < 1.2, _INDEX["concrete"], _surface_indices(_STACKS, box))
+    sheds = np.where(wall < 1.4, _INDEX["concrete"], _surface_indices(_SHEDS, shed))
     surface = np.where(kind < 3, stacks, np.where(kind < 7, sheds, _INDEX["coal"]))
     surface = np.where((depth < 5) | (lane < 1), _INDEX["concrete"], surface)
     broad = cv2.dilate((inside > 6).astype(np.uint8), np.ones((17, 17), np.uint8))[rows, columns] > 0
-    material[rows, columns] = np.where(broad, surface, _INDEX["rock"])
+    surface_index[rows, columns] = np.where(broad, surface, _INDEX["rock"])
 
 
 def _draw_sea(rng: np.random.Generator, size: int, land: Plane, basins: NDArray[np.bool_]) -> Plane:
-    """Reflectance of the water, (5, size, size): depth, silt, glint, swell, slicks and surf."""
+    """Return the reflectance of the water (5, size, size): depth, silt, sun glint, swell, slicks and surf."""
     offshore = np.asarray(cv2.distanceTransform((land < 0.5).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
     depth = 1 + 0.08 * noise(rng, size, size / 3, 4)
     silt = np.exp(-offshore / (0.06 * size)) * (1 + 0.3 * noise(rng, size, size / 6, 5)) * 0.8
@@ -327,14 +363,14 @@ def _draw_sea(rng: np.random.Generator, size: int, land: Plane, basins: NDArray[
     rough = (1 - 0.7 * shelter) * (1 - 0.5 * slick * smoothstep(offshore, 5, 60))
     waves = glint * rough * (1 + 0.16 * _swell(rng, size))
     surf = _surf(rng, offshore, basins)
-    silt = np.clip(silt, 0, None) * (1 - 0.6 * shelter)  # it settles in still water
+    silt = np.clip(silt, 0, None) * (1 - 0.6 * shelter)  # silt settles in still water
     return np.stack(
         [base * depth + silt * mud + waves + surf * foam for base, mud, foam in zip(CLEAR_SEA, SILT, FOAM, strict=True)]
     ).astype(np.float32)
 
 
 def _swell(rng: np.random.Generator, size: int) -> Plane:
-    """Crests across the wind: noise smoothed along one direction, of about unit deviation."""
+    """Return wave crests: noise smoothed along one direction, with a standard deviation of about 1."""
     kernel = np.zeros((15, 15), np.float32)
     cv2.line(kernel, (2, 11), (12, 3), 1.0, 1, cv2.LINE_AA)
     soft = cv2.GaussianBlur(kernel, (0, 0), 0.9)
@@ -343,7 +379,7 @@ def _swell(rng: np.random.Generator, size: int) -> Plane:
 
 
 def _surf(rng: np.random.Generator, offshore: Plane, basins: NDArray[np.bool_]) -> Plane:
-    """White water within a few pixels of exposed shores, in patches."""
+    """Return patches of white water within a few pixels of exposed shores."""
     patches = smoothstep(noise(rng, len(offshore), 30, 3), -0.4, 1.4)
     line = np.exp(-(((offshore - 1.6) / 1.1) ** 2))
     return np.asarray(0.09 * patches * line * ~basins, np.float32)

@@ -1,4 +1,4 @@
-"""Ships on synthetic water: where they lie, what they look like from above, and their wakes."""
+"""Places ships on synthetic water and draws them with their wakes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from shapely import MultiPoint, Polygon
 
 from geoships.datasets.coast import FOAM, Coast, Plane, fill, noise, smoothstep
 
-METRES = 10.0  # of a pixel
-GAP = 4.5  # least distance, in pixels, between a ship and anything else
-FINE = 8  # subpixels along each side of a pixel
+GSD = 10.0  # metres
+GAP = 4.5  # minimum distance in pixels between a ship and anything else
+SUBPIXELS = 8  # per side of a pixel, for antialiasing
 
-# Reflectance in blue, green, red, nir and swir16: round figures.
+# Approximate reflectance in blue, green, red, nir and swir16.
 PAINTS = {
     "red": (0.06, 0.07, 0.16, 0.20, 0.18),
     "brown": (0.08, 0.10, 0.15, 0.19, 0.18),
@@ -50,10 +50,15 @@ _OUTLINE = np.array(
 
 @dataclass(frozen=True)
 class Ship:
-    """One ship.
+    """A ship.
 
-    column, row: its centre, in pixel coordinates. heading: radians clockwise from east.
-    length, beam: pixels. wake: length of the white water behind its stern in pixels, 0 at rest.
+    Attributes:
+        column: Column of its centre in pixel coordinates.
+        row: Row of its centre.
+        heading: Radians clockwise from east.
+        length: Pixels.
+        beam: Pixels.
+        wake: Length of the white water behind its stern in pixels; 0 at rest.
     """
 
     column: float
@@ -63,104 +68,116 @@ class Ship:
     beam: float
     wake: float = 0.0
 
-    def place(self, positions: ArrayLike) -> NDArray[np.float64]:
-        """Pixel coordinates, shape (n, 2), of positions in units of its length ahead and its beam to starboard."""
+    def to_pixels(self, positions: ArrayLike) -> NDArray[np.float64]:
+        """Return the pixel coordinates (n, 2) of positions in units of its length ahead and its beam to starboard."""
         ahead, aside = (np.asarray(positions, np.float64) * (self.length, self.beam)).T
         c, s = np.cos(self.heading), np.sin(self.heading)
         return np.stack([self.column + ahead * c - aside * s, self.row + ahead * s + aside * c], 1)
 
     @property
     def hull(self) -> Polygon:
-        """Its outline at deck level, in pixel coordinates."""
-        return Polygon(self.place(_OUTLINE))
+        """Outline at deck level in pixel coordinates."""
+        return Polygon(self.to_pixels(_OUTLINE))
 
     @property
-    def room(self) -> Polygon:
-        """The water that it needs for itself: hull and wake, in pixel coordinates."""
+    def footprint(self) -> Polygon:
+        """Convex hull of the ship and its wake in pixel coordinates."""
         behind = -0.5 - self.wake / self.length
         water = [*_OUTLINE, (behind, -3), (behind, 3)] if self.wake else _OUTLINE
-        return Polygon(MultiPoint(self.place(water)).convex_hull.boundary.coords)
+        return Polygon(MultiPoint(self.to_pixels(water)).convex_hull.boundary.coords)
 
 
 def place_fleet(rng: np.random.Generator, coast: Coast, free: NDArray[np.bool_], count: int) -> tuple[Ship, ...]:
-    """Ships at anchor, under way and in the basins, each at least GAP pixels from all else.
+    """Place ships at anchor, under way and in the basins, each at least GAP pixels from anything else.
 
-    free: (size, size), whether ships may lie there (valid, no cloud). Returns at most `count` ships:
-    fewer where the water is full.
+    Args:
+        rng: Random generator.
+        coast: The coast.
+        free: (size, size), True where ships are allowed (valid, no cloud).
+        count: Number of ships.
+
+    Returns:
+        At most `count` ships, fewer where the water is full.
     """
     water = free & (coast.land == 0)
     shore = cv2.distanceTransform((coast.land == 0).astype(np.uint8), cv2.DIST_L2, 5)
-    roads, basins = np.flatnonzero((shore > 14) & water & ~coast.basins), np.flatnonzero(coast.basins & water)
-    room = np.ascontiguousarray(water, np.uint8)
-    room[[0, -1]], room[:, [0, -1]] = 0, 0
+    anchorage, basins = np.flatnonzero((shore > 14) & water & ~coast.basins), np.flatnonzero(coast.basins & water)
+    free_pixels = np.ascontiguousarray(water, np.uint8)
+    free_pixels[[0, -1]], free_pixels[:, [0, -1]] = 0, 0
     wind = rng.uniform(-np.pi, np.pi)
     fleet: list[Ship] = []
     for index in range(count):
         moored, moving = index % 4 == 1, index % 4 == 3
-        where = basins if moored else roads
-        if not where.size:
+        candidates = basins if moored else anchorage
+        if not candidates.size:
             continue
         heading = coast.port.angle if moored else wind
         spread = 0.04 if moored else np.pi if moving else 0.2
-        ship = _find_room(rng, room, where, heading, spread, moving)
+        ship = _try_places(rng, free_pixels, candidates, heading, spread, moving)
         if ship is not None:
             fleet.append(ship)
-            fill(room, _outer(ship, GAP), 0, cv2.LINE_8)
+            fill(free_pixels, _buffered_footprint(ship, GAP), 0, cv2.LINE_8)
     return tuple(fleet)
 
 
-def _find_room(
+def _try_places(
     rng: np.random.Generator,
-    room: NDArray[np.uint8],
-    where: NDArray[np.intp],
+    free_pixels: NDArray[np.uint8],
+    candidates: NDArray[np.intp],
     heading: float,
     spread: float,
     moving: bool,
 ) -> Ship | None:
-    """Find a ship of random length a place somewhere on the pixels `where`, or None where 80 trials found no room."""
-    size = len(room)
-    length = min(float(np.clip(rng.lognormal(np.log(160), 0.5), 60, 350)), 1.3 * size) / METRES
+    """Place a ship of random length on one of the candidate pixels; None where 80 trials fail."""
+    size = len(free_pixels)
+    length = min(float(np.clip(rng.lognormal(np.log(160), 0.5), 60, 350)), 1.3 * size) / GSD
     for _ in range(80):
-        row, column = divmod(int(where[rng.integers(where.size)]), size)
+        row, column = divmod(int(candidates[rng.integers(candidates.size)]), size)
         turn = heading + rng.uniform(-spread, spread) + np.pi * rng.integers(2) * (spread < 0.1)
         wake = rng.uniform(1.5, 5) * length if moving else 0.0
         ship = Ship(column + rng.uniform(), row + rng.uniform(), turn, length, length / rng.uniform(5.5, 7), wake)
-        if _fits(room, ship):
+        if _fits(free_pixels, ship):
             return ship
     return None
 
 
-def _outer(ship: Ship, gap: float) -> NDArray[np.float64]:
-    return np.asarray(ship.room.buffer(gap, quad_segs=2).exterior.coords)
+def _buffered_footprint(ship: Ship, gap: float) -> NDArray[np.float64]:
+    return np.asarray(ship.footprint.buffer(gap, quad_segs=2).exterior.coords)
 
 
-def _fits(room: NDArray[np.uint8], ship: Ship) -> bool:
-    """Whether the ship, its wake and a margin lie on free pixels."""
-    outer = _outer(ship, GAP)
-    low, high = np.floor(outer.min(0)).astype(int), np.ceil(outer.max(0)).astype(int)
-    if (low < 0).any() or (high >= len(room)).any():
+def _fits(free_pixels: NDArray[np.uint8], ship: Ship) -> bool:
+    """Return whether the ship, its wake and the gap around them are on free pixels."""
+    boundary = _buffered_footprint(ship, GAP)
+    low, high = np.floor(boundary.min(0)).astype(int), np.ceil(boundary.max(0)).astype(int)
+    if (low < 0).any() or (high >= len(free_pixels)).any():
         return False
     needed = np.zeros((high[1] - low[1] + 1, high[0] - low[0] + 1), np.uint8)
-    fill(needed, outer - low, 1, cv2.LINE_8)
-    return bool((room[low[1] : high[1] + 1, low[0] : high[0] + 1] >= needed).all())
+    fill(needed, boundary - low, 1, cv2.LINE_8)
+    return bool((free_pixels[low[1] : high[1] + 1, low[0] : high[0] + 1] >= needed).all())
 
 
 def draw_ship(rng: np.random.Generator, reflectance: Plane, ship: Ship) -> None:
-    """Draw a ship and its wake into the scene (5, rows, columns), hull edges with their share of each pixel."""
+    """Draw a ship and its wake into a scene in place; hull edges are antialiased.
+
+    Args:
+        rng: Random generator.
+        reflectance: (5, rows, columns).
+        ship: The ship.
+    """
     if ship.wake:
         _draw_wake(rng, reflectance, ship)
     corners = np.asarray(ship.hull.exterior.coords)
     low, high = np.floor(corners.min(0)).astype(int) - 1, np.ceil(corners.max(0)).astype(int) + 1
     width, height = (int(v) for v in high - low)
-    deck = np.zeros((height * FINE, width * FINE), np.uint8)
+    deck = np.zeros((height * SUBPIXELS, width * SUBPIXELS), np.uint8)
     spectra = np.zeros((len(PAINTS) + 1, 6), np.float32)
     spectra[1:, :5] = np.array(list(PAINTS.values())) * rng.uniform(0.85, 1.15, (len(PAINTS), 1))
     spectra[1:, 5] = 1
     index = {name: number for number, name in enumerate(PAINTS, start=1)}
-    for corners, paint in _parts(rng, ship):
-        fill(deck, (ship.place(corners) - low) * FINE, index[paint], cv2.LINE_8)
+    for corners, paint in _paint_plan(rng, ship):
+        fill(deck, (ship.to_pixels(corners) - low) * SUBPIXELS, index[paint], cv2.LINE_8)
     hull = np.zeros_like(deck)
-    fill(hull, (ship.place(_OUTLINE) - low) * FINE, 1, cv2.LINE_8)
+    fill(hull, (ship.to_pixels(_OUTLINE) - low) * SUBPIXELS, 1, cv2.LINE_8)
     painted = cv2.resize(spectra[deck * hull], (width, height), interpolation=cv2.INTER_AREA)
     painted = np.moveaxis(painted, 2, 0)
     painted[:5] *= 1 + 0.06 * rng.standard_normal((height, width), np.float32)
@@ -168,38 +185,38 @@ def draw_ship(rng: np.random.Generator, reflectance: Plane, ship: Ship) -> None:
     view[:] = view * (1 - painted[5]) + painted[:5]
 
 
-Part = tuple[NDArray[np.float64], str]
+PaintedShape = tuple[NDArray[np.float64], str]
 
 
 def _block(start: float, end: float, left: float, right: float) -> NDArray[np.float64]:
     return np.array([(start, left), (end, left), (end, right), (start, right)])
 
 
-def _parts(rng: np.random.Generator, ship: Ship) -> list[Part]:
-    """Painted pieces of a ship from the deck up, in units of its length and beam; later ones lie above."""
-    metres = ship.length * METRES
-    kinds = [_coaster, _coaster, _passenger] if metres < 110 else [_tanker, _bulker, _boxship, _passenger]
-    return kinds[rng.integers(len(kinds))](rng)
+def _paint_plan(rng: np.random.Generator, ship: Ship) -> list[PaintedShape]:
+    """Return the painted shapes of a ship from bottom to top, in units of its length and beam."""
+    metres = ship.length * GSD
+    types = [_coaster, _coaster, _passenger] if metres < 110 else [_tanker, _bulker, _boxship, _passenger]
+    return types[rng.integers(len(types))](rng)
 
 
-def _bridge(start: float, end: float) -> list[Part]:
-    """White superstructure with a dark funnel behind it."""
+def _bridge(start: float, end: float) -> list[PaintedShape]:
+    """Return a white superstructure with a dark funnel behind it."""
     return [(_block(start, end, -0.46, 0.46), "white"), (_block(start - 0.025, start, -0.12, 0.12), "dark")]
 
 
-def _tanker(rng: np.random.Generator) -> list[Part]:
+def _tanker(rng: np.random.Generator) -> list[PaintedShape]:
     deck = str(rng.choice(_TANKERS))
     pipes = [(_block(-0.28, 0.38, -0.05, 0.05), "cream"), (_block(0.02, 0.05, -0.4, 0.4), "cream")]
     return [(_OUTLINE, deck), *pipes, *_bridge(-0.44, -0.33)]
 
 
-def _bulker(rng: np.random.Generator) -> list[Part]:
+def _bulker(rng: np.random.Generator) -> list[PaintedShape]:
     deck, hatch = str(rng.choice(_BULKERS)), str(rng.choice(_BULKERS))
     starts = np.linspace(-0.28, 0.32, 7)
     return [(_OUTLINE, deck), *((_block(s, s + 0.06, -0.3, 0.3), hatch) for s in starts), *_bridge(-0.45, -0.34)]
 
 
-def _boxship(rng: np.random.Generator) -> list[Part]:
+def _boxship(rng: np.random.Generator) -> list[PaintedShape]:
     boxes = [
         (_block(s, s + 0.045, a, a + 0.22), str(rng.choice(_BOXES)))
         for s in np.arange(-0.47, 0.36, 0.05)
@@ -208,7 +225,7 @@ def _boxship(rng: np.random.Generator) -> list[Part]:
     return [(_OUTLINE, "brown"), *boxes, *_bridge(-0.3, -0.23)]
 
 
-def _passenger(rng: np.random.Generator) -> list[Part]:
+def _passenger(rng: np.random.Generator) -> list[PaintedShape]:
     top = str(rng.choice(("cream", "grey", "blue", "green")))
     return [
         (_OUTLINE, "pale"),
@@ -218,15 +235,15 @@ def _passenger(rng: np.random.Generator) -> list[Part]:
     ]
 
 
-def _coaster(rng: np.random.Generator) -> list[Part]:
+def _coaster(rng: np.random.Generator) -> list[PaintedShape]:
     deck, hatch = str(rng.choice(_FREIGHTERS)), str(rng.choice(("cream", "grey", "orange", "green")))
     return [(_OUTLINE, deck), (_block(-0.2, 0.33, -0.32, 0.32), hatch), *_bridge(-0.45, -0.27)]
 
 
 def _draw_wake(rng: np.random.Generator, reflectance: Plane, ship: Ship) -> None:
-    """White water behind the stern, fading and widening, between the faint arms of the bow wave."""
+    """Draw white water that fades and widens behind the stern, and the faint arms of the bow wave."""
     size = reflectance.shape[1]
-    corners = np.asarray(ship.room.bounds).reshape(2, 2)
+    corners = np.asarray(ship.footprint.bounds).reshape(2, 2)
     low, high = np.maximum(np.floor(corners[0]).astype(int), 0), np.minimum(np.ceil(corners[1]).astype(int), size)
     column, row = np.meshgrid(np.arange(low[0], high[0]) + 0.5, np.arange(low[1], high[1]) + 0.5)
     c, s = np.cos(ship.heading), np.sin(ship.heading)

@@ -1,6 +1,6 @@
-"""Pictures of Sentinel-2 for a box of degrees: the best pass of a search in a STAC API, as one raster.
+"""Downloads Sentinel-2 scenes for a bounding box: the best pass that a STAC API has, as one raster.
 
-Items are read by odc-stac, which loads in chunks, so that no more than a few rows of them are in memory.
+odc-stac reads the Items in chunks, so only a few rows of them are in memory.
 """
 
 from __future__ import annotations
@@ -36,35 +36,43 @@ from geoships.scene.tiling.windows import Window
 if TYPE_CHECKING:
     import xarray
 
-MISSING = "fetching scenes needs more packages: pip install 'geoships[data]'"
-PASS = timedelta(minutes=15)  # a satellite crosses a box in less, and comes back after an orbit of 100 minutes
-ADDED = 0.001  # share of the box that an Item has to add to those before it
-NODATA = 0  # of all products of Sentinel-2
-CHUNK = 1024  # rows and columns that are read at a time
-RESAMPLING = "bilinear"  # as scenes of files in several pixel sizes are read
+MISSING = "downloading scenes needs more packages: pip install 'geoships[data]'"
+PASS = timedelta(minutes=15)  # a satellite crosses a box in less time, and needs 100 minutes for an orbit
+MIN_ADDED = 0.001  # minimum fraction of the box that an Item adds to those before it
+NODATA = 0  # of all Sentinel-2 products
+CHUNK = 1024  # rows and columns read at a time
+RESAMPLING = "bilinear"  # as for scenes whose bands have several GSDs
 
 
 def choose_pass(found: Sequence[FoundItem], bbox: Box) -> list[FoundItem]:
-    """The Items of the best pass of a satellite over a box; the first lies on top where they overlap.
+    """Choose the best pass of a satellite over a bounding box.
 
-    That is the pass that covers most of the box (to a percent), of these the one with the fewest clouds, of these the
-    newest. Items of different passes never mix, for ships move. An Item that adds nothing to the others of its pass,
-    such as a picture that was processed twice, is left out.
+    The best pass covers most of the box (to a percent); of equal ones, the one with the least cloud cover; then the
+    newest. Items of different passes are never mixed, because ships move. An Item that adds nothing to the others of
+    its pass, such as a second processing of the same image, is left out.
 
-    Raises SceneError where no Item covers any of the box.
+    Args:
+        found: Items of a search.
+        bbox: West, south, east, north in degrees.
+
+    Returns:
+        The Items of the pass; the first has priority where they overlap.
+
+    Raises:
+        SceneError: No Item covers any of the box.
     """
-    passes = [_needed(items, bbox) for items in _passes(found)]
+    passes = [_without_redundant(items, bbox) for items in _group_passes(found)]
     passes = [items for items in passes if items]
     if not passes:
-        raise SceneError("no item that was found has a footprint in the box; check --bbox")
-    return min(passes, key=lambda items: _order(items, bbox))
+        raise SceneError("no Item of the search has a footprint in the box; check --bbox")
+    return min(passes, key=lambda items: _rank(items, bbox))
 
 
-def _passes(found: Sequence[FoundItem]) -> list[list[FoundItem]]:
+def _group_passes(found: Sequence[FoundItem]) -> list[list[FoundItem]]:
     timed = sorted((item for item in found if item.acquired), key=lambda item: _start(item))
     passes = [[item] for item in found if not item.acquired]
-    for before, item in zip([None, *timed], timed, strict=False):
-        if before is not None and _start(item) - _start(before) <= PASS.total_seconds():
+    for previous, item in zip([None, *timed], timed, strict=False):
+        if previous is not None and _start(item) - _start(previous) <= PASS.total_seconds():
             passes[-1].append(item)
         else:
             passes.append([item])
@@ -75,38 +83,48 @@ def _start(item: FoundItem) -> float:
     return item.acquired.start.timestamp() if item.acquired else 0.0
 
 
-def _needed(items: Sequence[FoundItem], bbox: Box) -> list[FoundItem]:
+def _without_redundant(items: Sequence[FoundItem], bbox: Box) -> list[FoundItem]:
     area = bbox_shape(bbox).area
-    seen: BaseGeometry = shapely.Polygon()
+    covered: BaseGeometry = shapely.Polygon()
     needed: list[FoundItem] = []
     for item in sorted(items, key=lambda item: item.order):
-        joined = shapely.union(seen, item.part)
-        if joined.area - seen.area > ADDED * area:
-            seen = joined
+        joined = shapely.union(covered, item.part)
+        if joined.area - covered.area > MIN_ADDED * area:
+            covered = joined
             needed.append(item)
     return needed
 
 
-def _order(items: Sequence[FoundItem], bbox: Box) -> tuple[float, float, float]:
-    """Sorts passes, the best first."""
-    covered = shapely.union_all([item.part for item in items]).area / bbox_shape(bbox).area
+def _rank(items: Sequence[FoundItem], bbox: Box) -> tuple[float, float, float]:
+    """Return the sort key of a pass; the least is the best."""
+    coverage = shapely.union_all([item.part for item in items]).area / bbox_shape(bbox).area
     clouds = [101.0 if item.cloud is None else item.cloud for item in items]
-    return -round(covered, 2), float(np.average(clouds, weights=[i.part.area for i in items])), -_start(items[0])
+    return -round(coverage, 2), float(np.average(clouds, weights=[i.part.area for i in items])), -_start(items[0])
 
 
 def check_box(bbox: Box) -> None:
-    """Raise SceneError where a box, in degrees, crosses the antimeridian."""
+    """Check that a bounding box does not cross the antimeridian.
+
+    Args:
+        bbox: West, south, east, north in degrees.
+
+    Raises:
+        SceneError: It does.
+    """
     if bbox[0] > bbox[2]:
-        raise SceneError("--bbox crosses the antimeridian, and one raster cannot; fetch its two sides one by one")
+        raise SceneError("--bbox crosses the antimeridian, which one raster cannot; download its two sides separately")
 
 
 @dataclass(frozen=True)
 class Mosaic:
-    """The Items of a pass on one grid, not yet read.
+    """The Items of a pass on one grid, read on demand.
 
-    layout: what the raster is to hold. names: ids of its Items. cube: its bands, loaded on demand.
-    acquired: when the first Item was taken, as text; None where it does not say.
-    warnings: what the user should know.
+    Attributes:
+        layout: Grid, bands, data type and tags of the raster.
+        names: Ids of the Items.
+        cube: The bands as lazy arrays.
+        acquired: Acquisition time of the first Item as text; None if unknown.
+        warnings: Messages for the user.
     """
 
     layout: Layout
@@ -116,96 +134,118 @@ class Mosaic:
     warnings: tuple[str, ...] = ()
 
     def rows(self) -> Iterator[tuple[Window, NDArray[np.generic]]]:
-        """Windows of full width, from top to bottom, with stored numbers (bands, rows, columns).
+        """Read the raster from top to bottom.
 
-        Raises SceneError where a file of an Item cannot be read.
+        Yields:
+            A window of full width, and its stored values (bands, rows, columns).
+
+        Raises:
+            SceneError: A file of an Item cannot be read.
         """
         height, width = self.layout.height, self.layout.width
         for row in range(0, height, CHUNK):
             window = Window(row, 0, min(CHUNK, height - row), width)
-            part = self.cube.isel(time=0, y=slice(window.row, window.row_end))
+            rows = self.cube.isel(time=0, y=slice(window.row, window.row_end))
             try:
-                loaded = part.compute()
+                loaded = rows.compute()
             except (RasterioError, OSError, ValueError) as error:
                 reason = " ".join(str(error.__cause__ or error).split())[:200]
                 raise SceneError(f"cannot read {', '.join(self.names)}: {reason}; check the connection") from error
             yield window, np.stack([loaded[band].values for band in self.layout.bands])
 
     def write(self, path: Path, advance: Callable[[int], None] = lambda _: None) -> None:
-        """Write it as a COG. advance: is told how many more pixels are done. Raises SceneError and OutputError."""
+        """Write the raster as a Cloud Optimized GeoTIFF.
 
-        def told() -> Iterator[tuple[Window, NDArray[np.generic]]]:
+        Args:
+            path: GeoTIFF to write.
+            advance: Called with the number of pixels of each window that has been read.
+
+        Raises:
+            SceneError: A file of an Item cannot be read.
+            OutputError: The GeoTIFF cannot be written.
+        """
+
+        def rows_with_progress() -> Iterator[tuple[Window, NDArray[np.generic]]]:
             for window, values in self.rows():
                 yield window, values
                 advance(window.height * window.width)
 
-        write_cog(path, self.layout, told())
+        write_cog(path, self.layout, rows_with_progress())
 
 
 def open_mosaic(items: Sequence[FoundItem], bands: Sequence[str], bbox: Box) -> Mosaic:
-    """Bring the Items of a pass to one grid: that of the first one's finest band, cut to the box.
+    """Resample the Items of a pass to one grid: that of the first Item's finest band, cropped to the box.
 
-    items: of `choose_pass`. bands: common names, or Sentinel-2's own. bbox: west, south, east, north in degrees.
+    Stored values are kept. Where Items differ in scale or offset, those with the scale and offset that cover most of
+    the box are used; the others are left out with a warning.
 
-    Numbers stay as they are stored. Where Items differ in scale or offset, those that cover most of the box are taken,
-    and the others left out, with a warning.
+    Args:
+        items: Items of `choose_pass`.
+        bands: Common names, or names of Sentinel-2 bands.
+        bbox: West, south, east, north in degrees.
 
-    Raises SceneError where an Item lacks a band, or a file cannot be opened safely.
+    Returns:
+        The mosaic; nothing is read yet.
+
+    Raises:
+        SceneError: The box crosses the antimeridian, an Item lacks a band, or a file cannot be opened safely.
     """
     check_box(bbox)
-    wanted = _band_names(bands)
+    names = _band_names(bands)
     with ExitStack() as stack:
-        parts = [stack.enter_context(_Part.of(item, wanted)) for item in items]
-        fitting = _of_one_rule(parts)
-        first = fitting[0].scene
-        warnings = [text for part in fitting for text in part.scene.warnings]
-        if other := [part.found.name for part in parts if part not in fitting]:
-            warnings.append(f"left out, because their numbers have another scale or offset: {', '.join(other)}")
-        transform, crs, (height, width) = _grid([part.scene for part in fitting], bbox)
-    tags = {"SOURCE": " ".join(public_name(part.found.address) for part in fitting)}
+        opened = [stack.enter_context(_OpenItem.open(item, names)) for item in items]
+        used = _with_same_scaling(opened)
+        first = used[0].scene
+        warnings = [text for each in used for text in each.scene.warnings]
+        if others := [each.item.name for each in opened if each not in used]:
+            warnings.append(f"left out, because their scale or offset differs: {', '.join(others)}")
+        transform, crs, (height, width) = _grid([each.scene for each in used], bbox)
+    tags = {"SOURCE": " ".join(public_name(each.item.address) for each in used)}
     if first.datetime:
         tags["ACQUISITIONDATETIME"] = first.datetime
-    scale, offset = fitting[0].rule
-    layout = Layout(height, width, str(first.dtype), transform, crs, wanted, scale, offset, NODATA, tags)
-    names = tuple(part.found.name for part in fitting)
-    return Mosaic(layout, names, _load(fitting, layout), first.datetime, tuple(dict.fromkeys(warnings)))
+    scale, offset = used[0].scaling
+    layout = Layout(height, width, str(first.dtype), transform, crs, names, scale, offset, NODATA, tags)
+    ids = tuple(each.item.name for each in used)
+    return Mosaic(layout, ids, _load(used, layout), first.datetime, tuple(dict.fromkeys(warnings)))
 
 
 @dataclass(frozen=True)
-class _Part:
-    """An Item and its opened files."""
+class _OpenItem:
+    """An Item with its files and its opened scene."""
 
-    found: FoundItem
+    item: FoundItem
     files: BandFiles
     scene: Scene
 
     @classmethod
     @contextmanager
-    def of(cls, item: FoundItem, wanted: Sequence[str]) -> Iterator[_Part]:
+    def open(cls, item: FoundItem, names: Sequence[str]) -> Iterator[_OpenItem]:
         files = SceneFile(item.address).files
-        assert files is not None, "a search finds Items"
-        held = {file.name: file for file in files.files}
-        lacking = [name for name in wanted if name not in held]
-        if lacking:
-            raise SceneError(f"{item.name} has no {', '.join(lacking)}; it has {', '.join(held)}: choose with --bands")
-        files = replace(files, files=tuple(held[name] for name in wanted))
+        assert files is not None, "a search returns Items"
+        by_name = {file.name: file for file in files.files}
+        missing = [name for name in names if name not in by_name]
+        if missing:
+            raise SceneError(
+                f"{item.name}: no band {', '.join(missing)}; it has {', '.join(by_name)}: choose with --bands"
+            )
+        files = replace(files, files=tuple(by_name[name] for name in names))
         if any(file.index != 1 for file in files.files):
-            raise SceneError(f"{item.name} holds several bands in one file, which is not how Sentinel-2 comes")
-        with open_scene(files, wanted) as scene:
+            raise SceneError(f"{item.name}: expected one band per file, as in Sentinel-2 products, got several")
+        with open_scene(files, names) as scene:
             yield cls(item, files, scene)
 
     @property
-    def rule(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    def scaling(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Scale and offset of each band."""
         return self.scene.radiometry.scale, self.scene.radiometry.offset
 
 
-def _of_one_rule(parts: Sequence[_Part]) -> list[_Part]:
-    """Those with the scale and offset that cover most of the box, in their order."""
-    by_rule: dict[object, list[_Part]] = {}
-    for part in parts:
-        by_rule.setdefault(part.rule, []).append(part)
-    return max(by_rule.values(), key=lambda alike: shapely.union_all([part.found.part for part in alike]).area)
+def _with_same_scaling(opened: Sequence[_OpenItem]) -> list[_OpenItem]:
+    """Return the Items that share the scale and offset which cover most of the box, in their order."""
+    by_scaling: dict[object, list[_OpenItem]] = {}
+    for each in opened:
+        by_scaling.setdefault(each.scaling, []).append(each)
+    return max(by_scaling.values(), key=lambda group: shapely.union_all([each.item.part for each in group]).area)
 
 
 def _band_names(bands: Sequence[str]) -> tuple[str, ...]:
@@ -216,34 +256,34 @@ def _band_names(bands: Sequence[str]) -> tuple[str, ...]:
 
 
 def _grid(scenes: Sequence[Scene], bbox: Box) -> tuple[Affine, CRS, tuple[int, int]]:
-    """Transform, CRS and (rows, columns) of the box on the first scene's grid, no more than the scenes cover."""
-    place = scenes[0].georeference
-    transform = place.transform
-    if transform is None or place.crs is None or transform.b or transform.d or transform.a < 0 < transform.e:
-        raise SceneError(f"{scenes[0].title} has no place on Earth with north up, which Sentinel-2 has")
-    crs = CRS.from_wkt(place.crs.to_wkt())
+    """Return transform, CRS and (rows, columns) of the box on the first scene's grid, clipped to what scenes cover."""
+    georeference = scenes[0].georeference
+    transform = georeference.transform
+    if transform is None or georeference.crs is None or transform.b or transform.d or transform.a < 0 < transform.e:
+        raise SceneError(f"{scenes[0].title}: expected a north-up georeference, as in Sentinel-2 products")
+    crs = CRS.from_wkt(georeference.crs.to_wkt())
     box = transform_bounds("EPSG:4326", crs, *bbox)
     bounds = np.array([_bounds(scene, crs) for scene in scenes])
     covered = (*bounds[:, :2].min(axis=0), *bounds[:, 2:].max(axis=0))
     west, south = max(box[0], covered[0]), max(box[1], covered[1])
     east, north = min(box[2], covered[2]), min(box[3], covered[3])
-    left, top = (floor(value + 1e-6) for value in ~transform @ (west, north))  # pixels that agree to a millionth
+    left, top = (floor(value + 1e-6) for value in ~transform @ (west, north))  # 1e-6: rounding errors
     right, bottom = (ceil(value - 1e-6) for value in ~transform @ (east, south))
     if right <= left or bottom <= top:
-        raise SceneError("the pictures that were found lie outside the box; check --bbox")
+        raise SceneError("the scenes of the search lie outside the box; check --bbox")
     return transform @ Affine.translation(left, top), crs, (bottom - top, right - left)
 
 
 def _bounds(scene: Scene, crs: CRS) -> tuple[float, float, float, float]:
-    place = scene.georeference
-    x, y = place.to_map([0, place.width], [place.height, 0])
-    assert place.crs is not None, "open_scene and _grid have placed it"
-    west, south, east, north = transform_bounds(CRS.from_wkt(place.crs.to_wkt()), crs, x[0], y[0], x[1], y[1])
+    georeference = scene.georeference
+    x, y = georeference.to_map([0, georeference.width], [georeference.height, 0])
+    assert georeference.crs is not None, "_grid has checked it"
+    west, south, east, north = transform_bounds(CRS.from_wkt(georeference.crs.to_wkt()), crs, x[0], y[0], x[1], y[1])
     return west, south, east, north
 
 
-def _load(parts: Sequence[_Part], layout: Layout) -> xarray.Dataset:
-    """The bands as arrays that are read on demand, the first part on top."""
+def _load(opened: Sequence[_OpenItem], layout: Layout) -> xarray.Dataset:
+    """Return the bands as lazy arrays; the first Item has priority where they overlap."""
     try:
         from odc.geo.geobox import GeoBox
         from odc.stac import load
@@ -253,15 +293,15 @@ def _load(parts: Sequence[_Part], layout: Layout) -> xarray.Dataset:
     grid = GeoBox((layout.height, layout.width), layout.transform, layout.crs)
     west, south = layout.transform @ (0, layout.height)
     east, north = layout.transform @ (layout.width, 0)
-    # Pictures tell themselves what they cover: footprints in catalogues are rough.
+    # Items get the box as footprint, because footprints in catalogues are approximate; nodata says what they cover.
     outline = shapely.box(*transform_bounds(layout.crs, "EPSG:4326", west, south, east, north))
     items = []
-    for part in parts:
-        item = Item(part.found.name, mapping(outline), list(outline.bounds), datetime.now(UTC), {}, collection="pass")
-        for file in part.files.files:  # those that geoships has opened, by the drivers that it trusts
+    for each in opened:
+        item = Item(each.item.name, mapping(outline), list(outline.bounds), datetime.now(UTC), {}, collection="pass")
+        for file in each.files.files:  # geoships has opened these with drivers that it trusts
             item.add_asset(file.name, Asset(file.href, media_type="image/tiff; application=geotiff", roles=["data"]))
         items.append(item)
-    with gdal_env():  # is handed on to the threads that read
+    with gdal_env():  # odc-stac passes it on to its reading threads
         cube: xarray.Dataset = load(
             items,
             bands=layout.bands,

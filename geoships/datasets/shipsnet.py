@@ -1,11 +1,11 @@
-"""The Kaggle set "Ships in Satellite Imagery": chips with names that tell all, their JSON, and whole scenes.
+"""Reads the Kaggle data set "Ships in Satellite Imagery" and writes an index of its chips.
 
-    shipsnet.json        data (a list of 19,200 numbers a chip: 80 x 80 red, then green, then blue), labels,
-                         locations (longitude, latitude of the chip's centre), scene_ids
+    shipsnet.json        data (19,200 numbers per chip: 80 x 80 red, then green, then blue), labels, locations
+                         (longitude, latitude of the chip's centre), scene_ids
     shipsnet/            the same chips, LABEL__SCENE__LONGITUDE_LATITUDE.png
-    scenes/              whole scenes, without a place on Earth
+    scenes/              whole scenes without georeference
 
-Folders may lie within folders of the same name, as the archive has them.
+Folders can be inside folders of the same name, as in the archive.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from geoships.datasets.group_split import assign
 from geoships.errors import GeoshipsError
 from geoships.support.files import atomic_write, output_errors
 
-SIDE = 80  # rows and columns of a chip
-PIXEL = 3.0  # metres
-NUMBERS = 3 * SIDE * SIDE
+CHIP_SIZE = 80  # pixels per side
+GSD = 3.0  # metres
+VALUES = 3 * CHIP_SIZE * CHIP_SIZE  # numbers per chip in the JSON
 JSON = "shipsnet.json"
 CHIPS, SCENES = "shipsnet", "scenes"
 COLUMNS = ("file", "label", "scene", "lon", "lat", "split")
@@ -39,13 +39,20 @@ NAME = re.compile(
     r"(?:.*_)?(?P<label>[01])__(?P<scene>\w+?)__(?P<lon>-?\d+(?:\.\d+)?(?:e-?\d+)?)_(?P<lat>-?\d+(?:\.\d+)?(?:e-?\d+)?)\.png",
     re.I,
 )
-_KEY = re.compile(rb'\s*(?:,\s*)?"(\w+)"\s*:\s*\[')
-_NEXT = re.compile(rb"\s*([,\[\]])\s*")
+_ARRAY_START = re.compile(rb'\s*(?:,\s*)?"(\w+)"\s*:\s*\[')
+_DELIMITER = re.compile(rb"\s*([,\[\]])\s*")
 
 
 @dataclass(frozen=True)
 class NamedChip:
-    """What the name of a chip tells. label: 1 with a ship, else 0. lon, lat: of its centre, in degrees."""
+    """The metadata in the file name of a chip.
+
+    Attributes:
+        label: 1 with a ship, otherwise 0.
+        scene: Name of its scene.
+        lon: Longitude of its centre in degrees.
+        lat: Latitude of its centre in degrees.
+    """
 
     label: int
     scene: str
@@ -54,13 +61,22 @@ class NamedChip:
 
     @property
     def file(self) -> str:
-        """The chip's name."""
+        """File name of the chip."""
         return f"{self.label}__{self.scene}__{self.lon}_{self.lat}.png"
 
 
 @dataclass(frozen=True)
 class Index:
-    """What was written: chips in each part, by label, and what the user should know."""
+    """The result of `prepare`.
+
+    Attributes:
+        path: The CSV file.
+        chips: Number of chips.
+        scenes: Number of scenes that chips were cut from.
+        whole_scenes: Number of whole scenes in the folder.
+        counts: Number of chips by part and label.
+        warnings: Messages for the user.
+    """
 
     path: Path
     chips: int
@@ -71,57 +87,76 @@ class Index:
 
 
 def parse_name(name: str) -> NamedChip | None:
-    """What a chip's file name tells; None for other names. Copies of the set put words before the label.
+    """Parse the file name of a chip. Copies of the data set put a prefix before the label.
 
     >>> parse_name("1__20170414_180529_0f28__-122.35_37.75.png")
     NamedChip(label=1, scene='20170414_180529_0f28', lon=-122.35, lat=37.75)
     >>> parse_name("train_05_label_0_0__20161218_180845_0e26__-122.4_37.7.png").label
     0
+
+    Args:
+        name: File name, with or without folders.
+
+    Returns:
+        The metadata; None if the name has another form.
     """
-    found = NAME.fullmatch(PurePath(name).name)
-    if found is None or abs(float(found["lon"])) > 180 or abs(float(found["lat"])) > 90:
+    match = NAME.fullmatch(PurePath(name).name)
+    if match is None or abs(float(match["lon"])) > 180 or abs(float(match["lat"])) > 90:
         return None
-    return NamedChip(int(found["label"]), found["scene"], float(found["lon"]), float(found["lat"]))
+    return NamedChip(int(match["label"]), match["scene"], float(match["lon"]), float(match["lat"]))
 
 
 def prepare(folder: Path, out: Path, *, shares: Mapping[str, float], seed: int = 0, chips: Path | None = None) -> Index:
-    """Write an index of the chips of a folder: file, label, scene, lon, lat, split. Scenes stay in one part.
+    """Write an index of the chips of a folder as CSV: file, label, scene, lon, lat, split.
 
-    Where the folder has the JSON and no chips, the chips are written, under their usual names, to `chips` or to
-    shipsnet/ in the folder. Where it has both, they are compared. `file` is relative to the index.
+    All chips of a scene are in the same part. If the folder has the JSON file only, the chips are written as PNG files
+    with their usual names; if it has both, they are compared. Paths in the column `file` are relative to the index.
 
-    shares: of the parts, as `parse_shares` has them. Raises GeoshipsError where there are no chips, or damaged ones.
+    Args:
+        folder: Folder of the data set.
+        out: The CSV file to write.
+        shares: Fractions by part; see `parse_shares`.
+        seed: Order of scenes with the same numbers of chips.
+        chips: Folder for the PNG files; None: shipsnet/ in `folder`.
+
+    Returns:
+        Counts by part.
+
+    Raises:
+        GeoshipsError: There is no chip, or the JSON file is damaged.
     """
     if not folder.is_dir():
-        raise GeoshipsError(f"there is no folder {folder}; download the data with: geoships data kaggle --out {folder}")
-    found, table = _named_chips(folder), next(iter(sorted(folder.rglob(JSON))), None)
+        raise GeoshipsError(
+            f"the folder {folder} does not exist; download the data with: geoships data kaggle --out {folder}"
+        )
+    named, table = _find_chips(folder), next(iter(sorted(folder.rglob(JSON))), None)
     warnings: list[str] = []
-    if not found and table:
-        found = _write_chips(table, chips or folder / CHIPS)
-    elif found and table:
-        warnings += _compare(table, found)
-    if not found:
-        raise GeoshipsError(f"{folder} holds no {JSON} and no chips named LABEL__SCENE__LONGITUDE_LATITUDE.png")
-    scenes = Counter((chip.scene, chip.label) for chip in found.values())
-    groups = {name: (scenes[name, 1], scenes[name, 0]) for name in sorted({chip.scene for chip in found.values()})}
+    if not named and table:
+        named = _write_chips(table, chips or folder / CHIPS)
+    elif named and table:
+        warnings += _compare(table, named)
+    if not named:
+        raise GeoshipsError(f"{folder}: expected {JSON} or chips named LABEL__SCENE__LONGITUDE_LATITUDE.png, got none")
+    scenes = Counter((chip.scene, chip.label) for chip in named.values())
+    groups = {name: (scenes[name, 1], scenes[name, 0]) for name in sorted({chip.scene for chip in named.values()})}
     parts = assign(groups, shares, seed=seed)
     if len(groups) < len(shares):
-        warnings.append(f"{len(groups)} scenes cannot fill {len(shares)} parts: one or more are empty")
-    _write_index(out, found, parts)
+        warnings.append(f"{len(groups)} scenes cannot fill {len(shares)} parts; one or more are empty")
+    _write_index(out, named, parts)
     counts = {part: {1: 0, 0: 0} for part in shares}
-    for chip in found.values():
+    for chip in named.values():
         counts[parts[chip.scene]][chip.label] += 1
     whole = sum(1 for path in folder.rglob("*.png") if path.parent.name == SCENES)
-    return Index(out, len(found), len(groups), whole, counts, tuple(warnings))
+    return Index(out, len(named), len(groups), whole, counts, tuple(warnings))
 
 
-def _named_chips(folder: Path) -> dict[Path, NamedChip]:
-    """Chips below a folder by path; the same name in two folders counts once."""
-    found: dict[str, tuple[Path, NamedChip]] = {}
+def _find_chips(folder: Path) -> dict[Path, NamedChip]:
+    """Return the chips below a folder by path; a name that occurs in two folders counts once."""
+    by_name: dict[str, tuple[Path, NamedChip]] = {}
     for path in sorted(folder.rglob("*.png")):
         if chip := parse_name(path.name):
-            found.setdefault(path.name, (path, chip))
-    return dict(found.values())
+            by_name.setdefault(path.name, (path, chip))
+    return dict(by_name.values())
 
 
 def _write_index(out: Path, chips: Mapping[Path, NamedChip], parts: Mapping[str, str]) -> None:
@@ -134,107 +169,112 @@ def _write_index(out: Path, chips: Mapping[Path, NamedChip], parts: Mapping[str,
             table.writerow((name, chip.label, chip.scene, chip.lon, chip.lat, parts[chip.scene]))
 
 
-# --- the JSON ---------------------------------------------------------------------------------------------------------
-
-
 def read_json(path: Path) -> Iterator[tuple[NamedChip, NDArray[np.uint8]]]:
-    """Chips of a shipsnet.json, one at a time: what each is, and (rows, columns, 3) red, green, blue.
+    """Read the chips of a shipsnet.json one by one.
 
-    The file is larger than its chips by far, so that it is mapped, and never held whole.
-    Raises GeoshipsError for a file of another layout.
+    The file is much larger than the pixels in it, so it is memory-mapped and never loaded as a whole.
+
+    Args:
+        path: The JSON file.
+
+    Yields:
+        Metadata of a chip, and its pixels (rows, columns, 3) in red, green and blue.
+
+    Raises:
+        GeoshipsError: The file has another layout.
     """
     try:
         yield from _read_json(path)
     except (ValueError, OSError, TypeError, KeyError) as error:
-        raise GeoshipsError(f"{path} is no {JSON} of the Kaggle set: {error}") from error
+        raise GeoshipsError(f"{path}: expected the {JSON} of the Kaggle data set: {error}") from error
 
 
 def _read_json(path: Path) -> Iterator[tuple[NamedChip, NDArray[np.uint8]]]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        places = _arrays(text)
-        missing = {"data", "labels", "locations", "scene_ids"} - places.keys()
+        starts = _find_arrays(text)
+        missing = {"data", "labels", "locations", "scene_ids"} - starts.keys()
         if missing:
-            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-        labels, locations, scenes = (list(_items(text, places[key])) for key in ("labels", "locations", "scene_ids"))
+            raise ValueError(f"missing keys {', '.join(sorted(missing))}")
+        labels, locations, scenes = (list(_items(text, starts[key])) for key in ("labels", "locations", "scene_ids"))
         if not len(labels) == len(locations) == len(scenes):
             raise ValueError(f"{len(labels)} labels, {len(locations)} locations and {len(scenes)} scene_ids")
         count = 0
-        for count, values in enumerate(_items(text, places["data"]), 1):
+        for count, values in enumerate(_items(text, starts["data"]), 1):
             if count > len(labels):
                 raise ValueError(f"more chips than the {len(labels)} labels")
             lon, lat = locations[count - 1]
             label, scene = int(labels[count - 1]), str(scenes[count - 1])
             chip = parse_name(NamedChip(label, scene, float(lon), float(lat)).file)
             if chip is None:
-                raise ValueError(f"chip {count} has label {label}, scene {scene!r}, location {lon}, {lat}")
-            yield chip, _picture(values, count)
+                raise ValueError(f"chip {count}: invalid label {label}, scene {scene!r} or location {lon}, {lat}")
+            yield chip, _parse_pixels(values, count)
         if count != len(labels):
             raise ValueError(f"{count} chips and {len(labels)} labels")
 
 
-def _picture(values: Any, number: int) -> NDArray[np.uint8]:
-    if not isinstance(values, list) or len(values) != NUMBERS:
-        raise ValueError(f"chip {number} has no {NUMBERS} numbers")
+def _parse_pixels(values: Any, number: int) -> NDArray[np.uint8]:
+    if not isinstance(values, list) or len(values) != VALUES:
+        raise ValueError(f"chip {number}: expected {VALUES} numbers")
     numbers = np.array(values)
     if numbers.dtype.kind != "i" or numbers.min() < 0 or numbers.max() > 255:
-        raise ValueError(f"chip {number} has numbers that are no bytes")
-    return np.ascontiguousarray(numbers.astype(np.uint8).reshape(3, SIDE, SIDE).transpose(1, 2, 0))
+        raise ValueError(f"chip {number}: expected integers from 0 to 255")
+    return np.ascontiguousarray(numbers.astype(np.uint8).reshape(3, CHIP_SIZE, CHIP_SIZE).transpose(1, 2, 0))
 
 
-def _arrays(text: mmap.mmap) -> dict[str, int]:
-    """Where the arrays of the outermost object begin, by key."""
+def _find_arrays(text: mmap.mmap) -> dict[str, int]:
+    """Return the positions of the first elements of the root object's arrays, by key."""
     start = re.compile(rb"\s*\{").match(text)
     if start is None:
-        raise ValueError("it does not begin with an object")
-    found, at = {}, start.end()
-    while key := _KEY.match(text, at):
-        found[key[1].decode()] = key.end()
-        at = _end(text, key.end())
-    return found
+        raise ValueError("expected a JSON object")
+    starts, position = {}, start.end()
+    while key := _ARRAY_START.match(text, position):
+        starts[key[1].decode()] = key.end()
+        position = _array_end(text, key.end())
+    return starts
 
 
-def _end(text: mmap.mmap, at: int) -> int:
-    """The place behind the array that begins at a place, and holds scalars or arrays of scalars."""
+def _array_end(text: mmap.mmap, position: int) -> int:
+    """Return the position after an array of scalars or of arrays of scalars, from the position of its first element."""
     depth = 1
-    for mark in re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]]').finditer(text, at):
-        depth += {b"[": 1, b"]": -1}.get(mark[0], 0)
+    for token in re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]]').finditer(text, position):
+        depth += {b"[": 1, b"]": -1}.get(token[0], 0)
         if not depth:
-            return mark.end()
-    raise ValueError("it is cut off")
+            return token.end()
+    raise ValueError("the file is truncated")
 
 
-def _items(text: mmap.mmap, at: int) -> Iterator[Any]:
-    """The items of an array: of scalars all at once, of arrays one by one."""
-    first = _NEXT.match(text, at)
+def _items(text: mmap.mmap, position: int) -> Iterator[Any]:
+    """Yield the elements of an array: scalars are parsed all at once, arrays one by one."""
+    first = _DELIMITER.match(text, position)
     if first is None or first[1] != b"[":
-        yield from json.loads(b"[" + text[at : _end(text, at)])
+        yield from json.loads(b"[" + text[position : _array_end(text, position)])
         return
-    while (mark := _NEXT.match(text, at)) and mark[1] != b"]":
-        if mark[1] == b",":
-            at = mark.end()
+    while (token := _DELIMITER.match(text, position)) and token[1] != b"]":
+        if token[1] == b",":
+            position = token.end()
             continue
-        end = text.find(b"]", mark.end()) + 1
+        end = text.find(b"]", token.end()) + 1
         if not end:
-            raise ValueError("it is cut off")
-        yield json.loads(b"[" + text[mark.end() : end])
-        at = end
+            raise ValueError("the file is truncated")
+        yield json.loads(b"[" + text[token.end() : end])
+        position = end
 
 
 def _write_chips(table: Path, folder: Path) -> dict[Path, NamedChip]:
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    found = {}
-    for chip, picture in read_json(table):
+    paths = {}
+    for chip, rgb in read_json(table):
         path = folder / chip.file
         with atomic_write(path) as temporary:
-            encoded = cv2.imencode(".png", picture[..., ::-1])[1]
+            encoded = cv2.imencode(".png", rgb[..., ::-1])[1]
             temporary.write_bytes(encoded.tobytes())
-        found[path] = chip
-    return found
+        paths[path] = chip
+    return paths
 
 
-def _compare(table: Path, found: Mapping[Path, NamedChip]) -> Iterator[str]:
-    """Say how many chips of the JSON and of the folder differ."""
-    named, listed = set(found.values()), {chip for chip, _ in read_json(table)}
-    if lone := len(named ^ listed):
-        yield f"{lone} chips are only in {table.name} ({len(listed)}) or only among the PNG files ({len(named)})"
+def _compare(table: Path, chips: Mapping[Path, NamedChip]) -> Iterator[str]:
+    """Yield a warning if the JSON file and the PNG files have different chips."""
+    named, listed = set(chips.values()), {chip for chip, _ in read_json(table)}
+    if difference := len(named ^ listed):
+        yield f"{difference} chips are only in {table.name} ({len(listed)}) or only among the PNG files ({len(named)})"

@@ -1,1 +1,1 @@
-"""Jobs made of several parts: demonstration, cross-validation, export, chips and studies."""
+"""Workflows of several steps: demonstration, cross-validation, export, chips, studies and viewer pages."""

@@ -1,4 +1,4 @@
-"""Cross-validation: train without some groups, judge on those, until every group has been judged."""
+"""Cross-validation of a segmentation model: each fold trains without some groups and evaluates on them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ from geoships.training.segmentation.fit import fit
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What the folds gave, each scene judged by a model that never saw its group.
+    """The result of a cross-validation; each scene is evaluated with a model that was not trained on its group.
 
-    folds: the groups that each fold was judged on. figures: `all`, over the scenes of all folds together,
-    `scenes`, for each, and `matched_ships`, errors of length and heading. table: the same, to read.
+    Attributes:
+        folds: Held-out groups of each fold.
+        figures: Metrics over the scenes of all folds together (`all`), of each scene (`scenes`), and errors of length
+            and heading (`matched_ships`).
+        table: The metrics as text.
     """
 
     folds: tuple[tuple[str, ...], ...]
@@ -48,40 +51,71 @@ def cross_validate(
     split: bool | None = None,
     quiet: bool = False,
 ) -> CrossValidation:
-    """Train and judge a model for each fold; a fold that is trained already is judged only, a stopped one goes on.
+    """Train and evaluate a model for each fold.
 
-    config: settings of each training; what `data.hold_out` names is neither trained on nor judged.
-    out: gets a folder for each fold, with its run and `evaluation/`, and `crossval.json` and `crossval.md` for all.
-    folds: how many; None: one for each group. groups: those to judge, while the others are always trained on;
-    empty: all. threshold: score from which on a pixel is ship; None: each model's own.
-    split: cut found ships at their necks; None: as `PredictConfig` has it. Raises GeoshipsError.
+    A fold whose training is finished is only evaluated; an interrupted training is resumed.
+
+    Args:
+        config: Settings of each training. Groups in `data.hold_out` are neither trained on nor evaluated.
+        out: Folder for the results: a folder per fold with its run and `evaluation/`, `crossval.json` and
+            `crossval.md`.
+        folds: Number of folds; None: one per group.
+        groups: Groups to evaluate on; all others are always trained on. Empty: all.
+        threshold: Minimum score of a ship pixel; None: each model's own.
+        split: Split detections at narrow necks; None: the default of `PredictConfig`.
+        quiet: Show no progress.
+
+    Returns:
+        Metrics over all folds.
+
+    Raises:
+        GeoshipsError: Settings, scenes or labels are not valid, a group is unknown, or there are fewer groups than
+            folds.
     """
     entries = [entry for entry in scene_files(config.data) if group_of(entry) not in config.data.hold_out]
-    parts = make_folds(_judged_groups(entries, groups), folds, config.seed)
+    all_held_out = make_folds(_groups_to_evaluate(entries, groups), folds, config.seed)
     evaluations = []
-    for number, held in enumerate(parts, 1):
+    for number, held_out in enumerate(all_held_out, 1):
         folder = out / f"fold-{number}"
-        bundle = _trained(config, folder, held, quiet)
-        judged = [entry for entry in entries if group_of(entry) in held]
-        evaluation = judge(config.data, judged, bundle, predict_config(threshold=threshold, split=split))
+        bundle = _train_fold(config, folder, held_out, quiet)
+        test_entries = [entry for entry in entries if group_of(entry) in held_out]
+        settings = predict_config(threshold=threshold, split=split)
+        evaluation = evaluate_entries(config.data, test_entries, bundle, settings)
         write_report(evaluation, folder / "evaluation", pictures=False)
         write_outcomes(evaluation, folder / "evaluation" / "ships")
         evaluations.append(evaluation)
-    return _write(CrossValidation(parts, *summary(evaluations)), out)
+    return _write(CrossValidation(all_held_out, *summary(evaluations)), out)
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A finished fold: its settings, the model, and the scenes that this one has not seen."""
+    """A finished fold.
+
+    Attributes:
+        name: Name of its folder.
+        config: Settings of its training.
+        model: The trained model.
+        held_out: Scenes that the model was not trained on.
+    """
 
     name: str
     config: TrainConfig
     model: Bundle
-    held: tuple[SceneFiles, ...]
+    held_out: tuple[SceneFiles, ...]
 
 
 def finished_folds(folder: Path) -> list[Fold]:
-    """The finished folds below the folder of a cross-validation. Groups that all of them hold out belong to none."""
+    """Read the finished folds of a cross-validation.
+
+    Args:
+        folder: Folder that `cross_validate` wrote to.
+
+    Returns:
+        The folds. Groups that every fold holds out belong to none of them.
+
+    Raises:
+        GeoshipsError: Settings, a bundle or the list of scenes cannot be read.
+    """
     paths = sorted(path.parent for path in folder.glob("fold-*/bundle"))
     configs = [train_config(path / "config.yaml") for path in paths]
     common = set.intersection(*(set(config.data.hold_out) for config in configs)) if len(configs) > 1 else set()
@@ -94,50 +128,71 @@ def finished_folds(folder: Path) -> list[Fold]:
 
 
 def make_folds(groups: Sequence[str], count: int | None, seed: int) -> tuple[tuple[str, ...], ...]:
-    """Deal groups out to folds at random; each group is in one fold, and sizes differ by at most one.
+    """Assign groups to folds at random; the sizes of folds differ by at most one group.
 
     >>> make_folds(["a", "b", "c"], None, seed=1)
     (('a',), ('b',), ('c',))
+
+    Args:
+        groups: Names of the groups.
+        count: Number of folds; None: one per group.
+        seed: Seed of the random generator.
+
+    Returns:
+        Names of the groups of each fold, sorted.
+
+    Raises:
+        GeoshipsError: There are fewer groups than folds, or fewer than two folds.
     """
     if count is None:
         return tuple((group,) for group in sorted(groups))
     if not 2 <= count <= len(groups):
-        raise GeoshipsError(f"{count} folds of {len(groups)} groups: choose from 2 to {len(groups)}")
-    dealt = np.random.default_rng(seed).permutation(sorted(groups))
-    return tuple(tuple(sorted(map(str, dealt[number::count]))) for number in range(count))
+        raise GeoshipsError(f"expected 2 to {len(groups)} folds of {len(groups)} groups, got {count}")
+    shuffled = np.random.default_rng(seed).permutation(sorted(groups))
+    return tuple(tuple(sorted(map(str, shuffled[number::count]))) for number in range(count))
 
 
-def _judged_groups(entries: Sequence[SceneFiles], groups: Sequence[str]) -> list[str]:
+def _groups_to_evaluate(entries: Sequence[SceneFiles], groups: Sequence[str]) -> list[str]:
     known = sorted({group_of(entry) for entry in entries})
     if unknown := sorted(set(groups) - set(known)):
-        raise GeoshipsError(f"no group {', '.join(unknown)}; the groups are {', '.join(known)}")
+        raise GeoshipsError(f"unknown group {', '.join(unknown)}; the groups are {', '.join(known)}")
     return sorted(set(groups)) or known
 
 
-def _trained(config: TrainConfig, folder: Path, held: Sequence[str], quiet: bool) -> Bundle:
-    """The model of a fold. Its settings are checked against those of a folder that is there already."""
-    data = config.data.model_copy(update={"hold_out": (*config.data.hold_out, *held)})
+def _train_fold(config: TrainConfig, folder: Path, held_out: Sequence[str], quiet: bool) -> Bundle:
+    """Train the model of a fold, or resume it; `fit` checks that an existing folder has the same settings."""
+    data = config.data.model_copy(update={"hold_out": (*config.data.hold_out, *held_out)})
     fold = config.model_copy(update={"name": f"{config.name}-{folder.name}", "data": data})
     return fit(fold, folder, resume=True, quiet=quiet).bundle
 
 
-def judge(
+def evaluate_entries(
     data: Data,
     entries: Sequence[SceneFiles],
     bundle: Bundle,
     config: PredictConfig,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> Evaluation:
-    """Judge a model on some scenes of a training's settings.
+    """Evaluate a model on some scenes of a training's settings.
 
-    config: settings of the judging, less how scenes are read, which their entries say. thresholds: as for `evaluate`.
-    Raises GeoshipsError.
+    Args:
+        data: Data settings of the training.
+        entries: Scenes with their labels; all need the same bands, scale, offset and sensor.
+        bundle: The model.
+        config: Prediction settings; bands, scale, offset and sensor are taken from the entries.
+        thresholds: Further thresholds, as for `geoships.evaluation.evaluate`.
+
+    Returns:
+        The evaluation.
+
+    Raises:
+        GeoshipsError: Entries differ in bands, scale, offset or sensor, or a scene or its labels cannot be read.
     """
     root = data.root
-    readings = {(entry.bands, entry.scale, entry.offset, entry.sensor) for entry in entries}
-    if len(readings) > 1:
-        raise GeoshipsError("scenes of one fold are to be read in different ways; give each a fold of its own")
-    bands, scale, offset, sensor = readings.pop()
+    read_settings = {(entry.bands, entry.scale, entry.offset, entry.sensor) for entry in entries}
+    if len(read_settings) > 1:
+        raise GeoshipsError("scenes of one fold differ in bands, scale, offset or sensor; put them in different folds")
+    bands, scale, offset, sensor = read_settings.pop()
     return evaluate(
         [entry.scene if "://" in entry.scene else below(root, entry.scene) for entry in entries],
         [below(root, entry.labels) for entry in entries],
@@ -149,14 +204,21 @@ def judge(
 
 
 def summary(evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], str]:
-    """Figures over the scenes of all evaluations together, as of `totals_by_scene`, and their tables to read."""
+    """Summarise several evaluations.
+
+    Args:
+        evaluations: Evaluations of different scenes.
+
+    Returns:
+        Metrics over the scenes of all evaluations together, see `totals_by_scene`, and the metrics as text.
+    """
     figures = totals_by_scene([(scene, result.threshold) for result in evaluations for scene in result.scenes])
     return figures, f"{by_scene(figures).plain()}\n\n{measures(figures).plain()}"
 
 
 def _write(result: CrossValidation, out: Path) -> CrossValidation:
-    table = "\n\n".join(part(result.figures).markdown() for part in (by_scene, measures))
-    folds = "\n".join(f"- fold {number}: {', '.join(held)}" for number, held in enumerate(result.folds, 1))
+    table = "\n\n".join(make_table(result.figures).markdown() for make_table in (by_scene, measures))
+    folds = "\n".join(f"- fold {number}: {', '.join(held_out)}" for number, held_out in enumerate(result.folds, 1))
     texts = {
         "crossval.json": json.dumps({"folds": result.folds, **result.figures}, indent=2) + "\n",
         "crossval.md": f"# Cross-validation\n\n{folds}\n\n{table}\n",

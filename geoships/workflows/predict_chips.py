@@ -21,8 +21,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from shapely.geometry.base import BaseGeometry
 
 from geoships.config import PredictConfig
-from geoships.datasets.chip_files import FULL, SUFFIXES, read_chip
-from geoships.datasets.shipsnet import PIXEL, SIDE, NamedChip, parse_name
+from geoships.datasets.chip_files import FULL_SCALE, SUFFIXES, read_chip
+from geoships.datasets.shipsnet import CHIP_SIZE, GSD, NamedChip, parse_name
 from geoships.errors import GeoshipsError, OutputError
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.bundle_files import load_card
@@ -122,7 +122,7 @@ def predict_chips(
     if not files:
         raise GeoshipsError(f"{folder} holds no chips: PNG, JPEG or TIFF files")
     classifier, model = _models(config)
-    progress.start(folder.name or str(folder), len(files) * SIDE**2)
+    progress.start(folder.name or str(folder), len(files) * CHIP_SIZE**2)
     progress.note(f"classifier: {classifier.card.name}")
     progress.note(f"ships are outlined by {model.card.name}" if model else "no model here outlines ships in chips")
     scores: list[float] = []
@@ -133,7 +133,7 @@ def predict_chips(
         scores += _scores(classifier, batch, config)
         if model:
             outlines += [_outline(path, model, config, engines) for path in batch]
-        progress.advance(len(batch) * SIDE**2)
+        progress.advance(len(batch) * CHIP_SIZE**2)
     chips = _frame(folder, files, scores, outlines or [None] * len(files), classifier.card.threshold)
     _write(out, chips)
     named = chips[chips["label"].notna()]
@@ -153,7 +153,7 @@ def _models(config: PredictConfig) -> tuple[Bundle, Bundle | None]:
             f"{given.card.name} needs {', '.join(sorted(lacking))}, which chips lack; "
             "name a model of red, green and blue"
         )
-    return load_bundle(CLASSIFIER), given or _suiting(config.gsd or PIXEL)
+    return load_bundle(CLASSIFIER), given or _suiting(config.gsd or GSD)
 
 
 def _suiting(pixel: float) -> Bundle | None:
@@ -183,8 +183,8 @@ def _outline(path: Path, model: Bundle, config: PredictConfig, engines: EngineCa
     """Find the ships of one chip, as `predict` does in a scene."""
     with TemporaryDirectory(prefix="geoships-") as scratch:
         scene = Path(scratch) / f"{path.stem}.tif"
-        placed = _write_scene(scene, path, parse_name(path.name), config.gsd or PIXEL)
-        settings = config.model_copy(update={"model": None, "gsd": None if placed else config.gsd or PIXEL})
+        placed = _write_scene(scene, path, parse_name(path.name), config.gsd or GSD)
+        settings = config.model_copy(update={"model": None, "gsd": None if placed else config.gsd or GSD})
         with (
             open_run(str(scene), config=settings, model=model, engines=engines) as run,
             find_ships(run) as found,
@@ -212,11 +212,11 @@ def _write_scene(path: Path, chip: Path, named: NamedChip | None, pixel: float) 
         ) as file:
             file.write(values)
             file.descriptions = BANDS
-            file.scales = (1 / FULL[values.dtype.name],) * 3
+            file.scales = (1 / FULL_SCALE[values.dtype.name],) * 3
     return bool(named)
 
 
-def chip_grid(named: NamedChip, shape: tuple[int, int], pixel: float = PIXEL) -> tuple[CRS, Affine]:
+def chip_grid(named: NamedChip, shape: tuple[int, int], pixel: float = GSD) -> tuple[CRS, Affine]:
     """UTM zone, and the transform from (column, row) to it, of a chip of (rows, columns) with north up."""
     frame = geopandas.GeoSeries([shapely.Point(named.lon, named.lat)], crs=4326)
     crs = frame.estimate_utm_crs()

@@ -16,11 +16,11 @@ from shapely.affinity import rotate
 
 from geoships.config import PredictConfig
 from geoships.config.classification import ChipFiles
-from geoships.datasets.chip_masks import draw_mask
+from geoships.datasets.chip_masks import segment_ship
 from geoships.datasets.chip_outlines import INSTALLED, pixels_key, read_outlines
 from geoships.errors import GeoshipsError
 from geoships.workflows import predict_chips as pipeline
-from geoships.workflows.chip_masks import MARGIN, write_chip_scenes
+from geoships.workflows.chip_masks import MARGIN, write_chip_masks
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "judge_chip_masks.py"
 SHIPSNET = Path(__file__).parents[3] / "shared" / "data" / "shipsnet" / "images" / "ship"
@@ -41,11 +41,11 @@ def ship(seed: int, *, hold: bool = False) -> np.ndarray:
 
 
 @pytest.mark.parametrize("hold", [False, True])
-def test_the_ship_in_the_middle_is_outlined_whole(hold: bool) -> None:
+def test_the_ship_in_the_centre_is_segmented(hold: bool) -> None:
     truth = rasterize([hull(1)], (80, 80)) > 0
-    drawn = draw_mask(ship(1, hold=hold))
-    assert (drawn & truth).sum() / (drawn | truth).sum() > 0.8
-    assert np.array_equal(drawn, draw_mask(ship(1, hold=hold)))
+    mask = segment_ship(ship(1, hold=hold))
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.8
+    assert np.array_equal(mask, segment_ship(ship(1, hold=hold)))
 
 
 @pytest.fixture
@@ -66,19 +66,19 @@ def chips(tmp_path: Path) -> Path:
     return tmp_path / "chips"
 
 
-def test_chips_become_scenes_with_masks(chips: Path, tmp_path: Path) -> None:
+def test_chips_are_written_as_scenes_with_masks(chips: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    made = write_chip_scenes(ChipFiles(root=chips), out, parts=2, corrections=tmp_path / "outlines.csv")
-    assert made.sources == {"empty": 3, "vessel": 1, "drawn": 1, "approved": 1, "corrected": 1, "doubtful": 1}
-    rows = {row["file"]: row for row in csv.DictReader(made.index.read_text().splitlines())}
+    result = write_chip_masks(ChipFiles(root=chips), out, parts=2, corrections=tmp_path / "outlines.csv")
+    assert result.sources == {"empty": 3, "vessel": 1, "drawn": 1, "approved": 1, "corrected": 1, "doubtful": 1}
+    rows = {row["file"]: row for row in csv.DictReader(result.index.read_text().splitlines())}
     for name, row in rows.items():
         mask = cv2.imread(str(out / row["mask"]), cv2.IMREAD_GRAYSCALE)
         if row["source"] in ("approved", "corrected"):
             assert np.array_equal(mask, rasterize([hull(int(Path(name).stem[1:]))], (80, 80)))
         elif row["source"] != "drawn":
             assert (mask == (0 if row["source"] == "empty" else 255)).all(), name
-    seen = []
-    for scene in made.scenes:
+    found = []
+    for scene in result.scenes:
         with rasterio.open(scene) as file:
             image, gsd = file.read(), file.res[0]
         with rasterio.open(scene.with_name(f"{scene.stem}_mask.tif")) as file:
@@ -91,33 +91,35 @@ def test_chips_become_scenes_with_masks(chips: Path, tmp_path: Path) -> None:
         for name, row in rows.items():
             key = pixels_key(cv2.imread(str(chips / name))[..., ::-1])
             if key in here:
-                seen.append(name)
+                found.append(name)
                 assert row["part"] == scene.stem
                 assert np.array_equal(here[key], cv2.imread(str(out / row["mask"]), cv2.IMREAD_GRAYSCALE))
         for place in inner:
             mask[place] = 255
-        assert (mask == 255).all()  # mirrored margins are not known
-    assert sorted(seen) == sorted(name for name, row in rows.items() if row["source"] not in ("vessel", "doubtful"))
-    with pytest.raises(GeoshipsError, match="holds parts already"):
-        write_chip_scenes(ChipFiles(root=chips), out, parts=2)
+        assert (mask == 255).all()  # mirrored margins are unknown
+    assert sorted(found) == sorted(name for name, row in rows.items() if row["source"] not in ("vessel", "doubtful"))
+    with pytest.raises(GeoshipsError, match="already holds parts"):
+        write_chip_masks(ChipFiles(root=chips), out, parts=2)
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
-        (("x", "00", "seen", "", ""), "line 2: the kind is 'seen'"),
-        (("x", "00", "corrected", "", ""), "line 2: corrected with the outline ''"),
-        (("x", "00", "approved", "", "POLYGON 1"), "line 2: the outline is no WKT"),
+        (("x", "00", "seen", "", ""), "line 2: expected a kind of"),
+        (("x", "00", "corrected", "", ""), "line 2: expected a polygon for corrected, got ''"),
+        (("x", "00", "approved", "", "POLYGON 1"), "line 2: expected an outline as WKT"),
     ],
 )
-def test_wrong_outlines_are_one_line(geoships, chips: Path, tmp_path: Path, row: tuple[str, ...], said: str) -> None:
+def test_invalid_outlines_give_one_line(
+    geoships, chips: Path, tmp_path: Path, row: tuple[str, ...], message: str
+) -> None:
     with (tmp_path / "wrong.csv").open("w", newline="") as file:
         csv.writer(file).writerows([HEAD, row])
     code, _, err = geoships(
         "data", "chip-masks", chips, "--out", tmp_path / "out", "--corrections", tmp_path / "wrong.csv"
     )
     assert (code, err.count("\n")) == (1, 1)
-    assert said in err
+    assert message in err
     assert not (tmp_path / "out").exists()
 
 
@@ -142,7 +144,7 @@ def test_every_ship_chip_is_known_by_its_pixels() -> None:
 
 def test_outlines_are_judged_through_the_pipeline(monkeypatch: pytest.MonkeyPatch, chips: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    write_chip_scenes(ChipFiles(root=chips), out, parts=2, corrections=tmp_path / "outlines.csv")
+    write_chip_masks(ChipFiles(root=chips), out, parts=2, corrections=tmp_path / "outlines.csv")
     monkeypatch.setattr(
         pipeline, "load_bundle", lambda name: fake_classifier(("red", "green", "blue"), 80) if name == "chips-rgb3m"
         else fake_bundle(bands=("red",), gsd=3.0),

@@ -23,8 +23,8 @@ SLUG = "rhammell/ships-in-satellite-imagery"
 
 
 @pytest.fixture(autouse=True)
-def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No credentials of this machine, and no waiting between attempts."""
+def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hides the user's credentials, and removes the delay between attempts."""
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -46,7 +46,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
         yield server
 
 
-def test_downloads_once_and_unpacks(server: KaggleServer, tmp_path: Path) -> None:
+def test_a_data_set_is_downloaded_once_and_unpacked(server: KaggleServer, tmp_path: Path) -> None:
     first = download(SLUG, tmp_path / "raw", quiet=True)
     assert server.asked == [
         (
@@ -54,17 +54,17 @@ def test_downloads_once_and_unpacks(server: KaggleServer, tmp_path: Path) -> Non
             {"ownerSlug": "rhammell", "datasetSlug": "ships-in-satellite-imagery"},
         )
     ]
-    assert first.fresh
+    assert first.downloaded
     assert (tmp_path / "raw/shipsnet.json").is_file()
     assert len(list((tmp_path / "raw/shipsnet/shipsnet").iterdir())) == 12
     assert not list((tmp_path / "raw").glob("*.zip"))
     again = download(SLUG, tmp_path / "raw", quiet=True)
-    assert not again.fresh
+    assert not again.downloaded
     assert (again.sha256, again.files) == (first.sha256, first.files)
     assert len(server.asked) == 1
 
 
-def test_a_download_that_was_cut_off_goes_on(server: KaggleServer, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_resumed(server: KaggleServer, tmp_path: Path) -> None:
     server.cuts = 7  # more than the client's own attempts
     with pytest.raises(GeoshipsError, match="cannot download"):
         download(SLUG, tmp_path, quiet=True)
@@ -76,19 +76,20 @@ def test_a_download_that_was_cut_off_goes_on(server: KaggleServer, tmp_path: Pat
     assert (tmp_path / "shipsnet.json").is_file()
 
 
-def test_damage_on_the_way_is_found(server: KaggleServer, tmp_path: Path) -> None:
+def test_a_damaged_archive_is_deleted(server: KaggleServer, tmp_path: Path) -> None:
     server.content = server.content[:-1] + b"?"
-    with pytest.raises(GeoshipsError, match="was damaged on its way"):
+    with pytest.raises(GeoshipsError, match="damaged in transfer"):
         download(SLUG, tmp_path, quiet=True)
     assert not list(tmp_path.glob("*.zip"))
 
 
 @pytest.mark.parametrize(
-    ("slug", "said"), [("rhammell/nothing", r"no such data set \(404\)"), ("nothing", "names no data set")]
+    ("slug", "message"),
+    [("rhammell/nothing", r"no such data set \(404\)"), ("nothing", "expected OWNER/NAME")],
 )
 @pytest.mark.usefixtures("server")
-def test_an_unknown_name_is_one_line(tmp_path: Path, slug: str, said: str) -> None:
-    with pytest.raises(GeoshipsError, match=said):
+def test_an_unknown_data_set_gives_one_line(tmp_path: Path, slug: str, message: str) -> None:
+    with pytest.raises(GeoshipsError, match=message):
         download(slug, tmp_path, quiet=True)
 
 
@@ -99,7 +100,7 @@ def test_without_credentials_one_line_says_where_to_put_them(geoships, tmp_path:
 
 
 @pytest.mark.usefixtures("server")
-def test_refused_credentials_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_invalid_credentials_give_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KAGGLE_KEY", "wrong")
     with pytest.raises(GeoshipsError, match="KAGGLE_API_TOKEN"):
         download(SLUG, tmp_path, quiet=True)
@@ -117,19 +118,19 @@ def make_zip(path: Path, name: str, *, mode: int = 0o644, content: bytes = b"x")
     ("name", "mode"),
     [("../out", 0o644), ("/etc/out", 0o644), ("a/../../out", 0o644), ("c:out", 0o644), ("a", stat.S_IFLNK | 0o777)],
 )
-def test_archives_that_lead_elsewhere_are_refused(tmp_path: Path, name: str, mode: int) -> None:
+def test_archives_with_paths_outside_the_folder_are_refused(tmp_path: Path, name: str, mode: int) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(GeoshipsError, match="refused"):
         unpack(make_zip(tmp_path / "a.zip", name, mode=mode), tmp_path / "folder")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.zip", "folder"]
 
 
-def test_archives_that_are_too_large_or_damaged_or_in_the_way_leave_nothing(tmp_path: Path) -> None:
+def test_large_damaged_and_conflicting_archives_leave_no_file(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     archive = make_zip(tmp_path / "a.zip", "a/zeros", content=bytes(10_000))
-    with pytest.raises(GeoshipsError, match="would unpack to"):
-        unpack(archive, folder, largest=9_999)
+    with pytest.raises(GeoshipsError, match="expected at most"):
+        unpack(archive, folder, max_bytes=9_999)
     damaged = bytearray(make_zip(tmp_path / "b.zip", "a/b", content=bytes(range(256))).read_bytes())
     damaged[60] ^= 255
     (tmp_path / "b.zip").write_bytes(damaged)
@@ -137,12 +138,12 @@ def test_archives_that_are_too_large_or_damaged_or_in_the_way_leave_nothing(tmp_
         unpack(tmp_path / "b.zip", folder)
     assert not list(folder.iterdir())
     assert unpack(archive, folder) == ["a/zeros"]
-    with pytest.raises(GeoshipsError, match="holds a already"):
+    with pytest.raises(GeoshipsError, match="already has a"):
         unpack(archive, folder)
     assert unpack(archive, folder, replace=True) == ["a/zeros"]
 
 
-def unpacked(folder: Path, **parts: bool) -> Path:
+def unpack_data_set(folder: Path, **parts: bool) -> Path:
     with zipfile.ZipFile(io.BytesIO(genuine_archive(**parts))) as zipped:
         zipped.extractall(folder)
     return folder
@@ -150,13 +151,13 @@ def unpacked(folder: Path, **parts: bool) -> Path:
 
 @pytest.mark.parametrize("pictures", [True, False])
 def test_the_index_splits_by_scene_and_feeds_training(geoships, tmp_path: Path, pictures: bool) -> None:
-    raw = unpacked(tmp_path / "raw", pictures=pictures)
+    raw = unpack_data_set(tmp_path / "raw", pictures=pictures)
     index = tmp_path / "lists" / "index.csv"
     index.parent.mkdir()
     _, out, err = geoships("data", "prepare", raw, "--out", index, "--shares", "50,25,25", "--json")
-    said = json.loads(out)
-    assert (said["chips"], said["scenes"], said["whole_scenes"], err) == (12, 4, 1, "")
-    assert said["parts"] == {
+    facts = json.loads(out)
+    assert (facts["chips"], facts["scenes"], facts["whole_scenes"], err) == (12, 4, 1, "")
+    assert facts["parts"] == {
         "train": {"ship": 2, "no-ship": 4},
         "validation": {"ship": 1, "no-ship": 2},
         "test": {"ship": 1, "no-ship": 2},
@@ -173,31 +174,31 @@ def test_the_index_splits_by_scene_and_feeds_training(geoships, tmp_path: Path, 
         assert np.array_equal(cv2.imread(str(path))[..., ::-1], picture)
 
 
-def test_chips_that_only_one_side_has_are_told(geoships, tmp_path: Path) -> None:
-    raw = unpacked(tmp_path)
+def test_different_chips_in_json_and_png_give_a_warning(geoships, tmp_path: Path) -> None:
+    raw = unpack_data_set(tmp_path)
     next((raw / "shipsnet/shipsnet").iterdir()).unlink()
     _, _, err = geoships("data", "prepare", raw, "--out", tmp_path / "i.csv")
     assert "warning: 1 chips are only in shipsnet.json (12)" in err
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("[]", "does not begin with an object"),
-        ('{"data": [[1, 2', "cut off"),
-        ('{"data": [[1, 2]], "labels": [1], "locations": [[1, 2]]}', "lacks scene_ids"),
-        ('{"data": [[1, 2]], "labels": [1], "locations": [[1, 2]], "scene_ids": ["a"]}', "has no 19200 numbers"),
+        ("[]", "expected a JSON object"),
+        ('{"data": [[1, 2', "truncated"),
+        ('{"data": [[1, 2]], "labels": [1], "locations": [[1, 2]]}', "missing keys scene_ids"),
+        ('{"data": [[1, 2]], "labels": [1], "locations": [[1, 2]], "scene_ids": ["a"]}', "expected 19200 numbers"),
         ('{"data": [], "labels": [1], "locations": [[1, 2]], "scene_ids": ["a"]}', "0 chips and 1 labels"),
         ('{"data": [], "labels": [1, 0], "locations": [[1, 2]], "scene_ids": ["a"]}', "2 labels, 1 locations"),
     ],
 )
-def test_a_json_of_another_layout_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_json_of_another_layout_is_an_error(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "shipsnet.json").write_text(text)
-    with pytest.raises(GeoshipsError, match=said):
+    with pytest.raises(GeoshipsError, match=message):
         list(read_json(tmp_path / "shipsnet.json"))
 
 
-def test_parts_get_their_shares_and_none_stays_empty() -> None:
+def test_parts_get_their_fractions_and_none_is_empty() -> None:
     groups = {str(number): (1 + number % 3, 2) for number in range(20)}
     parts = assign(groups, {"train": 0.7, "validation": 0.15, "test": 0.15})
     counts = {part: sum(found == part for found in parts.values()) for part in ("train", "validation", "test")}
@@ -243,11 +244,11 @@ def test_the_five_commands_lead_from_kaggle_to_outlines(
     train("optical-rgb3m", f"data.root={parts}", *SEGMENTER)
     model, classifier = (runs / name / "bundle" for name in ("optical-rgb3m", "chips-rgb3m"))
     labelled = ("--scenes", parts / "part-2.tif", "--labels", parts / "part-2_mask.tif")
-    run("evaluate", model, *labelled, "--out", tmp_path / "judged", "--no-pictures")
-    judged = json.loads((tmp_path / "judged" / "metrics.json").read_text())
-    assert set(judged["scenes"]) == {"part-2"}
+    run("evaluate", model, *labelled, "--out", tmp_path / "evaluation", "--no-pictures")
+    metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
+    assert set(metrics["scenes"]) == {"part-2"}
     run("predict", raw / "shipsnet", "--model", classifier, "--out", tmp_path / "ships.csv")
     run("predict", raw / "shipsnet", "--model", model, "--out", tmp_path / "outlines.geojson")
-    found = json.loads((tmp_path / "outlines.geojson").read_text())["features"]
-    assert len(found) == len((tmp_path / "ships.csv").read_text().splitlines()) - 1 == 12
-    assert all(chip["properties"]["ships"] is not None for chip in found)
+    features = json.loads((tmp_path / "outlines.geojson").read_text())["features"]
+    assert len(features) == len((tmp_path / "ships.csv").read_text().splitlines()) - 1 == 12
+    assert all(chip["properties"]["ships"] is not None for chip in features)

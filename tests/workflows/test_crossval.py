@@ -38,7 +38,7 @@ def settings(tmp_path: Path) -> Path:
     return path
 
 
-def test_each_scene_is_judged_by_a_model_that_never_saw_it_and_a_second_run_trains_nothing(
+def test_each_scene_is_evaluated_with_a_model_of_other_scenes_and_a_second_run_trains_nothing(
     settings: Path, tmp_path: Path
 ) -> None:
     config, out = train_config(settings), tmp_path / "out"
@@ -63,7 +63,7 @@ def test_each_scene_is_judged_by_a_model_that_never_saw_it_and_a_second_run_trai
     assert "| east |" in (out / "crossval.md").read_text()
     assert json.loads((out / "crossval.json").read_text())["folds"] == [["east"], ["west"]]
     folds = finished_folds(out)
-    assert [[Path(entry.scene).stem for entry in fold.held] for fold in folds] == [["east"], ["west"]]
+    assert [[Path(entry.scene).stem for entry in fold.held_out] for fold in folds] == [["east"], ["west"]]
     assert [fold.model.card.name for fold in folds] == ["tiny-fold-1", "tiny-fold-2"]
 
 
@@ -73,10 +73,10 @@ def test_folds_hold_every_group_once_and_are_the_same_for_a_seed() -> None:
     assert sorted(group for fold in folds for group in fold) == groups
     assert sorted(map(len, folds)) == [2, 2, 3, 3]
     assert folds == make_folds(list(reversed(groups)), 4, seed=3) != make_folds(groups, 4, seed=4)
-    with pytest.raises(GeoshipsError, match="11 folds of 10 groups: choose from 2 to 10"):
+    with pytest.raises(GeoshipsError, match="expected 2 to 10 folds of 10 groups, got 11"):
         make_folds(groups, 11, seed=3)
 
 
 def test_unknown_groups_are_named(settings: Path, tmp_path: Path) -> None:
-    with pytest.raises(GeoshipsError, match="no group south; the groups are east, north, west"):
+    with pytest.raises(GeoshipsError, match="unknown group south; the groups are east, north, west"):
         cross_validate(train_config(settings), tmp_path / "out", groups=("south",), quiet=True)

@@ -66,7 +66,7 @@ def test_a_difference_has_the_interval_of_a_paired_t_test() -> None:
     assert seed_means(runs, "way")["count"].tolist() == [12, 12]
 
 
-def test_runs_that_have_no_partner_do_not_count() -> None:
+def test_unpaired_runs_are_not_compared() -> None:
     runs = table(0.1)
     some = runs[(runs["way"] == "classic") | ((runs["loss"] == "dice") & (runs["seed"] < 2))]
     [found] = differences(some, "way")
@@ -80,7 +80,7 @@ def test_the_conclusion_follows_the_figures(effect: float, verdict: str, setting
     way = next(sentence for sentence in text.split(". ") if sentence.startswith("Way:"))
     assert f"{verdict} the spread between seeds" in way
     assert "torchgeo over classic by 0.0" in way or not effect
-    assert "differ in their bands and in how crops are taken at once" in text
+    assert "differ both in their bands and in how crops are taken" in text
     assert "budget was too small" not in text
     low = conclusion(study_config(settings), table(0.0).assign(iou=0.01))
     assert any("budget was too small" in sentence for sentence in low)
@@ -100,7 +100,7 @@ def test_the_conclusion_follows_the_figures(effect: float, verdict: str, setting
         ("only=[classic/dice]", "no cell matches classic/dice"),
     ],
 )
-def test_wrong_settings_are_named(change: str, message: str, settings: Path) -> None:
+def test_errors_name_the_invalid_setting(change: str, message: str, settings: Path) -> None:
     with pytest.raises(GeoshipsError, match=message):
         study_config(settings, (change,))
 
@@ -118,16 +118,16 @@ def test_every_run_has_the_same_budget_and_its_own_cell(settings: Path) -> None:
     assert scenes.data.hold_out == ("west",)
 
 
-def test_runs_are_trained_judged_and_reported_once(settings: Path, tmp_path: Path) -> None:
+def test_runs_are_trained_evaluated_and_reported_once(settings: Path, tmp_path: Path) -> None:
     from geoships.workflows.study.report import write_study_report
-    from geoships.workflows.study.runs import prepare, run_all
+    from geoships.workflows.study.runs import prepare_study, run_study
 
     out, pages = tmp_path / "runs", tmp_path / "report"
     study = study_config(settings, ("seeds=[1]",))
     with pytest.raises(GeoshipsError, match="no run of the study is finished"):
         write_study_report(study, out, pages)
     told = []
-    run_all(prepare(study, out), tell=lambda run, result: told.append((run.name, result["iou"])))
+    run_study(prepare_study(study, out), on_result=lambda run, result: told.append((run.name, result["iou"])))
     assert [name for name, _ in told] == ["classic-dice-adam-1", "torchgeo-dice-adam-1"]
     chips = pd.read_csv(out / "chips-64" / "chips.csv")
     assert set(chips.groupby("scene")["part"].first().items()) == {("east", "train"), ("north", "validation")}
@@ -137,7 +137,7 @@ def test_runs_are_trained_judged_and_reported_once(settings: Path, tmp_path: Pat
 
     written = [path.stat().st_mtime_ns for path in sorted(out.glob("runs/*/bundle/model.safetensors"))]
     again = []
-    run_all(prepare(study, out), tell=lambda run, result: again.append((run.name, result["iou"])))
+    run_study(prepare_study(study, out), on_result=lambda run, result: again.append((run.name, result["iou"])))
     assert again == told
     assert [path.stat().st_mtime_ns for path in sorted(out.glob("runs/*/bundle/model.safetensors"))] == written
 
@@ -155,19 +155,19 @@ def test_runs_are_trained_judged_and_reported_once(settings: Path, tmp_path: Pat
     assert "6 of 8 runs are missing" in text
     assert (pages / "curves.png").stat().st_size > 5000
     with pytest.raises(GeoshipsError, match="other data or another split"):
-        prepare(study_config(settings, ("judge.groups=[north]", "training.data.validation.groups=[west]")), out)
+        prepare_study(study_config(settings, ("judge.groups=[north]", "training.data.validation.groups=[west]")), out)
 
 
 def test_runs_in_two_processes_give_the_same_results(settings: Path, tmp_path: Path) -> None:
-    from geoships.workflows.study.runs import prepare, run_all
+    from geoships.workflows.study.runs import prepare_study, run_study
 
     study, results = study_config(settings, ("seeds=[1]",)), []
     for jobs in (1, 2):
         told: list[tuple[str, float]] = []
-        run_all(
-            prepare(study, tmp_path / str(jobs)),
+        run_study(
+            prepare_study(study, tmp_path / str(jobs)),
             jobs=jobs,
-            tell=lambda run, result, to=told: to.append((run.name, result["iou"])),
+            on_result=lambda run, result, to=told: to.append((run.name, result["iou"])),
         )
         results.append(dict(told))
     assert results[0] == results[1]
@@ -175,24 +175,24 @@ def test_runs_in_two_processes_give_the_same_results(settings: Path, tmp_path: P
 
 
 def test_a_failed_run_in_a_process_is_named(settings: Path, tmp_path: Path) -> None:
-    from geoships.workflows.study.runs import prepare, run_all
+    from geoships.workflows.study.runs import prepare_study, run_study
 
     study = study_config(settings)
-    plan = prepare(study, tmp_path / "runs")
+    plan = prepare_study(study, tmp_path / "runs")
     for run in study.runs():
         folder = tmp_path / "runs" / "runs" / run.name
         folder.mkdir(parents=True)
         (folder / "config.yaml").write_text("name: another\n")
     with pytest.raises(GeoshipsError, match=r"^run (classic|torchgeo)-dice-adam-1: "):
-        run_all(plan, jobs=2, tell=lambda *_: None)
+        run_study(plan, jobs=2, on_result=lambda *_: None)
 
 
 def test_a_study_needs_groups_that_exist(settings: Path, tmp_path: Path) -> None:
-    from geoships.workflows.study.runs import prepare
+    from geoships.workflows.study.runs import prepare_study
 
-    for change, message in (("[south]", "names south; the groups are"), ("[north]", "not to share a group")):
+    for change, message in (("[south]", "unknown group south; the groups are"), ("[north]", "must not share a group")):
         with pytest.raises(GeoshipsError, match=message):
-            prepare(study_config(settings, (f"judge.groups={change}",)), tmp_path / "runs")
+            prepare_study(study_config(settings, (f"judge.groups={change}",)), tmp_path / "runs")
 
 
 def test_full_and_small_studies_have_all_cells() -> None:

@@ -1,4 +1,4 @@
-"""The chips of a study: its scenes, cut once, for all runs that are trained on chips."""
+"""Cuts the scenes of a study into chips, once for all runs that are trained on chips."""
 
 from __future__ import annotations
 
@@ -20,21 +20,27 @@ MASKS = "masks"
 
 
 def cut_chips(config: TrainConfig, folder: Path, size: int) -> dict[str, Any]:
-    """Cut the scenes of a training into chips with masks, in the layout of `geoships data split`; returns how to
-    read them, as `ChipFolder` takes it.
+    """Cut the scenes of a training into chips with masks, in the layout of `geoships data split`.
 
-    config: of the scenes; what it holds out is not cut, and its validation groups become the part `validation`.
-    folder: of the chips, beside which the masks go. It appears whole; one that is there already stays as it is.
-    Raises GeoshipsError.
+    Args:
+        config: Settings of the training. Held-out groups are not cut; validation groups become the part `validation`.
+        folder: Folder for the chips. It is written atomically; an existing one is kept.
+        size: Pixels per side of a chip.
+
+    Returns:
+        How to read the chips (bands, scale, offset and sensor), as `ChipFolder` needs it.
+
+    Raises:
+        GeoshipsError: Scenes differ in bands, scale, offset or sensor, are not local files or cannot be read.
     """
     data = config.data
     entries = [entry for entry in scene_files(data) if group_of(entry) not in data.hold_out]
-    readings = {(entry.bands, entry.scale, entry.offset, entry.sensor) for entry in entries}
-    if len(readings) != 1:
-        raise GeoshipsError("scenes that become chips are to be read in one way: bands, scale, offset and sensor alike")
-    reading = dict(zip(("bands", "scale", "offset", "sensor"), readings.pop(), strict=True))
+    read_settings = {(entry.bands, entry.scale, entry.offset, entry.sensor) for entry in entries}
+    if len(read_settings) != 1:
+        raise GeoshipsError("scenes for chips must have the same bands, scale, offset and sensor; change data.scenes")
+    settings = dict(zip(("bands", "scale", "offset", "sensor"), read_settings.pop(), strict=True))
     if (folder / INDEX).exists():
-        return reading
+        return settings
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     with output_errors(partial):
@@ -42,7 +48,7 @@ def cut_chips(config: TrainConfig, folder: Path, size: int) -> dict[str, Any]:
     pairs, parts = [], {}
     for entry in entries:
         if "://" in entry.scene:
-            raise GeoshipsError(f"{entry.scene} is no file of this machine; download it to cut chips of it")
+            raise GeoshipsError(f"{entry.scene}: expected a local file, got a URL; download it to cut chips from it")
         scene = open_labelled(entry, data)
         mask = partial / MASKS / f"{scene.name}.tif"
         values = scene.labels.mask(scene.scene.window)
@@ -54,4 +60,4 @@ def cut_chips(config: TrainConfig, folder: Path, size: int) -> dict[str, Any]:
     cut_into_parts(pairs, partial, parts, chip=size)
     with output_errors(folder):
         partial.rename(folder)
-    return reading
+    return settings

@@ -1,4 +1,4 @@
-"""Pictures of a study: learning curves, and the figure of every run."""
+"""Plots of a study: learning curves, and the IoU of every run."""
 
 from __future__ import annotations
 
@@ -16,27 +16,38 @@ CURVES = {"train_loss": "training loss", "val_iou": "validation IoU"}
 
 
 def read_curves(folder: Path) -> pd.DataFrame:
-    """Loss and validation IoU by epoch of a run, from the logs of all its parts; a part goes over those before it."""
-    parts = sorted(folder.glob("logs/part-*/metrics.csv"), key=lambda path: int(path.parent.name.split("-")[1]))
-    tables = [pd.read_csv(path) for path in parts if path.stat().st_size]
+    """Read the training loss and validation IoU of a run by epoch.
+
+    Args:
+        folder: Folder of the run. A resumed run has one log per session; the latest value of an epoch counts.
+
+    Returns:
+        Columns `epoch`, `train_loss` and `val_iou`; empty without logs.
+    """
+    logs = sorted(folder.glob("logs/part-*/metrics.csv"), key=lambda path: int(path.parent.name.split("-")[1]))
+    tables = [pd.read_csv(path) for path in logs if path.stat().st_size]
     if not tables:
         return pd.DataFrame(columns=["epoch", *CURVES])
-    found = pd.concat(tables, ignore_index=True).reindex(columns=["epoch", *CURVES])
-    return found.groupby("epoch").last().reset_index()
+    rows = pd.concat(tables, ignore_index=True).reindex(columns=["epoch", *CURVES])
+    return rows.groupby("epoch").last().reset_index()
 
 
 def learning_curves(curves: pd.DataFrame) -> Figure:
-    """Training loss above and validation IoU below, a column for each way; each line is a mean over seeds.
+    """Plot training loss (top) and validation IoU (bottom), with a column for each way.
 
-    curves: rows of `read_curves` with the columns of FACTORS and `seed`.
+    Args:
+        curves: Rows of `read_curves` with the columns of FACTORS and `seed`.
+
+    Returns:
+        The figure; each line is the mean over seeds, with the range as a band.
     """
     ways = list(curves["way"].unique())
-    shown = [name for name in CURVES if curves[name].notna().any()]
-    figure = Figure(figsize=(4.6 * len(ways) + 1.9, 3.0 * len(shown) + 0.4), layout="constrained")
-    axes = figure.subplots(len(shown), len(ways), squeeze=False, sharex=True, sharey="row")
+    metrics = [name for name in CURVES if curves[name].notna().any()]
+    figure = Figure(figsize=(4.6 * len(ways) + 1.9, 3.0 * len(metrics) + 0.4), layout="constrained")
+    axes = figure.subplots(len(metrics), len(ways), squeeze=False, sharex=True, sharey="row")
     for column, way in enumerate(ways):
-        for row, name in enumerate(shown):
-            _lines(axes[row, column], curves[curves["way"] == way], name, curves)
+        for row, name in enumerate(metrics):
+            _plot_lines(axes[row, column], curves[curves["way"] == way], name, curves)
             axes[row, 0].set_ylabel(CURVES[name])
         axes[0, column].set_title(way)
         axes[-1, column].set_xlabel("epoch")
@@ -45,9 +56,9 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
     return figure
 
 
-def _lines(axes: Axes, curves: pd.DataFrame, name: str, whole: pd.DataFrame) -> None:
-    colours = {level: f"C{number}" for number, level in enumerate(whole["optimiser"].unique())}
-    dashes = {level: DASHES[number % len(DASHES)] for number, level in enumerate(whole["loss"].unique())}
+def _plot_lines(axes: Axes, curves: pd.DataFrame, name: str, all_curves: pd.DataFrame) -> None:
+    colours = {level: f"C{number}" for number, level in enumerate(all_curves["optimiser"].unique())}
+    dashes = {level: DASHES[number % len(DASHES)] for number, level in enumerate(all_curves["loss"].unique())}
     for (loss, optimiser), runs in curves.groupby(["loss", "optimiser"], sort=False):
         by_epoch = runs.groupby("epoch")[name]
         mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
@@ -57,16 +68,23 @@ def _lines(axes: Axes, curves: pd.DataFrame, name: str, whole: pd.DataFrame) -> 
 
 
 def cell_points(runs: pd.DataFrame) -> Figure:
-    """The IoU of every run, cells from the best mean to the worst; a bar marks the mean."""
+    """Plot the IoU of every run by cell, the best mean on top.
+
+    Args:
+        runs: One row per run, with the columns of FACTORS and `iou`.
+
+    Returns:
+        The figure; a point is a run, a bar the mean of a cell.
+    """
     cells = runs.groupby(list(FACTORS), sort=False)["iou"]
     order = cells.mean().sort_values().index
     ways = list(runs["way"].unique())
     figure = Figure(figsize=(7.2, 1.2 + 0.34 * len(order)), layout="constrained")
     axes = figure.subplots()
-    for place, cell in enumerate(order):
+    for y, cell in enumerate(order):
         values, colour = cells.get_group(cell), f"C{ways.index(cell[0])}"
-        axes.plot(values, np.full(len(values), place), "o", color=colour, alpha=0.6, ms=6)
-        axes.plot([values.mean()] * 2, [place - 0.32, place + 0.32], color=colour, lw=2.5)
+        axes.plot(values, np.full(len(values), y), "o", color=colour, alpha=0.6, ms=6)
+        axes.plot([values.mean()] * 2, [y - 0.32, y + 0.32], color=colour, lw=2.5)
     axes.set_yticks(range(len(order)), [" / ".join(map(str, cell)) for cell in order])
     axes.set_xlabel("pixel IoU on the held-out scenes; a point is a run, a bar the mean of a cell")
     axes.set_xlim(left=0)

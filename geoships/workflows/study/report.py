@@ -1,4 +1,4 @@
-"""The report of a study: tables, curves and a conclusion, from the runs that are finished."""
+"""Writes the report of a study from its finished runs: tables, curves and a conclusion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from geoships.config.study import StudyConfig, StudyRun
 from geoships.errors import GeoshipsError
 from geoships.support.files import atomic_write, output_errors
 from geoships.workflows.study.conclusion import conclusion
-from geoships.workflows.study.effects import FACTORS, seed_means, spread
+from geoships.workflows.study.effects import FACTORS, group_statistics, seed_means
 from geoships.workflows.study.plots import cell_points, learning_curves, read_curves
 from geoships.workflows.study.runs import RUNS, read_result
 
@@ -21,9 +21,13 @@ REPORT, RESULTS, CURVES, CELLS = "report.md", "results.csv", "curves.png", "cell
 
 @dataclass(frozen=True)
 class StudyReport:
-    """What was written. folder: of the report. runs: one row a finished run. missing: runs that are not finished.
+    """A written report.
 
-    conclusion: its sentences.
+    Attributes:
+        folder: Folder of the report.
+        runs: One row per finished run.
+        missing: Runs that are not finished.
+        conclusion: Sentences of the conclusion.
     """
 
     folder: Path
@@ -33,13 +37,23 @@ class StudyReport:
 
 
 def write_study_report(study: StudyConfig, out: Path, folder: Path) -> StudyReport:
-    """Write report.md, results.csv, curves.png and cells.png of the finished runs in `out`; all appear, or none.
+    """Write report.md, results.csv, curves.png and cells.png; all files are written, or none.
 
-    Raises GeoshipsError where no run is finished, or the folder cannot be written.
+    Args:
+        study: Settings.
+        out: Folder of the runs.
+        folder: Folder for the report; created if needed.
+
+    Returns:
+        The report.
+
+    Raises:
+        GeoshipsError: No run is finished.
+        OutputError: The folder cannot be written.
     """
-    found = {run: read_result(study, out, run) for run in study.all_runs()}
-    runs = pd.DataFrame([result for result in found.values() if result])
-    missing = tuple(run for run, result in found.items() if not result)
+    results = {run: read_result(study, out, run) for run in study.all_runs()}
+    runs = pd.DataFrame([result for result in results.values() if result])
+    missing = tuple(run for run, result in results.items() if not result)
     if runs.empty:
         raise GeoshipsError(
             f"no run of the study is finished in {out / RUNS}; run geoships study without --report-only"
@@ -47,7 +61,7 @@ def write_study_report(study: StudyConfig, out: Path, folder: Path) -> StudyRepo
     curves = pd.concat(
         [
             read_curves(out / RUNS / run.name).assign(**asdict(run))
-            for run, result in found.items() if result
+            for run, result in results.items() if result
         ],
         ignore_index=True,
     )  # fmt: skip
@@ -73,37 +87,48 @@ def markdown(
     sentences: tuple[str, ...],
     pictures: tuple[str, ...] = (),
 ) -> str:
-    """The report as Markdown."""
-    parts = [
-        f"# {study.name}: ways to train, side by side",
-        "Written by `geoships study` from the finished runs; no figure or sentence below was put in by hand.",
-        "## What was run\n\n" + "\n".join(f"- {line}" for line in _facts(study, runs)),
-        "## What was not run\n\n" + _missing(study, missing),
+    """Write the text of the report.
+
+    Args:
+        study: Settings.
+        runs: One row per finished run.
+        missing: Runs that are not finished.
+        sentences: Sentences of the conclusion.
+        pictures: File names of the plots.
+
+    Returns:
+        Markdown.
+    """
+    sections = [
+        f"# {study.name}: comparison of ways to train",
+        "Written by `geoships study` from the finished runs; no number or sentence was edited by hand.",
+        "## Runs\n\n" + "\n".join(f"- {line}" for line in _facts(study, runs)),
+        "## Missing runs\n\n" + _missing(study, missing),
         "## Conclusion\n\n" + "\n".join(f"- {sentence}" for sentence in sentences),
         "## Cells\n\nPixel IoU on the held-out scenes over the seeds of each cell, best mean first.\n\n"
-        + _table(spread(runs, FACTORS), FACTORS),
-        "## Marginal means\n\nPixel IoU over all runs with that choice; the spread is that of the means of the seeds. "
-        "Where runs are missing, these means are of different cells: go by the conclusion, which compares pairs alone.",
+        + _table(group_statistics(runs, FACTORS), FACTORS),
+        "## Marginal means\n\nPixel IoU over all runs with that level; the standard deviation is over the means of "
+        "seeds. Where runs are missing, these means are over different cells; the conclusion compares matched pairs "
+        "only.",
         *(_table(seed_means(runs, factor), (factor,)) for factor in FACTORS),
         *(f"![{name}]({name})" for name in pictures),
-        "## How it was judged\n\n" + "\n".join(f"- {line}" for line in METHOD),
+        "## Method\n\n" + "\n".join(f"- {line}" for line in METHOD),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(sections) + "\n"
 
 
 METHOD = (
-    "Every run has the same scenes, crop size, number of steps and batch size, so that it sees the same number of "
-    "pixels.",
-    "Runs on chips see squares of a fixed grid, dealt out without repetition; runs on scenes see squares at places "
-    "drawn anew. Both take the same share of crops with ships, and the same augmentation.",
-    "Each trained model finds the ships of the held-out scenes as `geoships predict` does, and pixel IoU (intersection "
-    "over union) is counted over all their known pixels together. The threshold of a model is the best on its "
-    "validation data, unless the settings name one.",
-    "The curves show the validation IoU at a score of 0.5, on the same scenes for every way: whole chips of them where "
-    "a way is trained on chips, blocks where it is trained on scenes.",
-    "A difference between two choices is the mean over pairs of runs that differ in nothing else, one value a seed; "
-    "± is the 95 % interval of Student's t over the seeds. Where that interval holds 0, the difference is within the "
-    "spread.",
+    "All runs have the same scenes, crop size, number of steps and batch size, and so see the same number of pixels.",
+    "Runs on chips see the squares of a fixed grid, drawn without replacement; runs on scenes see squares at random "
+    "positions. Both use the same fraction of crops with ships, and the same augmentation.",
+    "Each trained model predicts the held-out scenes as `geoships predict` does; pixel IoU (intersection over union) "
+    "is over all their labelled pixels together. The threshold of a model is the best on its validation set, unless "
+    "the settings give one.",
+    "The curves show the validation IoU at a threshold of 0.5, on the same scenes for every way: on whole chips for a "
+    "way trained on chips, on blocks for a way trained on scenes.",
+    "The difference between two levels is the mean over pairs of runs that differ in nothing else, one value per seed; "
+    "± is the 95 % confidence interval (Student's t) over the seeds. If the interval includes 0, the difference is "
+    "within the spread.",
 )
 
 
@@ -111,47 +136,48 @@ def _facts(study: StudyConfig, runs: pd.DataFrame) -> list[str]:
     config = study.scene_config(study.all_runs()[0])
     network, data = config.network, config.data
     weights = f", encoder from {network.encoder_weights}" if network.encoder_weights else ", from random weights"
-    steps, pixels = sorted(set(runs["steps"])), sorted(set(runs["pixels_seen"]))
+    steps = sorted(set(runs["steps"]))
+    megapixels = [round(pixels / 1e6, 2) for pixels in sorted(set(runs["pixels_seen"]))]
     return [
         f"{len(runs)} of {len(study.all_runs())} runs: {len(study.ways)} ways x {len(study.losses)} losses x "
         f"{len(study.optimisers)} optimisers x {len(study.seeds)} seeds ({', '.join(map(str, study.seeds))}).",
         *(f"Way `{name}`: {way.source}, bands {', '.join(way.bands)}." for name, way in study.ways.items()),
         f"Network: {network.decoder} over {network.encoder}{weights}.",
-        f"Budget of a run: {_several(steps)} steps of {config.run.batch_size * config.run.accumulate} crops of "
-        f"{config.crops.size} x {config.crops.size} pixels, {_several([round(p / 1e6, 2) for p in pixels])} Mpixel.",
+        f"Budget per run: {_join_values(steps)} steps of {config.run.batch_size * config.run.accumulate} crops of "
+        f"{config.crops.size} x {config.crops.size} pixels, {_join_values(megapixels)} Mpixel.",
         f"Optimisers: {_optimisers(study)}; schedule {config.schedule.name}.",
-        f"Judged on {', '.join(study.judge.groups)}; validated on {', '.join(data.validation.groups) or 'nothing'}.",
+        f"Evaluated on {', '.join(study.judge.groups)}; validation set {', '.join(data.validation.groups) or 'none'}.",
     ]
 
 
 def _optimisers(study: StudyConfig) -> str:
     return "; ".join(
-        f"{name} ({found.name}, rate {found.rate:g}, weight decay {found.weight_decay:g})"
-        for name, found in study.optimisers.items()
+        f"{name} ({optimiser.name}, rate {optimiser.rate:g}, weight decay {optimiser.weight_decay:g})"
+        for name, optimiser in study.optimisers.items()
     )
 
 
-def _several(values: list[float]) -> str:
+def _join_values(values: list[float]) -> str:
     return " or ".join(f"{value:,}" for value in values)
 
 
 def _missing(study: StudyConfig, missing: tuple[StudyRun, ...]) -> str:
     if not missing:
-        return "Nothing: every cell has all its seeds."
+        return "None: every cell has all its seeds."
     cells: dict[str, list[str]] = {}
     for run in missing:
         cells.setdefault(run.cell, []).append(str(run.seed))
-    whole = len(study.seeds)
+    seed_count = len(study.seeds)
     lines = [
-        f"- {cell}: {'no seed' if len(seeds) == whole else 'not seed ' + ', '.join(seeds)}"
+        f"- {cell}: {'no seed' if len(seeds) == seed_count else 'not seed ' + ', '.join(seeds)}"
         for cell, seeds in cells.items()
     ]
     return f"{len(missing)} of {len(study.all_runs())} runs are missing:\n\n" + "\n".join(lines)
 
 
 def _table(frame: pd.DataFrame, names: tuple[str, ...]) -> str:
-    """A table of `effects.spread` in Markdown."""
-    header = [*names, "runs", "mean IoU", "std", "least", "greatest"]
+    """Return a table of `group_statistics` in Markdown."""
+    header = [*names, "runs", "mean IoU", "std", "min", "max"]
     rows = []
     for key, row in frame.iterrows():
         levels = key if isinstance(key, tuple) else (key,)

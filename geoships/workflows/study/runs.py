@@ -1,4 +1,4 @@
-"""The runs of a study: each trained and judged once, by one process a GPU."""
+"""Trains and evaluates the runs of a study, with one process per GPU."""
 
 from __future__ import annotations
 
@@ -22,70 +22,95 @@ from geoships.support.files import atomic_write, output_errors
 from geoships.support.workers import run_on_devices
 from geoships.training.labelled_scenes import group_of, scene_files
 from geoships.training.segmentation.fit import fit
-from geoships.workflows.crossval import judge
+from geoships.workflows.crossval import evaluate_entries
 from geoships.workflows.study.chips import cut_chips
 
 RUNS, CHIPS, DATA, RESULT = "runs", "chips", "data.yaml", "judged.json"
 CPU = "cpu"
-Tell = Callable[[StudyRun, dict[str, Any]], None]
+OnResult = Callable[[StudyRun, dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What all runs of a study share. out: folder. reading: how to read the chips; None: no way wants any."""
+    """A prepared study.
+
+    Attributes:
+        study: Its settings.
+        out: Folder of its runs.
+        chip_settings: How to read its chips (bands, scale, offset and sensor); None if no run is trained on chips.
+    """
 
     study: StudyConfig
     out: Path
-    reading: dict[str, Any] | None
+    chip_settings: dict[str, Any] | None
 
     def config(self, run: StudyRun) -> TrainConfig:
-        """Settings of a run's training."""
+        """Return the training settings of a run."""
         if self.study.ways[run.way].source == "scenes":
             return self.study.scene_config(run)
-        return self.study.chip_config(run, chips_folder(self.study, self.out), self.reading)
+        return self.study.chip_config(run, chips_folder(self.study, self.out), self.chip_settings)
 
 
 def chips_folder(study: StudyConfig, out: Path) -> Path:
-    """Folder of the chips of a study."""
-    return out / f"{CHIPS}-{_chip(study)}"
+    """Return the folder of the chips of a study."""
+    return out / f"{CHIPS}-{_chip_size(study)}"
 
 
-def _chip(study: StudyConfig) -> int:
+def _chip_size(study: StudyConfig) -> int:
     return study.chip or study.scene_config(study.all_runs()[0]).crops.size
 
 
-def prepare(study: StudyConfig, out: Path) -> Plan:
-    """Check that a folder holds no other data, and cut the chips that runs are to be trained on.
+def prepare_study(study: StudyConfig, out: Path) -> Plan:
+    """Check the settings and the folder of a study, and cut its chips if runs are trained on chips.
 
-    Raises GeoshipsError where it does, or scenes or labels are missing.
+    Args:
+        study: Settings.
+        out: Folder for the runs and chips; created if needed.
+
+    Returns:
+        The prepared study.
+
+    Raises:
+        GeoshipsError: The folder has runs on other data, a group is unknown or has two uses, or scenes or labels are
+            missing.
     """
     runs = study.runs()
-    judged = _judged(study)
+    test_scenes = _test_scenes(study)
     known = {group_of(entry) for entry in scene_files(study.scene_config(runs[0]).data)}
     if unknown := sorted(set(study.judge.groups) - known):
-        raise GeoshipsError(f"judge.groups names {', '.join(unknown)}; the groups are {', '.join(sorted(known))}")
-    if set(study.judge.groups) & set(study.scene_config(runs[0]).data.validation.groups) or not judged:
-        raise GeoshipsError("judge.groups and training.data.validation.groups are not to share a group")
+        raise GeoshipsError(
+            f"judge.groups: unknown group {', '.join(unknown)}; the groups are {', '.join(sorted(known))}"
+        )
+    if set(study.judge.groups) & set(study.scene_config(runs[0]).data.validation.groups) or not test_scenes:
+        raise GeoshipsError(
+            "judge.groups and training.data.validation.groups must not share a group; change one of them"
+        )
     text = yaml.safe_dump({"data": study.training.get("data"), "judge": list(study.judge.groups)}, sort_keys=True)
     saved = out / DATA
     if saved.exists() and saved.read_text(encoding="utf-8") != text:
-        raise GeoshipsError(f"{out} holds runs on other data or another split ({saved}); choose another folder")
+        raise GeoshipsError(f"{out} has runs on other data or another split ({saved}); choose another folder")
     with output_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         saved.write_text(text, encoding="utf-8")
     on_chips = [run for run in runs if study.ways[run.way].source == "chips"]
-    reading = None
+    chip_settings = None
     if on_chips:
-        # Every band that any way wants has to be there; chips keep all bands of a scene anyway.
-        reading = cut_chips(study.scene_config(on_chips[0]), chips_folder(study, out), _chip(study))
-    return Plan(study, out, reading)
+        chip_settings = cut_chips(study.scene_config(on_chips[0]), chips_folder(study, out), _chip_size(study))
+    return Plan(study, out, chip_settings)
 
 
-def run_all(plan: Plan, *, jobs: int | None = None, tell: Tell, quiet: bool = True) -> None:
-    """Train and judge every run that is not finished; what was stopped goes on.
+def run_study(plan: Plan, *, jobs: int | None = None, on_result: OnResult, quiet: bool = True) -> None:
+    """Train and evaluate every run that is not finished; interrupted trainings are resumed.
 
-    jobs: runs at once, each in a process of its own; None: one for each GPU, and one on a processor.
-    tell: hears of each finished run, also of those that were finished before. Raises GeoshipsError.
+    Args:
+        plan: The prepared study.
+        jobs: Number of runs at a time, each in its own process; None: one per GPU, or one on the CPU.
+        on_result: Called with each run and its result, also for runs that were finished before.
+        quiet: Show no progress of trainings.
+
+    Raises:
+        GeoshipsError: A run fails; the error names it if several run at a time.
+        DeviceError: A process died.
     """
     waiting = []
     for run in plan.study.runs():
@@ -93,20 +118,32 @@ def run_all(plan: Plan, *, jobs: int | None = None, tell: Tell, quiet: bool = Tr
         if result is None:
             waiting.append(run)
         else:
-            tell(run, result)
+            on_result(run, result)
     gpus = torch.cuda.device_count() if plan.study.training.get("run", {}).get("device") != "cpu" else 0
     jobs = min(jobs or gpus or 1, len(waiting))
     if jobs > 1:
         devices = [f"cuda:{number % gpus}" if gpus else CPU for number in range(jobs)]
         for number, result in run_on_devices(waiting, devices, partial(_run_in_process, plan)):
-            tell(waiting[number], result)
+            on_result(waiting[number], result)
         return
     for run in waiting:
-        tell(run, run_one(plan, run, quiet=quiet))
+        on_result(run, run_one(plan, run, quiet=quiet))
 
 
 def run_one(plan: Plan, run: StudyRun, *, quiet: bool = True) -> dict[str, Any]:
-    """Train a run, or go on with it, judge it, and keep what came out. Raises GeoshipsError."""
+    """Train a run or resume it, evaluate it, and save its result.
+
+    Args:
+        plan: The prepared study.
+        run: The run.
+        quiet: Show no progress.
+
+    Returns:
+        The row of the run in the study's table: levels of its factors, metrics, steps, pixels and seconds.
+
+    Raises:
+        GeoshipsError: The training or the evaluation fails.
+    """
     folder, config = plan.out / RUNS / run.name, plan.config(run)
     fresh, started = not folder.exists(), time.monotonic()
     trained = fit(config, folder, resume=True, quiet=quiet)
@@ -116,7 +153,7 @@ def run_one(plan: Plan, run: StudyRun, *, quiet: bool = True) -> dict[str, Any]:
     scenes = [entry for entry in scene_files(study.scene_config(run).data) if group_of(entry) in study.judge.groups]
     started = time.monotonic()
     data = study.scene_config(run).data
-    evaluation = judge(data, scenes, trained.bundle, predict_config(**settings), thresholds=())
+    evaluation = evaluate_entries(data, scenes, trained.bundle, predict_config(**settings), thresholds=())
     totals = evaluation.figures["all"]
     steps = config.run.epochs * (config.crops.count // config.run.batch_size) // config.run.accumulate
     result = {
@@ -131,31 +168,44 @@ def run_one(plan: Plan, run: StudyRun, *, quiet: bool = True) -> dict[str, Any]:
         "judge_seconds": round(time.monotonic() - started, 1),
     }
     with atomic_write(folder / RESULT) as temporary:
-        text = json.dumps({"judge": _judging(study), "result": result}, indent=2) + "\n"
+        text = json.dumps({"judge": _score_settings(study), "result": result}, indent=2) + "\n"
         temporary.write_text(text, encoding="utf-8")
     return result
 
 
 def read_result(study: StudyConfig, out: Path, run: StudyRun) -> dict[str, Any] | None:
-    """What a finished run gave; None for one that is not finished, or was judged in another way."""
+    """Read the result of a run.
+
+    Args:
+        study: Settings.
+        out: Folder of the runs.
+        run: The run.
+
+    Returns:
+        The result; None if the run is not finished or was evaluated with other settings.
+
+    Raises:
+        GeoshipsError: The file is damaged.
+    """
     path = out / RUNS / run.name / RESULT
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         return None
     except ValueError as error:
-        raise GeoshipsError(f"{path} is damaged: {error}; remove it, and the run is judged again") from error
-    result: dict[str, Any] = found["result"]
-    return result if found["judge"] == _judging(study) else None
+        raise GeoshipsError(f"{path} is damaged: {error}; delete it to evaluate the run again") from error
+    result: dict[str, Any] = content["result"]
+    return result if content["judge"] == _score_settings(study) else None
 
 
-def _judging(study: StudyConfig) -> dict[str, Any]:
-    told = {"groups", "threshold", "tile_size", "precision"}  # what scores follow from
-    judging: dict[str, Any] = study.judge.model_dump(mode="json", include=told)
-    return judging
+def _score_settings(study: StudyConfig) -> dict[str, Any]:
+    """Return the evaluation settings that scores depend on."""
+    names = {"groups", "threshold", "tile_size", "precision"}
+    settings: dict[str, Any] = study.judge.model_dump(mode="json", include=names)
+    return settings
 
 
-def _judged(study: StudyConfig) -> list[str]:
+def _test_scenes(study: StudyConfig) -> list[str]:
     data = study.scene_config(study.runs()[0]).data
     return [entry.scene for entry in scene_files(data) if group_of(entry) in study.judge.groups]
 
