@@ -24,7 +24,7 @@ scene = folder / "harbour.tif"
 # %%
 harbour = render_harbour(seed=7, size=768)
 write_harbour(harbour, scene)
-print(f"{harbour.reflectance.shape[1]} x {harbour.reflectance.shape[2]} pixels, {len(harbour.ships)} ships")
+print(harbour.reflectance.shape, "bands, rows, columns;", len(harbour.ships), "ships")
 
 # %% [markdown]
 # ## Predict
@@ -33,7 +33,7 @@ print(f"{harbour.reflectance.shape[1]} x {harbour.reflectance.shape[2]} pixels, 
 
 # %%
 result = predict(scene, out=folder / "ships.gpkg", mask=folder / "mask.tif")
-print(f"model {result.model}, threshold {result.threshold}, {result.tiles.computed} tiles")
+print("model:", result.model, "tiles:", result.tiles.computed)
 result.ships[["score", "length_m", "width_m", "heading_deg"]].round(2)
 
 # %% [markdown]

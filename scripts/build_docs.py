@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 EXAMPLES = ROOT / "examples"
 SECONDS = 600  # after which an example counts as stuck
+STYLE = re.compile(r"<style scoped>.*?</style>", re.DOTALL)  # pandas sends it with each table
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)[^)\s]+")  # the target of a relative Markdown link
 
 
@@ -55,6 +56,7 @@ def write_gallery_page(example: Path, folder: Path, *, execute: bool) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     folder.mkdir(parents=True, exist_ok=True)
+    body = STYLE.sub("", body).replace('<table border="1" class="dataframe">', "<table>")  # the site's own look
     source = f"\n\nThis page is `examples/{example.name}` and its output.\n"
     (folder / f"{example.stem}.md").write_text(body.rstrip() + source)
 
