@@ -33,7 +33,7 @@ print(harbour.reflectance.shape, "bands, rows, columns;", len(harbour.ships), "s
 
 # %%
 result = predict(scene, out=folder / "ships.gpkg", mask=folder / "mask.tif")
-print("model:", result.model, "tiles:", result.tiles.computed)
+print("model:", result.model)
 result.ships[["score", "length_m", "width_m", "heading_deg"]].round(2)
 
 # %% [markdown]

@@ -57,16 +57,19 @@ settings = {
     "run": {"epochs": 8, "batch_size": 8, "precision": "fp32", "device": "cpu", "ema": 0.9, "keep": "last"},
     "bundle": {"halo": 16, "threshold": 0.5, "min_peak": 0.8},
 }
-(folder / "my-ships.yaml").write_text(yaml.safe_dump(settings))
+with (folder / "my-ships.yaml").open("w") as file:
+    yaml.safe_dump(settings, file)
 
 
 # %% [markdown]
 # ## Train
-# The leading `!` of a notebook does the same: `!geoships train --config my-ships.yaml --out run`.
+# The leading `!` of a notebook does the same: `!geoships train --config my-ships.yaml --out run`. The folder of
+# the run holds the bundle, which is the model, and the logs.
 
 # %%
-command = ["geoships", "train", "--config", "my-ships.yaml", "--out", "run"]
-print(subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout)
+command = ["geoships", "train", "--config", "my-ships.yaml", "--out", "run", "--quiet"]
+subprocess.run(command, cwd=folder, check=True)
+print(sorted(path.name for path in (folder / "run").iterdir()))
 
 # %% [markdown]
 # ## Evaluate
