@@ -38,7 +38,7 @@ def train(
         trained = fit(training, out, resume=resume, quiet=quiet)
     if not quiet:
         figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trained.validation.items()))
-        typer.echo(f"{training.name}: {trained.epochs} epochs ({figures}) -> {trained.folder / 'bundle'}")
+        typer.echo(f"{training.name}: {trained.amount} ({figures}) -> {trained.folder / 'bundle'}")
 
 
 @contextmanager

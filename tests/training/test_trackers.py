@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from geoships.config import train_config
-from geoships.config.segmentation import Run
+from geoships.config.training import Run
 from geoships.errors import GeoshipsError
 from geoships.training import trackers
 from geoships.training.segmentation.fit import fit

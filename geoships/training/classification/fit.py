@@ -67,7 +67,7 @@ def fit_classifier(
     """
     last = prepare_folder(config, out, resume)
     if resume and (out / "bundle").is_dir():
-        return Trained(out, load_bundle(out / "bundle"), config.run.epochs, {})
+        return Trained(out, load_bundle(out / "bundle"), f"{config.run.epochs} epochs", {})
     lightning.seed_everything(config.seed, verbose=False)
     torch.use_deterministic_algorithms(True, warn_only=True)
     data = open_data()
@@ -82,7 +82,7 @@ def fit_classifier(
     network.load_state_dict(weights)
     save_bundle(out / "bundle", make_card(data, network.cpu().float().eval()), weights)
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    return Trained(out, load_bundle(out / "bundle"), trainer.current_epoch, figures)
+    return Trained(out, load_bundle(out / "bundle"), f"{trainer.current_epoch} epochs", figures)
 
 
 def _starting_network(settings: ClassifierSettings, bands: Sequence[str], head: float) -> nn.Module:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geoships.config.segmentation import LOSSES as NAMES
-from geoships.config.segmentation import Optimiser, Schedule
+from geoships.config.training import Optimiser, Schedule
 from geoships.scene.layers.labels import IGNORED
 from geoships.training.optimisers import make_optimiser, make_schedule, rate_factor
 from geoships.training.segmentation.losses import LOSSES, WeightedLoss

@@ -1,0 +1,93 @@
+"""What crop number n is: a function of the seed and n alone, whoever makes it, and when."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoships.config.segmentation import TrainConfig
+from geoships.training.augment.paste_piers import PierPaste, draw_pier
+from geoships.training.augment.paste_ships import ShipPaste, draw_ships
+from geoships.training.augment.sensor import SensorChange, draw_change
+from geoships.training.pixel_table import rotation
+from geoships.training.segmentation.atlas import Atlas, AtlasScene
+
+
+@dataclass(frozen=True)
+class CropPlan:
+    """All random choices of one crop.
+
+    Attributes:
+        scene: Number of the scene in the atlas.
+        transform: (2, 3): where it lies in the scene; see `PixelTable.sample`.
+        pier: Pier to paste; None: no pier.
+        ships: Ships to paste.
+        change: What happens to its radiometry.
+    """
+
+    scene: int
+    transform: NDArray[np.float64]
+    pier: PierPaste | None
+    ships: tuple[ShipPaste, ...]
+    change: SensorChange
+
+
+class Planner:
+    """Plans crops by number.
+
+    Args:
+        atlas: The scenes.
+        config: Settings of the training.
+    """
+
+    def __init__(self, atlas: Atlas, config: TrainConfig) -> None:
+        self._atlas, self._config = atlas, config
+        ships = np.array([len(scene.ships) for scene in atlas.scenes], np.float64)
+        area = np.array([math.prod(scene.shape) for scene in atlas.scenes], np.float64)
+        self._by_ships = _cumulative(np.where(ships > 0, ships**config.crops.by_ships, 0))
+        self._by_area = _cumulative(area**config.crops.by_area)
+        self._any_ships = bool(ships.any())
+
+    def plan(self, number: int) -> CropPlan:
+        """Plan crop `number`."""
+        # Philox is counter-based: a generator for each crop costs microseconds, and no two share a stream.
+        rng = np.random.Generator(np.random.Philox(key=np.array([self._config.seed, number], np.uint64)))
+        augment, crops = self._config.augment, self._config.crops
+        around_ship = self._any_ships and rng.random() < crops.around_ship
+        odds = self._by_ships if around_ship else self._by_area
+        number_of_scene = int(np.searchsorted(odds, rng.random(), side="right"))
+        scene = self._atlas.scenes[number_of_scene]
+        centre = self._centre(scene, around_ship, rng)
+        window = 1.0  # of the scene, in crops' sides
+        if augment.scale and rng.random() < augment.scale.p:
+            window = math.exp(rng.uniform(math.log(augment.scale.low), math.log(augment.scale.high)))
+        angle = rng.uniform(0, 2 * math.pi) if augment.rotate and rng.random() < augment.rotate.p else 0.0
+        mirrored = bool(augment.flip and rng.random() < augment.flip.p)
+        return CropPlan(
+            scene=number_of_scene,
+            transform=rotation(centre, angle, 1 / window, mirrored),
+            pier=draw_pier(augment.paste_piers, crops.size, rng),
+            ships=draw_ships(augment.paste_ships, self._atlas.cutouts, scene.group, crops.size, rng),
+            change=draw_change(augment, self._atlas.bands, scene.present, rng),
+        )
+
+    def _centre(self, scene: AtlasScene, around_ship: bool, rng: np.random.Generator) -> tuple[float, float]:
+        """Row and column of the scene in the crop's centre."""
+        crops = self._config.crops
+        targets = scene.ships if around_ship else None
+        if targets is None and rng.random() < crops.hard:
+            targets = scene.hard
+        if targets is None or not len(targets):
+            row, column = rng.uniform(0, 1, 2) * scene.shape
+            return float(row), float(column)
+        row, column = targets[rng.integers(len(targets))] + rng.uniform(-1, 1, 2) * crops.shift * crops.size
+        return float(row), float(column)
+
+
+def _cumulative(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Upper ends of each weight's share of 0..1."""
+    total = weights.sum()
+    return np.cumsum(weights / total)[:-1] if total else np.zeros(0)
