@@ -60,10 +60,10 @@ class Planner:
         odds = self._by_ships if around_ship else self._by_area
         number_of_scene = int(np.searchsorted(odds, rng.random(), side="right"))
         scene = self._atlas.scenes[number_of_scene]
-        centre = self._centre(scene, around_ship, rng)
         window = 1.0  # of the scene, in crops' sides
         if augment.scale and rng.random() < augment.scale.p:
             window = math.exp(rng.uniform(math.log(augment.scale.low), math.log(augment.scale.high)))
+        centre = self._centre(scene, around_ship, window * crops.size, rng)
         angle = rng.uniform(0, 2 * math.pi) if augment.rotate and rng.random() < augment.rotate.p else 0.0
         mirrored = bool(augment.flip and rng.random() < augment.flip.p)
         return CropPlan(
@@ -74,16 +74,21 @@ class Planner:
             change=draw_change(augment, self._atlas.bands, scene.present, rng),
         )
 
-    def _centre(self, scene: AtlasScene, around_ship: bool, rng: np.random.Generator) -> tuple[float, float]:
-        """Row and column of the scene in the crop's centre."""
+    def _centre(
+        self, scene: AtlasScene, around_ship: bool, side: float, rng: np.random.Generator
+    ) -> tuple[float, float]:
+        """Row and column of the scene in the centre of a window of `side` pixels, which lies inside if it fits."""
         crops = self._config.crops
         targets = scene.ships if around_ship else None
         if targets is None and rng.random() < crops.hard:
             targets = scene.hard
         if targets is None or not len(targets):
-            row, column = rng.uniform(0, 1, 2) * scene.shape
-            return float(row), float(column)
-        row, column = targets[rng.integers(len(targets))] + rng.uniform(-1, 1, 2) * crops.shift * crops.size
+            place = rng.uniform(0, 1, 2) * scene.shape
+        else:
+            place = targets[rng.integers(len(targets))] + rng.uniform(-1, 1, 2) * crops.shift * crops.size
+        free = np.maximum(np.array(scene.shape) - side, 0) / 2  # on each side of the scene's middle
+        middle = (np.array(scene.shape) - 1) / 2
+        row, column = np.clip(place, middle - free, middle + free)
         return float(row), float(column)
 
 

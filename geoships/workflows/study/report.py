@@ -94,8 +94,8 @@ def markdown(
 METHOD = (
     "Every run has the same scenes, crop size, number of steps and batch size, so that it sees the same number of "
     "pixels.",
-    "Runs on chips see squares of a fixed grid, dealt out without repetition; runs on scenes see squares at places "
-    "drawn anew. Both take the same share of crops with ships, and the same augmentation.",
+    "Runs on chips cut their crops from squares of a fixed grid; runs on scenes cut them anywhere. Both take the same "
+    "share of crops around ships, and the same augmentation.",
     "Each trained model finds the ships of the held-out scenes as `geoships predict` does, and pixel IoU (intersection "
     "over union) is counted over all their known pixels together. The threshold of a model is the best on its "
     "validation data, unless the settings name one.",
