@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import cv2
 import geopandas
 import numpy as np
+from geoships.training.segmentation.crops import Crops, crop_source
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from shapely.affinity import affine_transform
@@ -27,7 +28,6 @@ from geoships.scene.quicklook import RGBImage
 from geoships.training.augment.paste_ships import Donors
 from geoships.training.augment.radiometry import Recipe
 from geoships.training.labelled_scenes import LabelledScene, open_scenes
-from geoships.training.segmentation.crops import Crops, crop_source
 
 SHOWN: dict[str, augment.Step] = {
     "scale": augment.Scale(low=0.65, high=0.65),

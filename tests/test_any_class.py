@@ -76,7 +76,8 @@ def classes_mask(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "colour", "around", "crops"), [("water", 1, "#0050ff", 0.0, 192), ("ship", 2, "#ff6000", 0.8, 480)]
+    ("name", "value", "colour", "around", "crops"),
+    [("water", 1, "#0050ff", 0.0, 192), ("ship", 2, "#ff6000", 0.8, 480)],
 )
 def test_each_class_of_a_mask_is_trained_and_found(
     name: str, value: int, colour: str, around: float, crops: int, tmp_path: Path

@@ -7,7 +7,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from geoships.config.augment import Blur, Count, Flip, Gain, Gamma, Noise, NotNegative, Part, Positive, Range, Step, Turn
+from geoships.config.augment import (
+    Blur,
+    Count,
+    Flip,
+    Gain,
+    Gamma,
+    Noise,
+    NotNegative,
+    Part,
+    Positive,
+    Range,
+    Step,
+    Turn,
+)
 from geoships.config.training import BundleSettings, EpochRun, Input, Optimiser, Schedule
 from geoships.config.yaml_file import parse_overrides, read_settings
 

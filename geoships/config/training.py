@@ -147,7 +147,8 @@ class BundleSettings(Part):
         threshold: Minimum score of a ship pixel; None: the best on the validation data, else 0.5.
         min_peak: Minimum peak score: what at least one pixel of a ship has to reach.
         views: Views of test-time augmentation; see PredictConfig.
-        label_margin: Pixels of `gsd` metres by which labels are longer, and wider, than hulls; see docs/how-to/outputs.md.
+        label_margin: Pixels of `gsd` metres by which labels are longer and wider than hulls: see
+            docs/how-to/outputs.md.
         training_data: What the model was trained on, for the card.
     """
 

@@ -185,7 +185,7 @@ def below(root: Path, path: str | Path) -> Path:
 
 
 def _fetch(scene: Scene) -> Any:
-    """Where windows come from: memory for scenes that fit there, which are decoded with the first window; else the file."""
+    """Where windows come from: memory for scenes that fit there, decoded with the first window; else the file."""
     rows, columns = scene.window.shape
     if rows * columns * (scene.dtype.itemsize * len(scene.wanted) + 1) > IN_MEMORY:
         return None

@@ -61,7 +61,10 @@ class PixelTable:
         weights = torch.stack(((1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right), -1)
         # A bag of four weighted rows of the table is what bilinear interpolation is, and one kernel on each device.
         values = functional.embedding_bag(
-            taps.reshape(-1, 4), self.pixels, per_sample_weights=weights.reshape(-1, 4).to(self.pixels.dtype), mode="sum"
+            taps.reshape(-1, 4),
+            self.pixels,
+            per_sample_weights=weights.reshape(-1, 4).to(self.pixels.dtype),
+            mode="sum",
         )
         return values.view(len(chosen), *shape, -1).permute(0, 3, 1, 2).float().contiguous(), inside
 
@@ -73,9 +76,7 @@ def new_table(shapes: Sequence[tuple[int, int]], pixels: torch.Tensor) -> PixelT
     return PixelTable(pixels, sizes, np.concatenate(([0], ends[:-1])).astype(np.int64)[: len(sizes)])
 
 
-def rotation(
-    centre: tuple[float, float], angle: float, zoom: float, mirrored: bool
-) -> NDArray[np.float64]:
+def rotation(centre: tuple[float, float], angle: float, zoom: float, mirrored: bool) -> NDArray[np.float64]:
     """The transform of a window, (2, 3), as `PixelTable.sample` takes it.
 
     Args:

@@ -21,7 +21,7 @@ from geoships.config.training import EpochRun, Run
 from geoships.errors import DeviceError, GeoshipsError
 from geoships.model.bundle import Bundle
 from geoships.model.engines.device import has_fast_bf16
-from geoships.support.files import appearing
+from geoships.support.files import atomic_write
 from geoships.training.trackers import check_trackers, make_loggers
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -69,7 +69,7 @@ def prepare_folder(config: BaseModel, out: Path, resume: bool) -> Path | None:
             raise GeoshipsError(f"the settings differ from those in {saved}; a run goes on only with its own")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with appearing(saved) as temporary:
+        with atomic_write(saved) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise GeoshipsError(f"cannot write the folder {out}: {error.strerror or error}") from error

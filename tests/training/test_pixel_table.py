@@ -33,7 +33,9 @@ def test_without_rotation_a_window_is_a_part_of_the_image(table: PixelTable, num
 def test_a_mirrored_quarter_turn_is_that_of_the_image(table: PixelTable) -> None:
     values, _ = table.sample([0], rotation((4, 4), math.pi / 2, 1, True)[None], (5, 5))
     part = image(table, 0)[:, 2:7, 2:7]
-    options = [torch.rot90(part.flip(2) if flip else part, turns, (1, 2)) for flip in (True, False) for turns in range(4)]
+    options = [
+        torch.rot90(part.flip(2) if flip else part, turns, (1, 2)) for flip in (True, False) for turns in range(4)
+    ]
     close = [torch.allclose(values[0], option, atol=1e-3) for option in options]
     assert close.count(True) == 1 and any(close[:4])
 
@@ -48,7 +50,9 @@ def test_beyond_an_edge_the_image_is_mirrored_and_not_inside(table: PixelTable) 
 
 @settings(deadline=None, max_examples=40)
 @given(st.floats(0, 2 * math.pi), st.floats(0.5, 2), st.booleans(), st.floats(0, 8), st.floats(0, 11))
-def test_a_window_is_what_grid_sample_gives(angle: float, zoom: float, mirrored: bool, row: float, column: float) -> None:
+def test_a_window_is_what_grid_sample_gives(
+    angle: float, zoom: float, mirrored: bool, row: float, column: float
+) -> None:
     pixels = torch.rand(9 * 12, 2, generator=torch.Generator().manual_seed(2)).half()
     transform = rotation((row, column), angle, zoom, mirrored)
     values, _ = new_table([(9, 12)], pixels).sample([0], transform[None], (8, 6))

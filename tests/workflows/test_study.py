@@ -28,7 +28,9 @@ training:
   network: {{options: {{encoder_depth: 3, decoder_channels: [24, 16, 8]}}}}
   crops: {{size: 64}}
   augment: {{scale: null, paste_piers: null, paste_ships: null, band_dropout: null}}
-  run: {{crops: 16, validate_every: 8, batch_size: 4, precision: fp32, device: cpu, ema: 0, keep: last, pictures: 0, tracker: csv}}
+  run:
+    {{crops: 16, validate_every: 8, batch_size: 4, precision: fp32, device: cpu, ema: 0, keep: last, pictures: 0,
+    tracker: csv}}
   bundle: {{halo: 16}}
 """
 

@@ -80,7 +80,9 @@ def draw_ships(
     if step is None or rng.random() >= step.p or not cutouts.groups:
         return ()
     numbers = cutouts.of_others(group)
-    drawn = (_draw_ship(step, cutouts.table, int(rng.choice(numbers)), size, rng) for _ in range(rng.poisson(step.mean)))
+    drawn = (
+        _draw_ship(step, cutouts.table, int(rng.choice(numbers)), size, rng) for _ in range(rng.poisson(step.mean))
+    )
     return tuple(ship for ship in drawn if ship is not None)
 
 
@@ -99,7 +101,7 @@ def _draw_ship(
 
 
 def paste_ships(canvas: Canvas, ships: Sequence[ShipPaste], cutouts: Cutouts) -> None:
-    """Paste ships onto the water of a crop, with soft edges and levelled to its water; one without a place is left out."""
+    """Paste ships onto the water of a crop, softly and levelled to its water; one without a place is left out."""
     for ship in ships:
         _paste(canvas, ship, cutouts)
 

@@ -161,8 +161,7 @@ def _allocate(pixels: int, channels: int, memory: float, folder: Path) -> torch.
     """(pixels, channels) float16 of zeros: in memory, or in a file where that would take more than `memory` GiB."""
     if pixels * channels * 2 <= memory * 2**30:
         return torch.zeros(pixels, channels, dtype=torch.float16)
-    with output_errors(folder):
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (the map keeps it open)
+    with output_errors(folder), tempfile.TemporaryFile(dir=folder) as file:  # the map keeps a handle of its own
         return torch.from_numpy(np.memmap(file, np.float16, "w+", shape=(pixels, channels)))
 
 
@@ -221,9 +220,7 @@ def _cut_out(
     for ship in ships:
         rows, columns = (np.flatnonzero(ship.mask.any(axis=axis)) for axis in (1, 0))
         tight = Window(ship.window.row + int(rows[0]), ship.window.column + int(columns[0]), len(rows), len(columns))
-        window = Window(
-            tight.row - MARGIN, tight.column - MARGIN, tight.height + 2 * MARGIN, tight.width + 2 * MARGIN
-        )
+        window = Window(tight.row - MARGIN, tight.column - MARGIN, tight.height + 2 * MARGIN, tight.width + 2 * MARGIN)
         if window.intersection(whole) != window or max(window.shape) > LARGEST:
             continue
         image, labelled = pixels[window.within(whole)], plane[window.within(whole)] > 0

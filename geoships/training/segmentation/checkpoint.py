@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from geoships.errors import GeoshipsError
-from geoships.support.files import appearing
+from geoships.support.files import atomic_write
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -18,7 +18,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         OutputError: If it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with appearing(path) as temporary:
+    with atomic_write(path) as temporary:
         torch.save(state, temporary)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from geoships.config.segmentation import TrainConfig
 from geoships.errors import OutputError
 from geoships.scene.layers.labels import IGNORED, SHIP
-from geoships.support.files import appearing
+from geoships.support.files import atomic_write
 from geoships.training.segmentation.crop_maker import CropMaker
 from geoships.training.segmentation.data import open_data
 
@@ -47,7 +47,7 @@ def draw_crops(config: TrainConfig, path: Path, count: int = 36) -> None:
     ]
     sheet = _sheet(pairs)
     try:
-        with appearing(path) as temporary:
+        with atomic_write(path) as temporary:
             Image.fromarray(sheet).save(temporary)
     except ValueError as error:
         raise OutputError(f"cannot write {path}: {error}; name a file that ends in .png") from error

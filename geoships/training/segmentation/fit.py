@@ -89,9 +89,7 @@ def _amount(crops: int) -> str:
     return f"{crops:,} crops"
 
 
-def _write_bundle(
-    config: TrainConfig, training: Training, network: nn.Module, data: TrainingData, out: Path
-) -> None:
+def _write_bundle(config: TrainConfig, training: Training, network: nn.Module, data: TrainingData, out: Path) -> None:
     """Write the bundle of the weights that are kept."""
     best = out / "checkpoints" / BEST
     kept: dict[str, Any] = {"weights": training.average.weights(), "threshold": training.state.threshold}
@@ -130,9 +128,7 @@ def starting_network(config: TrainConfig) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-def make_card(
-    config: TrainConfig, data: TrainingData, network: nn.Module, *, halo: int, threshold: float
-) -> Card:
+def make_card(config: TrainConfig, data: TrainingData, network: nn.Module, *, halo: int, threshold: float) -> Card:
     """The card of a trained network."""
     settings, recipe = config.bundle, data.recipe
     return Card.model_validate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import threading
 import time
@@ -11,12 +10,12 @@ from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from lightning.fabric import Fabric
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from numpy.typing import NDArray
 from torch import nn
 
 from geoships.config.segmentation import TrainConfig
@@ -213,7 +212,8 @@ class Training:
         network = deepcopy(self._plain)
         network.load_state_dict(self.average.weights())
         network.eval()
-        losses, counts, pictures = [], torch.zeros(2, BINS), []
+        losses, counts = [], torch.zeros(2, BINS)
+        pictures: list[NDArray[np.uint8]] = []
         union = torch.zeros(2)  # intersection and union at a score of 0.5
         for batch in self._data.validation_batches():
             images = batch["image"].to(self._fabric.device).contiguous(memory_format=torch.channels_last)
@@ -248,7 +248,7 @@ class Training:
         for logger in self._loggers:
             logger.log_metrics(figures, self.state.step)
 
-    def _show(self, pictures: list[Any]) -> None:
+    def _show(self, pictures: Sequence[NDArray[np.uint8]]) -> None:
         for logger in self._loggers:
             if isinstance(logger, TensorBoardLogger) and pictures:
                 logger.experiment.add_images(
@@ -271,7 +271,7 @@ def stop_requests() -> Iterator[threading.Event]:
 
     def request(number: int, _: object) -> None:
         stop.set()
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
         signal.signal(number, request)

@@ -36,9 +36,7 @@ def crop_dice(logits: torch.Tensor, ship: torch.Tensor, known: torch.Tensor, _: 
     return (each * some).sum() / some.sum().clamp(min=1)
 
 
-def _dice(
-    logits: torch.Tensor, ship: torch.Tensor, known: torch.Tensor, over: tuple[int, ...]
-) -> torch.Tensor:
+def _dice(logits: torch.Tensor, ship: torch.Tensor, known: torch.Tensor, over: tuple[int, ...]) -> torch.Tensor:
     scores, ship = logits.sigmoid() * known, ship * known
     return 1 - (2 * (scores * ship).sum(over) + 1) / (scores.sum(over) + ship.sum(over) + 1)
 
@@ -77,9 +75,7 @@ class WeightedLoss(nn.Module):
         self._losses = [(weight, LOSSES[name]()) for name, weight in weights.items()]
         self._ship_weight = ship_weight
 
-    def forward(
-        self, logits: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def forward(self, logits: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
         """The loss of a batch; 0 where all pixels are ignored.
 
         Args:

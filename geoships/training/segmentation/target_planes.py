@@ -137,7 +137,7 @@ def gap_plane(ships: list[ShipMask], plane: NDArray[np.uint8], reach: int) -> ND
         )
         inside = around.intersection(whole)
         grown = cv2.dilate(np.pad(ship.mask.astype(np.uint8), reach), kernel, iterations=reach)
-        near[inside.within(whole)] += grown[inside.within(around)]
+        near[inside.within(whole)] += np.asarray(grown[inside.within(around)], np.uint8)
     return np.asarray((near > 1) & (plane == 0))
 
 

@@ -45,7 +45,10 @@ class ValidationBlocks(Dataset[Item]):
         around = (self._size - block) / 2
         rows, columns = (round(around / scale) for scale in scene.scale)
         self._windows = [
-            (inside, Window(whole.row - rows, whole.column - columns, whole.height + 2 * rows, whole.width + 2 * columns))
+            (
+                inside,
+                Window(whole.row - rows, whole.column - columns, whole.height + 2 * rows, whole.width + 2 * columns),
+            )
             for place, inside in zip(sorted(blocks.chosen), blocks.windows(), strict=True)
             for whole in [blocks.whole(*place)]
         ]

@@ -83,7 +83,9 @@ def test_a_budget_of_hours_ends_a_run(settings: Path, tmp_path: Path) -> None:
 def test_no_improvement_stops_a_run_early(settings: Path, tmp_path: Path) -> None:
     changes = ("run.crops=100000", "run.early_stopping={patience: 2, min_delta: 1}")
     fit(train_config(settings, changes), tmp_path / "run", quiet=True)
-    assert load_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["step"] == 3 * 16 / 4  # the first one is an improvement on none
+    assert (
+        load_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["step"] == 3 * 16 / 4
+    )  # the first one is an improvement on none
 
 
 def test_training_goes_on_from_a_bundle_for_some_of_its_bands(settings: Path, tmp_path: Path) -> None:
