@@ -170,6 +170,25 @@ def kept_weights(run: EpochRun, out: Path) -> tuple[dict[str, torch.Tensor], dic
 
 
 @contextmanager
+def reproducible(seed: int) -> Iterator[None]:
+    """Seed all random numbers, and let torch choose algorithms that give the same numbers each time; undone at the end.
+
+    Args:
+        seed: Of the run.
+    """
+    lightning.seed_everything(seed, verbose=False)
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a guard against bugs that costs time
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.utils.deterministic.fill_uninitialized_memory = filled
+
+
+@contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Hide Lightning's reports of hardware, and advice that does not apply: crops are made as fast as they are used."""
     logger = logging.getLogger("lightning.pytorch")

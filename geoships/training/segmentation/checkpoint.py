@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         OutputError: If it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        torch.save(state, temporary)
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut may leave an empty file under the new name
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

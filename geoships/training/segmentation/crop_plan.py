@@ -53,26 +53,40 @@ class Planner:
 
     def plan(self, number: int) -> CropPlan:
         """Plan crop `number`."""
-        # Philox is counter-based: a generator for each crop costs microseconds, and no two share a stream.
-        rng = np.random.Generator(np.random.Philox(key=np.array([self._config.seed, number], np.uint64)))
+        augment, size, atlas = self._config.augment, self._config.crops.size, self._atlas
+        # Each part draws from a stream of its own: without one step, a crop is the same but for that step.
+        place, pier, ships, change = (self._stream(number, part) for part in range(4))
+        chosen, transform = self._place(place)
+        scene = atlas.scenes[chosen]
+        return CropPlan(
+            scene=chosen,
+            transform=transform,
+            pier=draw_pier(augment.paste_piers, size, pier),
+            ships=draw_ships(augment.paste_ships, atlas.cutouts, scene.group, size, ships),
+            change=draw_change(augment, atlas.bands, scene.present, change),
+        )
+
+    def _stream(self, number: int, part: int) -> np.random.Generator:
+        """Random numbers of a part of a crop. Philox counts: a stream costs microseconds, and no two share numbers."""
+        key = np.array([self._config.seed, number], np.uint64)
+        return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, part], np.uint64)))
+
+    def _place(self, rng: np.random.Generator) -> tuple[int, NDArray[np.float64]]:
+        """The scene of a crop, and where it lies there; as many numbers are drawn whatever the steps are."""
         augment, crops = self._config.augment, self._config.crops
         around_ship = self._any_ships and rng.random() < crops.around_ship
         odds = self._by_ships if around_ship else self._by_area
-        number_of_scene = int(np.searchsorted(odds, rng.random(), side="right"))
-        scene = self._atlas.scenes[number_of_scene]
+        chosen = int(np.searchsorted(odds, rng.random(), side="right"))
+        size, angle = rng.random(), rng.uniform(0, 2 * math.pi)
+        scaled, rotated, mirrored = rng.random(3)
         window = 1.0  # of the scene, in crops' sides
-        if augment.scale and rng.random() < augment.scale.p:
-            window = math.exp(rng.uniform(math.log(augment.scale.low), math.log(augment.scale.high)))
-        centre = self._centre(scene, around_ship, window * crops.size, rng)
-        angle = rng.uniform(0, 2 * math.pi) if augment.rotate and rng.random() < augment.rotate.p else 0.0
-        mirrored = bool(augment.flip and rng.random() < augment.flip.p)
-        return CropPlan(
-            scene=number_of_scene,
-            transform=rotation(centre, angle, 1 / window, mirrored),
-            pier=draw_pier(augment.paste_piers, crops.size, rng),
-            ships=draw_ships(augment.paste_ships, self._atlas.cutouts, scene.group, crops.size, rng),
-            change=draw_change(augment, self._atlas.bands, scene.present, rng),
-        )
+        if augment.scale and scaled < augment.scale.p:
+            window = augment.scale.low * (augment.scale.high / augment.scale.low) ** size
+        if not (augment.rotate and rotated < augment.rotate.p):
+            angle = 0.0
+        flip = bool(augment.flip and mirrored < augment.flip.p)
+        centre = self._centre(self._atlas.scenes[chosen], around_ship, window * crops.size, rng)
+        return chosen, rotation(centre, angle, 1 / window, flip)
 
     def _centre(
         self, scene: AtlasScene, around_ship: bool, side: float, rng: np.random.Generator

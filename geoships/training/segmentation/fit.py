@@ -6,7 +6,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
 from lightning.fabric import Fabric
 from torch import nn
@@ -18,7 +17,7 @@ from geoships.model.card import Card
 from geoships.model.networks import Architecture, build_network, load_encoder
 from geoships.training.augment.radiometry import Recipe
 from geoships.training.encoder import choose_bands, read_weights, rgb_channels
-from geoships.training.run import Trained, hardware, prepare_folder, quiet_lightning
+from geoships.training.run import Trained, hardware, prepare_folder, quiet_lightning, reproducible
 from geoships.training.segmentation.checkpoint import load_checkpoint, remove_unfinished
 from geoships.training.segmentation.data import TrainingData, open_data
 from geoships.training.segmentation.halo import measure_halo
@@ -59,8 +58,7 @@ def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = F
     if resume and (out / "bundle").is_dir():
         return Trained(out, load_bundle(out / "bundle"), _amount(config.run.crops), {})
     remove_unfinished(out / "checkpoints")
-    with quiet_lightning():
-        lightning.seed_everything(config.seed, verbose=False)
+    with quiet_lightning(), reproducible(config.seed):
         fabric = Fabric(**hardware(config.run))
         fabric.launch()
         data = open_data(config, out)
