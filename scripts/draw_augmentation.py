@@ -7,7 +7,7 @@ on the demonstration's harbour and one of another seed would draw; ships are pas
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,37 +18,40 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from shapely.affinity import affine_transform
 
-from geoships.config import augment
-from geoships.config import segmentation as train
+from geoships.config import TrainConfig, augment
 from geoships.datasets.harbour import render_harbour, write_harbour
 from geoships.output.pictures.overlay import true_colour
 from geoships.scene.layers.labels import IGNORED, SHIP
 from geoships.scene.quicklook import RGBImage
-from geoships.training.augment.paste_ships import Donors
-from geoships.training.augment.radiometry import Recipe
-from geoships.training.labelled_scenes import LabelledScene, open_scenes
-from geoships.training.segmentation.crops import Crops, crop_source
+from geoships.training.segmentation.crop_maker import CropMaker
+from geoships.training.segmentation.data import TrainingData, open_data
 
 SHOWN: dict[str, augment.Step] = {
-    "scale": augment.Scale(low=0.65, high=0.65),
-    "paste_land": augment.PasteLand(p=1),
-    "paste_ships": augment.PasteShips(p=1),
-    "gain": augment.Gain(low=0.7, high=0.7),
+    "scale": augment.Scale(low=0.67, high=0.67),
+    "rotate": augment.Rotate(),
+    "flip": augment.Flip(p=1),
+    "paste_piers": augment.PastePiers(p=1),
+    "paste_ships": augment.PasteShips(p=1, mean=4),
+    "gain": augment.Gain(p=1, low=0.7, high=0.7),
     "haze": augment.Haze(p=1),
-    "offset": augment.Offset(),
-    "blur": augment.Blur(p=1, low=0.9, high=0.9),
+    "offset": augment.Offset(p=1, low=0.03),
+    "blur": augment.Blur(p=1, low=1.1),
     "noise": augment.Noise(p=1),
     "gamma": augment.Gamma(low=0.88, high=0.88),
     "band_dropout": augment.BandDropout(p=1, most=3),
-    "turn": augment.Turn(),
-    "flip": augment.Flip(p=1),
 }
-OUTLINED = ("scale", "paste_land", "paste_ships", "turn", "flip")  # ships are outlined where it matters where they are
+OUTLINED = (  # ships matter there
+    "scale",
+    "rotate",
+    "flip",
+    "paste_piers",
+    "paste_ships",
+)
 BY_BAND = ("band_dropout",)  # drawn in stripes, one for each band
 BANDS = ("blue", "green", "red", "nir", "swir16")
-PLAIN = Recipe(BANDS, "none", (0,) * len(BANDS), (1,) * len(BANDS))  # crops stay reflectance
+PLAIN = {"transform": "none", "mean": (0,) * len(BANDS), "std": (1,) * len(BANDS)}  # crops stay reflectance
 SEEDS = (7, 8)  # of the demonstration's harbour, and of the one that ships are pasted from
-NUMBER = 425  # of a crop with a ship, water and quays
+NUMBER = 1320  # of a crop with a ship, water and quays
 COLUMNS, ZOOM, GAP, LINE = 3, 2, 4, 26  # pairs in a row, screen pixels of a pixel, between pictures, and of a line
 PAPER, INK, OUTLINE = (255, 255, 255), (30, 34, 40), (255, 225, 40)
 
@@ -57,10 +60,12 @@ Crop = dict[str, NDArray[np.generic]]
 
 def draw(path: Path, harbour: int = 2048, crop: int = 96) -> None:
     """Write the picture; harbour, crop: pixels along a side."""
-    with TemporaryDirectory() as folder:
-        scenes = harbours(Path(folder), harbour)
-        before = cut(scenes, {}, crop)
-        pairs = [(name, before, cut(scenes, {name: step}, crop)) for name, step in SHOWN.items()]
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        render(folder, harbour)
+        data = open_data(settings(folder, {"paste_ships": SHOWN["paste_ships"]}, crop), folder)
+        before = cut(data, settings(folder, {}, crop))
+        pairs = [(name, before, cut(data, settings(folder, {name: step}, crop))) for name, step in SHOWN.items()]
     side = crop * ZOOM
     width, height = 2 * side + 4 * GAP, side + LINE + GAP
     page = Image.new("RGB", (COLUMNS * width - 3 * GAP, -(-len(pairs) // COLUMNS) * height), PAPER)
@@ -73,22 +78,32 @@ def draw(path: Path, harbour: int = 2048, crop: int = 96) -> None:
     page.save(path, optimize=True)
 
 
-def harbours(folder: Path, size: int) -> list[LabelledScene]:
-    """Render the harbours and open them as a training does."""
+def render(folder: Path, size: int) -> None:
+    """Render the harbours with their labels."""
     for seed in SEEDS:
         harbour = render_harbour(seed, size)
         write_harbour(harbour, folder / f"{seed}.tif")
         ships = [affine_transform(ship, harbour.transform.to_shapely()) for ship in harbour.ships]
         geopandas.GeoDataFrame(geometry=ships, crs=harbour.crs).to_file(folder / f"{seed}.geojson")
-    return open_scenes(train.Data(root=folder, scenes=("*.tif",), labels=Path(), bands=BANDS))
 
 
-def cut(scenes: Sequence[LabelledScene], steps: Mapping[str, augment.Step], size: int) -> Crop:
-    """The crop with some steps alone: the same place whatever they are."""
-    alone = augment.Augment(**{**dict.fromkeys(augment.Augment.model_fields), **steps})
-    sources = [crop_source(scene, train.Crops(size=size), alone) for scene in scenes]
-    crops = Crops(sources, Donors(scenes, BANDS), PLAIN, alone, size=size, rim=0, seed=0)
-    return {name: values.numpy() for name, values in crops[0, NUMBER].items()}
+def settings(folder: Path, steps: Mapping[str, augment.Step], size: int) -> TrainConfig:
+    """Settings of a training on the harbours with some steps alone."""
+    return TrainConfig.model_validate(
+        {
+            "name": "drawn", "input": PLAIN, "crops": {"size": size},
+            "data": {
+                "root": folder, "scenes": ("*.tif",), "labels": Path(), "bands": BANDS, "validation": {"share": 0}
+            },
+            "augment": {**dict.fromkeys(augment.Augment.model_fields), **steps},
+        }
+    )  # fmt: skip
+
+
+def cut(data: TrainingData, config: TrainConfig) -> Crop:
+    """The crop: the same place whatever the steps are."""
+    made = CropMaker(data.atlas, data.recipe, config).make([NUMBER])
+    return {name: values[0].numpy() for name, values in made.items()}
 
 
 def picture(name: str, crop: Crop) -> Image.Image:

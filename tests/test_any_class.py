@@ -30,10 +30,10 @@ data:
   target: {{name: {name}, value: {value}, colour: "{colour}"}}
   validation: {{share: 0}}
 network: {{options: {{encoder_depth: 3, decoder_channels: [24, 16, 8]}}}}
-crops: {{size: 64, count: 48, around_ship: {around}}}
-augment: {{paste_ships: null, paste_land: null, band_dropout: null}}
+crops: {{size: 64, around_ship: {around}}}
+augment: {{paste_ships: null, paste_piers: null, band_dropout: null}}
 optimiser: {{rate: 3e-3}}
-run: {{epochs: {epochs}, batch_size: 8, precision: fp32, device: cpu, ema: 0, keep: last, tracker: csv}}
+run: {{crops: {crops}, batch_size: 8, precision: fp32, device: cpu, ema: 0, keep: last, tracker: csv}}
 bundle: {{halo: 16, threshold: 0.5}}
 """
 
@@ -76,16 +76,17 @@ def classes_mask(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "colour", "around", "epochs"), [("water", 1, "#0050ff", 0.0, 4), ("ship", 2, "#ff6000", 0.8, 8)]
+    ("name", "value", "colour", "around", "crops"),
+    [("water", 1, "#0050ff", 0.0, 192), ("ship", 2, "#ff6000", 0.8, 480)],
 )
 def test_each_class_of_a_mask_is_trained_and_found(
-    name: str, value: int, colour: str, around: float, epochs: int, tmp_path: Path
+    name: str, value: int, colour: str, around: float, crops: int, tmp_path: Path
 ) -> None:
     for seed, scene in enumerate(("east", "west"), 1):
         write_scene(tmp_path, scene, seed=seed)
         classes_mask(tmp_path, scene)
     path = tmp_path / "c.yaml"
-    path.write_text(SETTINGS.format(root=tmp_path, name=name, value=value, colour=colour, around=around, epochs=epochs))
+    path.write_text(SETTINGS.format(root=tmp_path, name=name, value=value, colour=colour, around=around, crops=crops))
     trained = fit(train_config(path, ("data.hold_out=[west]",)), tmp_path / "run", quiet=True)
     card = json.loads(trained.bundle.card.to_json())
     assert card["geoships:label_value"] == value

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from geoships.errors import GeoshipsError
 from geoships_cli import options
 
+if TYPE_CHECKING:
+    from geoships.config import ChipConfig, TrainConfig, VerifierConfig
+
 
 def train(
     config: options.TrainingFile,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run: bundle, checkpoints, logs")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the run: bundle, checkpoints, logs")
+    ] = None,
     settings: options.Setting = None,
+    show_crops: Annotated[
+        Path | None, typer.Option("--show-crops", help="Draw the first crops to this image; train nothing")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the stopped run in --out")] = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -24,6 +32,11 @@ def train(
     from geoships.config import ChipConfig, VerifierConfig, task_config
 
     training = task_config(config, tuple(settings or ()))
+    if show_crops is not None:
+        _draw_crops(training, show_crops)
+        return
+    if out is None:
+        raise typer.BadParameter("name the folder of the run", param_hint="--out")
     if isinstance(training, ChipConfig):
         with training_errors():
             from geoships.training.classification.fit import fit_chips
@@ -38,7 +51,17 @@ def train(
         trained = fit(training, out, resume=resume, quiet=quiet)
     if not quiet:
         figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trained.validation.items()))
-        typer.echo(f"{training.name}: {trained.epochs} epochs ({figures}) -> {trained.folder / 'bundle'}")
+        typer.echo(f"{training.name}: {trained.amount} ({figures}) -> {trained.folder / 'bundle'}")
+
+
+def _draw_crops(config: ChipConfig | TrainConfig | VerifierConfig, path: Path) -> None:
+    from geoships.config import TrainConfig
+
+    if not isinstance(config, TrainConfig):
+        raise GeoshipsError(f"--show-crops: expected the task segmentation, got {config.task}, which has no crops")
+    with training_errors():
+        from geoships.training.segmentation.crop_sheet import draw_crops
+    draw_crops(config, path)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class Part(BaseModel):
@@ -46,66 +47,89 @@ class Turn(Step):
     """Turns by 0, 90, 180 or 270 degrees."""
 
 
-class Scale(Range):
-    """Cuts crops of `low` to `high` times the usual size and brings them to it: pixels of other sizes."""
+class Rotate(Step):
+    """Rotates by any angle."""
 
-    low: Positive = 0.65
-    high: Positive = 1.5
+
+class Scale(Range):
+    """Cuts windows of `low` to `high` times the crop's size and resamples them to it: objects of other sizes."""
+
+    low: Positive = 0.67
+    high: Positive = 1.43
 
 
 class PasteShips(Step):
-    """Puts one to `most` ships of another group's scene onto water; a share `moored` as near to land as they fit.
+    """Pastes ships of other scenes onto water, at any angle.
 
-    zoom: ships are drawn up to this many times larger or smaller.
+    Attributes:
+        mean: Ships per crop on average (Poisson).
+        zoom: Ships are enlarged or shrunk by up to this factor.
+        level: Least share of the difference between both waters by which a ship's brightness is shifted; the share
+            is drawn from `level` to 1.
     """
 
     p: Share = 0.5
-    most: Annotated[int, Field(ge=1, le=50)] = 3
-    moored: Share = 0.5
-    zoom: Annotated[float, Field(ge=1, le=4)] = 1.25
+    mean: Annotated[float, Field(gt=0, le=50)] = 1.5
+    zoom: Annotated[float, Field(ge=1, le=4)] = 1.35
+    level: Share = 0.6
 
 
-class PasteLand(Step):
-    """Puts one to `most` piers (a share `strips`) and islands of another scene's land onto the water: no ships."""
+class PastePiers(Step):
+    """Pastes rectangles of the crop's land onto its water, as piers that are no ships.
 
-    p: Share = 0.35
-    most: Annotated[int, Field(ge=1, le=50)] = 4
-    strips: Share = 0.75
+    Attributes:
+        length: Shortest and longest side along the pier, in pixels.
+        width: Shortest and longest side across it, in pixels.
+    """
+
+    p: Share = 0.1
+    length: tuple[Count, Count] = (15, 60)
+    width: tuple[Count, Count] = (3, 12)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> PastePiers:
+        for name, (low, high) in (("length", self.length), ("width", self.width)):
+            if low > high:
+                raise ValueError(f"{name} runs from {low} to {high}; the first is not to be larger")
+        return self
 
 
 class Gain(Range):
-    """Multiplies all bands by a factor, and each band by one of its own within 1 - `band` to 1 + `band`."""
+    """Multiplies all bands by a factor, and each band by its own factor within 1 - `band` to 1 + `band`."""
 
+    p: Share = 0.8
     low: Positive = 0.7
     high: Positive = 1.4
     band: Share = 0.12
 
 
 class Haze(Step):
-    """Brightens and flattens, blue the most, by up to `most`."""
+    """Mixes in white, most of it in blue, by up to `most`."""
 
-    p: Share = 0.3
-    most: Share = 0.06
+    p: Share = 0.35
+    most: Share = 0.25
 
 
-class Offset(Step):
-    """Adds -`most` to `most` to all bands."""
+class Offset(Range):
+    """Adds one value to all bands, as a wrong atmospheric correction does."""
 
-    most: Share = 0.012
+    p: Share = 0.4
+    low: Annotated[float, Field(ge=-1, le=1)] = -0.02
+    high: Annotated[float, Field(ge=-1, le=1)] = 0.03
 
 
 class Blur(Range):
     """Blurs with a Gaussian whose standard deviation is `low` to `high` pixels."""
 
-    p: Share = 0.15
+    p: Share = 0.3
     low: Positive = 0.4
-    high: Positive = 0.9
+    high: Positive = 1.1
 
 
 class Noise(Step):
     """Adds Gaussian noise whose standard deviation is up to `most`."""
 
-    p: Share = 0.3
+    p: Share = 0.4
     most: Share = 0.01
 
 
@@ -117,30 +141,34 @@ class Gamma(Range):
 
 
 class BandDropout(Step):
-    """Takes bands away: the network sees their mean instead.
+    """Removes bands: the network sees their mean instead.
 
-    most: one to so many are taken at random, but none of `keep`.
-    subsets: the bands of other sensors; where there are some, half of these crops keep one subset and lose the rest.
+    Attributes:
+        most: One to this many bands are removed at random.
+        keep: Bands that are never removed at random.
+        subsets: The bands of other sensors; such crops keep one subset and lose the other bands.
+        subset_share: Share of these crops that keep a subset, where there are some; the others lose random bands.
     """
 
     p: Share = 0.15
-    most: Annotated[int, Field(ge=1)] = 1
+    most: Count = 1
     keep: tuple[str, ...] = ()
     subsets: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
+    subset_share: Share = 0.5
 
 
 class Augment(Part):
     """The steps of augmentation, in the order in which they run; None leaves a step out."""
 
     scale: Scale | None = Scale()
-    paste_land: PasteLand | None = PasteLand()
+    rotate: Rotate | None = Rotate()
+    flip: Flip | None = Flip()
+    paste_piers: PastePiers | None = PastePiers()
     paste_ships: PasteShips | None = PasteShips()
     gain: Gain | None = Gain()
     haze: Haze | None = Haze()
     offset: Offset | None = Offset()
     blur: Blur | None = Blur()
     noise: Noise | None = Noise()
-    gamma: Gamma | None = Gamma()
+    gamma: Gamma | None = None
     band_dropout: BandDropout | None = BandDropout()
-    turn: Turn | None = Turn()
-    flip: Flip | None = Flip()

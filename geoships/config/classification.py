@@ -7,8 +7,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from geoships.config.augment import Blur, Flip, Gain, Gamma, Noise, NotNegative, Part, Positive, Range, Step, Turn
-from geoships.config.segmentation import BundleSettings, Count, Input, Optimiser, Run, Schedule
+from geoships.config.augment import (
+    Blur,
+    Count,
+    Flip,
+    Gain,
+    Gamma,
+    Noise,
+    NotNegative,
+    Part,
+    Positive,
+    Range,
+    Step,
+    Turn,
+)
+from geoships.config.training import BundleSettings, EpochRun, Input, Optimiser, Schedule
 from geoships.config.yaml_file import parse_overrides, read_settings
 
 EXAMPLE = "configs/chips-rgb3m.yaml"
@@ -80,10 +93,10 @@ class ChipAugment(Part):
     flip: Flip | None = Flip()
     zoom: Zoom | None = Zoom()
     shift: Shift | None = Shift()
-    gain: Gain | None = Gain(low=0.8, high=1.25, band=0.1)
+    gain: Gain | None = Gain(p=1, low=0.8, high=1.25, band=0.1)
     contrast: Contrast | None = Contrast()
     gamma: Gamma | None = Gamma()
-    blur: Blur | None = Blur(p=0.15)
+    blur: Blur | None = Blur(p=0.15, high=0.9)
     noise: Noise | None = Noise(p=0.3, most=0.02)
 
 
@@ -136,9 +149,9 @@ class ChipConfig(Part):
     network: ClassifierSettings = ClassifierSettings()
     augment: ChipAugment = ChipAugment()
     loss: ChipLoss = ChipLoss()
-    optimiser: Optimiser = Optimiser()
-    schedule: Schedule = Schedule()
-    run: Run = Run()
+    optimiser: Optimiser = Optimiser(rate=1.5e-3)
+    schedule: Schedule = Schedule(name="onecycle", warmup=0.08)
+    run: EpochRun = EpochRun()
     bundle: BundleSettings = BundleSettings()
 
 

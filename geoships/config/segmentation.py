@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from geoships.config.augment import Augment, BandDropout, NotNegative, Part, Positive, Share
+from geoships.config.augment import Augment, NotNegative, Part, Positive, Share
+from geoships.config.training import BundleSettings, CropRun, Input, Optimiser, Schedule, check_bands
 from geoships.config.yaml_file import parse_overrides, read_settings
 
-Count = Annotated[int, Field(ge=1)]
-LOSSES = ("bce", "dice", "focal", "jaccard", "lovasz", "tversky")
-NOT_FOR_CHIPS = ("scale", "paste_land", "paste_ships")  # steps of augmentation that cut and mix whole scenes
+LossName = Literal["bce", "crop_dice", "dice", "focal", "jaccard", "lovasz", "tversky"]
 
 
 class SceneFiles(Part):
@@ -116,132 +115,82 @@ class Data(Part):
         return self
 
 
-class Input(Part):
-    """What happens to reflectance before the network: a function, then (value - mean) / std.
-
-    mean, std: a value for each band; None: measured on the scenes that are trained on.
-    """
-
-    transform: Literal["none", "sqrt"] = "sqrt"
-    mean: tuple[float, ...] | None = None
-    std: tuple[Positive, ...] | None = None
-
-
 class NetworkSettings(Part):
     """The network, by names of segmentation-models-pytorch and timm.
 
-    encoder_weights: a file (.safetensors, or a state dict of torch), or ``package:NAME`` of an installed
-    package that holds one. start: a bundle whose weights training goes on from, for all
-    of its bands or some.
+    Attributes:
+        decoder: Name of the decoder.
+        encoder: Name of the encoder.
+        options: Further keyword arguments of the decoder's constructor.
+        encoder_weights: Weights that the encoder starts from: a file (.safetensors, or a state dict of torch), or
+            ``package:NAME`` of an installed package that holds one.
     """
 
     decoder: str = "unet"
     encoder: str = "timm-tf_efficientnet_lite0"
     options: dict[str, Any] = Field(default_factory=dict)
     encoder_weights: str | None = None
-    start: Path | None = None
+
+
+class Start(Part):
+    """Where the training starts from.
+
+    Attributes:
+        bundle: A bundle of the same network, whose weights are loaded for all of its bands or some; None: none.
+    """
+
+    bundle: Path | None = None
 
 
 class Crops(Part):
-    """The crops that are trained on.
+    """The crops that the network is trained on, cut from the scenes at random places.
 
-    size: pixels of the network's input, a multiple of 32. count: crops in an epoch.
-    around_ship: share of crops that hold a ship. hard: share of the others that lie around a false alarm
-    (`hard_examples`, a vector file or a folder of them by scene, such as `geoships evaluate --ships` writes).
-    evenly: 0 draws scenes by their number of ships, 1 all alike.
+    Attributes:
+        size: Pixels along a side, a multiple of 32.
+        around_ship: Share of the crops around a ship.
+        shift: Largest distance of that ship from the crop's centre along rows and columns, as a share of `size`.
+        hard: Share of the other crops that lie around a false alarm of `hard_examples`.
+        hard_examples: False alarms: a vector file, or a folder of them by scene, as `geoships evaluate --ships`
+            writes it.
+        by_ships: Crops around ships are shared among scenes by their number of ships to this power.
+        by_area: The other crops are shared among scenes by their area to this power.
+        memory: GiB of memory that the resampled scenes may take; larger ones are read from a temporary file.
     """
 
     size: Annotated[int, Field(ge=32, le=2048, multiple_of=32)] = 192
-    count: Count = 1600
     around_ship: Share = 0.6
+    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.36
     hard: Share = 0.0
     hard_examples: Path | None = None
-    evenly: Share = 0.5
+    by_ships: Share = 0.7
+    by_area: Share = 0.5
+    memory: NotNegative = 8.0
 
 
-class Optimiser(Part):
-    """How weights move. rate: greatest learning rate."""
+class PixelWeights(Part):
+    """How much a pixel counts in the loss ``bce``, where the others count 1.
 
-    name: Literal["adam", "adamw", "lion", "sgd"] = "adamw"
-    rate: Positive = 1.5e-3
-    weight_decay: NotNegative = 1e-2
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-
-
-class Schedule(Part):
-    """How the learning rate moves over all steps.
-
-    name: ``onecycle`` and ``cosine`` fall to nearly 0, ``poly`` falls with the power 0.9, ``constant`` stays.
-    warmup: share of the steps in which it rises from nearly 0.
+    Attributes:
+        ship: Weight of ship pixels.
+        gap: Weight of water pixels between two ships that are close to each other.
+        reach: Pixels from each of the two ships within which a pixel lies between them.
     """
 
-    name: Literal["onecycle", "cosine", "poly", "constant"] = "onecycle"
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.08
-
-
-class EarlyStopping(Part):
-    """Stops when the validation figure has not become better for `patience` epochs."""
-
-    patience: Count = 10
-    min_delta: NotNegative = 0.0
-
-
-def _several(value: object) -> object:
-    """One name is a list of one."""
-    return (value,) if isinstance(value, str) else value
-
-
-Tracker = Literal["csv", "tensorboard", "mlflow", "wandb", "clearml"]
-
-
-class Run(Part):
-    """How the training runs.
-
-    batch_size: crops in a step, on each device. accumulate: steps that are added up before weights move.
-    clip: greatest norm of the gradient; 0: any. ema: decay of the averaged weights, which are the ones kept; 0: none.
-    precision: ``auto`` takes bfloat16 where the machine computes in it. keep: which weights make the bundle.
-    devices: number of GPUs, or ``auto``. workers: processes that make crops beside the training.
-    tracker: who keeps the figures, one or several; ``csv`` always does. project: their name for all runs together.
-    """
-
-    epochs: Count = 12
-    batch_size: Count = 8
-    accumulate: Count = 1
-    clip: NotNegative = 1.0
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0.995
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    devices: Count | Literal["auto"] = "auto"
-    workers: Annotated[int, Field(ge=0)] = 0
-    early_stopping: EarlyStopping | None = None
-    keep: Literal["best", "last"] = "best"
-    pictures: Annotated[int, Field(ge=0, le=64)] = 8
-    tracker: Annotated[tuple[Tracker, ...], BeforeValidator(_several)] = ("csv", "tensorboard")
-    project: Annotated[str, Field(min_length=1)] = "geoships"
-
-
-class BundleSettings(Part):
-    """What the card of the finished bundle says beside what follows from the other settings.
-
-    halo: context in model pixels that a score needs; None: measured on the trained network.
-    threshold: score from which on a pixel is ship; None: the best on the validation data, else 0.5.
-    min_peak: score that one pixel of a ship has to reach. views: see PredictConfig.
-    label_margin: pixels of `gsd` metres by which the labels are longer, and wider, than hulls; see
-        docs/how-to/outputs.md.
-    """
-
-    description: str = ""
-    licence: str = "proprietary"
-    halo: Annotated[int, Field(ge=0)] | None = None
-    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
-    min_peak: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    views: Literal[1, 2, 4, 8] = 1
-    label_margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    training_data: tuple[dict[str, Any], ...] = ()
+    ship: Positive = 2.0
+    gap: Annotated[float, Field(ge=1, le=100)] = 5.0
+    reach: Annotated[int, Field(ge=1, le=32)] = 3
 
 
 class TrainConfig(Part):
-    """All of one training: scenes and labels in, a model bundle out."""
+    """All settings of a training of a segmentation network.
+
+    Attributes:
+        task: Kind of training.
+        name: Name of the model.
+        seed: Seed of all random numbers; crop number n is a function of `seed` and n alone.
+        loss: Weights of the losses that are summed, by name.
+        pixels: Weights of pixels in the loss ``bce``.
+    """
 
     task: Annotated[Literal["segmentation"], Field(exclude=True)] = "segmentation"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -249,14 +198,16 @@ class TrainConfig(Part):
     data: Data
     input: Input = Input()
     network: NetworkSettings = NetworkSettings()
+    start: Start = Start()
     crops: Crops = Crops()
     augment: Augment = Augment()
-    loss: Annotated[
-        dict[Literal["bce", "dice", "focal", "jaccard", "lovasz", "tversky"], Positive], Field(min_length=1)
-    ] = Field(default={"bce": 1.0, "dice": 1.0})
+    loss: Annotated[dict[LossName, Positive], Field(min_length=1)] = Field(
+        default={"bce": 4.0, "dice": 1.0, "crop_dice": 0.5}
+    )
+    pixels: PixelWeights = PixelWeights()
     optimiser: Optimiser = Optimiser()
     schedule: Schedule = Schedule()
-    run: Run = Run()
+    run: CropRun = CropRun()
     bundle: BundleSettings = BundleSettings()
 
     @model_validator(mode="after")
@@ -265,24 +216,10 @@ class TrainConfig(Part):
         return self
 
     @model_validator(mode="after")
-    def _fits_chips(self) -> TrainConfig:
-        if not self.data.chips:
-            return self
-        if on := [name for name in NOT_FOR_CHIPS if getattr(self.augment, name)]:
-            raise ValueError(f"augment.{', augment.'.join(on)}: chips cannot; set to null")
-        if self.bundle.halo is None:
+    def _halo_for_chips(self) -> TrainConfig:
+        if self.data.chips and self.bundle.halo is None:
             raise ValueError("bundle.halo: chips are too small to measure it on; give model pixels, such as 64")
         return self
-
-
-def check_bands(bands: tuple[str, ...], statistics: Input, dropout: BandDropout | None) -> None:
-    """Raise ValueError where statistics are not one for each band, or other bands are to be dropped."""
-    for name, values in (("mean", statistics.mean), ("std", statistics.std)):
-        if values is not None and len(values) != len(bands):
-            raise ValueError(f"input.{name} has {len(values)} values for {len(bands)} bands")
-    named = {band for subset in dropout.subsets for band in subset} | set(dropout.keep) if dropout else set()
-    if unknown := sorted(named - set(bands)):
-        raise ValueError(f"augment.band_dropout names {', '.join(unknown)}, which are not among data.bands")
 
 
 def train_config(file: Path, settings: tuple[str, ...] = ()) -> TrainConfig:

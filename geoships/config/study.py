@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from geoships.config.augment import Part
-from geoships.config.segmentation import ChipFolder, Optimiser, TrainConfig
+from geoships.config.segmentation import ChipFolder, TrainConfig
+from geoships.config.training import Optimiser
 from geoships.config.yaml_file import parse_overrides, read_settings
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._]*$")]

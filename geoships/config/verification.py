@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from geoships.config.augment import (
     BandDropout,
     Blur,
+    Count,
     Flip,
     Gain,
     Gamma,
@@ -23,7 +24,8 @@ from geoships.config.augment import (
     Turn,
 )
 from geoships.config.classification import ChipLoss, ClassifierSettings
-from geoships.config.segmentation import BundleSettings, Count, Data, Input, Optimiser, Run, Schedule, check_bands
+from geoships.config.segmentation import Data
+from geoships.config.training import BundleSettings, EpochRun, Input, Optimiser, Schedule, check_bands
 from geoships.config.yaml_file import parse_overrides, read_settings
 
 EXAMPLE = "configs/verifier-5band.yaml"
@@ -69,11 +71,11 @@ class VerifierAugment(Part):
     """The steps of augmentation, in the order in which they run; None turns a step off."""
 
     scale: Scale | None = Scale(low=0.8, high=1.25)
-    gain: Gain | None = Gain()
-    haze: Haze | None = Haze()
-    offset: Offset | None = Offset()
-    blur: Blur | None = Blur()
-    noise: Noise | None = Noise()
+    gain: Gain | None = Gain(p=1)
+    haze: Haze | None = Haze(p=0.3, most=0.06)
+    offset: Offset | None = Offset(p=1, low=-0.012, high=0.012)
+    blur: Blur | None = Blur(p=0.15, high=0.9)
+    noise: Noise | None = Noise(p=0.3)
     gamma: Gamma | None = Gamma()
     band_dropout: BandDropout | None = BandDropout()
     turn: Turn | None = Turn()
@@ -92,9 +94,9 @@ class VerifierConfig(Part):
     chips: VerifierChips = VerifierChips()
     augment: VerifierAugment = VerifierAugment()
     loss: ChipLoss = ChipLoss()
-    optimiser: Optimiser = Optimiser()
-    schedule: Schedule = Schedule()
-    run: Run = Run()
+    optimiser: Optimiser = Optimiser(rate=1.5e-3)
+    schedule: Schedule = Schedule(name="onecycle", warmup=0.08)
+    run: EpochRun = EpochRun()
     bundle: BundleSettings = BundleSettings()
 
     @model_validator(mode="after")

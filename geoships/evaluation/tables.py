@@ -181,8 +181,8 @@ def _calibration(figures: Figures) -> Table | None:
         ),
         f"Expected calibration error {calibration['ece']:.5f}, Brier score {calibration['brier']:.5f}, log loss "
         f"{calibration['log_loss']:.5f}. With logits divided by the fitted temperature "
-        f"{calibration['temperature']:.3f}: {after['ece']:.5f}, {after['brier']:.5f} and {after['log_loss']:.5f}. Most pixels are open water, "
-        "so all three values are small.",
+        f"{calibration['temperature']:.3f}: {after['ece']:.5f}, {after['brier']:.5f} and {after['log_loss']:.5f}. "
+        "Most pixels are open water, so all three values are small.",
     )
 
 

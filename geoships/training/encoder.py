@@ -53,7 +53,7 @@ def choose_bands(
     Raises BundleError where the network has no such band.
     """
     if missing := set(wanted) - set(held):
-        raise BundleError(f"network.start: no band {', '.join(sorted(missing))} among {', '.join(held)}")
+        raise BundleError(f"start.bundle: no band {', '.join(sorted(missing))} among {', '.join(held)}")
     return {**weights, stem: weights[stem][:, [held.index(band) for band in wanted]]}
 
 

@@ -185,15 +185,17 @@ def below(root: Path, path: str | Path) -> Path:
 
 
 def _fetch(scene: Scene) -> Any:
-    """Where crops come from: memory for scenes that fit there, else the file."""
+    """Where windows come from: memory for scenes that fit there, decoded with the first window; else the file."""
     rows, columns = scene.window.shape
     if rows * columns * (scene.dtype.itemsize * len(scene.wanted) + 1) > IN_MEMORY:
         return None
-    whole = scene.decode(scene.window)
+    decoded: list[Pixels] = []
 
     def fetch(window: Window) -> Pixels:
+        if not decoded:
+            decoded.append(scene.decode(scene.window))
         part = window.within(scene.window)
-        return Pixels(whole.values[:, *part], whole.valid[part])
+        return Pixels(decoded[0].values[:, *part], decoded[0].valid[part])
 
     return fetch
 

@@ -10,7 +10,7 @@ from timm.optim.lion import Lion
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from geoships.config.segmentation import Optimiser, Schedule
+from geoships.config.training import Optimiser, Schedule
 
 LEAST = 1e-3  # of the greatest rate, at both ends of a schedule
 
@@ -35,21 +35,27 @@ def make_schedule(optimiser: Optimizer, settings: Schedule, steps: int) -> LRSch
         rates = [group["lr"] for group in optimiser.param_groups]
         total = max(steps + 1, 4)  # both its halves want a step at least
         return OneCycleLR(optimiser, rates, total_steps=total, pct_start=min(max(settings.warmup, 2 / total), 0.9))
-    return LambdaLR(optimiser, lambda step: rate_factor(settings, step, steps))
+    return LambdaLR(optimiser, lambda step: rate_factor(settings, step / max(1, steps)))
 
 
-def rate_factor(settings: Schedule, step: int, steps: int) -> float:
-    """Part of the greatest rate at a step, for the schedules other than ``onecycle``.
+def rate_factor(settings: Schedule, done: float) -> float:
+    """Part of the highest rate.
 
-    >>> [round(rate_factor(Schedule(name="cosine", warmup=0.2), step, 10), 3) for step in (0, 1, 2, 6, 10)]
+    Args:
+        settings: The schedule.
+        done: Part of the training that is done, 0 to 1.
+
+    >>> [round(rate_factor(Schedule(name="cosine", warmup=0.2), done), 3) for done in (0, 0.1, 0.2, 0.6, 1)]
     [0.001, 0.5, 1.0, 0.5, 0.001]
     """
-    rising = round(settings.warmup * steps)
-    if step < rising:
-        return LEAST + (1 - LEAST) * step / rising
-    done = min(1.0, (step - rising) / max(1, steps - rising))
-    if settings.name == "cosine":
-        return LEAST + (1 - LEAST) * (1 + math.cos(math.pi * done)) / 2
+    if done < settings.warmup:
+        part = done / settings.warmup
+        if settings.name == "onecycle":  # Smith and Topin, Super-Convergence, 2018: both sides are cosines
+            part = (1 - math.cos(math.pi * part)) / 2
+        return LEAST + (1 - LEAST) * part
+    left = min(1.0, (done - settings.warmup) / (1 - settings.warmup))
+    if settings.name in ("cosine", "onecycle"):
+        return LEAST + (1 - LEAST) * (1 + math.cos(math.pi * left)) / 2
     if settings.name == "poly":
-        return float(max(LEAST, (1 - done) ** 0.9))
+        return float(max(LEAST, (1 - left) ** 0.9))
     return 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,11 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pydantic import BaseModel
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from geoships.config.segmentation import Run
+from geoships.config.training import EpochRun, Run
 from geoships.errors import DeviceError, GeoshipsError
 from geoships.model.bundle import Bundle
 from geoships.model.engines.device import has_fast_bf16
+from geoships.support.files import atomic_write
 from geoships.training.trackers import check_trackers, make_loggers
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -28,14 +29,18 @@ PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training left behind.
+    """A finished training.
 
-    folder: of the run. bundle: the model. epochs: how many have run. validation: figures of the last validation.
+    Attributes:
+        folder: Folder of the run.
+        bundle: The model.
+        amount: How much it was trained, such as ``12 epochs``.
+        validation: Figures of the last validation.
     """
 
     folder: Path
     bundle: Bundle
-    epochs: int
+    amount: str
     validation: dict[str, float]
 
 
@@ -64,7 +69,8 @@ def prepare_folder(config: BaseModel, out: Path, resume: bool) -> Path | None:
             raise GeoshipsError(f"the settings differ from those in {saved}; a run goes on only with its own")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        saved.write_text(text, encoding="utf-8")
+        with atomic_write(saved) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise GeoshipsError(f"cannot write the folder {out}: {error.strerror or error}") from error
     return last if resume and last.exists() else None
@@ -80,23 +86,17 @@ def _same_settings(config: BaseModel, saved: Path) -> bool:
 
 
 def make_trainer(
-    run: Run,
+    run: EpochRun,
     out: Path,
     monitor: Monitor | None,
-    callbacks: Sequence[Callback] = (),
     *,
     seed: int,
     quiet: bool = False,
 ) -> lightning.Trainer:
-    """The trainer of a run. monitor: None without validation data. callbacks: beside those of every run."""
-    if run.device == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("run.device is cuda, and this machine has none; set run.device=cpu")
-    cuda = run.device != "cpu" and torch.cuda.is_available()
+    """The trainer of a classifier's run; monitor: None without validation data."""
     return lightning.Trainer(
         default_root_dir=out,
-        accelerator="gpu" if cuda else "cpu",
-        devices=run.devices if cuda else 1,
-        precision=_precision(run, cuda),  # type: ignore[arg-type]
+        **hardware(run),
         max_epochs=run.epochs,
         accumulate_grad_batches=run.accumulate,
         gradient_clip_val=run.clip or None,
@@ -104,11 +104,23 @@ def make_trainer(
         num_sanity_val_steps=0,
         limit_val_batches=1.0 if monitor else 0,
         logger=make_loggers(run, out),
-        callbacks=[*_callbacks(run, out, monitor, seed), *callbacks],
+        callbacks=list(_callbacks(run, out, monitor, seed)),
         log_every_n_steps=10,
         enable_progress_bar=not quiet,
         enable_model_summary=False,
     )
+
+
+def hardware(run: Run) -> dict[str, Any]:
+    """Arguments of Lightning for device and precision. Raises DeviceError where there is no such device."""
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("run.device is cuda, and this machine has none; set run.device=cpu")
+    cuda = run.device != "cpu" and torch.cuda.is_available()
+    return {
+        "accelerator": "gpu" if cuda else "cpu",
+        "devices": run.devices if cuda else 1,
+        "precision": _precision(run, cuda),
+    }
 
 
 def _precision(run: Run, cuda: bool) -> str:
@@ -118,7 +130,7 @@ def _precision(run: Run, cuda: bool) -> str:
     return PRECISIONS["bf16" if fast else "fp32"]
 
 
-def _callbacks(run: Run, out: Path, monitor: Monitor | None, seed: int) -> Iterator[Callback]:
+def _callbacks(run: EpochRun, out: Path, monitor: Monitor | None, seed: int) -> Iterator[Callback]:
     yield EpochSeed(seed)
     if run.ema:
         yield WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(run.ema))  # type: ignore[no-untyped-call]
@@ -145,7 +157,7 @@ class EpochSeed(Callback):
         torch.manual_seed(self._seed * 100_003 + trainer.current_epoch * 1_009 + trainer.global_rank)
 
 
-def kept_weights(run: Run, out: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def kept_weights(run: EpochRun, out: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The weights of `network` that make the bundle, and the whole checkpoint that they are from."""
     best = out / "checkpoints" / "best.ckpt"
     path = best if run.keep == "best" and best.exists() else out / "checkpoints" / "last.ckpt"
@@ -155,6 +167,26 @@ def kept_weights(run: Run, out: Path) -> tuple[dict[str, torch.Tensor], dict[str
         name.removeprefix(prefix): value for name, value in checkpoint["state_dict"].items() if name.startswith(prefix)
     }
     return weights, checkpoint
+
+
+@contextmanager
+def reproducible(seed: int) -> Iterator[None]:
+    """Seed all random numbers, and let torch choose algorithms that give the same numbers each time; undone at the end.
+
+    Args:
+        seed: Of the run.
+    """
+    lightning.seed_everything(seed, verbose=False)
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    settings: Any = torch.utils.deterministic  # its one setting is made at run time, so that no checker knows it
+    filled = settings.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    settings.fill_uninitialized_memory = False  # a guard against bugs that costs time
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        settings.fill_uninitialized_memory = filled
 
 
 @contextmanager

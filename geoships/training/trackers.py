@@ -13,7 +13,7 @@ import yaml
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only  # type: ignore[attr-defined]
 
-from geoships.config.segmentation import Run
+from geoships.config.training import Run
 from geoships.errors import GeoshipsError
 
 LOGS = "logs"

@@ -31,9 +31,11 @@ data:
   validation: {{groups: [west], block: 64}}
 network:
   options: {{encoder_depth: 3, decoder_channels: [24, 16, 8]}}
-crops: {{size: 64, count: 16}}
+crops: {{size: 64}}
 optimiser: {{rate: 3e-3}}
-run: {{epochs: 3, batch_size: 4, precision: fp32, device: cpu, ema: 0.5, keep: last, pictures: 2}}
+run:
+  {{crops: 48, batch_size: 4, validate_every: 16, log_every: 4, precision: fp32, device: cpu, ema: 0.5, keep: last,
+  pictures: 2}}
 bundle: {{halo: 16}}
 """)
     return path

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from geoships.config import train_config
-from geoships.config.segmentation import Run
+from geoships.config.training import Run
 from geoships.errors import GeoshipsError
 from geoships.training import trackers
 from geoships.training.segmentation.fit import fit
@@ -36,8 +36,8 @@ def log(out: Path, tracker: str) -> None:
 
 
 def test_a_training_writes_csv_and_tensorboard_where_they_are_named(settings: Path, tmp_path: Path) -> None:
-    fit(train_config(settings, ("run.tracker=csv", "run.epochs=1")), tmp_path / "one", quiet=True)
-    fit(train_config(settings, ("run.tracker=[tensorboard]", "run.epochs=1")), tmp_path / "two", quiet=True)
+    fit(train_config(settings, ("run.tracker=csv", "run.log_every=12")), tmp_path / "one", quiet=True)
+    fit(train_config(settings, ("run.tracker=[tensorboard]", "run.log_every=12")), tmp_path / "two", quiet=True)
     for name, events in (("one", 0), ("two", 1)):
         part = tmp_path / name / "logs" / "part-1"
         rows = list(csv.DictReader((part / "metrics.csv").read_text().splitlines()))

@@ -21,8 +21,8 @@ data:
   validation: {{share: 0}}
 network:
   options: {{encoder_depth: 3, decoder_channels: [24, 16, 8]}}
-crops: {{size: 64, count: 16}}
-run: {{epochs: 2, batch_size: 4, precision: fp32, device: cpu, ema: 0.5, keep: last}}
+crops: {{size: 64}}
+run: {{crops: 32, batch_size: 4, precision: fp32, device: cpu, ema: 0.5, keep: last}}
 bundle: {{halo: 16, threshold: 0.3}}
 """
 

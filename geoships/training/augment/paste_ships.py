@@ -1,154 +1,124 @@
-"""Ship copy-paste: ships of one scene on the water of another.
+"""Ship copy-paste: ships of other scenes on the water of a crop.
 
 After Ghiasi et al., Simple Copy-Paste is a Strong Data Augmentation Method for Instance Segmentation, CVPR 2021.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-import cv2
 import numpy as np
-import shapely
+import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from geoships.config.augment import PasteShips
-from geoships.scene.layers.labels import SHIP
-from geoships.scene.tiling.windows import Window
-from geoships.scene.water import find_water
-from geoships.training.labelled_scenes import LabelledScene
+from geoships.training.augment.canvas import Canvas, choose_place, square
+from geoships.training.pixel_table import PixelTable, rotation
 
-SURROUNDINGS = 3  # pixels around a ship that are cut out with it, so that its edge can be interpolated
-LARGEST = 96  # pixels along a side of what is pasted
-PLACES = 12  # random places that are tried for each ship
+CANDIDATES = 32  # random places that are tried for each ship
+CLEAR = 3  # pixels of water around the centre of a place
+SPACE = 5  # pixels of the square in which a pixel near a ship has to be water
 
 
 @dataclass(frozen=True)
-class Cutout:
-    """A ship with its surroundings.
+class Cutouts:
+    """Ships to paste.
 
-    image: (bands, rows, columns) reflectance, NaN where a band is absent. ship: (rows, columns), 0 or 1.
+    Attributes:
+        table: Images of the ships with their surroundings: reflectance, and as last channel the ship's mask.
+        levels: (ships, bands) float32: mean reflectance of the water around each ship.
+        groups: The group of scenes that each ship is from.
     """
 
-    image: NDArray[np.float32]
-    ship: NDArray[np.float32]
+    table: PixelTable
+    levels: torch.Tensor
+    groups: tuple[str, ...]
 
+    def to(self, device: torch.device) -> Cutouts:
+        """The same ships on another device."""
+        return Cutouts(self.table.to(device), self.levels.to(device), self.groups)
 
-class Donors:
-    """The ships of all scenes, by group.
+    def of_others(self, group: str) -> NDArray[np.int64]:
+        """Numbers of the ships of other groups; of all ships where there is no other group."""
+        if group not in self._others:
+            others = [number for number, own in enumerate(self.groups) if own != group]
+            self._others[group] = np.array(others or range(len(self.groups)), np.int64)
+        return self._others[group]
 
-    bands: STAC common names of the images' bands.
-    """
-
-    def __init__(self, scenes: Sequence[LabelledScene], bands: Sequence[str]) -> None:
-        self.bands = tuple(bands)
-        self._by_group: dict[str, list[Cutout]] = {}
-        for scene in scenes:
-            self._by_group.setdefault(scene.group, []).extend(cut_out(scene))
-
-    def pick(self, group: str, rng: np.random.Generator) -> PasteSource:
-        """The ships of another group, or of this one where there is no other."""
-        others = [name for name, ships in sorted(self._by_group.items()) if ships and name != group]
-        others = others or [name for name in (group,) if self._by_group.get(name)]
-        ships = self._by_group[others[rng.integers(len(others))]] if others else []
-        return PasteSource(ships, self.bands)
+    @cached_property
+    def _others(self) -> dict[str, NDArray[np.int64]]:
+        return {}
 
 
 @dataclass(frozen=True)
-class PasteSource:
-    """Ships to paste."""
+class ShipPaste:
+    """One ship to paste.
 
-    ships: Sequence[Cutout]
-    bands: tuple[str, ...]
-
-
-def cut_out(scene: LabelledScene) -> Iterator[Cutout]:
-    """Yield the ships that lie whole and alone in a scene, with their surroundings."""
-    whole = scene.scene.window
-    tree = shapely.STRtree(scene.labels.ships)
-    for ship in scene.labels.ships:
-        left, top, right, bottom = ship.bounds
-        row, column = int(np.floor(top)) - SURROUNDINGS, int(np.floor(left)) - SURROUNDINGS
-        window = Window(
-            row, column, int(np.ceil(bottom)) + SURROUNDINGS - row, int(np.ceil(right)) + SURROUNDINGS - column
-        )
-        box = shapely.box(column, row, window.column_end, window.row_end)
-        if window.intersection(whole) != window or len(tree.query(box, predicate="intersects")) > 1:
-            continue
-        image, mask, valid = scene.sample(window)
-        if valid.all() and set(np.unique(mask)) == {0, SHIP}:
-            yield Cutout(image, (mask == SHIP).astype(np.float32))
-
-
-def paste_ships(
-    image: NDArray[np.float32],
-    mask: NDArray[np.uint8],
-    source: PasteSource,
-    zoom: float,
-    step: PasteShips,
-    rng: np.random.Generator,
-) -> None:
-    """Put ships onto the water of a crop, in place, at any angle.
-
-    image: (bands, rows, columns) reflectance. mask: (rows, columns). zoom: crop pixels per scene pixel.
-    Nothing happens where the water cannot be told, for want of a near-infrared or green band.
+    Attributes:
+        cutout: Number of the ship.
+        transform: (2, 3): how it is rotated, mirrored and zoomed; see `PixelTable.sample`.
+        side: Pixels along a side of the square that it needs, odd.
+        shift: Share of the difference between both waters by which its brightness is shifted.
+        candidates: (n, 2) rows and columns of the crop: places for its centre.
     """
-    found = find_water(image, source.bands)
-    if found is None or not source.ships:
-        return
-    water = (found & (mask == 0)).astype(np.uint8)
-    to_land = np.asarray(cv2.distanceTransform(water, cv2.DIST_L2, 3), np.float32)
-    for _ in range(rng.integers(1, step.most + 1)):
-        cutout = source.ships[int(rng.integers(len(source.ships)))]
-        turned = _turned(cutout, zoom * step.zoom ** rng.uniform(-1, 1), rng.uniform(0, 360))
-        if turned is None or turned.ship.shape[0] > min(water.shape):
-            continue
-        if (np.isnan(turned.image[:, 0, 0]) & np.isfinite(image[:, 0, 0])).any():
-            continue  # the donor's sensor lacks a band that this scene has
-        place = _place(water, to_land, turned.ship, rng.random() < step.moored, rng)
-        if place is None:
-            continue
-        for band, pasted in zip(image, turned.image, strict=True):
-            band[place] += turned.ship * (pasted - band[place])  # a band that this scene lacks stays NaN
-        mask[place][turned.ship > 0.5] = SHIP
-        water[place][turned.ship > 0.1] = 0
+
+    cutout: int
+    transform: NDArray[np.float64]
+    side: int
+    shift: float
+    candidates: NDArray[np.int64]
 
 
-def _turned(cutout: Cutout, zoom: float, degrees: float) -> Cutout | None:
-    """The cutout turned and zoomed; None where it becomes too large, or no pixel of the ship is left."""
-    height, width = cutout.ship.shape
-    side = int(np.ceil(np.hypot(height, width) * zoom)) | 1
-    if side > LARGEST:
+def draw_ships(
+    step: PasteShips | None, cutouts: Cutouts, group: str, size: int, rng: np.random.Generator
+) -> tuple[ShipPaste, ...]:
+    """Draw the ships that are to be pasted onto a crop of `size` pixels of a scene of this group."""
+    if step is None or rng.random() >= step.p or not cutouts.groups:
+        return ()
+    numbers = cutouts.of_others(group)
+    drawn = (
+        _draw_ship(step, cutouts.table, int(rng.choice(numbers)), size, rng) for _ in range(rng.poisson(step.mean))
+    )
+    return tuple(ship for ship in drawn if ship is not None)
+
+
+def _draw_ship(
+    step: PasteShips, table: PixelTable, cutout: int, size: int, rng: np.random.Generator
+) -> ShipPaste | None:
+    rows, columns = table.shapes[cutout].tolist()
+    zoom, angle = step.zoom ** rng.uniform(-1, 1), rng.uniform(0, 2 * math.pi)
+    mirrored, shift = bool(rng.integers(2)), float(rng.uniform(step.level, 1))
+    side = math.ceil(math.hypot(rows, columns) * zoom) | 1
+    if side > size:
         return None
-    centre = (width - 1) / 2, (height - 1) / 2
-    turn = cv2.getRotationMatrix2D(centre, degrees, zoom)
-    turn[:, 2] += ((side - 1) / 2 - centre[0], (side - 1) / 2 - centre[1])
-    ship = np.asarray(cv2.warpAffine(cutout.ship, turn, (side, side)), np.float32)
-    if not (ship > 0.5).any():
-        return None
-    bands = [cv2.warpAffine(band, turn, (side, side), borderMode=cv2.BORDER_REPLICATE) for band in cutout.image]
-    return Cutout(np.stack(bands).astype(np.float32), ship)
+    candidates = rng.integers(side // 2, size - side // 2, (CANDIDATES, 2))
+    transform = rotation(((rows - 1) / 2, (columns - 1) / 2), angle, zoom, mirrored)
+    return ShipPaste(cutout, transform, side, shift, candidates)
 
 
-def _place(
-    water: NDArray[np.uint8],
-    to_land: NDArray[np.float32],
-    ship: NDArray[np.float32],
-    moored: bool,
-    rng: np.random.Generator,
-) -> tuple[slice, slice] | None:
-    """A square where the ship lies on water alone: the nearest to land of those tried, if `moored`."""
-    side, under = ship.shape[0], ship > 0.1
-    found = []
-    for row, column in zip(
-        rng.integers(0, water.shape[0] - side + 1, PLACES),
-        rng.integers(0, water.shape[1] - side + 1, PLACES),
-        strict=True,
-    ):
-        place = slice(int(row), int(row) + side), slice(int(column), int(column) + side)
-        if water[place][under].all():
-            found.append((float(to_land[place][under].min()), place))
-    if not found:
-        return None
-    return min(found, key=lambda item: item[0])[1] if moored else found[0][1]
+def paste_ships(canvas: Canvas, ships: Sequence[ShipPaste], cutouts: Cutouts) -> None:
+    """Paste ships onto the water of a crop, softly and levelled to its water; one without a place is left out."""
+    for ship in ships:
+        _paste(canvas, ship, cutouts)
+
+
+def _paste(canvas: Canvas, ship: ShipPaste, cutouts: Cutouts) -> None:
+    values, inside = cutouts.table.sample([ship.cutout], ship.transform[None], (ship.side, ship.side))
+    soft = (values[:, -1:] * inside).clamp(0, 1)
+    mask = soft[0, 0] > 0.5
+    alpha = functional.avg_pool2d(functional.max_pool2d(soft, 3, 1, 1), 3, 1, 1)[0]
+    around = functional.max_pool2d(mask[None, None].float(), SPACE, 1, SPACE // 2)[0, 0] > 0
+    clear = min(CLEAR, ship.side // 2)
+    place, found = choose_place(canvas.water, torch.from_numpy(ship.candidates).to(soft.device), clear)
+    index = square(place, ship.side)
+    fits = found & (canvas.water[index] | ~around).all()
+    here = canvas.image[:, index[0], index[1]]
+    level = (here * around).sum((1, 2)) / around.sum().clamp(min=1)
+    shifted = values[0, :-1] + ((level - cutouts.levels[ship.cutout]) * ship.shift)[:, None, None]
+    canvas.image[:, index[0], index[1]] = torch.where(fits, here + alpha * (shifted - here), here)
+    canvas.ship[index] |= mask & fits
+    canvas.water[index] &= ~(around & fits)

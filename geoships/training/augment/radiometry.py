@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from geoships.config.augment import Augment, BandDropout, Blur, Gain, Gamma, Haze, Noise, Offset
+from geoships.config.augment import BandDropout, Blur, Gain, Gamma, Haze, Noise, Offset
 from geoships.config.verification import VerifierAugment
 
 Image = NDArray[np.float32]
@@ -49,7 +49,7 @@ class Recipe:
         return np.asarray(np.nan_to_num((image - mean) / std, nan=0.0), np.float32)
 
 
-def vary(image: Image, steps: Augment | VerifierAugment, bands: Sequence[str], rng: np.random.Generator) -> Image:
+def vary(image: Image, steps: VerifierAugment, bands: Sequence[str], rng: np.random.Generator) -> Image:
     """Change the radiometry of a crop (bands, rows, columns) by the steps that are on, in their order."""
     if steps.gain and rng.random() < steps.gain.p:
         image = gain(image, steps.gain, rng)
@@ -82,7 +82,7 @@ def haze(image: Image, step: Haze, bands: Sequence[str], rng: np.random.Generato
 
 def offset(image: Image, step: Offset, rng: np.random.Generator) -> Image:
     """Add one value to all bands, as a wrong atmospheric correction does."""
-    return (image + rng.uniform(-step.most, step.most)).astype(np.float32)
+    return (image + rng.uniform(step.low, step.high)).astype(np.float32)
 
 
 def blur(image: Image, step: Blur, rng: np.random.Generator) -> Image:
@@ -105,7 +105,7 @@ def gamma(image: Image, step: Gamma, rng: np.random.Generator) -> Image:
 def drop_bands(image: Image, step: BandDropout, bands: Sequence[str], rng: np.random.Generator) -> Image:
     """Mark bands as absent (NaN); one band at least stays."""
     present = np.array([bool(np.isfinite(band[0, 0])) for band in image])
-    if step.subsets and rng.random() < 0.5:
+    if step.subsets and rng.random() < step.subset_share:
         subset = step.subsets[rng.integers(len(step.subsets))]
         lost = present & ~np.isin(bands, subset)
     else:
@@ -117,15 +117,3 @@ def drop_bands(image: Image, step: BandDropout, bands: Sequence[str], rng: np.ra
     image = image.copy()
     image[lost] = np.nan
     return image
-
-
-def orient(
-    image: Image, mask: NDArray[np.uint8], steps: Augment, rng: np.random.Generator
-) -> tuple[Image, NDArray[np.uint8]]:
-    """Turn and flip a crop and its mask."""
-    if steps.turn and rng.random() < steps.turn.p:
-        turns = int(rng.integers(4))
-        image, mask = np.rot90(image, turns, (1, 2)), np.rot90(mask, turns)
-    if steps.flip and rng.random() < steps.flip.p:
-        image, mask = image[:, :, ::-1], mask[:, ::-1]
-    return np.ascontiguousarray(image), np.ascontiguousarray(mask)

@@ -13,13 +13,13 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from geoships.config.classification import ChipAugment, ChipConfig
-from geoships.config.segmentation import Run
+from geoships.config.training import EpochRun
 from geoships.datasets.chip_files import BANDS
 from geoships.errors import GeoshipsError
 from geoships.training.augment.chips import vary_chip
 from geoships.training.augment.radiometry import Recipe
 from geoships.training.classification.folds import ChipSet, Numbers, split_chips
-from geoships.training.segmentation.crops import EpochSampler
+from geoships.training.epoch_sampler import EpochSampler
 
 Item = dict[str, torch.Tensor]
 
@@ -77,7 +77,7 @@ class ClassifierData(lightning.LightningDataModule):
     recipe: what the images have become. varied: chips by (epoch, number). plain: those that judge.
     """
 
-    def __init__(self, recipe: Recipe, varied: Items, plain: Items, run: Run) -> None:
+    def __init__(self, recipe: Recipe, varied: Items, plain: Items, run: EpochRun) -> None:
         super().__init__()
         self.recipe, self._varied, self._plain, self._run = recipe, varied, plain, run
 

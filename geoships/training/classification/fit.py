@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import lightning
 import torch
 from torch import nn
 
@@ -21,7 +20,15 @@ from geoships.training.classification.data import ChipData, ClassifierData
 from geoships.training.classification.folds import ChipSet, open_chips
 from geoships.training.classification.task import Classification
 from geoships.training.encoder import read_weights, rgb_channels
-from geoships.training.run import Monitor, Trained, kept_weights, make_trainer, prepare_folder, quiet_lightning
+from geoships.training.run import (
+    Monitor,
+    Trained,
+    kept_weights,
+    make_trainer,
+    prepare_folder,
+    quiet_lightning,
+    reproducible,
+)
 
 # Paths say nothing to those who get the model; the bundle's own settings are the card.
 NOT_IN_CARD: Any = {"bundle": True, "data": {"root", "labels"}, "network": {"encoder_weights", "start"}}
@@ -67,13 +74,11 @@ def fit_classifier(
     """
     last = prepare_folder(config, out, resume)
     if resume and (out / "bundle").is_dir():
-        return Trained(out, load_bundle(out / "bundle"), config.run.epochs, {})
-    lightning.seed_everything(config.seed, verbose=False)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    data = open_data()
-    network = _starting_network(config.network, data.recipe.bands, head)
-    task = Classification(network, config.loss, config.optimiser, config.schedule)
-    with quiet_lightning():
+        return Trained(out, load_bundle(out / "bundle"), f"{config.run.epochs} epochs", {})
+    with quiet_lightning(), reproducible(config.seed):
+        data = open_data()
+        network = _starting_network(config.network, data.recipe.bands, head)
+        task = Classification(network, config.loss, config.optimiser, config.schedule)
         trainer = make_trainer(config.run, out, MONITOR if data.validated else None, seed=config.seed, quiet=quiet)
         trainer.fit(task, datamodule=data, ckpt_path=str(last) if last else None, weights_only=False)
     if trainer.interrupted:
@@ -82,7 +87,7 @@ def fit_classifier(
     network.load_state_dict(weights)
     save_bundle(out / "bundle", make_card(data, network.cpu().float().eval()), weights)
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    return Trained(out, load_bundle(out / "bundle"), trainer.current_epoch, figures)
+    return Trained(out, load_bundle(out / "bundle"), f"{trainer.current_epoch} epochs", figures)
 
 
 def _starting_network(settings: ClassifierSettings, bands: Sequence[str], head: float) -> nn.Module:

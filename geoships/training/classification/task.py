@@ -10,7 +10,7 @@ from torch import nn
 from torchmetrics.classification import BinaryAccuracy, BinaryF1Score
 
 from geoships.config.classification import ChipLoss
-from geoships.config.segmentation import Optimiser, Schedule
+from geoships.config.training import Optimiser, Schedule
 from geoships.training.classification.losses import chip_loss
 from geoships.training.optimisers import make_optimiser, make_schedule
 

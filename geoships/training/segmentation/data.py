@@ -1,11 +1,11 @@
-"""The data of a training run: crops to train on, and blocks that judge it."""
+"""The data of a training: an atlas to cut crops from, and what judges the training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-import lightning
 import numpy as np
 import shapely
 import torch
@@ -13,23 +13,21 @@ from numpy.typing import NDArray
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from geoships.config.augment import Augment
-from geoships.config.segmentation import Input, TrainConfig, Validation
+from geoships.config.segmentation import TrainConfig, Validation
+from geoships.config.training import Input
 from geoships.errors import GeoshipsError
-from geoships.scene.torchgeo import WindowSlice
-from geoships.training.augment.paste_ships import Donors
 from geoships.training.augment.radiometry import Recipe
-from geoships.training.labelled_scenes import LabelDataset, LabelledScene, named_polygons, open_scenes
-from geoships.training.segmentation.crops import Crop, Crops, EpochSampler, at_size, crop_source, hide_rim
-from geoships.training.segmentation.validation_blocks import (
-    Blocks,
-    BlockSampler,
-    all_blocks,
-    choose_blocks,
-    without_blocks,
-)
+from geoships.training.labelled_scenes import LabelDataset, LabelledScene, below, named_polygons, open_scenes
+from geoships.training.pixel_table import rotation
+from geoships.training.segmentation.atlas import Atlas, Source, build_atlas
+from geoships.training.segmentation.chip_folder import open_chips, read_index
+from geoships.training.segmentation.crop_maker import cut
+from geoships.training.segmentation.crop_plan import Planner
+from geoships.training.segmentation.validation import Item, ValidationBlocks, ValidationChips
+from geoships.training.segmentation.validation_blocks import Blocks, all_blocks, choose_blocks, without_blocks
 
-CONTEXT = 32  # model pixels around a validation block that are seen and not judged
 STATISTICS_CROPS = 200
+VALIDATION_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -76,99 +74,102 @@ def _relabelled(scene: LabelledScene, blocks: Blocks) -> LabelledScene:
     return replace(scene, labels=labels, dataset=scene.images & LabelDataset(scene.images, labels))
 
 
-class ValidationBlocks(Dataset[Crop]):
-    """The chosen blocks of one scene, with context; what is not to be judged is IGNORED."""
+@dataclass(frozen=True)
+class TrainingData:
+    """The data of a training.
 
-    def __init__(self, scene: LabelledScene, blocks: Blocks, recipe: Recipe, *, block: int, rim: int) -> None:
-        self._scene, self._recipe, self._rim = scene, recipe, rim
-        self._size = -(-(block + 2 * CONTEXT) // 32) * 32  # model pixels, the same for all scenes
-        around = (self._size - block) / 2
-        context = (round(around / scene.scale[0]), round(around / scene.scale[1]))
-        self._queries = list(BlockSampler(scene.dataset, scene.images, blocks, context=context))
-        self._windows = list(blocks.windows())
-
-    def __len__(self) -> int:
-        return len(self._queries)
-
-    def __getitem__(self, number: int) -> Crop:
-        """Read one block."""
-        query: WindowSlice = self._queries[number]
-        image, mask, valid = self._scene.sample(query.window)
-        judged = np.zeros_like(valid)
-        judged[self._windows[number].within(query.window)] = True
-        image, mask = at_size(image, mask, valid & judged, self._size)
-        mask = hide_rim(mask, self._rim)
-        return {"image": torch.from_numpy(self._recipe.apply(image)), "mask": torch.from_numpy(mask[None])}
-
-
-class ShipData(lightning.LightningDataModule):
-    """Loaders of crops and of validation blocks.
-
-    config: settings of the training. Raises GeoshipsError where nothing is left to train on.
+    Attributes:
+        atlas: What crops are cut from.
+        recipe: Normalisation.
+        validation: Items with ``image`` and ``mask`` that judge the training; None: none do.
+        groups: Groups that are trained on.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
-        super().__init__()
-        self._config = config
-        self.scenes = open_scenes(config.data)
-        split = split_scenes(self.scenes, config.data.validation, config.seed)
-        if not any(scene.labels.ships for scene in split.train):
-            raise GeoshipsError(
-                "no labelled ship is left to train on; check the labels, data.hold_out and data.validation"
-            )
-        self.train_scenes, self._validation = split.train, split.validation
-        self.recipe = _recipe(config, split.train)
-        hard = {scene.name: _hard_examples(scene, config) for scene in split.train}
-        self._crops = Crops(
-            [crop_source(scene, config.crops, config.augment, hard[scene.name]) for scene in split.train],
-            Donors(split.train, config.data.bands),
-            self.recipe,
-            config.augment,
-            size=config.crops.size,
-            rim=config.data.rim,
-            seed=config.seed,
-        )
+    atlas: Atlas
+    recipe: Recipe
+    validation: Dataset[Item] | None
+    groups: tuple[str, ...]
 
-    @property
-    def groups(self) -> list[str]:
-        """The groups that are trained on."""
-        return sorted({scene.group for scene in self.train_scenes})
+    def validation_batches(self) -> Iterator[Item]:
+        """Yield the validation data in batches."""
+        if self.validation is not None:
+            yield from DataLoader(self.validation, batch_size=VALIDATION_BATCH)
 
-    @property
-    def validated(self) -> bool:
-        """Whether there are validation data."""
-        return bool(self._validation)
-
-    def train_dataloader(self) -> DataLoader[Crop]:
-        """Load the crops of an epoch."""
-        trainer, run = self.trainer, self._config.run
-        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        return DataLoader(
-            self._crops,
-            batch_size=run.batch_size,
-            sampler=EpochSampler(self._config.crops.count, rank, world),
-            num_workers=run.workers,
-            persistent_workers=run.workers > 0,
-            drop_last=True,
-        )
-
-    def val_dataloader(self) -> DataLoader[Crop]:
-        """Load the validation blocks."""
-        data = self._config.data
-        parts = [
-            ValidationBlocks(scene, blocks, self.recipe, block=data.validation.block, rim=data.rim)
-            for scene, blocks in self._validation
-        ]
-        return DataLoader(ConcatDataset(parts), batch_size=4)
+    def plain_images(self, size: int) -> Iterator[NDArray[np.float32]]:
+        """Yield the middle of each scene, (bands, size, size), normalised; a smaller scene is mirrored."""
+        for number, scene in enumerate(self.atlas.scenes):
+            rows, columns = scene.shape
+            transform = rotation(((rows - 1) / 2, (columns - 1) / 2), 0, 1, False)
+            yield self.recipe.apply(_absent(cut(self.atlas, [number], [transform], size)[0], scene.present))
 
 
-def _recipe(config: TrainConfig, scenes: Sequence[LabelledScene]) -> Recipe:
-    """The recipe of the settings, or one measured on unvaried crops."""
-    sources = [crop_source(scene, config.crops, Augment(scale=None)) for scene in scenes]
-    rng = np.random.default_rng([config.seed, 2])
-    drawn = (sources[number % len(sources)] for number in range(STATISTICS_CROPS))
-    pictures = (source.scene.picture(source.sampler.draw(rng).window) for source in drawn)
-    return measured_recipe(config.data.bands, config.input, pictures)
+def open_data(config: TrainConfig, folder: Path) -> TrainingData:
+    """Read the scenes or chips of a training.
+
+    Args:
+        config: Settings of the training.
+        folder: Of the run, for the temporary file of an atlas that does not fit into memory.
+
+    Raises:
+        GeoshipsError: If data are missing or cannot be read, or no labelled ship is left to train on.
+    """
+    if config.data.chips:
+        return _chip_data(config, folder)
+    split = split_scenes(open_scenes(config.data), config.data.validation, config.seed)
+    sources = [_source(scene, config) for scene in split.train]
+    _require_ships(sources, "check the labels, data.hold_out and data.validation")
+    atlas = build_atlas(sources, config, folder)
+    recipe = _recipe(config, atlas)
+    data = config.data
+    parts = [
+        ValidationBlocks(scene, blocks, recipe, block=data.validation.block, rim=data.rim)
+        for scene, blocks in split.validation
+    ]
+    groups = tuple(sorted({source.group for source in sources}))
+    return TrainingData(atlas, recipe, ConcatDataset(parts) if parts else None, groups)
+
+
+def _chip_data(config: TrainConfig, folder: Path) -> TrainingData:
+    assert config.data.chips
+    parts = read_index(below(config.data.root, config.data.chips.folder))
+    sources = open_chips(parts.get("train", ()), config.data)
+    _require_ships(sources, f"no chip of the part train in {config.data.chips.folder} shows one")
+    atlas = build_atlas(sources, config, folder)
+    recipe = _recipe(config, atlas)
+    judges = open_chips(parts.get("validation", ()), config.data)
+    validation = ValidationChips(build_atlas(judges, config, folder), recipe) if judges else None
+    return TrainingData(atlas, recipe, validation, tuple(sorted({source.group for source in sources})))
+
+
+def _require_ships(sources: Sequence[Source], advice: str) -> None:
+    if not any(source.labels.ships for source in sources):
+        raise GeoshipsError(f"no labelled ship is left to train on; {advice}")
+
+
+def _source(scene: LabelledScene, config: TrainConfig) -> Source:
+    hard = tuple(_hard_examples(scene, config))
+    return Source(scene.name, scene.group, scene.scene, scene.labels, scene.present, hard)
+
+
+def _recipe(config: TrainConfig, atlas: Atlas) -> Recipe:
+    """The normalisation of the settings, or one measured on crops without augmentation."""
+    plain = config.model_copy(update={"augment": Augment(**dict.fromkeys(Augment.model_fields))})
+    planner = Planner(atlas, plain)
+
+    def crops() -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+        for number in range(STATISTICS_CROPS):
+            crop = planner.plan(number)
+            images, _, counted, _ = cut(atlas, [crop.scene], [crop.transform], config.crops.size)
+            yield _absent(images, atlas.scenes[crop.scene].present), counted[0].numpy()
+
+    return measured_recipe(config.data.bands, config.input, crops())
+
+
+def _absent(images: torch.Tensor, present: Sequence[bool]) -> NDArray[np.float32]:
+    """The first of some images, (bands, rows, columns), NaN in absent bands."""
+    image: NDArray[np.float32] = images[0].numpy()
+    image[~np.array(present)] = np.nan
+    return image
 
 
 def measured_recipe(

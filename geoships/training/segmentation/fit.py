@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import lightning
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from lightning.fabric import Fabric
 from torch import nn
 
 from geoships.config.segmentation import Target, TrainConfig
@@ -16,105 +15,118 @@ from geoships.errors import GeoshipsError
 from geoships.model.bundle import load_bundle, save_bundle
 from geoships.model.card import Card
 from geoships.model.networks import Architecture, build_network, load_encoder
-from geoships.scene.tiling.windows import Window
 from geoships.training.augment.radiometry import Recipe
 from geoships.training.encoder import choose_bands, read_weights, rgb_channels
-from geoships.training.run import Monitor, Trained, kept_weights, make_trainer, prepare_folder, quiet_lightning
-from geoships.training.segmentation.chip_crops import ChipData
-from geoships.training.segmentation.crops import at_size
-from geoships.training.segmentation.data import ShipData
+from geoships.training.run import Trained, hardware, prepare_folder, quiet_lightning, reproducible
+from geoships.training.segmentation.checkpoint import load_checkpoint, remove_unfinished
+from geoships.training.segmentation.data import TrainingData, open_data
 from geoships.training.segmentation.halo import measure_halo
-from geoships.training.segmentation.losses import WeightedLoss
-from geoships.training.segmentation.task import Segmentation
-from geoships.training.segmentation.validation_images import ValidationPictures
+from geoships.training.segmentation.loop import BEST, Training
+from geoships.training.segmentation.progress import ProgressLine
+from geoships.training.trackers import make_loggers
 
 # Paths say nothing to those who get the model; the bundle's own settings are the card.
 NOT_IN_CARD: Any = {
     "bundle": True,
     "data": {"root", "scenes", "chips", "labels", "ignore"},
-    "crops": {"hard_examples"},
-    "network": {"encoder_weights", "start"},
-    "run": {"tracker", "project"},
+    "crops": {"hard_examples", "memory"},
+    "network": {"encoder_weights"},
+    "start": True,
+    "run": {"tracker", "project", "checkpoint_minutes", "log_every", "workers"},
 }
-MONITOR = Monitor("val_iou", "max")
-HALO_PICTURES = 4
+HALO_IMAGES = 4
 HALO_CUT = 64  # model pixels
+LARGEST_HALO = 256  # that is measured
 
 
 def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = False) -> Trained:
-    """Train a model.
+    """Train a segmentation network.
 
-    config: settings. out: folder of the run; it gets `config.yaml`, `checkpoints/`, `logs/` and `bundle/`.
-    resume: go on from `checkpoints/last.ckpt` where there is one; on a CPU the weights become the same as if
-    the run had never stopped. A finished run stays as it is.
-    Raises GeoshipsError where the folder holds another run, or data or settings do not fit.
+    Args:
+        config: Settings.
+        out: Folder of the run; it gets `config.yaml`, `checkpoints/`, `logs/` and `bundle/`.
+        resume: Whether to go on from `checkpoints/last.ckpt` where there is one. On a CPU the weights become the same
+            bit for bit as those of a run that was never stopped, where the budget is `run.crops`. A finished run is
+            left as it is.
+        quiet: Whether to write nothing to standard error.
+
+    Raises:
+        GeoshipsError: If the folder holds another run, or data or settings do not fit.
+        KeyboardInterrupt: If the process is asked to stop; `resume` goes on from there.
     """
-    last = prepare_folder(config, out, resume)
+    prepare_folder(config, out, resume)
     if resume and (out / "bundle").is_dir():
-        return Trained(out, load_bundle(out / "bundle"), config.run.epochs, {})
-    lightning.seed_everything(config.seed, verbose=False)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    data = ChipData(config) if config.data.chips else ShipData(config)
-    architecture = Architecture(
-        config.network.decoder, config.network.encoder, len(config.data.bands), options=config.network.options
-    )
-    network = _starting_network(architecture, config)
-    task = Segmentation(
-        network,
-        WeightedLoss({str(name): weight for name, weight in config.loss.items()}),
-        config.optimiser,
-        config.schedule,
-    )
-    with quiet_lightning():
-        monitor = MONITOR if data.validated else None
-        pictures = [ValidationPictures(config.run.pictures)] if config.run.pictures and monitor else []
-        trainer = make_trainer(config.run, out, monitor, pictures, seed=config.seed, quiet=quiet)
-        trainer.fit(task, datamodule=data, ckpt_path=str(last) if last else None, weights_only=False)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    weights, checkpoint = kept_weights(config.run, out)
-    threshold = float(checkpoint["best_threshold"])
-    network.load_state_dict(weights)
+        return Trained(out, load_bundle(out / "bundle"), _amount(config.run.crops), {})
+    remove_unfinished(out / "checkpoints")
+    with quiet_lightning(), reproducible(config.seed):
+        fabric = Fabric(**hardware(config.run))
+        fabric.launch()
+        data = open_data(config, out)
+        network = starting_network(config)
+        loggers = make_loggers(config.run, out)
+        training = Training(
+            config, network, data,
+            fabric=fabric, folder=out / "checkpoints", loggers=loggers, line=ProgressLine(quiet),
+        )  # fmt: skip
+        if resume:
+            training.resume()
+        status = "failed"
+        try:
+            training.train()
+            status = "success"
+        finally:
+            for logger in loggers:
+                logger.finalize(status)
+    if fabric.is_global_zero:
+        _write_bundle(config, training, network, data, out)
+    fabric.barrier()
+    return Trained(out, load_bundle(out / "bundle"), _amount(training.crops), training.state.figures)
+
+
+def _amount(crops: int) -> str:
+    return f"{crops:,} crops"
+
+
+def _write_bundle(config: TrainConfig, training: Training, network: nn.Module, data: TrainingData, out: Path) -> None:
+    """Write the bundle of the weights that are kept."""
+    best = out / "checkpoints" / BEST
+    kept: dict[str, Any] = {"weights": training.average.weights(), "threshold": training.state.threshold}
+    if config.run.keep == "best" and best.exists():
+        kept = load_checkpoint(best)
+    network.load_state_dict(kept["weights"])
     network = network.cpu().float().eval()
     halo = config.bundle.halo
     if halo is None:
-        assert isinstance(data, ShipData)  # the settings see to it
-        halo = _halo(network, data)
-    card = make_card(config, data, network, halo=halo, threshold=config.bundle.threshold or threshold)
-    save_bundle(out / "bundle", card, weights)
-    figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    return Trained(out, load_bundle(out / "bundle"), trainer.current_epoch, figures)
+        images = islice(data.plain_images(2 * (HALO_CUT + LARGEST_HALO) + 64), HALO_IMAGES)
+        halo = measure_halo(network, images, HALO_CUT)
+    card = make_card(config, data, network, halo=halo, threshold=config.bundle.threshold or kept["threshold"])
+    save_bundle(out / "bundle", card, network.state_dict())
 
 
-def _starting_network(architecture: Architecture, config: TrainConfig) -> nn.Module:
-    network = build_network(architecture)
-    settings = config.network
+def starting_network(config: TrainConfig) -> nn.Module:
+    """The network with the weights that the training starts from.
+
+    Raises:
+        BundleError: If the network cannot be built, or weights cannot be read or do not fit.
+        GeoshipsError: If the bundle to start from holds another network.
+    """
+    settings, bands = config.network, config.data.bands
+    network = build_network(Architecture(settings.decoder, settings.encoder, len(bands), options=settings.options))
     if settings.encoder_weights:
-        load_encoder(network, read_weights(settings.encoder_weights), rgb_channels(config.data.bands))
-    if settings.start:
-        start, stem = load_bundle(settings.start), next(iter(network.state_dict()))
+        load_encoder(network, read_weights(settings.encoder_weights), rgb_channels(bands))
+    if config.start.bundle:
+        start, stem = load_bundle(config.start.bundle), next(iter(network.state_dict()))
         try:
-            network.load_state_dict(choose_bands(start.float_weights(), stem, start.card.bands, config.data.bands))
+            network.load_state_dict(choose_bands(start.float_weights(), stem, start.card.bands, bands))
         except (RuntimeError, KeyError) as error:
-            raise GeoshipsError(f"network.start: the weights of {settings.start} are of another network") from error
+            raise GeoshipsError(
+                f"start.bundle: {config.start.bundle} holds another network than decoder {settings.decoder} over "
+                f"{settings.encoder} with these options"
+            ) from error
     return network.to(memory_format=torch.channels_last)
 
 
-def _halo(network: nn.Module, data: ShipData) -> int:
-    """Measure the halo on pictures of the scenes that were trained on."""
-    size = 2 * (HALO_CUT + 256) + 64
-    images: list[NDArray[np.float32]] = []
-    for scene in data.train_scenes[:HALO_PICTURES]:
-        rows, columns = (round(size / scale) for scale in scene.scale)
-        whole = scene.scene.window
-        window = Window((whole.height - rows) // 2, (whole.width - columns) // 2, rows, columns)
-        images.append(data.recipe.apply(at_size(*scene.sample(window), size)[0]))
-    return measure_halo(network, images, HALO_CUT)
-
-
-def make_card(
-    config: TrainConfig, data: ShipData | ChipData, network: nn.Module, *, halo: int, threshold: float
-) -> Card:
+def make_card(config: TrainConfig, data: TrainingData, network: nn.Module, *, halo: int, threshold: float) -> Card:
     """The card of a trained network."""
     settings, recipe = config.bundle, data.recipe
     return Card.model_validate(

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from torchgeo.datasets import GeoDataset
 
 from geoships.scene.layers.labels import Labels
 from geoships.scene.tiling.windows import Window
-from geoships.scene.torchgeo import GeoSampler, SceneDataset, WindowSlice
 
 
 @dataclass(frozen=True)
@@ -89,28 +87,3 @@ def without_blocks(labels: Labels, blocks: Blocks) -> Labels:
     ships = [ship for ship in labels.ships if not shapely.contains(hidden, ship)]
     ships = [shapely.difference(ship, hidden) if shapely.intersects(hidden, ship) else ship for ship in ships]
     return Labels(tuple(ship for ship in ships if not ship.is_empty), (*labels.ignored, hidden))
-
-
-class BlockSampler(GeoSampler):  # type: ignore[misc]  # its home differs between torchgeo 0.8 and 0.10
-    """Yields one window around each chosen block, all of one size, for validation.
-
-    dataset: what the queries are for. images: the scene. blocks: those to yield.
-    context: (rows, columns) around a block, which are seen and not judged.
-    """
-
-    def __init__(self, dataset: GeoDataset, images: SceneDataset, blocks: Blocks, *, context: tuple[int, int]) -> None:
-        self.index, self.res = dataset.index, dataset.res
-        self._grid, self._blocks, self._context = images.grid, blocks, context
-
-    def __iter__(self) -> Iterator[WindowSlice]:
-        """Yield [xmin:xmax, ymin:ymax] of each window, with the window."""
-        rows, columns = self._context
-        for place in sorted(self._blocks.chosen):
-            block = self._blocks.whole(*place)
-            window = Window(
-                block.row - rows, block.column - columns, block.height + 2 * rows, block.width + 2 * columns
-            )
-            yield self._grid.query(window)
-
-    def __len__(self) -> int:
-        return len(self._blocks.chosen)

@@ -13,7 +13,7 @@ from geoships.model.card import Card
 from geoships.model.engines.views import VIEWS
 from geoships.training.classification.fit import classifier_card, fit_classifier
 from geoships.training.run import Trained
-from geoships.training.segmentation.task import BINS, best_threshold
+from geoships.training.segmentation.threshold import BINS, best_threshold
 from geoships.training.verification.data import VerifierData
 
 # Paths say nothing to those who get the model; the bundle's own settings are the card.

@@ -16,20 +16,20 @@ CURVES = {"train_loss": "training loss", "val_iou": "validation IoU"}
 
 
 def read_curves(folder: Path) -> pd.DataFrame:
-    """Read the training loss and validation IoU of a run by epoch.
+    """Read the training loss and validation IoU of a run by step.
 
     Args:
-        folder: Folder of the run. A resumed run has one log per session; the latest value of an epoch counts.
+        folder: Folder of the run. A resumed run has one log per session; the latest value of a step counts.
 
     Returns:
-        Columns `epoch`, `train_loss` and `val_iou`; empty without logs.
+        Columns `step`, `train_loss` and `val_iou`; empty without logs.
     """
     logs = sorted(folder.glob("logs/part-*/metrics.csv"), key=lambda path: int(path.parent.name.split("-")[1]))
     tables = [pd.read_csv(path) for path in logs if path.stat().st_size]
     if not tables:
-        return pd.DataFrame(columns=["epoch", *CURVES])
-    rows = pd.concat(tables, ignore_index=True).reindex(columns=["epoch", *CURVES])
-    return rows.groupby("epoch").last().reset_index()
+        return pd.DataFrame(columns=["step", *CURVES])
+    rows = pd.concat(tables, ignore_index=True).reindex(columns=["step", *CURVES])
+    return rows.groupby("step").last().reset_index()
 
 
 def learning_curves(curves: pd.DataFrame) -> Figure:
@@ -50,7 +50,7 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
             _plot_lines(axes[row, column], curves[curves["way"] == way], name, curves)
             axes[row, 0].set_ylabel(CURVES[name])
         axes[0, column].set_title(way)
-        axes[-1, column].set_xlabel("epoch")
+        axes[-1, column].set_xlabel("step")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", fontsize=8, title="loss / optimiser")
     return figure
@@ -60,10 +60,10 @@ def _plot_lines(axes: Axes, curves: pd.DataFrame, name: str, all_curves: pd.Data
     colours = {level: f"C{number}" for number, level in enumerate(all_curves["optimiser"].unique())}
     dashes = {level: DASHES[number % len(DASHES)] for number, level in enumerate(all_curves["loss"].unique())}
     for (loss, optimiser), runs in curves.groupby(["loss", "optimiser"], sort=False):
-        by_epoch = runs.groupby("epoch")[name]
-        mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
-        axes.plot(mean.index + 1, mean, dashes[loss], color=colours[optimiser], label=f"{loss} / {optimiser}", lw=1.4)
-        axes.fill_between(mean.index + 1, low, high, color=colours[optimiser], alpha=0.08, lw=0)
+        by_step = runs.dropna(subset=name).groupby("step")[name]
+        mean, low, high = by_step.mean(), by_step.min(), by_step.max()
+        axes.plot(mean.index, mean, dashes[loss], color=colours[optimiser], label=f"{loss} / {optimiser}", lw=1.4)
+        axes.fill_between(mean.index, low, high, color=colours[optimiser], alpha=0.08, lw=0)
     axes.grid(alpha=0.3)
 
 

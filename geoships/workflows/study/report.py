@@ -119,8 +119,8 @@ def markdown(
 
 METHOD = (
     "All runs have the same scenes, crop size, number of steps and batch size, and so see the same number of pixels.",
-    "Runs on chips see the squares of a fixed grid, drawn without replacement; runs on scenes see squares at random "
-    "positions. Both use the same fraction of crops with ships, and the same augmentation.",
+    "Runs on chips cut their crops from the squares of a fixed grid; runs on scenes cut them at random positions. Both "
+    "use the same fraction of crops with ships, and the same augmentation.",
     "Each trained model predicts the held-out scenes as `geoships predict` does; pixel IoU (intersection over union) "
     "is over all their labelled pixels together. The threshold of a model is the best on its validation set, unless "
     "the settings give one.",

@@ -155,7 +155,7 @@ def run_one(plan: Plan, run: StudyRun, *, quiet: bool = True) -> dict[str, Any]:
     data = study.scene_config(run).data
     evaluation = evaluate_entries(data, scenes, trained.bundle, predict_config(**settings), thresholds=())
     totals = evaluation.figures["all"]
-    steps = config.run.epochs * (config.crops.count // config.run.batch_size) // config.run.accumulate
+    steps = -(-config.run.crops // (config.run.batch_size * config.run.accumulate))
     result = {
         **asdict(run),
         "bands": len(config.data.bands),

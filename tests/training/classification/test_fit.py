@@ -71,7 +71,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
         fit_chips(config, tmp_path / "parts", chips=chips, quiet=True)
     monkeypatch.undo()
     assert not (tmp_path / "parts" / "bundle").exists()
-    assert fit_chips(config, tmp_path / "parts", chips=chips, resume=True, quiet=True).epochs == 3
+    assert fit_chips(config, tmp_path / "parts", chips=chips, resume=True, quiet=True).amount == "3 epochs"
     assert {path.parent.name for path in (tmp_path / "parts" / "logs").glob("*/metrics.csv")} == {"part-1", "part-2"}
     one, other = (load_file(tmp_path / name / "bundle" / "model.safetensors") for name in ("parts", "whole"))
     torch.testing.assert_close(one, other, rtol=0, atol=0)

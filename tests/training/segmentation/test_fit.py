@@ -1,4 +1,10 @@
 import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,78 +14,116 @@ from safetensors.torch import load_file
 from geoships import predict
 from geoships.config import PredictConfig, train_config
 from geoships.errors import GeoshipsError
-from geoships.training.segmentation import fit as fitting
+from geoships.training.segmentation.checkpoint import load_checkpoint
 from geoships.training.segmentation.fit import fit
+from geoships.training.segmentation.loop import Training
+
+TRAIN = """
+import sys
+from pathlib import Path
+from geoships.config import train_config
+from geoships.training.segmentation.fit import fit
+fit(train_config(Path(sys.argv[1]), tuple(sys.argv[3:])), Path(sys.argv[2]), resume=True, quiet=True)
+"""
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "bundle" / "model.safetensors")
 
 
-class KilledError(Exception):
-    """Stands for a run that is killed."""
+def test_a_run_killed_at_any_moment_resumes_to_the_same_weights(settings: Path, tmp_path: Path) -> None:
+    changes = ("run.crops=1200", "run.checkpoint_minutes=0", "run.validate_every=400", "run.pictures=0")
+    command = [sys.executable, "-c", TRAIN, str(settings), str(tmp_path / "parts"), *changes]
+    last = tmp_path / "parts" / "checkpoints" / "last.ckpt"
+    moments = random.Random(5)
+    for _ in range(2):
+        before = load_checkpoint(last)["state"]["step"] if last.exists() else 0
+        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())})
+        while process.poll() is None and (not last.exists() or load_checkpoint(last)["state"]["step"] <= before):
+            time.sleep(0.05)
+        time.sleep(moments.uniform(0, 0.5))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL  # it was not finished
+        assert not (tmp_path / "parts" / "bundle").exists()
+    config = train_config(settings, changes)
+    resumed = fit(config, tmp_path / "parts", resume=True, quiet=True)
+    whole = fit(config, tmp_path / "whole", quiet=True)
+    assert resumed.amount == whole.amount == "1,200 crops"
+    assert resumed.validation == whole.validation
+    torch.testing.assert_close(weights(tmp_path / "parts"), weights(tmp_path / "whole"), rtol=0, atol=0)
+    assert not list(last.parent.glob(".*"))
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(
+def test_a_run_that_is_asked_to_stop_finishes_its_step_and_goes_on_from_it(
     settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = train_config(settings)
-    whole = fit(config, tmp_path / "whole", quiet=True)
+    step = Training._step
 
-    step = fitting.Segmentation.training_step
+    def interrupted(self: Training, batches: object) -> None:
+        step(self, batches)  # type: ignore[arg-type]
+        if self.state.step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
 
-    def die(task: fitting.Segmentation, batch: dict[str, torch.Tensor], number: int) -> torch.Tensor:
-        if task.current_epoch == 2 and number == 1:
-            raise KilledError
-        return step(task, batch, number)
-
-    monkeypatch.setattr(fitting.Segmentation, "training_step", die)
-    with pytest.raises(KilledError):
-        fit(config, tmp_path / "parts", quiet=True)
+    monkeypatch.setattr(Training, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(train_config(settings), tmp_path / "run", quiet=True)
+    assert load_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["step"] == 5
     monkeypatch.undo()
-    assert not (tmp_path / "parts" / "bundle").exists()
-    resumed = fit(config, tmp_path / "parts", resume=True, quiet=True)
-    assert resumed.epochs == whole.epochs == 3
-    torch.testing.assert_close(weights(tmp_path / "parts"), weights(tmp_path / "whole"), rtol=0, atol=0)
+    assert fit(train_config(settings), tmp_path / "run", resume=True, quiet=True).amount == "48 crops"
+
+
+def test_a_budget_of_hours_ends_a_run(settings: Path, tmp_path: Path) -> None:
+    hours = 3 / 3600
+    trained = fit(train_config(settings, (f"run.hours={hours}", "run.crops=100000000")), tmp_path / "run", quiet=True)
+    state = load_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]
+    assert state["seconds"] >= 3
+    assert trained.amount == f"{state['step'] * 4:,} crops"
+
+
+def test_no_improvement_stops_a_run_early(settings: Path, tmp_path: Path) -> None:
+    changes = ("run.crops=100000", "run.early_stopping={patience: 2, min_delta: 1}")
+    fit(train_config(settings, changes), tmp_path / "run", quiet=True)
+    assert (
+        load_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["step"] == 3 * 16 / 4
+    )  # the first one is an improvement on none
 
 
 def test_training_goes_on_from_a_bundle_for_some_of_its_bands(settings: Path, tmp_path: Path) -> None:
-    first = fit(train_config(settings, ("run.epochs=1",)), tmp_path / "both", quiet=True).bundle
+    first = fit(train_config(settings), tmp_path / "both", quiet=True).bundle
     still = (
-        "run.epochs=1",
         "optimiser.rate=1e-30",
         "optimiser.weight_decay=0",
-        f"network.start={tmp_path / 'both/bundle'}",
+        f"start.bundle={tmp_path / 'both/bundle'}",
     )
     second = fit(train_config(settings, (*still, "data.bands=[nir]")), tmp_path / "one", quiet=True).bundle
     stem = next(iter(first.network().state_dict()))
     torch.testing.assert_close(second.weights[stem], first.weights[stem][:, 1:])
-    start = f"network.start={second.path}"
+    start = f"start.bundle={second.path}"
     with pytest.raises(GeoshipsError, match="no band green among nir"):
         fit(train_config(settings, (*still, start, "data.bands=[green]")), tmp_path / "green", quiet=True)
 
 
 def test_a_trained_bundle_finds_ships_that_it_never_saw(settings: Path, labelled: Path, tmp_path: Path) -> None:
-    config = train_config(settings, ("run.epochs=10", "crops.count=48", "run.ema=0.9", "run.keep=best"))
+    config = train_config(settings, ("run.crops=640", "run.validate_every=64", "run.ema=0.9", "run.keep=best"))
     trained = fit(config, tmp_path / "run", quiet=True)
     assert trained.validation["val_iou"] > 0.5
     card = trained.bundle.card
-    assert (card.bands, card.halo, card.step) == (("green", "nir"), 16, 8)
+    assert (card.bands, card.halo, card.step, card.views) == (("green", "nir"), 16, 8, 1)
     found = predict(labelled / "west.tif", model=trained.bundle, config=PredictConfig(device="cpu"))
     assert 11 <= len(found.ships) <= 17
     text = card.to_json()
     assert str(labelled) not in text
     log = list(csv.DictReader((tmp_path / "run" / "logs" / "part-1" / "metrics.csv").read_text().splitlines()))
-    assert [row["epoch"] for row in log if row["val_iou"]] == [str(epoch) for epoch in range(10)]
+    assert [row["step"] for row in log if row["val_iou"]] == [str(16 * number) for number in range(1, 11)]
     assert list((tmp_path / "run" / "logs").glob("part-1/events*"))
 
 
 def test_a_folder_holds_one_run(settings: Path, tmp_path: Path) -> None:
-    fit(train_config(settings, ("run.epochs=1",)), tmp_path / "run", quiet=True)
+    fit(train_config(settings), tmp_path / "run", quiet=True)
     with pytest.raises(GeoshipsError, match="holds a training already"):
-        fit(train_config(settings, ("run.epochs=1",)), tmp_path / "run", quiet=True)
+        fit(train_config(settings), tmp_path / "run", quiet=True)
     with pytest.raises(GeoshipsError, match="settings differ"):
-        fit(train_config(settings, ("run.epochs=1", "seed=7")), tmp_path / "run", resume=True, quiet=True)
+        fit(train_config(settings, ("seed=7",)), tmp_path / "run", resume=True, quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -90,9 +134,11 @@ def test_a_folder_holds_one_run(settings: Path, tmp_path: Path) -> None:
         ("data.labels=none", "no labels of"),
         ("network.decoder=vnet", "cannot build network vnet"),
         ("network.encoder_weights=package:no_such_package", "no package no_such_package"),
+        ("start.bundle=nowhere", "nowhere"),
         ("loss={bse: 1}", "loss.bse"),
         ("optimiser.name=adamm", "optimiser.name: .*'adam', 'adamw', 'lion' or 'sgd'"),
-        ("run.epochs.most=3", "run.epochs.most|holds one value"),
+        ("run.crops.most=3", "run.crops.most|holds one value"),
+        ("augment.paste_piers={length: [9, 3]}", "length runs from 9 to 3"),
         ("input.mean=[1]", "1 values for 2 bands"),
         ("seed", "name=value"),
     ],

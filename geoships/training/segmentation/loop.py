@@ -1,0 +1,282 @@
+"""The training loop: steps over crops, validations, checkpoints; docs/decisions tells why it is not Lightning's."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from numpy.typing import NDArray
+from torch import nn
+
+from geoships.config.segmentation import TrainConfig
+from geoships.training.optimisers import make_optimiser, rate_factor
+from geoships.training.segmentation.average import WeightAverage
+from geoships.training.segmentation.checkpoint import load_checkpoint, save_checkpoint
+from geoships.training.segmentation.crop_maker import Batch, CropMaker
+from geoships.training.segmentation.data import TrainingData
+from geoships.training.segmentation.depthwise import Float32Depthwise
+from geoships.training.segmentation.feed import Feed
+from geoships.training.segmentation.losses import WeightedLoss
+from geoships.training.segmentation.progress import ProgressLine
+from geoships.training.segmentation.threshold import BINS, best_threshold
+from geoships.training.segmentation.validation_images import picture
+
+LAST, BEST = "last.ckpt", "best.ckpt"
+
+
+@dataclass
+class State:
+    """How far a training is, beside its weights.
+
+    Attributes:
+        step: Steps that are done.
+        seconds: Time that it has run for, over all its parts.
+        best: Best IoU on the validation data; below 0: none yet.
+        stale: Validations since then.
+        stopped: Whether early stopping has ended it.
+        threshold: Threshold with the greatest IoU at the last validation.
+        figures: Figures of the last validation.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+    stale: int = 0
+    stopped: bool = False
+    threshold: float = 0.5
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+class Training:
+    """One training of a segmentation network.
+
+    Args:
+        config: Settings.
+        network: Maps normalised images (n, bands, rows, columns) to logits (n, 1, rows, columns).
+        data: Crops and validation data.
+        fabric: Devices and precision.
+        folder: Of the checkpoints.
+        loggers: Get the figures.
+        line: Tells how far the training is.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        network: nn.Module,
+        data: TrainingData,
+        *,
+        fabric: Fabric,
+        folder: Path,
+        loggers: Sequence[Logger],
+        line: ProgressLine,
+    ) -> None:
+        self._config, self._run, self._data, self._fabric = config, config.run, data, fabric
+        self._folder, self._loggers, self._line = folder, loggers, line
+        self._loss = WeightedLoss({str(name): weight for name, weight in config.loss.items()}, config.pixels.ship)
+        self._plain, optimiser = network, make_optimiser(network.parameters(), config.optimiser)
+        self._network, self._optimiser = fabric.setup(network, optimiser)
+        self.average = WeightAverage(network, config.run.ema)
+        self._maker = CropMaker(data.atlas.to(fabric.device), data.recipe, config)
+        self._recent: list[torch.Tensor] = []
+        self.state = State()
+
+    @property
+    def crops(self) -> int:
+        """Crops that are done."""
+        return self.state.step * self._per_step
+
+    @property
+    def done(self) -> float:
+        """Part of the budget that is spent, 0 to 1."""
+        if self._run.hours is None:
+            return min(1.0, self.crops / self._run.crops)
+        return min(1.0, float(self._fabric.broadcast(self.state.seconds)) / (self._run.hours * 3600))
+
+    @property
+    def _per_step(self) -> int:
+        return self._run.batch_size * self._run.accumulate * self._fabric.world_size
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint, if there is one. Raises GeoshipsError where it cannot be read."""
+        path = self._folder / LAST
+        if not path.exists():
+            return
+        saved = load_checkpoint(path)
+        self._plain.load_state_dict(saved["network"])
+        self._optimiser.load_state_dict(saved["optimiser"])
+        self.average.load(saved["average"])
+        self._fabric.strategy.precision.load_state_dict(saved["precision"])
+        self.state = State(**saved["state"])
+
+    def train(self) -> None:
+        """Train until the budget is spent or early stopping ends it.
+
+        Raises:
+            KeyboardInterrupt: If the process is asked to stop; a checkpoint is written first.
+        """
+        self._plain.train()
+        first = self.state.step * self._run.accumulate
+        with stop_requests() as stop, Feed(self._batch, self._run.workers, first) as feed:
+            batches, saved, clock = iter(feed), time.monotonic(), time.monotonic()
+            while self.done < 1 and not self.state.stopped:
+                self._step(batches)
+                now = time.monotonic()
+                self.state.seconds, clock = self.state.seconds + now - clock, now
+                self._report()
+                if self._due():
+                    self.validate()
+                    self._plain.train()
+                if stop.is_set() or now - saved >= self._run.checkpoint_minutes * 60:
+                    self.save()
+                    saved = time.monotonic()
+                if stop.is_set():
+                    raise KeyboardInterrupt
+        self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        state = {
+            "network": self._plain.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "average": self.average.weights(),
+            "precision": self._fabric.strategy.precision.state_dict(),
+            "state": asdict(self.state),
+        }
+        if self._fabric.is_global_zero:
+            save_checkpoint(self._folder / LAST, state)
+            for logger in self._loggers:
+                logger.save()
+
+    def _batch(self, number: int) -> Batch:
+        """Batch `number` of this device."""
+        size = self._run.batch_size
+        first = (number * self._fabric.world_size + self._fabric.global_rank) * size
+        return self._maker.make(range(first, first + size))
+
+    def _step(self, batches: Iterator[Batch]) -> None:
+        """Change the weights once."""
+        state, run = self.state, self._run
+        rate = self._config.optimiser.rate * rate_factor(self._config.schedule, self.done)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        # Dropout and stochastic depth draw the same numbers in this step wherever the run was resumed.
+        torch.manual_seed((self._config.seed * 1_000_003 + state.step) * 1_009 + self._fabric.global_rank)
+        for part in range(run.accumulate):
+            batch = next(batches)
+            partial = part < run.accumulate - 1
+            with self._fabric.no_backward_sync(self._network, partial) if partial else nullcontext():
+                with Float32Depthwise():
+                    logits = self._network(batch["image"])
+                loss = self._loss(logits.float(), batch["mask"], batch["weight"])
+                self._fabric.backward(loss / run.accumulate)
+            self._recent.append(loss.detach())
+        if run.clip:
+            self._fabric.clip_gradients(self._network, self._optimiser, max_norm=run.clip, error_if_nonfinite=False)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        state.step += 1
+        self.average.update(state.step)
+
+    def _report(self) -> None:
+        """Log the loss of the last steps, and say how far the training is."""
+        if self.state.step % self._run.log_every and self.done < 1:
+            return
+        loss = float(torch.stack(self._recent).mean())
+        self._recent.clear()
+        rate = float(self._optimiser.param_groups[0]["lr"])
+        speed = self._line.speed(self.crops)
+        self._log({"train_loss": loss, "rate": rate, "crops": self.crops, "crops_per_second": speed})
+        self._line.show(self.done, self.crops, self.state.seconds, loss, self.state.figures)
+
+    def _due(self) -> bool:
+        """Whether a validation is due after the last step."""
+        if self._data.validation is None:
+            return False
+        every = self._run.validate_every
+        return self.done >= 1 or self.crops // every > (self.crops - self._per_step) // every
+
+    @torch.inference_mode()
+    def validate(self) -> None:
+        """Judge the averaged weights; keep them where they are the best so far."""
+        network = deepcopy(self._plain)
+        network.load_state_dict(self.average.weights())
+        network.eval()
+        losses, counts = [], torch.zeros(2, BINS)
+        pictures: list[NDArray[np.uint8]] = []
+        union = torch.zeros(2)  # intersection and union at a score of 0.5
+        for batch in self._data.validation_batches():
+            images = batch["image"].to(self._fabric.device).contiguous(memory_format=torch.channels_last)
+            with self._fabric.autocast(), Float32Depthwise():
+                logits = network(images).float().cpu()
+            losses.append(self._loss(logits, batch["mask"]))
+            scores = logits.sigmoid()
+            for kind in (0, 1):
+                counts[kind] += torch.histc(scores[batch["mask"] == kind], BINS, 0, 1)
+            found, ship, known = scores > 0.5, batch["mask"] == 1, batch["mask"] <= 1
+            union += torch.stack(((found & ship).sum(), ((found | ship) & known).sum()))
+            for image, mask, score in zip(batch["image"], batch["mask"], scores, strict=True):
+                if len(pictures) < self._run.pictures:
+                    pictures.append(picture(image.numpy(), mask[0].numpy(), score[0].numpy()))
+        self._judge(float(torch.stack(losses).mean()), float(union[0] / union[1].clamp(min=1)), best_threshold(counts))
+        self._show(pictures)
+
+    def _judge(self, loss: float, iou: float, threshold: float) -> None:
+        """Take in the figures of a validation."""
+        state, stopping = self.state, self._run.early_stopping
+        state.figures, state.threshold = {"val_loss": loss, "val_iou": iou}, threshold
+        self._log(state.figures)
+        state.stale = 0 if iou > state.best + (stopping.min_delta if stopping else 0) else state.stale + 1
+        state.stopped = stopping is not None and state.stale >= stopping.patience
+        if iou > state.best:
+            state.best = iou
+            if self._fabric.is_global_zero:
+                best = {"weights": self.average.weights(), "threshold": threshold, "step": state.step}
+                save_checkpoint(self._folder / BEST, best)
+
+    def _log(self, figures: dict[str, float]) -> None:
+        for logger in self._loggers:
+            logger.log_metrics(figures, self.state.step)
+
+    def _show(self, pictures: Sequence[NDArray[np.uint8]]) -> None:
+        for logger in self._loggers:
+            if isinstance(logger, TensorBoardLogger) and pictures:
+                logger.experiment.add_images(
+                    "image, label, score", np.stack(pictures), self.state.step, dataformats="NHWC"
+                )
+
+
+@contextmanager
+def stop_requests() -> Iterator[threading.Event]:
+    """Turn Ctrl-C and SIGTERM into an event, so that a step is finished first; a second one ends the process.
+
+    Yields:
+        The event; elsewhere than in the main thread, where signals cannot be caught, it is never set.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def request(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, request)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
