@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from shapely.geometry.base import BaseGeometry
 
 from geoships.config import PredictConfig
+from geoships.evaluation.evaluate_scene import EvaluatedScene
 from geoships.evaluation.figures import IOUS
-from geoships.evaluation.judge_scene import JudgedScene
 from geoships.output.pictures.overlay import true_colour
 from geoships.pipeline.scene_run import reading
 from geoships.scene.quicklook import RGBImage
@@ -35,13 +35,13 @@ _LINE = 18  # image pixels of a line of text
 class _Case:
     """A ship to draw: its scene, its outline in pixel coordinates, its caption, and its rank (highest first)."""
 
-    scene: JudgedScene
+    scene: EvaluatedScene
     outline: BaseGeometry
     caption: str
     rank: float
 
 
-def contact_sheet(scenes: Sequence[JudgedScene], bands: Sequence[str], config: PredictConfig) -> bytes | None:
+def contact_sheet(scenes: Sequence[EvaluatedScene], bands: Sequence[str], config: PredictConfig) -> bytes | None:
     """Draw the largest missed ships and the false alarms of the highest scores, labels green and predicted ships red.
 
     Args:
@@ -82,7 +82,7 @@ def contact_sheet(scenes: Sequence[JudgedScene], bands: Sequence[str], config: P
     return file.getvalue()
 
 
-def _missed(scenes: Sequence[JudgedScene]) -> list[_Case]:
+def _missed(scenes: Sequence[EvaluatedScene]) -> list[_Case]:
     cases = []
     for scene in scenes:
         for ship in (scene.labels[index] for index in scene.comparison.missed(MATCH_IOU)):
@@ -95,7 +95,7 @@ def _missed(scenes: Sequence[JudgedScene]) -> list[_Case]:
     return cases
 
 
-def _false(scenes: Sequence[JudgedScene]) -> list[_Case]:
+def _false(scenes: Sequence[EvaluatedScene]) -> list[_Case]:
     return [
         _Case(scene, ship.polygon, f"{scene.files.name}, score {ship.ship.score:.2f}", ship.ship.score)
         for scene in scenes

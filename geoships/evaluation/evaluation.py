@@ -8,8 +8,8 @@ from functools import cached_property
 
 from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
+from geoships.evaluation.evaluate_scene import EvaluatedScene, evaluate_scene
 from geoships.evaluation.figures import Figures, figures
-from geoships.evaluation.judge_scene import JudgedScene, judge_scene
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.scene.layers.labelled_files import PathLike, pair_files
 from geoships.support.memory import use_one_arena
@@ -30,7 +30,7 @@ class Evaluation:
 
     model: Bundle
     config: PredictConfig
-    scenes: tuple[JudgedScene, ...]
+    scenes: tuple[EvaluatedScene, ...]
 
     @property
     def threshold(self) -> float:
@@ -82,5 +82,5 @@ def evaluate(
     return Evaluation(
         bundle,
         config,
-        tuple(judge_scene(files, steps, config=config, model=bundle, progress=progress) for files in pairs),
+        tuple(evaluate_scene(files, steps, config=config, model=bundle, progress=progress) for files in pairs),
     )

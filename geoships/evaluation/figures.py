@@ -15,7 +15,7 @@ from sklearn.metrics import average_precision_score
 
 from geoships.config import PredictConfig
 from geoships.evaluation import size_classes
-from geoships.evaluation.judge_scene import CURVE_IOU, JudgedScene
+from geoships.evaluation.evaluate_scene import CURVE_IOU, EvaluatedScene
 from geoships.metrics.calibration import calibration, fit_temperature, tempered
 from geoships.metrics.counts import ObjectCounts, PixelCounts, average_precision
 from geoships.metrics.scores import ScoreCounts, ScoredPixels
@@ -41,7 +41,7 @@ SETTINGS = {
 _DECIMALS = 5
 
 
-def figures(scenes: Sequence[JudgedScene], model: Bundle, config: PredictConfig, threshold: float) -> Figures:
+def figures(scenes: Sequence[EvaluatedScene], model: Bundle, config: PredictConfig, threshold: float) -> Figures:
     """Compute all metrics of an evaluation.
 
     Args:
@@ -81,7 +81,7 @@ def figures(scenes: Sequence[JudgedScene], model: Bundle, config: PredictConfig,
     return rounded
 
 
-def totals_by_scene(scenes: Sequence[tuple[JudgedScene, float]]) -> Figures:
+def totals_by_scene(scenes: Sequence[tuple[EvaluatedScene, float]]) -> Figures:
     """Compute the metrics of pixels and ships for each scene and over all scenes.
 
     Args:
@@ -97,13 +97,13 @@ def totals_by_scene(scenes: Sequence[tuple[JudgedScene, float]]) -> Figures:
     return totals
 
 
-def _totals(scenes: Sequence[tuple[JudgedScene, float]]) -> Figures:
+def _totals(scenes: Sequence[tuple[EvaluatedScene, float]]) -> Figures:
     """Metrics over scenes at their thresholds; `without_ignore` where one of them has an ignore layer."""
     with_layer = any(scene.files.ignore for scene, _ in scenes)
     return {**_sums(scenes, ignore=True), "without_ignore": _sums(scenes, ignore=False) if with_layer else None}
 
 
-def _sums(scenes: Sequence[tuple[JudgedScene, float]], *, ignore: bool) -> Figures:
+def _sums(scenes: Sequence[tuple[EvaluatedScene, float]], *, ignore: bool) -> Figures:
     pixels = reduce(add, (scene.scores.at(threshold, ignore=ignore) for scene, threshold in scenes))
     comparisons = [scene.comparison for scene, _ in scenes]
     counts = {
@@ -128,7 +128,7 @@ def _of_ships(counts: ObjectCounts) -> Figures:
     }  # fmt: skip
 
 
-def _curve(scenes: Sequence[JudgedScene], scores: ScoreCounts) -> list[Figures]:
+def _curve(scenes: Sequence[EvaluatedScene], scores: ScoreCounts) -> list[Figures]:
     rows = []
     for index, threshold in enumerate(scores.thresholds):
         ships: ObjectCounts = reduce(add, (scene.curve[index] for scene in scenes))
@@ -154,7 +154,7 @@ def _pixel_average_precision(pixels: ScoredPixels) -> float:
     return float(average_precision_score(pixels.ship, pixels.logits, sample_weight=pixels.count))
 
 
-def _by_length(scenes: Sequence[JudgedScene]) -> list[Figures]:
+def _by_length(scenes: Sequence[EvaluatedScene]) -> list[Figures]:
     ships = size_classes.labelled_ships(scenes)
     return [
         {
@@ -166,7 +166,7 @@ def _by_length(scenes: Sequence[JudgedScene]) -> list[Figures]:
     ]  # fmt: skip
 
 
-def _by_land(scenes: Sequence[JudgedScene]) -> list[Figures] | None:
+def _by_land(scenes: Sequence[EvaluatedScene]) -> list[Figures] | None:
     if not any(scene.files.land for scene in scenes):
         return None
     ships = size_classes.labelled_ships(scenes)
@@ -184,7 +184,7 @@ def _by_land(scenes: Sequence[JudgedScene]) -> list[Figures] | None:
     ]  # fmt: skip
 
 
-def _errors(scenes: Sequence[JudgedScene]) -> Figures:
+def _errors(scenes: Sequence[EvaluatedScene]) -> Figures:
     matched = size_classes.matched_ships(scenes)
     headings, long = matched.heading_errors, matched.long
     return {
@@ -232,7 +232,7 @@ def _calibration(pixels: ScoredPixels, card_temperature: float) -> Figures | Non
     }
 
 
-def _notes(scenes: Sequence[JudgedScene], pixels: ScoredPixels) -> list[str]:
+def _notes(scenes: Sequence[EvaluatedScene], pixels: ScoredPixels) -> list[str]:
     notes = []
     if unknown := sum(ship.measures.length_m is None for scene in scenes for ship in scene.labels):
         notes.append(f"{unknown} labelled ships have no length: their scenes are not georeferenced.")

@@ -9,10 +9,10 @@ import geopandas
 import pandas as pd
 
 from geoships.errors import OutputError
+from geoships.evaluation.evaluate_scene import CURVE_IOU, EvaluatedScene, LabelledShip
 from geoships.evaluation.evaluation import Evaluation
-from geoships.evaluation.judge_scene import CURVE_IOU, JudgedScene, LabelledShip
 from geoships.output.formats import write_ships
-from geoships.output.ship_filter import KeptShip
+from geoships.output.ship_filter import DetectedShip
 from geoships.pipeline.outputs import on_map
 
 RIGHT, FALSE, IGNORED, MISSED = "right", "false", "ignored", "missed"
@@ -44,7 +44,7 @@ def write_outcomes(evaluation: Evaluation, folder: Path) -> list[Path]:
     return paths
 
 
-def outcomes(scene: JudgedScene) -> geopandas.GeoDataFrame:
+def outcomes(scene: EvaluatedScene) -> geopandas.GeoDataFrame:
     """Table of the predicted ships and the missed labelled ships of a scene.
 
     Args:
@@ -57,7 +57,7 @@ def outcomes(scene: JudgedScene) -> geopandas.GeoDataFrame:
         MEASURES are on the ellipsoid.
     """
     missed = [scene.labels[index] for index in scene.comparison.missed(CURVE_IOU)]
-    ships: list[KeptShip | LabelledShip] = [*scene.found, *missed]
+    ships: list[DetectedShip | LabelledShip] = [*scene.found, *missed]
     columns: dict[str, pd.Series] = {
         "outcome": pd.Series([*_outcomes_of_predicted(scene), *[MISSED] * len(missed)], dtype="string"),
         "score": pd.Series([*[ship.ship.score for ship in scene.found], *[None] * len(missed)], dtype="float64"),
@@ -69,7 +69,7 @@ def outcomes(scene: JudgedScene) -> geopandas.GeoDataFrame:
     return geopandas.GeoDataFrame(columns, geometry=geopandas.GeoSeries(geometries, crs=crs))
 
 
-def _outcomes_of_predicted(scene: JudgedScene) -> list[str]:
+def _outcomes_of_predicted(scene: EvaluatedScene) -> list[str]:
     matched = set(scene.comparison.pairs.one_to_one(CURVE_IOU).predicted.tolist())
     false = set(scene.comparison.false_positives(CURVE_IOU))
     return [RIGHT if i in matched else FALSE if i in false else IGNORED for i in range(len(scene.found))]

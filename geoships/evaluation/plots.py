@@ -10,8 +10,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from geoships.evaluation.evaluate_scene import CURVE_IOU
 from geoships.evaluation.figures import Figures
-from geoships.evaluation.judge_scene import CURVE_IOU
 
 _SIZE = (5.2, 3.6)  # inches
 _STYLE: Any = {"svg.hashsalt": "geoships", "svg.fonttype": "path", "axes.grid": True, "grid.alpha": 0.3, "font.size": 9}

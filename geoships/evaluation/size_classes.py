@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from geoships.evaluation.judge_scene import CURVE_IOU, JudgedScene
+from geoships.evaluation.evaluate_scene import CURVE_IOU, EvaluatedScene
 
 LENGTH_EDGES = (0.0, 25.0, 50.0, 100.0, 200.0, np.inf)  # class limits in metres
 LAND_EDGES = (0.0, 100.0, 500.0, np.inf)  # class limits in metres
@@ -59,7 +59,7 @@ def heading_difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArra
     return np.abs((a - b + 90) % 180 - 90)
 
 
-def matched_ships(scenes: Sequence[JudgedScene]) -> MatchedShips:
+def matched_ships(scenes: Sequence[EvaluatedScene]) -> MatchedShips:
     """Measures of the matched ships of all scenes."""
     labelled, predicted = [np.zeros((0, 3))], [np.zeros((0, 3))]
     for scene in scenes:
@@ -86,7 +86,7 @@ class LabelledShips:
     error: NDArray[np.float64]
 
 
-def labelled_ships(scenes: Sequence[JudgedScene]) -> LabelledShips:
+def labelled_ships(scenes: Sequence[EvaluatedScene]) -> LabelledShips:
     """The labelled ships of all scenes."""
     columns: list[list[NDArray[np.float64]]] = [[np.zeros(0)] for _ in range(4)]
     for scene in scenes:
@@ -103,7 +103,7 @@ def labelled_ships(scenes: Sequence[JudgedScene]) -> LabelledShips:
     return LabelledShips(length, land, matched > 0, error)
 
 
-def predicted_land_distances(scenes: Sequence[JudgedScene]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def predicted_land_distances(scenes: Sequence[EvaluatedScene]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Distances to land of the predicted ships that are not ignored.
 
     Args:
@@ -146,7 +146,7 @@ def _or_nan(metres: Sequence[float] | None, count: int) -> NDArray[np.float64]:
     return np.full(count, np.nan) if metres is None else np.array(metres, np.float64)
 
 
-def _measures(scene: JudgedScene) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _measures(scene: EvaluatedScene) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Length, width and heading of the labelled and of the predicted ships, (ships, 3) each; NaN where not known."""
     labelled, predicted = (
         np.array([(m.length_m, m.width_m, m.heading_deg) for m in measures], np.float64).reshape(-1, 3)

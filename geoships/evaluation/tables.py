@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from geoships.evaluation.evaluate_scene import CURVE_IOU
 from geoships.evaluation.figures import IOUS, Figures
-from geoships.evaluation.judge_scene import CURVE_IOU
 
 _RATES = ("precision", "recall", "f1")
 _MATCHED = f"iou_{CURVE_IOU}"

@@ -72,9 +72,8 @@ class Splitter:
         """Buffer the last rows of a row band; call it for each band, after its ships are split."""
         tail = _scores(RowBand(band.row, band.scores[-MAX_SIDE:], band.valid[-MAX_SIDE:]))
         surplus = max(0, len(self._rows) + len(tail) - MAX_SIDE)
-        self._rows = np.concatenate(
-            (self._rows[surplus:], tail)
-        )  # concatenating before slicing would keep all rows in memory
+        # Sliced before they are joined: a slice of the joined rows would keep all of them in memory.
+        self._rows = np.concatenate((self._rows[surplus:], tail))
         self._end = band.row + band.scores.shape[0]
 
     def _parts(self, scores: Floats, parts: Labels, window: Window, end: int) -> Iterator[Ship]:

@@ -13,7 +13,7 @@ from geoships.scene.georeference import Georeference
 
 
 @dataclass(frozen=True)
-class KeptShip:
+class DetectedShip:
     """A detected ship, as users get it.
 
     Attributes:
@@ -52,7 +52,7 @@ class ShipFilter:
     min_peak: float = 0.0
     margin: Margin = NO_MARGIN
 
-    def apply(self, ships: Iterable[Ship]) -> list[KeptShip]:
+    def apply(self, ships: Iterable[Ship]) -> list[DetectedShip]:
         """Clean and measure ships, and drop those below the minimum area or the minimum peak score.
 
         Args:
@@ -64,14 +64,14 @@ class ShipFilter:
         peaked = [ship for ship in ships if ship.peak >= self.min_peak]
         polygons = [self._clean(ship.polygon) for ship in peaked]
         measures = measure_all(polygons, self.georeference, self.margin)
-        cleaned = map(KeptShip, polygons, measures, peaked)
+        cleaned = map(DetectedShip, polygons, measures, peaked)
         return [ship for ship in cleaned if self._area(ship) >= self.min_area]
 
     def _clean(self, polygon: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
         polygon = without_small_holes(polygon, self.max_hole / self._pixel_area)
         return simplified(polygon, self.simplify / max(self.pixel_size)) if self.simplify else polygon
 
-    def _area(self, ship: KeptShip) -> float:
+    def _area(self, ship: DetectedShip) -> float:
         """Area in square metres, from the central pixel's size where the scene is not georeferenced."""
         area = ship.measures.area_m2
         return area if area is not None else ship.polygon.area * self._pixel_area

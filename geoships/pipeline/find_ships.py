@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
 from geoships.output.raster import RasterSink, compressing
-from geoships.output.ship_filter import KeptShip
+from geoships.output.ship_filter import DetectedShip
 from geoships.output.ship_finder import ShipFinder
 from geoships.output.ships import Ship
 from geoships.pipeline.scene_run import SceneRun
@@ -19,7 +19,7 @@ RELEASE_PIXELS = 1 << 23  # of finished rows, after which freed memory is handed
 @contextmanager
 def find_ships(
     run: SceneRun, *, sinks: Sequence[RasterSink] = (), progress: Progress | None = None
-) -> Iterator[list[KeptShip]]:
+) -> Iterator[list[DetectedShip]]:
     """Send a scene through its model, and yield the ships that pass the filters.
 
     Args:

@@ -19,7 +19,7 @@ from geoships.output.pictures.preview import check_preview, write_preview
 from geoships.output.qgis.project import check_project, write_project
 from geoships.output.qgis.styles import ship_style
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
-from geoships.output.ship_filter import KeptShip
+from geoships.output.ship_filter import DetectedShip
 from geoships.output.ship_table import ships_frame
 from geoships.output.stac_item import NO_TIME, ItemContent, card_path, check_item, write_item
 from geoships.pipeline.scene_run import SceneRun
@@ -68,7 +68,7 @@ def raster_sinks(run: SceneRun, paths: dict[str, Path]) -> Iterator[RasterSink]:
         yield ScoreSink(paths["scores"], run.georeference, tags, name=name)
 
 
-def ship_table(run: SceneRun, ships: Sequence[KeptShip]) -> GeoDataFrame:
+def ship_table(run: SceneRun, ships: Sequence[DetectedShip]) -> GeoDataFrame:
     """One row a ship, in the scene's CRS, or in pixel coordinates (column, row) where it has none."""
     scene, found = run.scene, run.object_class
     rows: list[dict[str, object]] = [
@@ -107,7 +107,7 @@ def appearing_vector(run: SceneRun, path: Path, ships: GeoDataFrame) -> Abstract
 
 
 def write_companions(
-    run: SceneRun, paths: dict[str, Path], kept: Sequence[KeptShip], ships: GeoDataFrame, progress: Progress
+    run: SceneRun, paths: dict[str, Path], kept: Sequence[DetectedShip], ships: GeoDataFrame, progress: Progress
 ) -> None:
     """Write what describes the other outputs: preview, QGIS project and STAC Item, as far as they have a path."""
     described = {kind: path for kind, path in paths.items() if kind not in ("project", "stac")}
@@ -119,7 +119,7 @@ def write_companions(
         _write_item(run, paths["stac"], len(ships), described, progress)
 
 
-def _write_preview(run: SceneRun, path: Path, ships: Sequence[KeptShip]) -> None:
+def _write_preview(run: SceneRun, path: Path, ships: Sequence[DetectedShip]) -> None:
     bands = run.scene.bands
     known = dict(zip(bands.names, bands.indexes, strict=True))
     with open_quicklook(run.scene.source, known=known) as look:

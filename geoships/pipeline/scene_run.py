@@ -19,7 +19,7 @@ from geoships.model.installed import choose_model
 from geoships.model.screen import screen_of, skip_empty_tiles
 from geoships.output.attributes import Margin
 from geoships.output.classes import ObjectClass, class_of
-from geoships.output.ship_filter import KeptShip, ShipFilter
+from geoships.output.ship_filter import DetectedShip, ShipFilter
 from geoships.output.ships import Ship
 from geoships.output.stitch import RowBand, Stitcher
 from geoships.pipeline.run_plan import RunPlan, plan_run, scene_pixel_size
@@ -120,7 +120,7 @@ class SceneRun:
                 yield from stitcher.add(window, whole, sample["valid"].numpy(), rows[:, None] * columns)
         yield from stitcher.finish()
 
-    def keep(self, ships: Iterable[Ship]) -> list[KeptShip]:
+    def keep(self, ships: Iterable[Ship]) -> list[DetectedShip]:
         """Clean, measure and verify whole ships, and return the large and certain ones in reading order."""
         config = self.config
         ship_filter = ShipFilter(

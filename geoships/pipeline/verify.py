@@ -13,7 +13,7 @@ from geoships.model.engines.base import Engine, run
 from geoships.model.engines.choose import EngineChoice
 from geoships.model.engines.device import choose_batch_size
 from geoships.model.inputs import prepare_samples
-from geoships.output.ship_filter import KeptShip
+from geoships.output.ship_filter import DetectedShip
 from geoships.scene.reader import Scene
 from geoships.scene.tiles import Sample, TileReader
 from geoships.scene.tiling.resample import Ratio, scale_of
@@ -92,7 +92,7 @@ class Verifier:
         self._ratios = Ratio(rows, self._shape[0]), Ratio(columns, self._shape[1])
         self._scores: dict[Window, float] = {}
 
-    def verify(self, ships: Sequence[KeptShip]) -> list[KeptShip]:
+    def verify(self, ships: Sequence[DetectedShip]) -> list[DetectedShip]:
         """Score ships and keep those with at least the threshold.
 
         Args:
@@ -110,7 +110,7 @@ class Verifier:
             if score >= self.bundle.card.threshold
         ]
 
-    def _chip_window(self, ship: KeptShip) -> Window:
+    def _chip_window(self, ship: DetectedShip) -> Window:
         left, top, right, bottom = ship.polygon.bounds
         return window_around((left + right) / 2, (top + bottom) / 2, self._shape)
 

@@ -17,7 +17,7 @@ from geoships.metrics.counts import ObjectCounts
 from geoships.metrics.scores import ScoreCounts
 from geoships.model.bundle import Bundle
 from geoships.output.attributes import Measures, measure_all
-from geoships.output.ship_filter import KeptShip
+from geoships.output.ship_filter import DetectedShip
 from geoships.output.ship_finder import ShipFinder
 from geoships.output.ships import Ship
 from geoships.pipeline.messages import announce
@@ -46,7 +46,7 @@ class LabelledShip:
 
 
 @dataclass(frozen=True)
-class JudgedScene:
+class EvaluatedScene:
     """The predicted and the labelled ships of a scene, and its pixel scores.
 
     Attributes:
@@ -63,7 +63,7 @@ class JudgedScene:
 
     files: LabelledFiles
     georeference: Georeference
-    found: tuple[KeptShip, ...]
+    found: tuple[DetectedShip, ...]
     labels: tuple[LabelledShip, ...]
     comparison: Comparison
     label_land: tuple[float, ...] | None
@@ -72,9 +72,9 @@ class JudgedScene:
     curve: tuple[ObjectCounts, ...]
 
 
-def judge_scene(
+def evaluate_scene(
     files: LabelledFiles, thresholds: Sequence[float], *, config: PredictConfig, model: Bundle, progress: Progress
-) -> JudgedScene:
+) -> EvaluatedScene:
     """Run a scene through a model once, and compare the prediction with the labels.
 
     Args:
@@ -109,7 +109,7 @@ def judge_scene(
         def distances(polygons: Sequence[BaseGeometry]) -> tuple[float, ...] | None:
             return None if land is None else tuple(land_distances(polygons, land, run.pixel_size))
 
-        return JudgedScene(
+        return EvaluatedScene(
             files=files,
             georeference=run.georeference,
             found=ships[current],
