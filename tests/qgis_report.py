@@ -1,4 +1,4 @@
-"""What QGIS makes of projects and layers, as JSON; for the Python that has QGIS: `qgis_report.py FOLDER...`."""
+"""Prints what QGIS reads from projects and layers as JSON; run with QGIS's Python: `qgis_report.py FOLDER...`."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def project_facts(path, canvas):
 
 
 def style_facts(path):
-    """How QGIS draws a file that is opened alone."""
+    """How QGIS draws a file that is opened without a project."""
     raster = path.suffix == ".tif"
     layer = QgsRasterLayer(str(path), path.stem, "gdal") if raster else QgsVectorLayer(str(path), path.stem, "ogr")
     return {"valid": layer.isValid(), "drawn": layer.renderer().type() if layer.renderer() else None}

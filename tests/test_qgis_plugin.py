@@ -1,4 +1,4 @@
-"""The parts of the QGIS plugin that need no QGIS; scripts/accept_qgis_plugin.py checks the whole in the real one."""
+"""The modules of the QGIS plugin that work without QGIS; scripts/accept_qgis_plugin.py tests all of it in QGIS."""
 
 import doctest
 import os
@@ -20,7 +20,7 @@ from typer.main import get_command
 posix = pytest.mark.skipif(os.name == "nt", reason="uses a shell script or process groups of POSIX")
 
 
-def test_the_command_line_says_what_was_asked_for() -> None:
+def test_the_command_line_has_the_options_of_the_request() -> None:
     request = Request(
         "-odd name.tif",
         model="sentinel2-5band",
@@ -29,7 +29,7 @@ def test_the_command_line_says_what_was_asked_for() -> None:
         area=Path("a b.gpkg"),
         bands=" 1,2 ",
         trust_vrt=True,
-        more="--views 4",
+        extra="--views 4",
     )
     arguments = request.arguments({VECTOR: Path("s.gpkg"), MASK: Path("m.tif")})
     assert arguments == [
@@ -44,12 +44,12 @@ def test_the_command_line_says_what_was_asked_for() -> None:
     assert parsed["progress"] == "json"
 
 
-def test_the_examples_of_the_command_line_are_true() -> None:
+def test_the_doctests_of_the_command_line_pass() -> None:
     results = doctest.testmod(command_module)
     assert (results.failed, results.attempted) == (0, 3)
 
 
-def test_what_is_not_set_is_left_to_geoships() -> None:
+def test_unset_options_are_left_out() -> None:
     assert Request("a.tif").arguments({VECTOR: Path("s.fgb")}) == [
         "predict", "--out=s.fgb", "--json", "--progress=json", "--", "a.tif",
     ]  # fmt: skip
@@ -61,10 +61,10 @@ def test_options_keep_the_backslashes_of_windows() -> None:
         split_options("--config 'a")
 
 
-@pytest.mark.parametrize("more", ["--views 4 --out-dir x", "-o a.gpkg", "--mask=m.tif"])
-def test_outputs_are_no_further_options(more: str) -> None:
-    with pytest.raises(ValueError, match="fields of their own"):
-        Request("a.tif", more=more).arguments({VECTOR: Path("s.gpkg")})
+@pytest.mark.parametrize("extra", ["--views 4 --out-dir x", "-o a.gpkg", "--mask=m.tif"])
+def test_further_options_cannot_name_outputs(extra: str) -> None:
+    with pytest.raises(ValueError, match="in their own fields"):
+        Request("a.tif", extra=extra).arguments({VECTOR: Path("s.gpkg")})
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_outputs_are_no_further_options(more: str) -> None:
         ('NETCDF:"a.nc":var', 'NETCDF:"a.nc":var'),
     ],
 )
-def test_a_layers_source_becomes_a_scene(source: str, name: str) -> None:
+def test_a_layer_source_becomes_a_scene(source: str, name: str) -> None:
     assert scene_name(source) == name
 
 
-def test_the_environment_of_qgis_stays_outside() -> None:
+def test_variables_of_qgis_are_removed() -> None:
     root, own, other = (str(Path(os.sep, name)) for name in ("osgeo", "bin", "osgeo-other"))
     path = os.pathsep.join([str(Path(root, "bin")), own, root, other])
     qgis = {
@@ -99,8 +99,8 @@ def test_the_environment_of_qgis_stays_outside() -> None:
 
 
 @posix
-def test_the_executable_is_the_named_one_or_looked_for(tmp_path: Path) -> None:
-    def made(*parts: str) -> Path:
+def test_the_executable_is_configured_or_searched_for(tmp_path: Path) -> None:
+    def make_executable(*parts: str) -> Path:
         path = tmp_path.joinpath(*parts)
         path.parent.mkdir(parents=True)
         path.write_text("#!/bin/sh\n")
@@ -110,18 +110,18 @@ def test_the_executable_is_the_named_one_or_looked_for(tmp_path: Path) -> None:
     nothing = {"PATH": str(tmp_path / "none")}
     with pytest.raises(ExecutableError, match="uv tool install geoships"):
         find_executable("", nothing, tmp_path)
-    with pytest.raises(ExecutableError, match="no file that can be run"):
+    with pytest.raises(ExecutableError, match="not an executable file"):
         find_executable(str(tmp_path / "none"), nothing, tmp_path)
-    pipx = made(".local", "share", "pipx", "venvs", "geoships", "bin", "geoships")
+    pipx = make_executable(".local", "share", "pipx", "venvs", "geoships", "bin", "geoships")
     assert find_executable("", nothing, tmp_path) == pipx
-    uv = made("tools", "geoships")
+    uv = make_executable("tools", "geoships")
     assert find_executable("", {**nothing, "UV_TOOL_BIN_DIR": str(uv.parent)}, tmp_path) == uv
-    on_path = made("bin", "geoships")
+    on_path = make_executable("bin", "geoships")
     assert find_executable("", {"PATH": str(on_path.parent)}, tmp_path) == on_path
     assert find_executable(f'"{pipx}"', {"PATH": str(on_path.parent)}, tmp_path) == pipx
 
 
-def test_lines_of_geoships_are_understood() -> None:
+def test_lines_of_geoships_are_parsed() -> None:
     messages = Messages()
     assert messages.read('{"event": "start", "scene": "a.tif", "pixels": 2500000}\n') == Note("a.tif: 2.5 Mpix")
     assert messages.read('{"event": "progress", "done": 5, "pixels": 20}') == Progress(25.0)
@@ -129,13 +129,13 @@ def test_lines_of_geoships_are_understood() -> None:
     assert messages.read('{"event": "warning", "text": "no CRS"}') == Warned("no CRS")
     assert messages.read("something else") is None
     assert messages.read("{not json") is None
-    assert messages.error(3) == "geoships ended with code 3: {not json"
-    assert messages.error(-9).startswith("geoships was ended by signal 9")
+    assert messages.error(3) == "geoships failed with exit code 3: {not json"
+    assert messages.error(-9).startswith("geoships was killed by signal 9")
     messages.read("error: a.tif: no raster\n")
     assert messages.error(1) == "a.tif: no raster"
 
 
-def test_wrong_use_is_told_without_its_frame() -> None:
+def test_usage_errors_are_shown_without_their_frame() -> None:
     messages = Messages()
     for line in (
         "Usage: geoships predict [OPTIONS] SCENES...",
@@ -167,24 +167,24 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONUTF8": "1"}
 
 
-def test_a_process_is_followed_to_its_end() -> None:
+def test_output_and_exit_code_of_a_process_are_returned() -> None:
     lines: list[str] = []
     command = [sys.executable, "-c", SCRIPT.format(wait=False)]
-    ended = run(command, environment(), on_line=lines.append, cancelled=lambda: False)
-    assert (ended.code, ended.output, ended.cancelled) == (3, "out\n", False)
+    result = run(command, environment(), on_line=lines.append, cancelled=lambda: False)
+    assert (result.code, result.output, result.cancelled) == (3, "out\n", False)
     assert lines[1:] == ["é\n"]
 
 
 @posix
-@pytest.mark.parametrize("deaf", [False, True])
-def test_a_cancelled_process_ends_at_once_with_its_children(deaf: bool) -> None:
+@pytest.mark.parametrize("ignores_sigterm", [False, True])
+def test_a_cancelled_process_ends_with_its_children(ignores_sigterm: bool) -> None:
     lines: list[str] = []
-    ignore = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if deaf else ""
+    ignore = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if ignores_sigterm else ""
     command = [sys.executable, "-c", ignore + SCRIPT.format(wait=True)]
-    ended = run(command, environment(), on_line=lines.append, cancelled=lambda: bool(lines))
-    assert ended.cancelled
+    result = run(command, environment(), on_line=lines.append, cancelled=lambda: bool(lines))
+    assert result.cancelled
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and alive(int(lines[0])):  # whoever adopts a killed child clears it away
+    while time.monotonic() < deadline and alive(int(lines[0])):  # init removes a killed child after a moment
         time.sleep(0.05)
     assert not alive(int(lines[0]))
 
@@ -198,7 +198,7 @@ def alive(pid: int) -> bool:
     return not (status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] == "Z")
 
 
-def test_an_error_of_the_listener_stops_the_process() -> None:
+def test_an_error_of_on_line_stops_the_process() -> None:
     def fail(line: str) -> None:
         raise RuntimeError(line)
 
@@ -208,7 +208,7 @@ def test_an_error_of_the_listener_stops_the_process() -> None:
     assert time.monotonic() - started < 30
 
 
-def test_outputs_appear_together_or_not_at_all(tmp_path: Path) -> None:
+def test_all_outputs_are_written_or_none(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     outputs = {VECTOR: tmp_path / "s.gpkg", MASK: tmp_path / "other" / "m.tif"}
     outputs[VECTOR].write_text("old")
@@ -233,7 +233,7 @@ def test_outputs_appear_together_or_not_at_all(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_style_is_shown_to_geoships_and_never_given_to_the_scene(tmp_path: Path) -> None:
+def test_an_existing_style_is_kept_and_the_scene_gets_none(tmp_path: Path) -> None:
     (tmp_path / "s.qml").write_text("of the user")
     staging = Staging({VECTOR: tmp_path / "s.gpkg", MASK: tmp_path / "scene.tiff"}, scene=tmp_path / "scene.tif")
     with staging.open() as places:

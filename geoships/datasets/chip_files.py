@@ -85,11 +85,27 @@ def read_chip(path: Path, size: int) -> NDArray[np.float32]:
     Raises:
         GeoshipsError: The file is not an image of 8 or 16 bits.
     """
-    stored = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    if stored is None or stored.dtype.name not in FULL_SCALE:
+    stored = read_stored(path)
+    image = stored.astype(np.float32) / np.float32(FULL_SCALE[stored.dtype.name])
+    return np.stack([resample(band, (size, size)) for band in image])
+
+
+def read_stored(path: Path) -> NDArray[np.uint8 | np.uint16]:
+    """Read the stored values of a chip.
+
+    Args:
+        path: PNG, JPEG or TIFF file of 8 or 16 bits per band.
+
+    Returns:
+        (3, rows, columns) red, green and blue; greyscale images have three equal bands.
+
+    Raises:
+        GeoshipsError: The file is not an image of 8 or 16 bits.
+    """
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if bgr is None or bgr.dtype.name not in FULL_SCALE:
         raise GeoshipsError(f"cannot read the chip {path}: expected an image of 8 or 16 bits per band")
-    image = stored[..., ::-1].transpose(2, 0, 1).astype(np.float32) / np.float32(FULL_SCALE[stored.dtype.name])
-    return np.stack([resample(np.ascontiguousarray(band), (size, size)) for band in image])
+    return np.ascontiguousarray(bgr[..., ::-1].transpose(2, 0, 1))
 
 
 def _find_in_folders(root: Path) -> Iterator[Chip]:

@@ -1,4 +1,4 @@
-"""Cross-validation of a classifier of chips: each chip is judged by a model that saw none of its group."""
+"""Cross-validation of a chip classifier: each chip is scored by a model that was not trained on its group."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ from geoships.training.classification.folds import ChipSet, Numbers, make_folds,
 
 @dataclass(frozen=True)
 class ChipFigures:
-    """How scores and labels agree. Ships called ships, others called ships, ships missed, others called others.
+    """Metrics of a chip classifier.
 
-    roc_auc: area under the ROC curve; NaN with one class only.
+    Attributes:
+        hits: True positives.
+        false_alarms: False positives.
+        misses: False negatives.
+        rejections: True negatives.
+        roc_auc: Area under the ROC curve; NaN if only one class occurs.
     """
 
     hits: int
@@ -37,18 +42,18 @@ class ChipFigures:
 
     @property
     def accuracy(self) -> float:
-        """Share of the chips that are called what they are."""
+        """Fraction of chips that are classified correctly."""
         return (self.hits + self.rejections) / (self.hits + self.false_alarms + self.misses + self.rejections)
 
     @property
     def precision(self) -> float:
-        """Share of those called ships that are; NaN without any."""
-        called = self.hits + self.false_alarms
-        return self.hits / called if called else math.nan
+        """Fraction of positives that are ships; NaN without positives."""
+        positives = self.hits + self.false_alarms
+        return self.hits / positives if positives else math.nan
 
     @property
     def recall(self) -> float:
-        """Share of the ships that are called so; NaN without any."""
+        """Fraction of ships that are classified as ships; NaN without ships."""
         ships = self.hits + self.misses
         return self.hits / ships if ships else math.nan
 
@@ -58,7 +63,7 @@ class ChipFigures:
         return 2 * self.hits / (2 * self.hits + self.false_alarms + self.misses) if self.hits else 0.0
 
     def plain(self) -> dict[str, float | int | None]:
-        """The figures by name; None for NaN."""
+        """Return the metrics by name; None for NaN."""
         rates = {name: getattr(self, name) for name in ("accuracy", "precision", "recall", "f1")}
         values = {**rates, **asdict(self)}
         return {name: None if math.isnan(value) else value for name, value in values.items()}
@@ -66,7 +71,14 @@ class ChipFigures:
 
 @dataclass(frozen=True)
 class WrongChip:
-    """A chip that is called what it is not; fold: whose model says so."""
+    """A chip that is classified incorrectly.
+
+    Attributes:
+        file: Path of the chip below the data's root.
+        label: 1 with a ship, otherwise 0.
+        score: Score of the held-out model.
+        fold: Number of the fold, from 1.
+    """
 
     file: str
     label: int
@@ -76,7 +88,15 @@ class WrongChip:
 
 @dataclass(frozen=True)
 class ChipCrossValidation:
-    """What the folds gave. threshold: score from which on a chip is a ship. groups: how many of near-duplicates."""
+    """The result of a cross-validation.
+
+    Attributes:
+        folds: Metrics of each fold.
+        total: Metrics over all chips.
+        wrong: Chips that are classified incorrectly.
+        threshold: Minimum score of a ship.
+        groups: Number of groups of near-duplicates.
+    """
 
     folds: tuple[ChipFigures, ...]
     total: ChipFigures
@@ -86,12 +106,12 @@ class ChipCrossValidation:
 
     @property
     def table(self) -> str:
-        """The figures of each fold and of all chips, in Markdown."""
+        """The metrics of each fold and of all chips in Markdown."""
         rows = [*((str(number), fold) for number, fold in enumerate(self.folds, 1)), ("all", self.total)]
-        return "\n".join([HEAD, *(_row(name, figures) for name, figures in rows)])
+        return "\n".join([TABLE_HEADER, *(_row(name, figures) for name, figures in rows)])
 
 
-HEAD = """| fold | accuracy | precision | recall | F1 | ROC AUC | hits | false alarms | misses | rejections |
+TABLE_HEADER = """| fold | accuracy | precision | recall | F1 | ROC AUC | hits | false alarms | misses | rejections |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
 
 
@@ -102,10 +122,19 @@ def _row(name: str, figures: ChipFigures) -> str:
 
 
 def measure(labels: Numbers, scores: NDArray[np.float32], threshold: float) -> ChipFigures:
-    """Figures of scores from 0 to 1 for labels of 0 and 1."""
-    called, ship = scores >= threshold, labels == 1
+    """Compute the metrics of scores.
+
+    Args:
+        labels: (chips,) 1 with a ship, otherwise 0.
+        scores: (chips,) scores from 0 to 1.
+        threshold: Minimum score of a ship.
+
+    Returns:
+        The metrics.
+    """
+    positive, ship = scores >= threshold, labels == 1
     hits, false_alarms, misses, rejections = (
-        int(pair.sum()) for pair in (called & ship, called & ~ship, ~called & ship, ~called & ~ship)
+        int(mask.sum()) for mask in (positive & ship, positive & ~ship, ~positive & ship, ~positive & ~ship)
     )
     auc = float(roc_auc_score(labels, scores)) if 0 < ship.sum() < len(ship) else math.nan
     return ChipFigures(hits, false_alarms, misses, rejections, auc)
@@ -114,42 +143,53 @@ def measure(labels: Numbers, scores: NDArray[np.float32], threshold: float) -> C
 def cross_validate_chips(
     config: ChipConfig, out: Path, *, folds: int | None = None, threshold: float | None = None, quiet: bool = False
 ) -> ChipCrossValidation:
-    """Train and judge a model for each fold; a fold that is trained already is judged only, a stopped one goes on.
+    """Train and evaluate a classifier for each fold.
 
-    config: settings of each training. out: gets a folder for each fold, and `crossval.json` and `crossval.md`.
-    folds: how many; None: 5. threshold: score from which on a chip is a ship; None: that of the models, which is
-    `bundle.threshold` of the settings or 0.5. Raises GeoshipsError.
+    A fold whose training is finished is only evaluated; an interrupted training is resumed.
+
+    Args:
+        config: Settings of each training.
+        out: Folder for the results: a folder per fold, `crossval.json` and `crossval.md`.
+        folds: Number of folds; None: 5.
+        threshold: Minimum score of a ship; None: `bundle.threshold` of the settings, or 0.5.
+        quiet: Show no progress.
+
+    Returns:
+        Metrics by fold and over all chips.
+
+    Raises:
+        GeoshipsError: Settings or chips are not valid, or there are fewer groups than folds.
     """
     count = folds or 5
     chips = open_chips(config.data)
-    parts = make_folds(chips.labels, chips.groups, count, config.data.split_seed)
+    all_held_out = make_folds(chips.labels, chips.groups, count, config.data.split_seed)
     scores = np.zeros(len(chips.chips), np.float32)
-    for number, held in enumerate(parts, 1):
-        bundle = _trained(config, chips, HeldFold(folds=count, fold=number), out / f"fold-{number}", quiet)
-        scores[held] = classify(bundle, [chips.images[chip] for chip in held], device=config.run.device)
-    limit = threshold or config.bundle.threshold or 0.5
-    return _write(_summary(chips, parts, scores, limit), chips, scores, out)
+    for number, held_out in enumerate(all_held_out, 1):
+        bundle = _train_fold(config, chips, HeldFold(folds=count, fold=number), out / f"fold-{number}", quiet)
+        scores[held_out] = classify(bundle, [chips.images[chip] for chip in held_out], device=config.run.device)
+    threshold = threshold or config.bundle.threshold or 0.5
+    return _write(_summarise(chips, all_held_out, scores, threshold), chips, scores, out)
 
 
-def _trained(config: ChipConfig, chips: ChipSet, held: HeldFold, folder: Path, quiet: bool) -> Bundle:
-    """The model of a fold. Its settings are checked against those of a folder that is there already."""
-    data = config.data.model_copy(update={"hold_out": held})
+def _train_fold(config: ChipConfig, chips: ChipSet, held_out: HeldFold, folder: Path, quiet: bool) -> Bundle:
+    """Train the model of a fold, or resume it; `fit_chips` checks that an existing folder has the same settings."""
+    data = config.data.model_copy(update={"hold_out": held_out})
     fold = config.model_copy(update={"name": f"{config.name}-{folder.name}", "data": data})
     return fit_chips(fold, folder, chips=chips, resume=True, quiet=quiet).bundle
 
 
-def _summary(
-    chips: ChipSet, parts: Sequence[Numbers], scores: NDArray[np.float32], threshold: float
+def _summarise(
+    chips: ChipSet, all_held_out: Sequence[Numbers], scores: NDArray[np.float32], threshold: float
 ) -> ChipCrossValidation:
     labels = chips.labels
     wrong = [
         WrongChip(chips.name(chip), int(labels[chip]), round(float(scores[chip]), 4), fold)
-        for fold, held in enumerate(parts, 1)
-        for chip in held
+        for fold, held_out in enumerate(all_held_out, 1)
+        for chip in held_out
         if (scores[chip] >= threshold) != labels[chip]
     ]
     return ChipCrossValidation(
-        folds=tuple(measure(labels[held], scores[held], threshold) for held in parts),
+        folds=tuple(measure(labels[held_out], scores[held_out], threshold) for held_out in all_held_out),
         total=measure(labels, scores, threshold),
         wrong=tuple(wrong),
         threshold=threshold,
@@ -169,7 +209,7 @@ def _write(result: ChipCrossValidation, chips: ChipSet, scores: NDArray[np.float
     wrong = "\n".join(f"| {chip.file} | {chip.label} | {chip.score:.4f} | {chip.fold} |" for chip in result.wrong)
     text = (
         f"# Cross-validation\n\n{len(chips.chips)} chips in {result.groups} groups, "
-        f"a ship from a score of {result.threshold:g} on\n\n{result.table}\n\n"
+        f"minimum score of a ship {result.threshold:g}\n\n{result.table}\n\n"
         f"## Wrong chips\n\n| file | label | score | fold |\n| --- | --- | --- | --- |\n{wrong}\n"
     )
     with ExitStack() as stack:

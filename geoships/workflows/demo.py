@@ -1,4 +1,4 @@
-"""The demonstration: a rendered harbour whose ships are known, found by the installed model."""
+"""The demonstration: the installed model detects ships in a rendered harbour with ground truth."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ from geoships.support.progress import Progress
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What the demonstration found beside what is there.
+    """The result of the demonstration.
 
-    counts: ships in the scene and found ships. prediction: the run. picture: PNG with all outlines.
+    Attributes:
+        counts: Detections compared with the ships in the scene.
+        prediction: Result and output files of the prediction.
+        picture: PNG with the outlines of detections and of ships in the scene.
     """
 
     counts: ObjectCounts
@@ -29,7 +32,7 @@ class Demonstration:
     picture: Path
 
     def summary(self) -> dict[str, object]:
-        """The result as plain values for JSON."""
+        """Return the result as plain values for JSON."""
         counts = self.counts
         return {
             **self.prediction.summary(),
@@ -42,7 +45,7 @@ class Demonstration:
         }
 
     def report(self) -> str:
-        """The result as sentences."""
+        """Return the result as sentences."""
         counts, run = self.counts, self.prediction
         matched = counts.matched_predictions
         files = "\n".join(f"  {kind:8} {path}" for kind, path in [*run.outputs.items(), ("picture", self.picture)])
@@ -62,15 +65,26 @@ def run_demo(
     config: PredictConfig | None = None,
     progress: Progress | None = None,
 ) -> Demonstration:
-    """Render a harbour into `folder`, find its ships and draw them.
+    """Render a harbour, detect its ships, and draw them.
 
-    Writes harbour.tif, ships.geojson, mask.tif, scores.tif, their styles, a QGIS project of all of them,
-    harbour.qgz, and ships.png. Raises GeoshipsError.
+    Args:
+        folder: Folder for harbour.tif, ships.geojson, mask.tif, scores.tif, their styles, the QGIS project harbour.qgz
+            and ships.png; created if needed.
+        seed: Seed of the harbour.
+        size: Pixels per side.
+        config: Prediction settings.
+        progress: Receives progress and messages.
+
+    Returns:
+        Detections compared with the ships in the scene, and the output files.
+
+    Raises:
+        GeoshipsError: The folder cannot be written or the settings are not valid.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {error.strerror or error}; choose another") from error
+        raise OutputError(f"cannot create the folder {folder}: {error.strerror or error}; choose another") from error
     harbour = render_harbour(seed, size)
     scene = folder / "harbour.tif"
     write_harbour(harbour, scene)
@@ -83,14 +97,16 @@ def run_demo(
         config=config,
         progress=progress,
     )
-    found = _in_pixels(list(prediction.ships.geometry), harbour)
+    detections = _to_pixels(list(prediction.ships.geometry), harbour)
     picture = folder / "ships.png"
     colours = true_colour(harbour.reflectance[[2, 1, 0]], harbour.valid)
-    draw_overlay(picture, colours, found, list(harbour.ships), title=f"geoships demo, harbour {seed}", pixel_metres=10)
-    return Demonstration(match_objects(found, list(harbour.ships)), prediction, picture)
+    draw_overlay(
+        picture, colours, detections, list(harbour.ships), title=f"geoships demo, harbour {seed}", pixel_metres=10
+    )
+    return Demonstration(match_objects(detections, list(harbour.ships)), prediction, picture)
 
 
-def _in_pixels(polygons: list[BaseGeometry], harbour: Harbour) -> list[BaseGeometry]:
-    """Polygons in map coordinates as (column, row)."""
+def _to_pixels(polygons: list[BaseGeometry], harbour: Harbour) -> list[BaseGeometry]:
+    """Convert polygons from map coordinates to pixel coordinates (column, row)."""
     to_pixel = (~harbour.transform).to_shapely()
     return [affine_transform(polygon, to_pixel) for polygon in polygons]

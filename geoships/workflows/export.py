@@ -1,4 +1,4 @@
-"""Exported models as files."""
+"""Exports models to files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def export(
     """
     paths = output_paths(out, form)
     for path in paths.values():
-        reserve(path)  # where it cannot be written, say so before the work
+        reserve(path)  # report files that cannot be written before the export
     files = export_model(bundle, form, size=size, background=background, scale=scale, offset=offset)
     with ExitStack() as stack:
         for suffix, path in reversed(paths.items()):

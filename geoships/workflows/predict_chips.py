@@ -1,4 +1,4 @@
-"""From a folder of chips to a table: which hold a ship, and where a segmentation model is given, its outline."""
+"""Classifies the chips of a folder and, with a segmentation model, outlines their ships."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import cv2
 import geopandas
-import numpy as np
 import pandas as pd
 import rasterio
 import shapely
 from affine import Affine
-from numpy.typing import NDArray
 from pyproj import CRS
 from rasterio.errors import NotGeoreferencedWarning
 from shapely.geometry.base import BaseGeometry
 
 from geoships.config import PredictConfig
-from geoships.datasets.chip_files import FULL_SCALE, SUFFIXES, read_chip
+from geoships.datasets.chip_files import BANDS, FULL_SCALE, SUFFIXES, read_chip, read_stored
 from geoships.datasets.shipsnet import CHIP_SIZE, GSD, NamedChip, parse_name
 from geoships.errors import GeoshipsError, OutputError
 from geoships.model.bundle import Bundle, load_bundle
@@ -40,20 +37,19 @@ from geoships.support.memory import use_one_arena
 from geoships.support.progress import NoProgress, Progress
 
 CLASSIFIER = "chips-rgb3m"
-BANDS = ("red", "green", "blue")
 FORMATS = (".csv", ".geojson", ".json")
-BATCH = 64  # chips that are read at a time
+BATCH = 64  # chips per batch
 
-# Nullable where a value may be missing, so that a column keeps its type.
+# Nullable types where values can be missing.
 COLUMNS: dict[str, str] = {
     "file": "string",
-    "label": "Int64",  # that the name tells
+    "label": "Int64",  # from the file name
     "scene": "string",
-    "lon": "float64",  # of the chip's centre, that the name tells
+    "lon": "float64",  # of the chip's centre, from the file name
     "lat": "float64",
     "class_prob": "float64",
     "ship": "boolean",  # whether class_prob reaches the classifier's threshold
-    "ships": "Int64",  # outlined by the segmentation model, here and below
+    "ships": "Int64",  # from the segmentation model, like the columns below
     "area_m2": "float64",
     "score": "float64",
 }
@@ -61,11 +57,17 @@ COLUMNS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class ChipPrediction:
-    """What was found in a folder of chips.
+    """The prediction for a folder of chips.
 
-    chips: one row a chip, of COLUMNS, in longitude and latitude: the outline of its ships, or else its centre.
-    classifier, model: names of the models; model is None where no model outlines ships.
-    labelled, right: chips whose name tells their class, and those of which `ship` says the same.
+    Attributes:
+        folder: Folder of the chips.
+        out: Written table.
+        chips: One row per chip with COLUMNS. The geometry is the outline of its ships, or otherwise its centre, in
+            longitude and latitude.
+        classifier: Name of the classifier.
+        model: Name of the segmentation model; None without one.
+        labelled: Number of chips whose file name gives their label.
+        right: Number of those that are classified correctly.
     """
 
     folder: Path
@@ -77,7 +79,7 @@ class ChipPrediction:
     right: int
 
     def summary(self) -> dict[str, object]:
-        """The result as plain values for JSON."""
+        """Return the result as plain values for JSON."""
         return {
             "folder": str(self.folder),
             "out": str(self.out),
@@ -91,8 +93,8 @@ class ChipPrediction:
 
 
 @dataclass(frozen=True)
-class _Outline:
-    """Ships of one chip: how many, their area, their best score, and where they are; None without a place."""
+class _ChipShips:
+    """The ships of one chip: number, area in m2, highest score, and outline; None without a location."""
 
     ships: int
     area: float
@@ -103,70 +105,80 @@ class _Outline:
 def predict_chips(
     folder: Path, out: Path, *, config: PredictConfig | None = None, progress: Progress | None = None
 ) -> ChipPrediction:
-    """Score all chips of a folder, and outline their ships where there is a segmentation model for them.
+    """Classify all chips of a folder, and outline their ships if there is a segmentation model for them.
 
-    folder: PNG, JPEG or TIFF files of 8 or 16 bits, in subfolders too; names such as
-    LABEL__SCENE__LONGITUDE_LATITUDE.png place them, with pixels of `config.gsd` (3 m), north up.
-    out: .csv, whose last column is WKT, or .geojson.
-    config: its `model` is a classifier of chips, instead of the installed one, or a segmentation model that outlines
-    ships; without one, an installed segmentation model is taken if it does with red, green and blue at this pixel
-    size. Its other settings are the segmentation's, as for `predict`.
+    Args:
+        folder: PNG, JPEG or TIFF files of 8 or 16 bits, at any depth. Names such as
+            LABEL__SCENE__LONGITUDE_LATITUDE.png give their location; they are north up with a GSD of `config.gsd`
+            (default 3 m).
+        out: Table to write, .csv (the last column is WKT) or .geojson.
+        config: `model` is a chip classifier that replaces the installed one, or a segmentation model; by default, an
+            installed segmentation model is used if red, green and blue at this GSD are enough for it. The other
+            settings are those of the segmentation, as for `geoships.predict`.
+        progress: Receives progress and messages.
 
-    Raises GeoshipsError where there are no chips, one cannot be read, or the output cannot be written.
+    Returns:
+        The prediction.
+
+    Raises:
+        GeoshipsError: There are no chips, a chip cannot be read, or the model does not fit.
+        OutputError: The table cannot be written.
     """
     config, progress = config or PredictConfig(), progress or NoProgress()
     if out.suffix.lower() not in FORMATS:
-        raise OutputError(f"cannot write {out}: chips go to .csv or .geojson")
+        raise OutputError(f"cannot write {out}: expected a file name that ends with .csv or .geojson")
     reserve(out)
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not files:
-        raise GeoshipsError(f"{folder} holds no chips: PNG, JPEG or TIFF files")
-    classifier, model = _models(config)
+        raise GeoshipsError(f"{folder}: expected PNG, JPEG or TIFF files, got none")
+    classifier, model = _load_models(config)
     progress.start(folder.name or str(folder), len(files) * CHIP_SIZE**2)
     progress.note(f"classifier: {classifier.card.name}")
-    progress.note(f"ships are outlined by {model.card.name}" if model else "no model here outlines ships in chips")
+    progress.note(
+        f"segmentation model: {model.card.name}" if model else "no segmentation model for chips; ships get no outline"
+    )
     scores: list[float] = []
     use_one_arena()
-    outlines: list[_Outline | None] = []
+    ships: list[_ChipShips | None] = []
     engines = EngineCache()
     for batch in (files[start : start + BATCH] for start in range(0, len(files), BATCH)):
-        scores += _scores(classifier, batch, config)
+        scores += _classify(classifier, batch, config)
         if model:
-            outlines += [_outline(path, model, config, engines) for path in batch]
+            ships += [_segment(path, model, config, engines) for path in batch]
         progress.advance(len(batch) * CHIP_SIZE**2)
-    chips = _frame(folder, files, scores, outlines or [None] * len(files), classifier.card.threshold)
+    chips = _make_table(folder, files, scores, ships or [None] * len(files), classifier.card.threshold)
     _write(out, chips)
-    named = chips[chips["label"].notna()]
-    right = int((named["label"] == named["ship"].astype("Int64")).sum())
+    labelled = chips[chips["label"].notna()]
+    right = int((labelled["label"] == labelled["ship"].astype("Int64")).sum())
     return ChipPrediction(
-        folder, out, chips, classifier.card.name, model.card.name if model else None, len(named), right
+        folder, out, chips, classifier.card.name, model.card.name if model else None, len(labelled), right
     )
 
 
-def _models(config: PredictConfig) -> tuple[Bundle, Bundle | None]:
-    """The classifier, and the segmentation model if there is one."""
+def _load_models(config: PredictConfig) -> tuple[Bundle, Bundle | None]:
+    """Return the classifier, and the segmentation model if there is one."""
     given = load_bundle(config.model) if config.model else None
     if given and given.card.is_classifier:
         return given, None
-    if given and (lacking := set(given.card.bands) - set(given.card.optional) - set(BANDS)):
+    if given and (missing := set(given.card.bands) - set(given.card.optional) - set(BANDS)):
         raise GeoshipsError(
-            f"{given.card.name} needs {', '.join(sorted(lacking))}, which chips lack; "
-            "name a model of red, green and blue"
+            f"{given.card.name} needs the bands {', '.join(sorted(missing))}, which chips do not have; "
+            "choose a model for red, green and blue"
         )
-    return load_bundle(CLASSIFIER), given or _suiting(config.gsd or GSD)
+    return load_bundle(CLASSIFIER), given or _find_segmentation_model(config.gsd or GSD)
 
 
-def _suiting(pixel: float) -> Bundle | None:
+def _find_segmentation_model(gsd: float) -> Bundle | None:
     for name, path in installed():
         card = load_card(path)
         low, high = card.gsd_range
-        enough = set(card.bands) - set(card.optional) <= set(BANDS)
-        if not card.is_classifier and enough and low <= pixel <= high:
+        has_bands = set(card.bands) - set(card.optional) <= set(BANDS)
+        if not card.is_classifier and has_bands and low <= gsd <= high:
             return load_bundle(name)
     return None
 
 
-def _scores(classifier: Bundle, files: Sequence[Path], config: PredictConfig) -> list[float]:
+def _classify(classifier: Bundle, files: Sequence[Path], config: PredictConfig) -> list[float]:
     size = classifier.card.input.input.shape[2]
     scores = classify(
         classifier,
@@ -179,36 +191,36 @@ def _scores(classifier: Bundle, files: Sequence[Path], config: PredictConfig) ->
     return [round(float(score), 6) for score in scores]
 
 
-def _outline(path: Path, model: Bundle, config: PredictConfig, engines: EngineCache) -> _Outline:
-    """Find the ships of one chip, as `predict` does in a scene."""
+def _segment(path: Path, model: Bundle, config: PredictConfig, engines: EngineCache) -> _ChipShips:
+    """Detect the ships of one chip, as `predict` does in a scene."""
     with TemporaryDirectory(prefix="geoships-") as scratch:
         scene = Path(scratch) / f"{path.stem}.tif"
-        placed = _write_scene(scene, path, parse_name(path.name), config.gsd or GSD)
-        settings = config.model_copy(update={"model": None, "gsd": None if placed else config.gsd or GSD})
+        located = _write_scene(scene, path, parse_name(path.name), config.gsd or GSD)
+        settings = config.model_copy(update={"model": None, "gsd": None if located else config.gsd or GSD})
         with (
             open_run(str(scene), config=settings, model=model, engines=engines) as run,
-            find_ships(run) as found,
+            find_ships(run) as detections,
         ):
-            ships = ship_table(run, found)
+            ships = ship_table(run, detections)
     shape = None
-    if placed and len(ships):
+    if located and len(ships):
         shape = shapely.union_all(ships.to_crs(4326).geometry.to_numpy())
     score = float(ships["score"].max()) if len(ships) else None
-    return _Outline(len(ships), float(ships["area_m2"].sum()), score, shape)
+    return _ChipShips(len(ships), float(ships["area_m2"].sum()), score, shape)
 
 
-def _write_scene(path: Path, chip: Path, named: NamedChip | None, pixel: float) -> bool:
-    """Write a chip as a GeoTIFF, in the UTM zone of its place if it has one; returns whether it has."""
-    values = _bands(chip)
+def _write_scene(path: Path, chip: Path, named: NamedChip | None, gsd: float) -> bool:
+    """Write a chip as a GeoTIFF, in its UTM zone if its name gives a location; return whether it does."""
+    values = read_stored(chip)
     _, height, width = values.shape
-    placement: dict[str, object] = {}
+    grid: dict[str, object] = {}
     if named:
-        crs, transform = chip_grid(named, (height, width), pixel)
-        placement = {"crs": crs.to_wkt(), "transform": transform}
+        crs, transform = chip_grid(named, (height, width), gsd)
+        grid = {"crs": crs.to_wkt(), "transform": transform}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(
-            path, "w", driver="GTiff", count=3, dtype=values.dtype, height=height, width=width, **placement
+            path, "w", driver="GTiff", count=3, dtype=values.dtype, height=height, width=width, **grid
         ) as file:
             file.write(values)
             file.descriptions = BANDS
@@ -216,35 +228,37 @@ def _write_scene(path: Path, chip: Path, named: NamedChip | None, pixel: float) 
     return bool(named)
 
 
-def chip_grid(named: NamedChip, shape: tuple[int, int], pixel: float = GSD) -> tuple[CRS, Affine]:
-    """UTM zone, and the transform from (column, row) to it, of a chip of (rows, columns) with north up."""
-    frame = geopandas.GeoSeries([shapely.Point(named.lon, named.lat)], crs=4326)
-    crs = frame.estimate_utm_crs()
-    middle = frame.to_crs(crs).iloc[0]
+def chip_grid(named: NamedChip, shape: tuple[int, int], gsd: float = GSD) -> tuple[CRS, Affine]:
+    """Return the grid of a north-up chip whose name gives its centre.
+
+    Args:
+        named: Metadata of the chip.
+        shape: (rows, columns).
+        gsd: Metres.
+
+    Returns:
+        UTM zone of the chip, and the geotransform from (column, row) to it.
+    """
+    point = geopandas.GeoSeries([shapely.Point(named.lon, named.lat)], crs=4326)
+    crs = point.estimate_utm_crs()
+    centre = point.to_crs(crs).iloc[0]
     rows, columns = shape
-    corner = (middle.x - pixel * columns / 2, middle.y + pixel * rows / 2)
-    return crs, Affine(pixel, 0, corner[0], 0, -pixel, corner[1])
+    left, top = centre.x - gsd * columns / 2, centre.y + gsd * rows / 2
+    return crs, Affine(gsd, 0, left, 0, -gsd, top)
 
 
-def _bands(path: Path) -> NDArray[np.generic]:
-    """Red, green and blue as stored, (3, rows, columns)."""
-    stored = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    assert stored is not None  # the classifier has read it
-    return np.ascontiguousarray(stored[..., ::-1].transpose(2, 0, 1))
-
-
-def _frame(
-    folder: Path, files: Sequence[Path], scores: Sequence[float], outlines: Sequence[_Outline | None], threshold: float
+def _make_table(
+    folder: Path, files: Sequence[Path], scores: Sequence[float], ships: Sequence[_ChipShips | None], threshold: float
 ) -> geopandas.GeoDataFrame:
-    rows = list(_rows(folder, files, scores, outlines, threshold))
+    rows = list(_rows(folder, files, scores, ships, threshold))
     columns = {name: pd.Series([row.get(name) for row, _ in rows], dtype=kind) for name, kind in COLUMNS.items()}
     return geopandas.GeoDataFrame(columns, geometry=geopandas.GeoSeries([shape for _, shape in rows], crs=4326))
 
 
 def _rows(
-    folder: Path, files: Sequence[Path], scores: Sequence[float], outlines: Sequence[_Outline | None], threshold: float
+    folder: Path, files: Sequence[Path], scores: Sequence[float], ships: Sequence[_ChipShips | None], threshold: float
 ) -> Iterator[tuple[dict[str, object], BaseGeometry]]:
-    for path, score, outline in zip(files, scores, outlines, strict=True):
+    for path, score, chip_ships in zip(files, scores, ships, strict=True):
         named = parse_name(path.name)
         row: dict[str, object] = {"file": path.relative_to(folder).as_posix(), "class_prob": score}
         row["ship"] = score >= threshold
@@ -252,9 +266,9 @@ def _rows(
         if named:
             row |= {"label": named.label, "scene": named.scene, "lon": named.lon, "lat": named.lat}
             shape = shapely.Point(named.lon, named.lat)
-        if outline:
-            row |= {"ships": outline.ships, "area_m2": round(outline.area, 2), "score": outline.score}
-            shape = outline.shape or shape
+        if chip_ships:
+            row |= {"ships": chip_ships.ships, "area_m2": round(chip_ships.area, 2), "score": chip_ships.score}
+            shape = chip_ships.shape or shape
         yield row, shape
 
 
@@ -265,5 +279,5 @@ def _write(out: Path, chips: geopandas.GeoDataFrame) -> None:
         with atomic_write(out) as temporary:
             table.to_csv(temporary, index=False)
         return
-    place = Georeference(1, 1, Affine.identity(), CRS(4326))  # rows say for themselves where they are
-    write_ships(out, chips, georeference=place, title="Ships in chips")
+    grid = Georeference(1, 1, Affine.identity(), CRS(4326))  # rows have their own coordinates
+    write_ships(out, chips, georeference=grid, title="Ships in chips")

@@ -1,4 +1,4 @@
-"""Ships and their scene as one web page: look at them without a GIS.
+"""Writes ships and their scene as one HTML page, to look at without a GIS.
 
 ships, scene -> overview on a map, outlines, chips -> one HTML file
 """
@@ -34,16 +34,16 @@ from geoships.support.files import reserve
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
-PAGE_BYTES = 29_000_000  # of a whole page, where its ships alone are not more
-PICTURE_BYTES = 9_000_000  # of the scene's picture
-PICTURE_SIZE = 4096  # pixels of its longest side
-OUTLINE_BYTES = 6_000_000  # of exact outlines; beyond, ships are drawn as rectangles
-CHIP_COUNT = 5000
-CHIP_SIZE = 128  # pixels of its longest side
-CHIP_LEAST = 40  # scene pixels of a chip, at least
-UNITS = {True: 10**6, False: 10**2}  # steps a degree of a map (0.1 m), and a pixel
+PAGE_BYTES = 29_000_000  # maximum of a page, unless its ships alone need more
+PICTURE_BYTES = 9_000_000  # maximum of the scene's image
+PICTURE_SIZE = 4096  # pixels of its longer side
+OUTLINE_BYTES = 6_000_000  # maximum of exact outlines; beyond that, ships are drawn as rectangles
+CHIP_COUNT = 5000  # maximum
+CHIP_SIZE = 128  # pixels of the longer side of a chip in the page
+MIN_CHIP_WIDTH = 40  # scene pixels
+UNITS = {True: 10**6, False: 10**2}  # steps per degree on a map (0.1 m), and per pixel
 
-# Label, unit and decimals of known columns; those with True are in the table, too.
+# Label, unit and decimals of known columns, and whether the table shows them.
 _COLUMNS: dict[str, tuple[str, str, int, bool]] = {
     "score": ("score", "", 2, True),
     "length_m": ("length", "m", 0, True),
@@ -60,11 +60,15 @@ _COLUMNS: dict[str, tuple[str, str, int, bool]] = {
 
 
 @dataclass(frozen=True)
-class View:
-    """A page that was written.
+class ViewPage:
+    """A written page.
 
-    page: its file. ships: number of ships. chips: number of ships with a picture of their own.
-    in_scene: number of ships that lie in the scene, wholly or in part. bytes: size of the page.
+    Attributes:
+        page: Its file.
+        ships: Number of ships.
+        chips: Number of ships with a chip.
+        in_scene: Number of ships that are inside the scene or overlap it.
+        bytes: Size of the page.
     """
 
     page: Path
@@ -81,17 +85,27 @@ def write_view(
     *,
     bands: Sequence[int | str] | None = None,
     trust_vrt: bool = False,
-) -> View:
-    """Write one HTML file that shows ships in their scene, and works offline.
+) -> ViewPage:
+    """Write one HTML file that shows ships in their scene and works offline.
 
-    ships: GeoJSON, GeoPackage, FlatGeobuf or GeoParquet. scene: as for `predict`. out: the page, .html.
-    bands: three to show as red, green and blue, or one to show in grey; None: by their names.
-    A page stays below about 30 MB: the scene's picture is an overview, and the ships of the highest scores have chips.
+    The page has at most about 30 MB: the scene is shown as an overview, and the ships with the highest scores have
+    chips.
 
-    Raises GeoshipsError; an older file at `out` is then as it was.
+    Args:
+        ships: GeoJSON, GeoPackage, FlatGeobuf or GeoParquet.
+        scene: A raster, as for `geoships.predict`.
+        out: The page, .html.
+        bands: Three bands to show as red, green and blue, or one to show in grey; None: by name.
+        trust_vrt: Open VRT files, which can refer to any other file.
+
+    Returns:
+        The page, with its counts.
+
+    Raises:
+        GeoshipsError: Ships or scene cannot be read, or the page cannot be written; an existing file is not changed.
     """
     if out.suffix.lower() not in (".html", ".htm"):
-        raise GeoshipsError(f"cannot write {out}: a page's name must end with .html")
+        raise GeoshipsError(f"cannot write {out}: the name of a page must end with .html")
     reserve(out)
     leaflet()
     frame = read_ships(ships)
@@ -102,33 +116,33 @@ def write_view(
         pixels = [to_pixels(polygon, crs, look.georeference) for polygon in polygons]
         content = _content(frame, look, canvas)
         content["outlines"], exact = _outlines(canvas, polygons, pixels, crs)
-        content["scene"] = _scene(look, canvas)
-        spare = PAGE_BYTES - len(json.dumps(content))
-        content["chips"] = chips = _chips(look, pixels, content["values"].get("score"), spare)
+        content["scene"] = _scene_image(look, canvas)
+        remaining = PAGE_BYTES - len(json.dumps(content))
+        content["chips"] = chips = _chips(look, pixels, content["values"].get("score"), remaining)
     content["notes"] = _notes(len(frame), len(chips), exact)
     write_page(out, f"Ships in {look.title}", content)
-    inside = shapely.box(0, 0, look.window.width, look.window.height)
-    return View(out, len(frame), len(chips), sum(map(inside.intersects, pixels)), out.stat().st_size)
+    extent = shapely.box(0, 0, look.window.width, look.window.height)
+    return ViewPage(out, len(frame), len(chips), sum(map(extent.intersects, pixels)), out.stat().st_size)
 
 
 def _content(frame: GeoDataFrame, look: Quicklook, canvas: Canvas) -> dict[str, Any]:
-    """What the page says of the scene and of each ship."""
+    """Return the content of the page without images: facts of the scene, columns, and values of each ship."""
     table = frame.drop(columns=frame.geometry.name)
     columns, values = [], {}
-    for name in [*(known for known in _COLUMNS if known in table), *(n for n in table if n not in _COLUMNS)]:
+    for name in [*(name for name in _COLUMNS if name in table), *(n for n in table if n not in _COLUMNS)]:
         if name == "id" or (name != "score" and table[name].isna().all()):
             continue
         kind, values[name] = _values(table[name])
-        label, unit, digits, tabled = _COLUMNS.get(name, (str(name), "", 3, False))
-        columns.append({"name": name, "label": label, "unit": unit, "digits": digits, "kind": kind, "table": tabled})
+        label, unit, digits, in_table = _COLUMNS.get(name, (str(name), "", 3, False))
+        columns.append({"name": name, "label": label, "unit": unit, "digits": digits, "kind": kind, "table": in_table})
     if not any(column["table"] for column in columns):
         columns = [{**column, "table": index < 5} for index, column in enumerate(columns)]
     names = [str(value) for value in table["id"]] if "id" in table else [str(n + 1) for n in range(len(table))]
-    where = "in Web Mercator" if canvas.on_map else "in pixels (column, row)"
+    projection = "in Web Mercator" if canvas.on_map else "in pixels (column, row)"
     scene = look.georeference
     return {
         "title": look.title,
-        "about": f"{scene.width} x {scene.height} pixels, {look.band_names}, drawn {where}",
+        "about": f"{scene.width} x {scene.height} pixels, {look.band_names}, drawn {projection}",
         "on_map": canvas.on_map,
         "pixel_metres": scene.pixel_size()[0] if scene.pixel_size() else None,  # type: ignore[index]
         "unit": UNITS[canvas.on_map],
@@ -139,7 +153,7 @@ def _content(frame: GeoDataFrame, look: Quicklook, canvas: Canvas) -> dict[str, 
 
 
 def _values(column: pd.Series[Any]) -> tuple[str, list[Any]]:
-    """Kind (number, bool or text) and JSON values of a column; None for what is missing."""
+    """Return the kind (number, bool or text) and the JSON values of a column; None for missing values."""
     if pd.api.types.is_bool_dtype(column.dtype):
         return "bool", [None if pd.isna(value) else bool(value) for value in column]
     if pd.api.types.is_numeric_dtype(column.dtype):
@@ -151,106 +165,108 @@ def _values(column: pd.Series[Any]) -> tuple[str, list[Any]]:
 def _outlines(
     canvas: Canvas, polygons: Sequence[BaseGeometry], pixels: Sequence[BaseGeometry], crs: CRS | None
 ) -> tuple[list[Any], bool]:
-    """Rings of each polygon of each ship as differences of whole numbers, and whether they are exact."""
-    outlines = _encoded(canvas, polygons, pixels, crs)
+    """Return the rings of each polygon of each ship as integer differences, and whether the outlines are exact."""
+    outlines = _encode(canvas, polygons, pixels, crs)
     if len(json.dumps(outlines, separators=(",", ":"))) <= OUTLINE_BYTES:
         return outlines, True
     boxes = [[shapely.oriented_envelope(shape) for shape in shapes] for shapes in (polygons, pixels)]
-    return _encoded(canvas, boxes[0], boxes[1], crs), False
+    return _encode(canvas, boxes[0], boxes[1], crs), False
 
 
-def _encoded(
+def _encode(
     canvas: Canvas, polygons: Sequence[BaseGeometry], pixels: Sequence[BaseGeometry], crs: CRS | None
 ) -> list[Any]:
     unit = UNITS[canvas.on_map]
     shapes = polygons if canvas.on_map else pixels
     encoded: list[Any] = []
     for shape, corners in zip(shapes, canvas.project(polygons, pixels, crs), strict=True):
-        if not np.isfinite(corners).all():  # off the map
+        if not np.isfinite(corners).all():  # outside the map's projection
             encoded.append([])
             continue
-        parts, first = [], 0
-        for part in shapely.get_parts(shape):
+        rings_by_polygon, first = [], 0
+        for polygon in shapely.get_parts(shape):
             rings = []
-            for ring in [part.exterior, *part.interiors] if isinstance(part, shapely.Polygon) else []:
+            for ring in [polygon.exterior, *polygon.interiors] if isinstance(polygon, shapely.Polygon) else []:
                 last = first + len(ring.coords)
-                rings.append(_steps(corners[first:last], unit))
+                rings.append(_differences(corners[first:last], unit))
                 first = last
             if rings and rings[0]:
-                parts.append(rings)
-        encoded.append(parts)
+                rings_by_polygon.append(rings)
+        encoded.append(rings_by_polygon)
     return encoded
 
 
-def _steps(ring: Floats, unit: int) -> list[int]:
-    """Whole numbers, each corner as the difference (y, x) to the one before; the closing corner is left out.
+def _differences(ring: Floats, unit: int) -> list[int]:
+    """Return each vertex as the integer difference (y, x) from the one before, without the closing vertex.
 
-    >>> _steps(np.array([[0.01, 1], [0.02, 1], [0.02, 3], [0.01, 1]]), 100)
+    >>> _differences(np.array([[0.01, 1], [0.02, 1], [0.02, 3], [0.01, 1]]), 100)
     [1, 100, 1, 0, 0, 200]
     """
-    whole: NDArray[np.int64] = np.round(ring[:-1] * unit).astype(np.int64)
-    return np.diff(whole, axis=0, prepend=0).ravel().tolist()
+    vertices: NDArray[np.int64] = np.round(ring[:-1] * unit).astype(np.int64)
+    return np.diff(vertices, axis=0, prepend=0).ravel().tolist()
 
 
-def _scene(look: Quicklook, canvas: Canvas) -> dict[str, Any]:
-    """The scene's picture as a data address, its bounds, and the scene's columns."""
+def _scene_image(look: Quicklook, canvas: Canvas) -> dict[str, Any]:
+    """Return the overview of the scene as a data URL, its bounds, and the scene's number of columns."""
     rgba, bounds = canvas.render(look.overview, PICTURE_SIZE)
-    picture = Image.fromarray(rgba)
-    encoded = _webp(picture, 85)
+    image = Image.fromarray(rgba)
+    encoded = _webp(image, 85)
     while len(encoded) > PICTURE_BYTES:
-        picture = picture.resize((max(1, picture.width * 3 // 4), max(1, picture.height * 3 // 4)))
-        encoded = _webp(picture, 80)
-    address = f"data:image/webp;base64,{base64.b64encode(encoded).decode()}"
-    return {"picture": address, "bounds": bounds, "columns": look.georeference.width}
+        image = image.resize((max(1, image.width * 3 // 4), max(1, image.height * 3 // 4)))
+        encoded = _webp(image, 80)
+    url = f"data:image/webp;base64,{base64.b64encode(encoded).decode()}"
+    return {"picture": url, "bounds": bounds, "columns": look.georeference.width}
 
 
 def _chips(
-    look: Quicklook, pixels: Sequence[BaseGeometry], scores: Sequence[float | None] | None, spare: int
+    look: Quicklook, pixels: Sequence[BaseGeometry], scores: Sequence[float | None] | None, remaining: int
 ) -> dict[int, str]:
-    """Pictures by number of ship (from 0), of the highest scores first, as many as fit into so many bytes of text."""
+    """Return chips by index of the ship, highest scores first, as many as fit into the remaining bytes."""
     ranks = scores or [None] * len(pixels)
     ranked = sorted(range(len(pixels)), key=lambda ship: -(ranks[ship] or 0))
-    windows = {ship: _around(pixels[ship], look.window) for ship in ranked if not pixels[ship].is_empty}
-    chosen = [ship for ship in ranked if ship in windows and not windows[ship].empty][:CHIP_COUNT]
-    made = {}
-    for ship in sorted(chosen, key=lambda ship: (windows[ship].row // 512, windows[ship].column)):  # near ones together
+    windows = {ship: _chip_window(pixels[ship], look.window) for ship in ranked if not pixels[ship].is_empty}
+    selected = [ship for ship in ranked if ship in windows and not windows[ship].empty][:CHIP_COUNT]
+    encoded = {}
+    for ship in sorted(
+        selected, key=lambda ship: (windows[ship].row // 512, windows[ship].column)
+    ):  # neighbours together: fewer reads
         chip: RGBImage = look.read(windows[ship], CHIP_SIZE)
-        made[ship] = base64.b64encode(_webp(Image.fromarray(_north_up(chip, look)), 80)).decode()
-    kept: dict[int, str] = {}
-    for ship in chosen:
-        spare -= len(made[ship]) + 16
-        if spare < 0:
+        encoded[ship] = base64.b64encode(_webp(Image.fromarray(_north_up(chip, look)), 80)).decode()
+    chips: dict[int, str] = {}
+    for ship in selected:
+        remaining -= len(encoded[ship]) + 16
+        if remaining < 0:
             break
-        kept[ship] = made[ship]
-    return kept
+        chips[ship] = encoded[ship]
+    return chips
 
 
 def _north_up(chip: RGBImage, look: Quicklook) -> RGBImage:
     return chip[::-1] if look.georeference.south_up else chip
 
 
-def _around(outline: BaseGeometry, scene: Window) -> Window:
-    """A square with some water around a ship, as far as it lies in the scene."""
+def _chip_window(outline: BaseGeometry, scene: Window) -> Window:
+    """Return a square window around a ship with a margin, clipped to the scene."""
     bounds = np.array(outline.bounds)
     if not np.isfinite(bounds).all():
         return Window(0, 0, 0, 0)
     west, north, east, south = bounds.tolist()
-    side = round(max(CHIP_LEAST, 1.6 * (east - west), 1.6 * (south - north)))
+    side = round(max(MIN_CHIP_WIDTH, 1.6 * (east - west), 1.6 * (south - north)))
     row, column = round((north + south - side) / 2), round((west + east - side) / 2)
     return Window(row, column, side, side).intersection(scene)
 
 
-def _webp(picture: Image.Image, quality: int) -> bytes:
+def _webp(image: Image.Image, quality: int) -> bytes:
     file = io.BytesIO()
-    picture.save(file, format="WEBP", quality=quality, method=4)
+    image.save(file, format="WEBP", quality=quality, method=4)
     return file.getvalue()
 
 
 def _notes(ships: int, chips: int, exact: bool) -> list[str]:
-    """Remarks below the table."""
+    """Return the notes below the table."""
     notes = []
     if chips < ships:
-        notes.append(f"{chips} of {ships} ships have a picture here, those with the highest scores first.")
+        notes.append(f"{chips} of {ships} ships have an image here: those with the highest scores.")
     if not exact:
-        notes.append("The ships are many: rectangles stand for their outlines.")
-    return [*notes, "Made by geoships; the map is drawn by Leaflet (BSD 2-Clause licence)."]
+        notes.append("There are many ships, so their outlines are shown as rectangles.")
+    return [*notes, "Made with geoships; map by Leaflet (BSD 2-Clause licence)."]

@@ -131,12 +131,12 @@ def test_export_writes_and_names_its_files(with_network, tmp_path: Path) -> None
 def test_quantize_says_from_how_many_tiles_and_what_was_not_judged(
     with_network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quantizing, "_int8", lambda *_: (b"<net/>", b"weights"))
+    monkeypatch.setattr(quantizing, "_quantize_network", lambda *_: (b"<net/>", b"weights"))
     ship_scene(tmp_path / "scene.tif")
     arguments = ("quantize", "any", "--calibration", tmp_path / "scene.tif", "--bands", "1,1", "--out")
     code, out, err = with_network(*arguments, tmp_path / "text")
     assert code == 0
-    assert "learnt from 1 tiles; not judged" in out
+    assert "calibrated on 1 tiles; not evaluated" in out
     assert "calibration: 1 tiles of 1 scenes" in err
     code, out, _ = with_network(*arguments, tmp_path / "object", "--json")
     assert json.loads(out) == {"bundle": str(tmp_path / "object"), "tiles": 1, "f1": None}
@@ -150,7 +150,7 @@ def test_an_int8_variant_that_is_refused_leaves_nothing(
         def __init__(self, *_: object, config: PredictConfig, **__: object) -> None:
             self.figures = {"all": {"ships": {"touched": {"f1": 0.5 if config.precision == "int8" else 0.8}}}}
 
-    monkeypatch.setattr(quantizing, "_int8", lambda *_: (b"<net/>", b"weights"))
+    monkeypatch.setattr(quantizing, "_quantize_network", lambda *_: (b"<net/>", b"weights"))
     monkeypatch.setattr(quantizing, "evaluate", Judged)
     for name in ("scene.tif", "other.tif"):
         ship_scene(tmp_path / name)
@@ -158,7 +158,7 @@ def test_an_int8_variant_that_is_refused_leaves_nothing(
     arguments = ("quantize", "any", "--calibration", tmp_path / "scene.tif", "--bands", "1,1", *judged_on)
     code, out, err = with_network(*arguments, "--out", tmp_path / "out", "-q")
     assert (code, out) == (1, "")
-    assert err.startswith("error: in int8 the F1 of ships falls from 0.800 to 0.500")
+    assert err.startswith("error: int8 lowers F1 of ships from 0.800 to 0.500")
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

@@ -61,7 +61,7 @@ def test_annotations_of_every_tool_give_the_same_mask(geoships, tiles: Path, tmp
     facts = json.loads(out)
     assert (facts["format"], facts["pictures"]) == (tool.split()[0], 2)
     assert facts["pixels"] == {"ship": int(expected_mask().sum()), "ignore": 0}
-    assert ("1 pictures are of no tile" in err) == (tool == "cvat")
+    assert ("1 images are of no tile" in err) == (tool == "cvat")
     found = read(tmp_path / "m.tif")
     assert np.array_equal(found[:96, 96:192], expected_mask())
     assert not found[:96, :96].any()

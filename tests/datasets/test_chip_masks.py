@@ -19,7 +19,7 @@ from geoships.config.classification import ChipFiles
 from geoships.datasets.chip_masks import segment_ship
 from geoships.datasets.chip_outlines import INSTALLED, pixels_key, read_outlines
 from geoships.errors import GeoshipsError
-from geoships.workflows import predict_chips as pipeline
+from geoships.workflows import predict_chips as workflow
 from geoships.workflows.chip_masks import MARGIN, write_chip_masks
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "judge_chip_masks.py"
@@ -142,11 +142,11 @@ def test_every_ship_chip_is_known_by_its_pixels() -> None:
         assert known[pixels_key(cv2.imread(str(path))[..., ::-1])].kind != "vessel"
 
 
-def test_outlines_are_judged_through_the_pipeline(monkeypatch: pytest.MonkeyPatch, chips: Path, tmp_path: Path) -> None:
+def test_outlines_are_evaluated_with_predictions(monkeypatch: pytest.MonkeyPatch, chips: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_chip_masks(ChipFiles(root=chips), out, parts=2, corrections=tmp_path / "outlines.csv")
     monkeypatch.setattr(
-        pipeline, "load_bundle", lambda name: fake_classifier(("red", "green", "blue"), 80) if name == "chips-rgb3m"
+        workflow, "load_bundle", lambda name: fake_classifier(("red", "green", "blue"), 80) if name == "chips-rgb3m"
         else fake_bundle(bands=("red",), gsd=3.0),
     )  # fmt: skip
     spec = util.spec_from_file_location("judge_chip_masks", SCRIPT)

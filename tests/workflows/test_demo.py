@@ -15,7 +15,7 @@ from geoships.pipeline import scene_run
 from geoships.workflows.demo import run_demo
 
 
-def test_the_demo_writes_all_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_writes_all_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scene_run, "load_bundle", lambda _=None: fake_bundle(bands=("swir16",)))
     result = run_demo(tmp_path / "demo", size=256, config=PredictConfig(device="cpu"))
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {
@@ -36,9 +36,9 @@ def test_the_demo_writes_all_it_names(tmp_path: Path, monkeypatch: pytest.Monkey
     assert json.loads(json.dumps(result.summary()))["ships_in_scene"] == result.counts.labelled
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot make the folder"):
+    with pytest.raises(OutputError, match="cannot create the folder"):
         run_demo(tmp_path / "file" / "demo", size=256)
 
 

@@ -1,4 +1,4 @@
-"""A screen is fitted, stored, and run by any engine."""
+"""Fitting a screen, saving it, and running it on any engine."""
 
 import dataclasses
 from pathlib import Path
@@ -25,7 +25,7 @@ OPTIONS = {"encoder_depth": 3, "decoder_channels": [16, 12, 8]}
 
 @pytest.fixture(scope="module")
 def model() -> Bundle:
-    """A U-Net with random weights: the early stages of any encoder tell a bright ship from dark water."""
+    """A U-Net with random weights: the first stages of any encoder separate bright ships from dark water."""
     with torch.random.fork_rng():
         torch.manual_seed(3)
         network = build_network(Architecture("unet", "timm-tf_efficientnet_lite0", 2, 1, OPTIONS))
@@ -34,8 +34,8 @@ def model() -> Bundle:
         "input": {"shape": (-1, 2, -1, -1)},
         "value_scaling": [{"mean": 0.1, "stddev": 0.1}] * 2,
     }
-    stated = {"decoder": "unet", "encoder": "timm-tf_efficientnet_lite0", "options": OPTIONS}
-    card = fake_card(**{"mlm:input": [entry], "geoships:network": stated, "geoships:step": 8})
+    network_card = {"decoder": "unet", "encoder": "timm-tf_efficientnet_lite0", "options": OPTIONS}
+    card = fake_card(**{"mlm:input": [entry], "geoships:network": network_card, "geoships:step": 8})
     return Bundle(card, network.state_dict(), Path("made"))
 
 
@@ -43,14 +43,14 @@ def test_a_fitted_screen_skips_water_on_every_engine(model: Bundle, tmp_path: Pa
     for seed, name in enumerate(("east", "west", "north"), 1):
         write_scene(tmp_path, name, seed=seed)
     scenes = [tmp_path / f"{name}.tif" for name in ("east", "west", "north")]
-    done = fit_screen(model, tmp_path / "model.zip", scenes, [tmp_path], held_out=["north"])
-    assert (done.scenes, done.card.recall) == (1, 1.0)
+    fitted = fit_screen(model, tmp_path / "model.zip", scenes, [tmp_path], held_out=["north"])
+    assert (fitted.scenes, fitted.card.recall) == (1, 1.0)
     loaded = load_bundle(tmp_path / "model.zip")
-    assert loaded.card.screen == done.card
+    assert loaded.card.screen == fitted.card
     screen = screen_of(loaded)
     assert screen is not None
     passed, ships = passing_ships(loaded, [scenes[2]], [tmp_path])
-    assert passed == ships > 0  # it set the threshold
+    assert passed == ships > 0  # this scene has set the threshold
     with pytest.raises(BundleError, match="no screen"):
         passing_ships(model, [scenes[2]], [tmp_path])
 
@@ -58,7 +58,7 @@ def test_a_fitted_screen_skips_water_on_every_engine(model: Bundle, tmp_path: Pa
         image = torch.from_numpy(north.read().astype(np.float32) * 1e-4)
     water = torch.from_numpy(np.random.default_rng(0).normal([[[0.06]], [[0.02]]], 0.004, (2, 160, 192)).astype("f4"))
     spans = ((0, 160), (0, 192))
-    found = {
+    logits = {
         engine: [
             max(
                 peak_scores(
@@ -69,8 +69,8 @@ def test_a_fitted_screen_skips_water_on_every_engine(model: Bundle, tmp_path: Pa
         ]
         for engine in ("torch", "openvino")
     }
-    np.testing.assert_allclose(found["openvino"], found["torch"], atol=1e-3)
-    assert found["torch"][0] >= done.card.threshold > found["torch"][1]
+    np.testing.assert_allclose(logits["openvino"], logits["torch"], atol=1e-3)
+    assert logits["torch"][0] >= fitted.card.threshold > logits["torch"][1]
 
     stored = np.round(water.numpy() * 10_000).astype("uint16")
     with rasterio.open(
@@ -85,7 +85,7 @@ def test_a_fitted_screen_skips_water_on_every_engine(model: Bundle, tmp_path: Pa
         assert tiles.empty == share * tiles.planned
 
 
-def test_a_screen_needs_scenes_to_learn_from_and_others_to_judge_on(model: Bundle, tmp_path: Path) -> None:
+def test_a_screen_needs_training_scenes_and_held_out_scenes(model: Bundle, tmp_path: Path) -> None:
     write_scene(tmp_path, "east", seed=1)
     scenes, labels = [tmp_path / "east.tif"], [tmp_path / "east.geojson"]
     for held_out, message in ((["east"], "all scenes are held out"), (["west"], "no scene is named west")):
@@ -96,7 +96,7 @@ def test_a_screen_needs_scenes_to_learn_from_and_others_to_judge_on(model: Bundl
     assert not (tmp_path / "out").exists()
 
 
-def test_card_and_bundle_agree_on_a_screen(model: Bundle, tmp_path: Path) -> None:
+def test_card_and_bundle_must_agree_on_a_screen(model: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="geoships screen"):
         dataclasses.replace(model, screen={"weight": torch.zeros(1)})
     card = model.card.model_copy(update={"screen": {"depth": 2, "threshold": 0.5}})

@@ -1,4 +1,4 @@
-"""The page of a scene and its ships: what is in it."""
+"""The content of the page of a scene and its ships."""
 
 import base64
 import io
@@ -19,9 +19,9 @@ from geoships.workflows.view import write_view
 
 
 def content(page: Path) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="content">(.*?)</script>', page.read_text("utf-8"), re.S)
-    assert found
-    return json.loads(found[1])
+    match = re.search(r'<script type="application/json" id="content">(.*?)</script>', page.read_text("utf-8"), re.S)
+    assert match
+    return json.loads(match[1])
 
 
 def corners(outline: list[list[list[int]]], unit: int) -> np.ndarray:
@@ -30,7 +30,7 @@ def corners(outline: list[list[list[int]]], unit: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["s.geojson", "s.gpkg", "s.fgb", "s.parquet"])
-def test_all_that_geoships_writes_is_shown(tmp_path: Path, name: str) -> None:
+def test_every_vector_format_of_geoships_is_shown(tmp_path: Path, name: str) -> None:
     ships, scene = ships_and_scene(tmp_path, name)
     view = write_view(ships, scene, tmp_path / "page.html")
     assert (view.ships, view.chips, view.in_scene) == (4, 4, 4)
@@ -50,7 +50,7 @@ def test_all_that_geoships_writes_is_shown(tmp_path: Path, name: str) -> None:
         assert chip.min() < 50
 
 
-def test_ships_about_the_antimeridian_stay_together(tmp_path: Path) -> None:
+def test_ships_on_both_sides_of_the_antimeridian_are_adjacent(tmp_path: Path) -> None:
     ships, scene = ships_and_scene(tmp_path, transform=Affine(10, 0, 816600, 0, -10, 8000000), crs="EPSG:32760")
     write_view(ships, scene, tmp_path / "page.html")
     shown = content(tmp_path / "page.html")
@@ -62,7 +62,7 @@ def test_ships_about_the_antimeridian_stay_together(tmp_path: Path) -> None:
             assert west < x.min() < x.max() < east
 
 
-def test_a_scene_without_a_place_is_drawn_in_its_pixels(tmp_path: Path) -> None:
+def test_a_scene_without_georeference_is_shown_in_pixels(tmp_path: Path) -> None:
     ships, scene = ships_and_scene(tmp_path, transform=None, crs=None)
     view = write_view(ships, scene, tmp_path / "page.html")
     shown = content(tmp_path / "page.html")
@@ -73,14 +73,14 @@ def test_a_scene_without_a_place_is_drawn_in_its_pixels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["s.geojson", "s.gpkg"])
-def test_no_ships_are_a_page_too(tmp_path: Path, name: str) -> None:
+def test_a_page_can_have_no_ships(tmp_path: Path, name: str) -> None:
     ships, scene = ships_and_scene(tmp_path, name, ships=())
     view = write_view(ships, scene, tmp_path / "page.html")
     assert (view.ships, view.chips) == (0, 0)
     assert content(tmp_path / "page.html")["outlines"] == []
 
 
-def test_text_of_files_is_no_markup(tmp_path: Path) -> None:
+def test_text_of_files_is_escaped(tmp_path: Path) -> None:
     name = "<img src=x onerror=alert(1)>&.tif"
     ships, scene = ships_and_scene(tmp_path, title=name)
     data = json.loads(ships.read_text())
@@ -95,7 +95,7 @@ def test_text_of_files_is_no_markup(tmp_path: Path) -> None:
     assert text.count("<script") == 3
 
 
-def test_ships_without_scores_have_no_slider_and_still_a_table(tmp_path: Path) -> None:
+def test_ships_without_scores_have_a_table_and_no_slider(tmp_path: Path) -> None:
     ships, scene = ships_and_scene(tmp_path)
     data = json.loads(ships.read_text())
     for number, feature in enumerate(data["features"]):
@@ -109,7 +109,7 @@ def test_ships_without_scores_have_no_slider_and_still_a_table(tmp_path: Path) -
     assert shown["values"]["draught"] == [3.5, None, None, None]
 
 
-def test_a_page_of_many_ships_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_with_many_ships_is_limited_in_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = tuple((row, column, 2, 3) for row in range(4, 170, 8) for column in range(4, 190, 8))
     ships, scene = ships_and_scene(tmp_path, ships=many)
     monkeypatch.setattr("geoships.workflows.view.PAGE_BYTES", 150_000)
@@ -122,12 +122,12 @@ def test_a_page_of_many_ships_is_bounded(tmp_path: Path, monkeypatch: pytest.Mon
     with_chip = {int(number) for number in shown["chips"]}
     scores = np.array(shown["values"]["score"])
     assert scores[sorted(with_chip)].min() >= np.delete(scores, sorted(with_chip)).max()
-    assert f"{view.chips} of {view.ships} ships have a picture here" in shown["notes"][0]
+    assert f"{view.chips} of {view.ships} ships have an image here" in shown["notes"][0]
     assert "rectangles" in shown["notes"][1]
     assert len(base64.b64decode(shown["scene"]["picture"].partition(",")[2])) <= 2_000
 
 
-def test_mistakes_leave_an_older_page_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_do_not_change_an_existing_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ships, scene = ships_and_scene(tmp_path)
     page = tmp_path / "page.html"
     page.write_text("older")

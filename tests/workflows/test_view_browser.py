@@ -1,4 +1,4 @@
-"""The page of a scene and its ships, as a person uses it, in a real Chromium."""
+"""The page of a scene and its ships in a real Chromium."""
 
 import os
 import shutil
@@ -30,30 +30,30 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def show(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    """Opens a page; at the end nothing was asked of anybody, and no script has failed."""
-    asked, failed, context = [], [], browser.new_context(viewport={"width": 1200, "height": 800})
+    """Opens a page; afterwards checks that it requested no other URL and that no script failed."""
+    requests, errors, context = [], [], browser.new_context(viewport={"width": 1200, "height": 800})
 
     def open_page(ships: Path, scene: Path) -> Any:
         write_view(ships, scene, tmp_path / "page.html")
         page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: failed.append(str(error)))
-        page.on("console", lambda message: failed.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.goto((tmp_path / "page.html").as_uri())
         return page
 
     yield open_page
     context.close()
-    assert [url for url in asked if not url.startswith("data:")] == [(tmp_path / "page.html").as_uri()]
-    assert failed == []
+    assert [url for url in requests if not url.startswith("data:")] == [(tmp_path / "page.html").as_uri()]
+    assert errors == []
 
 
-def numbers(page: Any) -> list[str]:
+def ship_numbers(page: Any) -> list[str]:
     return page.locator("tbody td button span").all_inner_texts()
 
 
-def drawn(page: Any) -> int:
-    """Outlines and rings on the map."""
+def drawn_pixels(page: Any) -> int:
+    """Opaque pixels of outlines and rings on the map."""
     return page.evaluate("""() => {
         const canvas = document.querySelector("#map canvas");
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -63,11 +63,11 @@ def drawn(page: Any) -> int:
     }""")
 
 
-@pytest.mark.parametrize("placed", [True, False])
-def test_a_click_on_a_ship_shows_it_and_the_slider_filters(show, tmp_path: Path, placed: bool) -> None:
-    page = show(*ships_and_scene(tmp_path, **({} if placed else {"transform": None, "crs": None})))
+@pytest.mark.parametrize("georeferenced", [True, False])
+def test_a_click_on_a_ship_shows_it_and_the_slider_filters(show, tmp_path: Path, georeferenced: bool) -> None:
+    page = show(*ships_and_scene(tmp_path, **({} if georeferenced else {"transform": None, "crs": None})))
     assert page.inner_text("#count") == "4 of 4 ships shown"
-    assert numbers(page) == ["1", "3", "4", "2"]  # the highest score first
+    assert ship_numbers(page) == ["1", "3", "4", "2"]  # the highest score first
 
     # Ship 3: rows 150 to 156, columns 180 to 200 of the scene's 180 x 200.
     box = page.locator("img.leaflet-image-layer").bounding_box()
@@ -83,23 +83,23 @@ def test_a_click_on_a_ship_shows_it_and_the_slider_filters(show, tmp_path: Path,
     assert page.evaluate("document.querySelector('.ship img').naturalWidth") > 20
     assert page.locator("tr[aria-selected=true]").get_attribute("data-ship") == "2"
 
-    before = drawn(page)
+    before = drawn_pixels(page)
     page.locator("#score").fill("0.75")
     playwright.expect(page.locator("#count")).to_contain_text("2 of 4")
-    assert numbers(page) == ["1", "3"]
+    assert ship_numbers(page) == ["1", "3"]
     page.wait_for_timeout(200)
-    assert drawn(page) < 0.75 * before
+    assert drawn_pixels(page) < 0.75 * before
     page.locator("#score").fill("0.9")
     playwright.expect(page.locator("#count")).to_contain_text("1 of 4")
-    page.wait_for_selector(".ship h2", state="detached")  # the chosen ship is filtered away
+    page.wait_for_selector(".ship h2", state="detached")  # the filter hides the selected ship
 
 
-def test_the_table_sorts_and_leads_to_the_map_by_keyboard_too(show, tmp_path: Path) -> None:
+def test_the_table_sorts_and_selects_ships_by_keyboard(show, tmp_path: Path) -> None:
     page = show(*ships_and_scene(tmp_path))
     page.get_by_role("button", name="length (m)").click()
-    assert numbers(page) == ["4", "3", "2", "1"]
+    assert ship_numbers(page) == ["4", "3", "2", "1"]
     page.get_by_role("button", name="length (m)").click()
-    assert numbers(page) == ["1", "2", "3", "4"]
+    assert ship_numbers(page) == ["1", "2", "3", "4"]
     assert page.locator("th[aria-sort=ascending]").inner_text().strip() == "length (m)"
     page.get_by_role("button", name="Show Ship 2 on the map").focus()
     page.keyboard.press("Enter")
@@ -109,7 +109,7 @@ def test_the_table_sorts_and_leads_to_the_map_by_keyboard_too(show, tmp_path: Pa
     assert page.locator("tr[aria-selected=true]").count() == 0
 
 
-def test_no_ships_and_a_name_that_looks_like_markup(show, tmp_path: Path) -> None:
+def test_a_page_without_ships_and_with_markup_in_its_title(show, tmp_path: Path) -> None:
     name = "<img src=x onerror=alert(1)>.tif"
     page = show(*ships_and_scene(tmp_path, ships=(), title=name))
     assert page.inner_text("#count") == "No ships were found in this scene."
@@ -117,7 +117,7 @@ def test_no_ships_and_a_name_that_looks_like_markup(show, tmp_path: Path) -> Non
     assert page.locator("#filter").is_hidden()
 
 
-def test_a_phone_sees_map_and_table_without_scrolling_sideways(show, tmp_path: Path) -> None:
+def test_a_phone_shows_map_and_table_without_horizontal_scrolling(show, tmp_path: Path) -> None:
     page = show(*ships_and_scene(tmp_path))
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -125,7 +125,7 @@ def test_a_phone_sees_map_and_table_without_scrolling_sideways(show, tmp_path: P
     assert page.locator("#score").is_visible()
 
 
-def test_a_long_table_grows_a_part_at_a_time(show, tmp_path: Path) -> None:
+def test_a_long_table_shows_more_rows_on_request(show, tmp_path: Path) -> None:
     many = tuple((row, column, 1, 2) for row in range(1, 178, 8) for column in range(1, 196, 8))
     page = show(*ships_and_scene(tmp_path, ships=many))
     assert page.inner_text("#count") == f"{len(many)} of {len(many)} ships shown"

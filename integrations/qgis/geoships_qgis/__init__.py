@@ -1,7 +1,7 @@
-"""A QGIS Processing provider that finds ships with the `geoships` command.
+"""A QGIS Processing provider that detects ships with the `geoships` command.
 
-QGIS's own modules are imported by those files alone that need them: command, environment, executable, messages,
-process and staging are plain Python, and work (and are tested) without QGIS. QGIS 3.22 brings Python 3.9.
+The modules command, environment, executable, messages, process and staging do not import QGIS, so that they can be
+tested without it. QGIS 3.22 comes with Python 3.9.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 
 def classFactory(iface: object) -> GeoshipsPlugin:  # noqa: ARG001
-    """Make the plugin; QGIS calls this. iface: QGIS's window, which is not needed here."""
+    """Create the plugin; QGIS calls this function.
+
+    Args:
+        iface: QGIS's interface object, not used.
+
+    Returns:
+        The plugin.
+    """
     from .plugin import GeoshipsPlugin
 
     return GeoshipsPlugin()

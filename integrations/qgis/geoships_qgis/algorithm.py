@@ -37,68 +37,68 @@ from .messages import Messages, Note, Progress, Warned
 from .process import run
 from .settings import executable, known_models
 from .staging import Staging, StagingError
-from .style import StyleBeside
+from .style import DefaultStyle
 
 AUTOMATIC = "automatic"
-OUTPUTS = {"OUTPUT": VECTOR, "MASK": MASK, "SCORES": SCORES}  # option of geoships, by parameter
+OUTPUTS = {"OUTPUT": VECTOR, "MASK": MASK, "SCORES": SCORES}  # option of geoships by parameter
 
-# One line a paragraph: QGIS shows a break where there is one.
+# One line per paragraph: QGIS shows line breaks.
 HELP = "\n".join(
     [
-        "<p>Finds the ships of a satellite scene of any size, as polygons with score, length, width, heading and area "
-        "in true metres. Runs the <code>geoships</code> command, which is installed apart from QGIS: "
+        "<p>Detects ships in a satellite scene of any size, as polygons with score, length, width, heading and area in "
+        "ground metres. Runs the <code>geoships</code> command, which is installed separately from QGIS: "
         "<code>uv tool install geoships</code> or <code>pipx install geoships</code>.</p>",
-        "<p><b>Scene</b>: a raster from a file or a server that has the bands of the model. Which bands they are, and "
-        "how to get reflectance, is read from its descriptions and tags.</p>",
-        "<p><b>Model</b>: automatic takes the installed one that suits the scene's bands and pixel size.</p>",
-        "<p><b>Threshold</b>: score from which on a pixel is ship, 0 to 1.</p>",
-        "<p><b>Extent, polygons</b>: what lies outside is not searched, and ships are cut there.</p>",
-        "<p><b>Mask</b>: 1 ship, 0 none, 255 no data. <b>Scores</b>: 0 to 1. Both on the scene's grid.</p>",
+        "<p><b>Scene</b>: a raster file or URL that has the bands of the model. The bands, and the scale and offset to "
+        "reflectance, are read from its band descriptions and tags.</p>",
+        "<p><b>Model</b>: automatic selects the installed model that fits the scene's bands and pixel size.</p>",
+        "<p><b>Threshold</b>: minimum score of a ship pixel, 0 to 1.</p>",
+        "<p><b>Extent, polygons</b>: only this area is searched; ships are clipped to it.</p>",
+        "<p><b>Mask</b>: 1 ship, 0 background, 255 nodata. <b>Scores</b>: 0 to 1. Both are on the scene's grid.</p>",
     ]
 )
 
 
 class DetectShips(QgsProcessingAlgorithm):
-    """Runs `geoships predict` on a raster layer, and loads what it writes."""
+    """Runs `geoships predict` on a raster layer and loads its outputs."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._styles: list[StyleBeside] = []  # QGIS does not keep them alive
+        self._styles: list[DefaultStyle] = []  # QGIS keeps no reference to them
 
     def createInstance(self) -> DetectShips:
-        """Make a new one for a run."""
+        """Create a new instance for a run."""
         return DetectShips()
 
     def name(self) -> str:
-        """Second part of the id, geoships:detectships."""
+        """Return the second part of the id, geoships:detectships."""
         return "detectships"
 
     def displayName(self) -> str:
-        """Name in the toolbox."""
+        """Return the name in the toolbox."""
         return "Detect ships"
 
     def shortDescription(self) -> str:
-        """Say it in one line."""
-        return "Finds the ships of a satellite scene, as polygons with score, length, width and heading."
+        """Return a description in one line."""
+        return "Detects ships in a satellite scene, as polygons with score, length, width and heading."
 
     def shortHelpString(self) -> str:
-        """Text beside the dialog."""
+        """Return the help text beside the dialog."""
         return HELP
 
     def tags(self) -> list[str]:
-        """Words by which the toolbox finds it."""
+        """Return search words for the toolbox."""
         return ["ship", "vessel", "boat", "detection", "segmentation", "sentinel-2", "deep learning", "maritime"]
 
     def icon(self) -> QIcon:
-        """The provider's picture."""
+        """Return the provider's icon."""
         return QIcon(str(Path(__file__).with_name("icon.svg")))
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         """Declare inputs and outputs."""
         self.addParameter(QgsProcessingParameterRasterLayer("INPUT", "Scene"))
         self.addParameter(_model_parameter())
-        self.addParameter(_number("THRESHOLD", "Threshold of the score (not set: the model's own)", 0.001, 0.999))
-        self.addParameter(_number("MIN_AREA", "Minimum area of a ship, square metres (not set: 300)", 0))
+        self.addParameter(_number("THRESHOLD", "Minimum score of a ship pixel (not set: by model)", 0.001, 0.999))
+        self.addParameter(_number("MIN_AREA", "Minimum area of a ship in square metres (not set: 300)", 0))
         self.addParameter(QgsProcessingParameterExtent("EXTENT", "Extent to search", optional=True))
         polygons = [QgsProcessing.SourceType.TypeVectorPolygon]
         self.addParameter(
@@ -117,7 +117,7 @@ class DetectShips(QgsProcessingAlgorithm):
         self.addOutput(QgsProcessingOutputNumber("SHIPS", "Number of ships"))
 
     def canExecute(self) -> tuple[bool, str]:
-        """Whether there is a geoships to run, and if not, what to do."""
+        """Return whether geoships was found, and if not, how to install it."""
         try:
             executable()
         except ExecutableError as error:
@@ -125,22 +125,22 @@ class DetectShips(QgsProcessingAlgorithm):
         return True, ""
 
     def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
-        """Refuse what cannot be meant."""
+        """Refuse an extent together with polygons."""
         if parameters.get("EXTENT") and parameters.get("AREA"):
-            return False, "Give an extent or a layer of polygons to search, not both."
+            return False, "Set an extent or a polygon layer to search, not both."
         ok, reason = super().checkParameterValues(parameters, context)
         return bool(ok), str(reason)
 
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        """Run geoships; outputs appear when it has succeeded."""
+        """Run geoships; outputs are written when it has succeeded."""
         outputs = self._outputs(parameters, context)
         with tempfile.TemporaryDirectory(prefix="geoships-") as folder:
             request = self._request(parameters, context, Path(folder))
             try:
-                places = {OUTPUTS[name]: path for name, path in outputs.items()}
-                ships = _detect(request, places, Path(folder), feedback)
+                files = {OUTPUTS[name]: path for name, path in outputs.items()}
+                ships = _detect(request, files, Path(folder), feedback)
             except (ExecutableError, StagingError, OSError, ValueError) as error:
                 raise QgsProcessingException(str(error)) from error
         if ships is None:
@@ -152,12 +152,12 @@ class DetectShips(QgsProcessingAlgorithm):
     def _outputs(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Path]:
         outputs = {}
         for name in OUTPUTS:
-            place = self.parameterAsOutputLayer(parameters, name, context)
-            if not place:
+            destination = self.parameterAsOutputLayer(parameters, name, context)
+            if not destination:
                 continue
-            path = Path(place)
-            if place.startswith(("memory:", "ogr:", "postgres")) or not path.suffix:
-                raise QgsProcessingException(f"{place} is no file: name one that ends with .gpkg, .geojson or .fgb")
+            path = Path(destination)
+            if destination.startswith(("memory:", "ogr:", "postgres")) or not path.suffix:
+                raise QgsProcessingException(f"{destination}: expected a file that ends with .gpkg, .geojson or .fgb")
             outputs[name] = path
         return outputs
 
@@ -173,7 +173,7 @@ class DetectShips(QgsProcessingAlgorithm):
             area=self._area(parameters, context, scene, folder / "area.gpkg"),
             bands=self.parameterAsString(parameters, "BANDS", context),
             trust_vrt=self.parameterAsBoolean(parameters, "TRUST_VRT", context),
-            more=self.parameterAsString(parameters, "EXTRA", context),
+            extra=self.parameterAsString(parameters, "EXTRA", context),
         )
 
     def _scene(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsRasterLayer:
@@ -182,7 +182,7 @@ class DetectShips(QgsProcessingAlgorithm):
             raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
         if layer.providerType() != "gdal":
             raise QgsProcessingException(
-                f"The layer {layer.name()} comes from {layer.providerType()}, not from a file: export it as a GeoTIFF"
+                f"Layer {layer.name()}: expected a raster file, got {layer.providerType()}; export it as a GeoTIFF"
             )
         return layer
 
@@ -206,7 +206,7 @@ class DetectShips(QgsProcessingAlgorithm):
 
     def _style_when_loaded(self, path: str, context: QgsProcessingContext) -> None:
         if context.willLoadLayerOnCompletion(path):
-            self._styles.append(StyleBeside())
+            self._styles.append(DefaultStyle())
             context.layerToLoadOnCompletionDetails(path).setPostProcessor(self._styles[-1])
 
 
@@ -216,45 +216,58 @@ def _model_parameter() -> QgsProcessingParameterString:
     return model
 
 
-def _number(name: str, title: str, least: float, most: float = 1e12) -> QgsProcessingParameterNumber:
-    kind = QgsProcessingParameterNumber.Type.Double
-    return QgsProcessingParameterNumber(name, title, kind, optional=True, minValue=least, maxValue=most)
+def _number(name: str, title: str, minimum: float, maximum: float = 1e12) -> QgsProcessingParameterNumber:
+    double = QgsProcessingParameterNumber.Type.Double
+    return QgsProcessingParameterNumber(name, title, double, optional=True, minValue=minimum, maxValue=maximum)
 
 
 def _advanced_parameters() -> list[QgsProcessingParameterDefinition]:
     return [
         QgsProcessingParameterFile(
             "BUNDLE",
-            "Model bundle instead of an installed model (its zip, or the model.json in its folder)",
+            "Model bundle instead of an installed model (a zip file, or model.json in a folder)",
             optional=True,
             fileFilter="Model bundles (*.zip model.json)",
         ),
         QgsProcessingParameterString(
-            "BANDS", "Bands in the model's order, e.g. 1,2,3,8,11 (empty: by description)", optional=True
+            "BANDS", "Bands in the model's order, e.g. 1,2,3,8,11 (empty: by band description)", optional=True
         ),
-        QgsProcessingParameterBoolean("TRUST_VRT", "Open a virtual raster whatever files it refers to", False),
+        QgsProcessingParameterBoolean("TRUST_VRT", "Open a virtual raster (VRT) with references to any files", False),
         QgsProcessingParameterString(
             "EXTRA", "Further options of geoships predict, e.g. --sensor sentinel-2-l2a --views 4", optional=True
         ),
     ]
 
 
-def _bundle_path(chosen: str) -> str:
-    return str(Path(chosen).parent) if Path(chosen).name == "model.json" else chosen
+def _bundle_path(file: str) -> str:
+    return str(Path(file).parent) if Path(file).name == "model.json" else file
 
 
 def _detect(request: Request, outputs: dict[str, Path], temporary: Path, feedback: QgsProcessingFeedback) -> int | None:
-    """Run geoships; the number of ships, or None where the user has cancelled.
+    """Run geoships.
 
-    outputs: files to write, by option. temporary: folder for what geoships needs on the way.
-    Raises QgsProcessingException with geoships's own error, ExecutableError, StagingError, OSError and ValueError.
+    Args:
+        request: What to run.
+        outputs: Files to write, by option of geoships.
+        temporary: Folder for temporary files of geoships.
+        feedback: Receives progress, messages and the command line.
+
+    Returns:
+        The number of ships; None if the user has cancelled.
+
+    Raises:
+        QgsProcessingException: geoships failed; the text is its error.
+        ExecutableError: geoships was not found.
+        StagingError: An output cannot be written.
+        OSError: geoships cannot be started.
+        ValueError: The further options are not valid.
     """
     program = str(executable())
     messages = Messages()
     staging = Staging(outputs, Path(request.scene))
     feedback.pushCommandInfo(printable([program, *request.arguments(outputs)]))
 
-    def tell(line: str) -> None:
+    def show(line: str) -> None:
         message = messages.read(line)
         if isinstance(message, Progress):
             feedback.setProgress(message.percent)
@@ -263,16 +276,16 @@ def _detect(request: Request, outputs: dict[str, Path], temporary: Path, feedbac
         elif isinstance(message, Note):
             feedback.pushInfo(message.text)
 
-    with staging.open() as places:
-        command = [program, *request.arguments(places)]
+    with staging.open() as staged:
+        command = [program, *request.arguments(staged)]
         environment = clean_environment(os.environ, temporary)
-        ended = run(command, environment, on_line=tell, cancelled=feedback.isCanceled)
-        if ended.cancelled:
-            feedback.pushInfo("Cancelled: geoships was stopped, and nothing was written.")
+        result = run(command, environment, on_line=show, cancelled=feedback.isCanceled)
+        if result.cancelled:
+            feedback.pushInfo("Cancelled: geoships was stopped and wrote nothing.")
             return None
-        if ended.code:
-            raise QgsProcessingException(messages.error(ended.code))
-        ships = int(json.loads(ended.output)["ships"])
+        if result.code:
+            raise QgsProcessingException(messages.error(result.code))
+        ships = int(json.loads(result.output)["ships"])
         staging.publish()
     feedback.pushInfo(f"{ships} ship{'' if ships == 1 else 's'}")
     return ships

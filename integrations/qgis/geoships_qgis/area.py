@@ -1,4 +1,4 @@
-"""The area of interest as a file for geoships."""
+"""Writes the area of interest to a file for geoships."""
 
 from __future__ import annotations
 
@@ -18,9 +18,18 @@ from qgis.core import (
 
 
 def write_area(path: Path, polygons: Iterable[QgsGeometry], crs: QgsCoordinateReferenceSystem) -> None:
-    """Write polygons as a GeoPackage. Raises QgsProcessingException, also where there is none, or no CRS."""
+    """Write polygons as a GeoPackage.
+
+    Args:
+        path: File to write.
+        polygons: The area to search.
+        crs: CRS of the polygons.
+
+    Raises:
+        QgsProcessingException: There is no polygon or no CRS, or the file cannot be written.
+    """
     if not crs.isValid():
-        raise QgsProcessingException("The area to search has no CRS: set its layer's, or the scene's, first.")
+        raise QgsProcessingException("The area to search has no CRS: set the CRS of its layer or of the scene.")
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = "GPKG"
     options.layerName = "area"
@@ -32,12 +41,12 @@ def write_area(path: Path, polygons: Iterable[QgsGeometry], crs: QgsCoordinateRe
     written = sum(writer.addFeature(_feature(polygon)) for polygon in polygons if not polygon.isEmpty())
     del writer  # closes the file
     if not written:
-        raise QgsProcessingException("The area to search holds no polygon: draw one, or leave it out.")
+        raise QgsProcessingException("The area to search has no polygon: draw one, or leave the field empty.")
 
 
 def _feature(polygon: QgsGeometry) -> QgsFeature:
-    whole = QgsGeometry(polygon)
-    whole.convertToMultiType()
+    multipolygon = QgsGeometry(polygon)
+    multipolygon.convertToMultiType()
     feature = QgsFeature()
-    feature.setGeometry(whole)
+    feature.setGeometry(multipolygon)
     return feature

@@ -1,4 +1,4 @@
-"""The command line of one run."""
+"""Builds the command line of a run."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from pathlib import Path
 
 VECTOR, MASK, SCORES = "--out", "--mask", "--scores"
 
-# Further options that name outputs which the plugin would not bring to their places, or files that tell of them
-_NOT_HERE = frozenset({"-o", VECTOR, MASK, SCORES, "--out-dir", "--project", "--stac"})
+# Options that the further options must not contain: output files that the plugin would not move to their final path
+_OUTPUT_OPTIONS = frozenset({"-o", VECTOR, MASK, SCORES, "--out-dir", "--project", "--stac"})
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for; None and empty texts leave the choice to geoships.
+    """The user's settings of a run; for None and empty strings, geoships uses its defaults.
 
-    scene: path, subdataset or address, as `geoships predict` takes it.
-    model: name of an installed model, or path of a bundle.
-    threshold: score from which on a pixel is ship. min_area: smallest ship in square metres.
-    area: vector file of the area of interest.
-    bands: comma-separated band numbers or descriptions in the model's order.
-    trust_vrt: open a virtual raster whatever files it refers to.
-    more: further options, as typed on a command line.
+    Attributes:
+        scene: Path, subdataset or URL, as for `geoships predict`.
+        model: Name of an installed model, or path of a bundle.
+        threshold: Minimum score of a ship pixel.
+        min_area: Minimum area of a ship in square metres.
+        area: Vector file of the area of interest.
+        bands: Comma-separated band numbers or descriptions in the model's order.
+        trust_vrt: Open VRT files, which can refer to any other file.
+        extra: Further options, as typed on a command line.
     """
 
     scene: str
@@ -33,15 +35,22 @@ class Request:
     area: Path | None = None
     bands: str = ""
     trust_vrt: bool = False
-    more: str = ""
+    extra: str = ""
 
     def arguments(self, outputs: dict[str, Path]) -> list[str]:
-        """Arguments of the `geoships` command. outputs: files to write, by option (VECTOR, MASK, SCORES).
+        """Return the arguments of the `geoships` command.
 
-        Raises ValueError where quotes of `more` are not closed, or it names outputs.
-
-        >>> Request("a.tif", threshold=0.4, more="--views 4").arguments({VECTOR: Path("s.gpkg")})[:-4]
+        >>> Request("a.tif", threshold=0.4, extra="--views 4").arguments({VECTOR: Path("s.gpkg")})[:-4]
         ['predict', '--out=s.gpkg', '--threshold=0.4', '--views', '4']
+
+        Args:
+            outputs: Files to write, by option (VECTOR, MASK, SCORES).
+
+        Returns:
+            Arguments after the name of the command.
+
+        Raises:
+            ValueError: `extra` has unclosed quotes or names an output.
         """
         options = {
             **outputs,
@@ -53,18 +62,24 @@ class Request:
         }
         given = [f"{option}={value}" for option, value in options.items() if value is not None and value != ""]
         trust = ["--trust-vrt"] if self.trust_vrt else []
-        more = split_options(self.more)
-        wrong = sorted(_NOT_HERE.intersection(word.split("=", 1)[0] for word in more))
-        if wrong:
-            raise ValueError(f"{wrong[0]} cannot be among the further options: outputs have fields of their own")
-        return ["predict", *given, *trust, *more, "--json", "--progress=json", "--", self.scene]
+        extra = split_options(self.extra)
+        forbidden = sorted(_OUTPUT_OPTIONS.intersection(word.split("=", 1)[0] for word in extra))
+        if forbidden:
+            raise ValueError(f"{forbidden[0]} is not allowed in the further options: set outputs in their own fields")
+        return ["predict", *given, *trust, *extra, "--json", "--progress=json", "--", self.scene]
 
 
 def scene_name(source: str) -> str:
-    """A raster layer's source, as QGIS keeps it, in the words of `geoships predict`.
+    """Convert the source of a QGIS raster layer to a scene of `geoships predict`.
 
     >>> scene_name("/vsicurl/https://a.b/c.tif"), scene_name("/data/a.tif|option:NUM_THREADS=2")
     ('https://a.b/c.tif', '/data/a.tif')
+
+    Args:
+        source: Source string of the layer.
+
+    Returns:
+        Path, subdataset or URL.
     """
     name = source.split("|", 1)[0]
     for prefix, scheme in (("/vsicurl/", ""), ("/vsis3/", "s3://")):
@@ -74,12 +89,19 @@ def scene_name(source: str) -> str:
 
 
 def split_options(text: str) -> list[str]:
-    r"""Options as a shell would part them, but with backslashes as they are: folders of Windows have them.
-
-    Raises ValueError where quotes are not closed.
+    r"""Split options like a shell, but keep backslashes, which separate folders on Windows.
 
     >>> split_options(r"--views 4 --config 'C:\my files\a.yaml'")
     ['--views', '4', '--config', 'C:\\my files\\a.yaml']
+
+    Args:
+        text: Options as typed on a command line.
+
+    Returns:
+        The arguments.
+
+    Raises:
+        ValueError: Quotes are not closed.
     """
     words = shlex.shlex(text, posix=True)
     words.whitespace_split, words.commenters, words.escape = True, "", ""
@@ -87,5 +109,5 @@ def split_options(text: str) -> list[str]:
 
 
 def printable(arguments: Sequence[str]) -> str:
-    """One line for the log, to be pasted into a shell."""
+    """Return the arguments as one line for the log, quoted for a shell."""
     return " ".join(shlex.quote(argument) for argument in arguments)

@@ -1,4 +1,4 @@
-"""The environment in which geoships runs: the user's, without what QGIS put into it for its own Python."""
+"""The environment variables of geoships: the user's, without those that QGIS sets for its own Python."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-# Where QGIS points its own Python, GDAL, PROJ, Qt and OpenSSL to: files of other versions than those of geoships.
+# Paths of QGIS's own Python, GDAL, PROJ, Qt and OpenSSL, whose versions differ from those of geoships.
 _NAMES = frozenset(
     {
         "CONDA_PREFIX",
@@ -35,21 +35,26 @@ _PREFIXES = ("DYLD_", "GRASS_", "O4W_", "PYTHON", "QGIS", "QT_")
 
 
 def clean_environment(environment: Mapping[str, str], temporary: Path | None = None) -> dict[str, str]:
-    """A copy of an environment that suits another Python than QGIS's.
+    """Copy an environment without the variables of QGIS.
 
-    What the user sets for geoships stays: proxies, AWS_*, GDAL_HTTP_*, OMP_NUM_THREADS, CUDA_VISIBLE_DEVICES, ...
-    Folders of OSGeo4W leave the PATH, so that none of their libraries is taken for another.
+    The user's settings for geoships are kept: proxies, AWS_*, GDAL_HTTP_*, OMP_NUM_THREADS, CUDA_VISIBLE_DEVICES, ...
+    Folders of OSGeo4W are removed from PATH, so that none of their libraries is loaded.
 
-    temporary: folder for temporary files, which whoever starts geoships removes afterwards.
+    Args:
+        environment: Variables of QGIS's process.
+        temporary: Folder for temporary files of geoships; the caller deletes it.
+
+    Returns:
+        Variables for the process of geoships.
     """
-    kept = {name: value for name, value in environment.items() if not _of_qgis(name)}
+    clean = {name: value for name, value in environment.items() if not _of_qgis(name)}
     root = environment.get("OSGEO4W_ROOT")
-    if root and "PATH" in kept:
-        folders = kept["PATH"].split(os.pathsep)
-        kept["PATH"] = os.pathsep.join(folder for folder in folders if not _below(folder, root))
+    if root and "PATH" in clean:
+        folders = clean["PATH"].split(os.pathsep)
+        clean["PATH"] = os.pathsep.join(folder for folder in folders if not _below(folder, root))
     if temporary is not None:
-        kept.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)))
-    return {**kept, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+        clean.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)))
+    return {**clean, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
 
 def _of_qgis(name: str) -> bool:

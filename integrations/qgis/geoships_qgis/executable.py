@@ -1,4 +1,4 @@
-"""Where the `geoships` command is."""
+"""Finds the `geoships` command."""
 
 from __future__ import annotations
 
@@ -9,57 +9,65 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 HOW_TO_INSTALL = (
-    "geoships is not installed, or QGIS does not find it. Install it outside QGIS with `uv tool install geoships` "
-    "or `pipx install geoships`, or name its executable in Settings > Options > Processing > Providers > geoships."
+    "geoships is not installed, or QGIS cannot find it. Install it outside QGIS with `uv tool install geoships` or "
+    "`pipx install geoships`, or set its executable in Settings > Options > Processing > Providers > geoships."
 )
 
 
 class ExecutableError(Exception):
-    """There is no executable to run; the message says what to do."""
+    """The executable was not found; the message says what to do."""
 
 
 def find_executable(setting: str, environment: Mapping[str, str], home: Path | None = None) -> Path:
-    """The executable that the user named, or else the first on PATH and in the places of uv, pipx and pip.
+    """Find the executable: the configured one, or the first on PATH and in the folders of uv, pipx and pip.
 
-    setting: what the user named; empty: nothing. home: the user's folder, where it is another than the system says.
-    Raises ExecutableError.
+    Args:
+        setting: The configured path; empty to search.
+        environment: Environment variables.
+        home: Home folder; None: the user's.
+
+    Returns:
+        Path of the executable.
+
+    Raises:
+        ExecutableError: There is none, or the configured path cannot be run.
     """
-    named = setting.strip().strip('"')
-    if named:
-        path = Path(named).expanduser()
-        if not _runs(path):
+    configured = setting.strip().strip('"')
+    if configured:
+        path = Path(configured).expanduser()
+        if not _is_executable(path):
             raise ExecutableError(
-                f"{path}, named in Settings > Options > Processing > Providers > geoships, is no file that can be run; "
-                "correct it there, or leave it empty to have geoships looked for"
+                f"{path}, set in Settings > Options > Processing > Providers > geoships, is not an executable file; "
+                "correct it there, or leave it empty to search for geoships"
             )
         return path
     on_path = shutil.which("geoships", path=environment.get("PATH", ""))
     if on_path:
         return Path(on_path)
-    for folder in _folders(environment, home or Path.home()):
+    for folder in _install_folders(environment, home or Path.home()):
         path = folder / ("geoships.exe" if os.name == "nt" else "geoships")
-        if _runs(path):
+        if _is_executable(path):
             return path
     raise ExecutableError(HOW_TO_INSTALL)
 
 
-def _runs(path: Path) -> bool:
+def _is_executable(path: Path) -> bool:
     return path.is_file() and os.access(path, os.X_OK)
 
 
-def _folders(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
-    """Folders into which uv, pipx and pip put commands; a QGIS that was started from a menu has few of them on PATH."""
+def _install_folders(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
+    """Yield the folders of commands of uv, pipx and pip; a QGIS that was started from a menu has few on PATH."""
     for name in ("UV_TOOL_BIN_DIR", "XDG_BIN_HOME", "PIPX_BIN_DIR"):
         if environment.get(name):
             yield Path(environment[name])
     yield home / ".local" / "bin"
-    inside = "Scripts" if os.name == "nt" else "bin"
+    scripts = "Scripts" if os.name == "nt" else "bin"
     data = [home / ".local" / "share", home / "Library" / "Application Support", home / "pipx", home / ".local"]
     data += [Path(environment[name]) for name in ("XDG_DATA_HOME", "APPDATA", "LOCALAPPDATA") if environment.get(name)]
     for folder in data:
-        yield folder / "uv" / "tools" / "geoships" / inside
-        yield folder / "pipx" / "venvs" / "geoships" / inside
-        yield folder / "venvs" / "geoships" / inside
+        yield folder / "uv" / "tools" / "geoships" / scripts
+        yield folder / "pipx" / "venvs" / "geoships" / scripts
+        yield folder / "venvs" / "geoships" / scripts
     if environment.get("APPDATA"):
         yield from sorted(Path(environment["APPDATA"], "Python").glob("Python3*/Scripts"), reverse=True)
     if sys.platform == "darwin":

@@ -1,4 +1,4 @@
-"""The plugin: it adds the provider to Processing."""
+"""The plugin, which adds the provider to Processing."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class GeoshipsPlugin:
         self._task: ModelsTask | None = None
 
     def initProcessing(self) -> None:
-        """Add the provider; this is all that is wanted where there is no window."""
+        """Add the provider; QGIS calls only this when it runs without a window."""
         self._provider = GeoshipsProvider()
         QgsApplication.processingRegistry().addProvider(self._provider)
 
     def initGui(self) -> None:
-        """Add the provider, and find out which models there are."""
+        """Add the provider, and list the models in the background."""
         self.initProcessing()
-        self._ask_for_models()
-        settingsWatcher.settingsChanged.connect(self._ask_for_models)
+        self._list_models()
+        settingsWatcher.settingsChanged.connect(self._list_models)
 
-    def _ask_for_models(self) -> None:
+    def _list_models(self) -> None:
         self._task = ModelsTask(self._refresh)
         QgsApplication.taskManager().addTask(self._task)
 
@@ -36,9 +36,9 @@ class GeoshipsPlugin:
             self._provider.refreshAlgorithms()
 
     def unload(self) -> None:
-        """Remove all that was added."""
+        """Remove the provider."""
         if self._task is not None:
-            settingsWatcher.settingsChanged.disconnect(self._ask_for_models)
+            settingsWatcher.settingsChanged.disconnect(self._list_models)
             self._task = None
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)

@@ -1,4 +1,4 @@
-"""Running geoships as a process that can be stopped at any time, with all that it started."""
+"""Runs geoships as a process that can be cancelled at any time, with all its child processes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import IO, Any
 
-POLL = 0.1  # s between two looks at whether the user has cancelled
-GRACE = 1.0  # s from the request to end until the process is ended without its consent
+POLL_INTERVAL = 0.1  # seconds between checks for cancellation
+GRACE_PERIOD = 1.0  # seconds from SIGTERM to SIGKILL
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a process ended. code: its exit code, negative for a signal. output: what it wrote to stdout."""
+class ProcessResult:
+    """The result of a process.
+
+    Attributes:
+        code: Exit code, negative for a signal.
+        output: Text on stdout.
+        cancelled: The user has cancelled it.
+    """
 
     code: int
     output: str
@@ -32,12 +38,22 @@ def run(
     *,
     on_line: Callable[[str], None],
     cancelled: Callable[[], bool],
-) -> Ended:
+) -> ProcessResult:
     """Run a command until it ends or is cancelled.
 
-    on_line: hears each line of stderr, in this thread. cancelled: asked every POLL seconds.
-    Whatever happens, errors of `on_line` included, neither the process nor its children outlive this call.
-    Raises OSError where it cannot be started.
+    The process and its children end before this function returns or raises, also if `on_line` raises.
+
+    Args:
+        command: Program and arguments.
+        environment: Environment variables.
+        on_line: Called with each line of stderr, in this thread.
+        cancelled: Returns whether to cancel; called every POLL_INTERVAL seconds.
+
+    Returns:
+        Exit code and output.
+
+    Raises:
+        OSError: The command cannot be started.
     """
     process = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
         list(command),
@@ -47,50 +63,50 @@ def run(
         stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        **_apart(),
+        **_own_group(),
     )
     lines: Queue[str] = Queue()
     output: list[str] = []
-    readers = [_reading(process.stderr, lines.put), _reading(process.stdout, output.append)]
+    readers = [_start_reader(process.stderr, lines.put), _start_reader(process.stdout, output.append)]
     try:
-        stopped = _follow(process, lines, on_line, cancelled)
+        was_cancelled = _forward_lines(process, lines, on_line, cancelled)
     finally:
         _stop(process)
         for reader in readers:
-            reader.join(GRACE)
+            reader.join(GRACE_PERIOD)
         for stream in (process.stdout, process.stderr):
             if stream:
                 stream.close()
     while not lines.empty():
         on_line(lines.get())
-    return Ended(process.returncode, "".join(output), stopped)
+    return ProcessResult(process.returncode, "".join(output), was_cancelled)
 
 
-def _follow(
+def _forward_lines(
     process: subprocess.Popen[str], lines: Queue[str], on_line: Callable[[str], None], cancelled: Callable[[], bool]
 ) -> bool:
-    """Hand on lines until the process has ended; whether the user cancelled it before."""
+    """Forward lines until the process ends; return whether the user has cancelled it."""
     while not cancelled():
         try:
-            on_line(lines.get(timeout=POLL))
+            on_line(lines.get(timeout=POLL_INTERVAL))
         except Empty:
             if process.poll() is not None:
                 return False
     return True
 
 
-def _apart() -> dict[str, Any]:
-    """Options of Popen that give the process a group of its own, and on Windows no window."""
+def _own_group() -> dict[str, Any]:
+    """Return options of Popen for a new process group, and no window on Windows."""
     if os.name == "nt":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
     return {"start_new_session": True}
 
 
-def _reading(stream: IO[str] | None, put: Callable[[str], object]) -> Thread:
-    """Read a stream's lines in a thread, so that neither pipe fills up while the other is waited for."""
+def _start_reader(stream: IO[str] | None, put: Callable[[str], object]) -> Thread:
+    """Read a stream in a thread, so that neither pipe fills up while the other is read."""
 
     def read() -> None:
-        with suppress(ValueError):  # closed meanwhile
+        with suppress(ValueError):  # the stream was closed
             for line in stream or ():
                 put(line)
 
@@ -100,21 +116,21 @@ def _reading(stream: IO[str] | None, put: Callable[[str], object]) -> Thread:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """End the process and its children: at its own pace first, then without its consent."""
+    """End the process and its children: first with SIGTERM, then with SIGKILL."""
     if os.name == "nt":
         if process.poll() is None:
             taskkill = [str(Path(os.environ["SYSTEMROOT"], "System32", "taskkill.exe")), "/F", "/T"]
-            subprocess.run([*taskkill, "/PID", str(process.pid)], capture_output=True, check=False, **_apart())  # noqa: S603
+            subprocess.run([*taskkill, "/PID", str(process.pid)], capture_output=True, check=False, **_own_group())  # noqa: S603
             process.wait()
         return
     if process.poll() is None:
         _signal(process, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
-    _signal(process, signal.SIGKILL)  # the group may outlive its leader
+            process.wait(GRACE_PERIOD)
+    _signal(process, signal.SIGKILL)  # children can outlive the process
     process.wait()
 
 
-def _signal(process: subprocess.Popen[str], which: signal.Signals) -> None:
+def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, which)
+        os.killpg(process.pid, number)

@@ -14,7 +14,7 @@ ICON = Path(__file__).with_name("icon.svg")
 
 
 class GeoshipsProvider(QgsProcessingProvider):
-    """Holds the algorithm, and says which files it writes."""
+    """Provides the algorithm and the file formats of its outputs."""
 
     def load(self) -> bool:
         """Add settings and algorithms."""
@@ -31,37 +31,37 @@ class GeoshipsProvider(QgsProcessingProvider):
         self.addAlgorithm(DetectShips())
 
     def id(self) -> str:
-        """First part of the algorithm's id, geoships:detectships."""
+        """Return the first part of the algorithm's id, geoships:detectships."""
         return "geoships"
 
     def name(self) -> str:
-        """Name in the toolbox."""
+        """Return the name in the toolbox."""
         return "geoships"
 
     def icon(self) -> QIcon:
-        """Picture in the toolbox."""
+        """Return the icon in the toolbox."""
         return QIcon(str(ICON))
 
     def svgIconPath(self) -> str:
-        """Picture for large views."""
+        """Return the path of the icon for large sizes."""
         return str(ICON)
 
     def supportedOutputVectorLayerExtensions(self) -> list[str]:
-        """Vector formats that both geoships and QGIS know; the first is the default."""
+        """Return the vector formats that geoships writes and QGIS reads; the first is the default."""
         return ["gpkg", "geojson", "fgb"]
 
     def defaultVectorFileExtension(self, hasGeometry: bool = True) -> str:
-        """GeoPackage: it keeps the scene's CRS."""
+        """Return GeoPackage, which keeps the scene's CRS."""
         return "gpkg"
 
     def supportedOutputRasterLayerExtensions(self) -> list[str]:
-        """Cloud Optimized GeoTIFF."""
+        """Return the extensions of GeoTIFF."""
         return ["tif", "tiff"]
 
     def defaultRasterFileExtension(self) -> str:
-        """Cloud Optimized GeoTIFF."""
+        """Return the extensions of GeoTIFF."""
         return "tif"
 
     def supportsNonFileBasedOutput(self) -> bool:
-        """Outputs are files."""
+        """Return False: outputs must be files."""
         return False

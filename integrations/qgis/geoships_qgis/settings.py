@@ -1,4 +1,4 @@
-"""The plugin's settings: where geoships is, and which models it was found to have."""
+"""The plugin's settings: the executable of geoships, and the names of its models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .executable import find_executable
 
 GROUP = "geoships"
 EXECUTABLE = "GEOSHIPS_EXECUTABLE"
-_MODELS = "geoships_qgis/models"  # the names, and the executable that gave them
+_MODELS = "geoships_qgis/models"  # model names, and the executable that listed them
 
 
 def add_settings(icon: QIcon) -> None:
@@ -25,37 +25,44 @@ def add_settings(icon: QIcon) -> None:
         Setting(
             GROUP,
             EXECUTABLE,
-            "Executable of geoships (empty: looked for)",
+            "Executable of geoships (empty: search for it)",
             "",
             valuetype=Setting.FILE,
-            placeholder="found on PATH, or where uv and pipx put it",
+            placeholder="searched on PATH and in the folders of uv and pipx",
         )
     )
     ProcessingConfig.readSettings()
 
 
 def remove_settings() -> None:
-    """Take the settings away with the plugin; their values stay."""
+    """Remove the settings from the dialog; their values are kept."""
     ProcessingConfig.removeSetting(EXECUTABLE)
 
 
 def executable() -> Path:
-    """The geoships to run. Raises ExecutableError."""
+    """Return the executable of geoships.
+
+    Returns:
+        Its path.
+
+    Raises:
+        ExecutableError: It was not found.
+    """
     return find_executable(str(ProcessingConfig.getSetting(EXECUTABLE) or ""), os.environ)
 
 
 def known_models() -> list[str]:
-    """Names of the models that the executable had when it was last asked; empty before."""
+    """Return the stored names of models; empty before they have been listed."""
     return [str(name) for name in _stored().get("names", [])]
 
 
 def models_are_current(path: Path) -> bool:
-    """Whether the known models are those of this very executable."""
+    """Return whether the stored names are those of this executable."""
     return _stored().get("of") == _fingerprint(path)
 
 
-def remember_models(path: Path, names: list[str]) -> None:
-    """Keep the models of an executable until it changes."""
+def store_models(path: Path, names: list[str]) -> None:
+    """Store the names of an executable's models; they are valid until it changes."""
     QgsSettings().setValue(_MODELS, json.dumps({"of": _fingerprint(path), "names": names}))
 
 

@@ -1,4 +1,4 @@
-"""Outputs that appear together when a run has succeeded, and leave nothing when it has not."""
+"""Writes the outputs of a run to hidden folders, and moves them to their paths when the run has succeeded."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-# What a GIS or a database keeps beside a file. It describes that file's old content only.
+# Files of a GIS or a database beside a file, which describe its old content
 _SIDECARS = (".aux.xml", ".ovr", ".msk", "-journal", "-wal", "-shm")
-
-
 STYLE = ".qml"
 
 
 class StagingError(Exception):
-    """An output cannot be written; the message says which, and what to do."""
+    """An output cannot be written; the message says which one, and what to do."""
 
 
 class Staging:
-    """Where a run writes its files: hidden folders beside their places, one for each folder of outputs.
+    """Hidden folders for the outputs of a run, one in each folder of outputs.
 
-    A run that is killed, on whatever system, leaves nothing outside of them.
+    A run that is killed leaves no files outside of them.
 
-    outputs: the files' places, by option.
-    scene: the scene's file, where it is one.
+    Args:
+        outputs: Final paths of the outputs, by option of geoships.
+        scene: File of the scene, if it is a file.
     """
 
     def __init__(self, outputs: Mapping[str, Path], scene: Path | None = None) -> None:
@@ -34,29 +33,40 @@ class Staging:
 
     @contextmanager
     def open(self) -> Iterator[dict[str, Path]]:
-        """Yield the paths to write to, by option; the folders go at the end. Raises StagingError."""
+        """Create the hidden folders, and delete them at the end.
+
+        Yields:
+            Paths to write to, by option.
+
+        Raises:
+            StagingError: A folder does not exist or cannot be written.
+        """
         try:
-            places = {option: self._folder(path.parent, path) / path.name for option, path in self._outputs.items()}
-            for option, place in places.items():
-                _copy_style(self._outputs[option], place)
-            yield places
+            staged = {option: self._folder(path.parent, path) / path.name for option, path in self._outputs.items()}
+            for option, path in staged.items():
+                _copy_style(self._outputs[option], path)
+            yield staged
         finally:
             for folder in self._folders.values():
                 shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self) -> None:
-        """Bring all written files to their places, over older ones. Raises StagingError."""
+        """Move all written files to their final paths, and replace existing files.
+
+        Raises:
+            StagingError: A file cannot be replaced.
+        """
         for path in self._outputs.values():
             for sidecar in _SIDECARS:
-                _tried(path, path.with_name(path.name + sidecar).unlink, True)
+                _try(path, path.with_name(path.name + sidecar).unlink, True)
         for parent, folder in self._folders.items():
             for written in sorted(folder.iterdir()):
-                if written.suffix == STYLE and self._is_scenes(parent / written.name):
+                if written.suffix == STYLE and self._styles_scene(parent / written.name):
                     continue
-                _tried(parent / written.name, written.replace, parent / written.name)
+                _try(parent / written.name, written.replace, parent / written.name)
 
-    def _is_scenes(self, style: Path) -> bool:
-        """Whether QGIS would draw the scene in this style, too."""
+    def _styles_scene(self, style: Path) -> bool:
+        """Return whether QGIS would also draw the scene with this style."""
         return self._scene is not None and self._scene.absolute().with_suffix(STYLE) == style.absolute()
 
     def _folder(self, parent: Path, path: Path) -> Path:
@@ -70,14 +80,14 @@ class Staging:
         return self._folders[parent]
 
 
-def _copy_style(path: Path, place: Path) -> None:
-    """Show geoships the style that is there: it keeps one that somebody else has made."""
+def _copy_style(path: Path, staged: Path) -> None:
+    """Copy an existing style, because geoships keeps a style that it did not write."""
     style = path.with_suffix(STYLE)
     if style.is_file():
-        _tried(style, shutil.copyfile, style, place.with_suffix(STYLE))
+        _try(style, shutil.copyfile, style, staged.with_suffix(STYLE))
 
 
-def _tried(path: Path, step: Callable[..., object], *arguments: object) -> None:
+def _try(path: Path, step: Callable[..., object], *arguments: object) -> None:
     try:
         step(*arguments)
     except PermissionError as error:

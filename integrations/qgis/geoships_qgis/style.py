@@ -5,15 +5,15 @@ from __future__ import annotations
 from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback, QgsProcessingLayerPostProcessorInterface
 
 
-class StyleBeside(QgsProcessingLayerPostProcessorInterface):
-    """Gives a layer the style that lies beside its file (ships.qml beside ships.gpkg), or in its GeoPackage.
+class DefaultStyle(QgsProcessingLayerPostProcessorInterface):
+    """Loads the style beside a layer's file (ships.qml beside ships.gpkg), or in its GeoPackage.
 
-    Processing itself opens outputs without it.
+    Processing opens outputs without their style.
     """
 
     def postProcessLayer(
         self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> None:
-        """Load the style; without one the layer stays as it is."""
+        """Load the style, if there is one."""
         layer.loadDefaultStyle()
         layer.triggerRepaint()
