@@ -20,8 +20,8 @@ def script():
 
 def test_every_step_of_augmentation_is_drawn_in_every_crop(script) -> None:
     steps = {name: type(step) for name, step in Augment()}
-    assert {name: type(step) for name, step in script.SHOWN.items()} == steps
     assert list(script.SHOWN) == list(steps)
+    assert all(steps[name] in (type(step), type(None)) for name, step in script.SHOWN.items())  # None: off
     assert all(step.p == 1 for step in script.SHOWN.values())
     assert set(script.OUTLINED + script.BY_BAND) <= set(steps)
 
@@ -42,5 +42,5 @@ def test_each_step_stands_beside_the_crop_that_it_changes(script, tmp_path: Path
 
 
 def test_the_page_on_training_has_a_line_for_each_step() -> None:
-    page = (SCRIPT.parents[1] / "docs" / "training.md").read_text()
+    page = (SCRIPT.parents[1] / "docs" / "how-to" / "training.md").read_text()
     assert [name for name in Augment.model_fields if f"| `{name}` |" not in page] == []

@@ -54,13 +54,15 @@ def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = F
         GeoshipsError: If the folder holds another run, or data or settings do not fit.
         KeyboardInterrupt: If the process is asked to stop; `resume` goes on from there.
     """
-    prepare_folder(config, out, resume)
-    if resume and (out / "bundle").is_dir():
-        return Trained(out, load_bundle(out / "bundle"), _amount(config.run.crops), {})
-    remove_unfinished(out / "checkpoints")
     with quiet_lightning(), reproducible(config.seed):
         fabric = Fabric(**hardware(config.run))
-        fabric.launch()
+        fabric.launch()  # with several GPUs, the processes of the others begin here
+        if fabric.is_global_zero:
+            prepare_folder(config, out, resume)
+            remove_unfinished(out / "checkpoints")
+        fabric.barrier()
+        if resume and (out / "bundle").is_dir():
+            return Trained(out, load_bundle(out / "bundle"), _budget(config), {})
         data = open_data(config, out)
         network = starting_network(config)
         loggers = make_loggers(config.run, out)
@@ -85,6 +87,10 @@ def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = F
 
 def _amount(crops: int) -> str:
     return f"{crops:,} crops"
+
+
+def _budget(config: TrainConfig) -> str:
+    return f"{config.run.hours:g} hours" if config.run.hours else _amount(config.run.crops)
 
 
 def _write_bundle(config: TrainConfig, training: Training, network: nn.Module, data: TrainingData, out: Path) -> None:
