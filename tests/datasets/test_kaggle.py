@@ -213,10 +213,10 @@ def test_parts_get_their_fractions_and_none_is_empty() -> None:
     }
 
 
-FAST = ("run.epochs=1", "run.batch_size=4", "run.precision=fp32", "run.device=cpu", "network.encoder_weights=null")
-CLASSIFIER = ("network.encoder=resnet10t",)
+FAST = ("run.batch_size=4", "run.precision=fp32", "run.device=cpu", "network.encoder_weights=null")
+CLASSIFIER = ("network.encoder=resnet10t", "run.epochs=1")
 SEGMENTER = (
-    'data.scenes=["part-*.tif"]', "data.labels=.", "data.hold_out=[part-2]", "crops.size=64", "crops.count=8",
+    'data.scenes=["part-*.tif"]', "data.labels=.", "data.hold_out=[part-2]", "crops.size=64", "run.crops=8",
     "network.options={encoder_depth: 3, decoder_channels: [24, 16, 8]}", "bundle.halo=16", "bundle.views=1",
     "run.pictures=0",
 )  # fmt: skip

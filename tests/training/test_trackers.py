@@ -109,5 +109,5 @@ def test_a_tracker_that_is_not_installed_names_its_extra(
 def test_an_empty_folder_is_no_data_set(tmp_path: Path) -> None:
     from geoships.datasets.upload import upload_clearml
 
-    with pytest.raises(GeoshipsError, match="no files"):
+    with pytest.raises(GeoshipsError, match="expected a folder with files, got none"):
         upload_clearml(tmp_path, name="none", project="geoships")

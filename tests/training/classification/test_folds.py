@@ -110,7 +110,7 @@ def test_a_list_of_labels_takes_the_place_of_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("file,label\nship/ship_001.png,2\n", "line 2: the label is '2', none of 1, ship, 0, no-ship"),
+        ("file,label\nship/ship_001.png,2\n", "line 2: expected a label of 1, ship, 0, no-ship, got '2'"),
         ("file,label\nship/none.png,1\n", "line 2: no file ship/none.png"),
         ("name,label\na,1\n", "columns file and label"),
         ("file,label\nship/ship_001.png,1\n", "no chip of class no-ship"),
