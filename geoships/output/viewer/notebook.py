@@ -1,4 +1,4 @@
-"""What a notebook shows of found ships: a small map of their outlines, and the first rows of their table."""
+"""HTML of ships for notebooks: a small map of their outlines, and the first rows of their table."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ import shapely
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
-ROWS = 10  # of the table
+ROWS = 10  # maximum number of table rows
 SIDE = 360  # CSS pixels of the map's longer side
-MARGIN = 0.05  # of the longer side, around all ships
-LEAST = 3.0  # CSS pixels: the smallest ship is drawn as a dot of this radius, so that it is seen
+MARGIN = 0.05  # around all ships, relative to the longer side
+MIN_RADIUS = 3.0  # CSS pixels; a smaller ship is drawn with a dot of this radius, so that it is visible
 COLUMNS = ("id", "score", "length_m", "width_m", "heading_deg", "area_m2", "lon", "lat")
 
 
 def ships_html(ships: GeoDataFrame, title: str) -> str:
-    """An HTML fragment of a map and a table that needs no script and no connection.
+    """An HTML fragment of a map and a table, without scripts and external files.
 
     Args:
-        ships: one row a ship, in any CRS, or in pixel coordinates (column, row) without one.
-        title: plain text.
+        ships: One row per ship, in any CRS, or in pixel coordinates (column, row) without one.
+        title: Plain text.
 
+    Returns:
+        The HTML text.
     """
     count = f"{len(ships)} ship{'' if len(ships) == 1 else 's'}"
     shown = ships[[name for name in COLUMNS if name in ships.columns]].head(ROWS)
@@ -38,9 +40,15 @@ def ships_html(ships: GeoDataFrame, title: str) -> str:
 
 
 def ships_svg(ships: GeoDataFrame) -> str:
-    """The outlines as an SVG image, north up where the ships have a CRS; '' without ships.
+    """The outlines as an SVG image, north up where the ships have a CRS.
 
-    Degrees of longitude are shortened by the cosine of the latitude, so that shapes keep their proportions.
+    Degrees of longitude are scaled by the cosine of the latitude, so that shapes keep their proportions.
+
+    Args:
+        ships: One row per ship, in any CRS, or in pixel coordinates (column, row) without one.
+
+    Returns:
+        The SVG text; empty without ships.
     """
     if not len(ships):
         return ""
@@ -66,11 +74,11 @@ def ships_svg(ships: GeoDataFrame) -> str:
 
 
 def _drawn(outline: shapely.Geometry) -> str:
-    """One ship: its outline, and a dot where that is too small to be seen."""
+    """SVG of one ship: its outline, and a dot where the outline is too small to be visible."""
     rings = shapely.get_rings(outline)
     path = "".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in shapely.get_coordinates(ring)) + "Z" for ring in rings)
     left, top, right, bottom = shapely.bounds(outline)
     dot = ""
-    if max(right - left, bottom - top) < 2 * LEAST:
-        dot = f'<circle cx="{(left + right) / 2:.1f}" cy="{(top + bottom) / 2:.1f}" r="{LEAST:g}"/>'
+    if max(right - left, bottom - top) < 2 * MIN_RADIUS:
+        dot = f'<circle cx="{(left + right) / 2:.1f}" cy="{(top + bottom) / 2:.1f}" r="{MIN_RADIUS:g}"/>'
     return f'{dot}<path d="{path}"/>'

@@ -4,7 +4,7 @@
   const content = JSON.parse(document.getElementById("content").textContent);
   const { columns, values, scene } = content;
   const count = content.outlines.length;
-  const ROWS = 200; // of the table that are there at first, and that a press of the button adds
+  const ROWS = 200; // of the table at first, and added by each click on the button
   const RAMP = ["#ff5d3b", "#ff9a3d", "#ffd23f", "#f6ff6e"]; // of scores, from low to high
 
   const element = (tag, text, attributes = {}) => {
@@ -65,7 +65,7 @@
   map.setMaxZoom(Math.max(map.getZoom(), Math.ceil(map.getScaleZoom(32 * scene.columns / map.getSize().x, map.getZoom()))));
   if (content.on_map || content.pixel_metres) L.control.scale({ imperial: false, maxWidth: 160 }).addTo(map);
 
-  // Whole numbers, each the difference to the one before: (y, x) in turn.
+  // Delta-encoded integers, alternating y and x.
   const decoded = (ring) => {
     const points = [];
     let y = 0, x = 0;
@@ -80,13 +80,13 @@
     const corners = parts.map((rings) => rings.map(decoded));
     const look = { color: colour(ship), weight: 2, fillOpacity: 0.05 };
     const outline = L.polygon(corners, look);
-    // Where a ship is smaller than a finger, a ring around it shows it and takes the touch.
+    // A ring makes small ships visible, and large enough to tap.
     const middle = corners.length ? outline.getBounds().getCenter() : null;
     const dot = middle ? L.circleMarker(middle, { ...look, weight: 1.5, radius: 7 }) : null;
     for (const layer of [outline, dot]) if (layer) layer.on("click", () => choose(ship, true));
     return { outline, dot, middle };
   });
-  const smallest = (() => { // zoom from which on most ships are larger than their ring
+  const smallest = (() => { // minimum zoom at which most ships are larger than their ring
     const zoom = map.getZoom();
     const lengths = ships.filter((ship) => ship.middle).map(({ outline }) => {
       const box = outline.getBounds();
@@ -188,7 +188,7 @@
     if (order.column.name === null) return order.down ? b - a : a - b;
     const first = values[order.column.name][a], second = values[order.column.name][b];
     if (first === second) return a - b;
-    if (first === null || second === null) return first === null ? 1 : -1; // what is missing comes last
+    if (first === null || second === null) return first === null ? 1 : -1; // missing values sort last
     const sign = typeof first === "string" ? first.localeCompare(second) : first - second;
     return order.down ? -sign : sign;
   }
