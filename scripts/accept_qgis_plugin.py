@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Accept the QGIS plugin's zip with the real QGIS, headless, and the real geoships.
+"""Test the QGIS plugin's zip file in a headless QGIS with an installed geoships.
 
     QT_QPA_PLATFORM=offscreen /usr/bin/python3 scripts/accept_qgis_plugin.py --plugin dist/geoships_qgis-0.1.0.zip \
         --executable .venv/bin/geoships --scene data/demo/harbour.tif
 
-Prints one line a check. Exit code 0: all passed; 1: the first that failed is the last line.
-QGIS brings a Python of its own, 3.9 or newer.
+Prints one line per check. Exit code 0: all passed; 1: the last line is the check that failed.
+Run it with QGIS's own Python, 3.9 or newer.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from pathlib import Path
 
 WORK = Path(tempfile.mkdtemp(prefix="accept-qgis-plugin-"))
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-os.environ["QGIS_CUSTOM_CONFIG_PATH"] = str(WORK / "profile")  # no user settings leak in
-os.environ["GDAL_PAM_ENABLED"] = "NO"  # nothing is written beside the scenes
+os.environ["QGIS_CUSTOM_CONFIG_PATH"] = str(WORK / "profile")  # without the user's settings
+os.environ["GDAL_PAM_ENABLED"] = "NO"  # no .aux.xml files beside the scenes
 TEMPORARY = WORK / "temporary"
 TEMPORARY.mkdir()
-os.environ["TMPDIR"] = tempfile.tempdir = str(TEMPORARY)  # what a run leaves there is seen
-CLEAN = dict(os.environ)
+os.environ["TMPDIR"] = tempfile.tempdir = str(TEMPORARY)  # to see what a run leaves there
+ENVIRONMENT = dict(os.environ)
 
 import qgis.utils  # noqa: E402
 from qgis.core import (  # noqa: E402
@@ -45,7 +45,7 @@ from qgis.core import (  # noqa: E402
 )
 
 ALGORITHM = "geoships:detectships"
-# What QGIS's launchers set on one system or another; geoships must not see it.
+# Variables that QGIS's launchers set on some systems; geoships must not get them.
 QGIS_ENVIRONMENT = {
     "PYTHONHOME": "/nonexistent/python",
     "PYTHONPATH": "/nonexistent/python/lib",
@@ -55,7 +55,7 @@ QGIS_ENVIRONMENT = {
     "PROJ_DATA": "/nonexistent/proj",
     "LD_LIBRARY_PATH": "/nonexistent/lib",
 }
-# A style that is told from QGIS's own by its colour
+# A style whose colour differs from QGIS's default
 STYLE = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'><qgis version="3.22" styleCategories="Symbology">
 <renderer-v2 type="singleSymbol" symbollevels="0" enableorderby="0" forceraster="0"><symbols>
 <symbol type="fill" name="0" alpha="1" clip_to_extent="1" force_rhr="0"><layer class="SimpleFill" pass="0" enabled="1"
@@ -63,8 +63,8 @@ locked="0"><Option type="Map"><Option type="QString" name="color" value="1,2,3,2
 <prop k="color" v="1,2,3,255"/></layer></symbol></symbols></renderer-v2></qgis>"""
 
 
-class Heard(QgsProcessingFeedback):
-    """Feedback that keeps what it hears, and may cancel the run some time after its first message."""
+class RecordedFeedback(QgsProcessingFeedback):
+    """Feedback that records messages, and can cancel the run some seconds after its first message."""
 
     def __init__(self, cancel_after: float | None = None) -> None:
         super().__init__(False)
@@ -75,13 +75,13 @@ class Heard(QgsProcessingFeedback):
         self.progressChanged.connect(self.percents.append)
 
     def pushInfo(self, text: str) -> None:  # noqa: N802
-        """Keep a message; the first that geoships sends starts the clock."""
+        """Record a message; the first one of geoships starts the timer."""
         self.texts.append(text)
         if self._cancel_after is not None and text.startswith("model: "):
             threading.Timer(self._cancel_after, self._cancel).start()
 
     def pushWarning(self, text: str) -> None:  # noqa: N802
-        """Keep a warning."""
+        """Record a warning."""
         self.texts.append(f"warning: {text}")
 
     def _cancel(self) -> None:
@@ -96,7 +96,7 @@ def check(ok: bool, what: str) -> None:
 
 
 def install(plugin: Path) -> None:
-    """Install the zip, and load it as QGIS does."""
+    """Install the zip file and load it as QGIS does."""
     folder = WORK / "plugins"
     with zipfile.ZipFile(plugin) as archive:
         archive.extractall(folder)
@@ -104,7 +104,7 @@ def install(plugin: Path) -> None:
     sys.path[:0] = [str(processing_folder), str(folder)]
     qgis.utils.plugin_paths = [str(processing_folder), str(folder)]
     qgis.utils.updateAvailablePlugins()
-    check("geoships_qgis" in qgis.utils.available_plugins, "QGIS sees the plugin, and takes its metadata")
+    check("geoships_qgis" in qgis.utils.available_plugins, "QGIS lists the plugin and accepts its metadata")
     from processing.core.Processing import Processing
 
     Processing.initialize()
@@ -121,7 +121,7 @@ def set_executable(path: str) -> None:
     ProcessingConfig.settings["GEOSHIPS_EXECUTABLE"].value = path
 
 
-def run(parameters: dict[str, object], feedback: Heard, context: QgsProcessingContext | None = None) -> dict:
+def run(parameters: dict[str, object], feedback: RecordedFeedback, context: QgsProcessingContext | None = None) -> dict:
     import processing
 
     os.environ.update(QGIS_ENVIRONMENT)
@@ -132,39 +132,45 @@ def run(parameters: dict[str, object], feedback: Heard, context: QgsProcessingCo
             os.environ.pop(name, None)
 
 
-def by_cli(executable: Path, scene: Path, folder: Path) -> tuple[int, QgsVectorLayer]:
-    """Ships that the command line finds: their number, and their layer."""
+def predict_with_cli(executable: Path, scene: Path, folder: Path) -> tuple[int, QgsVectorLayer]:
+    """Return the number of ships that the command line detects, and their layer."""
     out = folder / "cli.gpkg"
     command = [str(executable), "predict", str(scene), "--out", str(out), "--json", "--quiet"]
-    ended = subprocess.run(command, env=CLEAN, capture_output=True, text=True, check=True)  # noqa: S603
-    return int(json.loads(ended.stdout)["ships"]), QgsVectorLayer(str(out), "cli", "ogr")
+    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)  # noqa: S603
+    return int(json.loads(result.stdout)["ships"]), QgsVectorLayer(str(out), "cli", "ogr")
 
 
 def accept_scene(executable: Path, scene: Path) -> None:
     folder = WORK / scene.stem
     folder.mkdir()
-    count, reference = by_cli(executable, scene, folder)
-    heard, parameters = Heard(), {"INPUT": str(scene), "OUTPUT": str(folder / "ships.gpkg")}
+    count, reference = predict_with_cli(executable, scene, folder)
+    feedback, parameters = RecordedFeedback(), {"INPUT": str(scene), "OUTPUT": str(folder / "ships.gpkg")}
     parameters.update(MASK=str(folder / "mask.tif"), SCORES=str(folder / "scores.tif"))
-    result = run(parameters, heard)
+    result = run(parameters, feedback)
     layer = QgsVectorLayer(result["OUTPUT"], "ships", "ogr")
     check(layer.isValid() and layer.featureCount() == result["SHIPS"] == count > 0, f"{scene.name}: {count} ships")
     same = [feature.geometry().asWkt() for feature in layer.getFeatures()] == [
         feature.geometry().asWkt() for feature in reference.getFeatures()
     ]
-    check(same and layer.crs() == reference.crs(), f"{scene.name}: the ships of the command line, to the last vertex")
+    check(same and layer.crs() == reference.crs(), f"{scene.name}: the same vertices as from the command line")
     rasters = [QgsRasterLayer(result[name], name, "gdal") for name in ("MASK", "SCORES")]
     original = QgsRasterLayer(str(scene), "scene", "gdal")
-    check(all(raster.isValid() and raster.extent() == original.extent() for raster in rasters), "rasters on its grid")
-    check(heard.percents == sorted(heard.percents) and heard.percents[-1] == 100, f"progress: {heard.percents}")
-    check(any(text.startswith("bands: ") for text in heard.texts), "the choices of geoships are told")
+    check(
+        all(raster.isValid() and raster.extent() == original.extent() for raster in rasters),
+        "rasters on the scene's grid",
+    )
+    check(
+        feedback.percents == sorted(feedback.percents) and feedback.percents[-1] == 100,
+        f"progress: {feedback.percents}",
+    )
+    check(any(text.startswith("bands: ") for text in feedback.texts), "messages of geoships are shown")
     expected = {"cli.gpkg", "ships.gpkg", "mask.tif", "scores.tif"}
-    left = {path.name for path in folder.iterdir() if path.suffix not in (".qml", ".gpkg-wal", ".gpkg-shm")}
-    check(left == expected, f"nothing else is written: {sorted(left)}")
+    written = {path.name for path in folder.iterdir() if path.suffix not in (".qml", ".gpkg-wal", ".gpkg-shm")}
+    check(written == expected, f"no other file is written: {sorted(written)}")
 
 
 def accept_area(scene: Path) -> None:
-    """An extent, and a layer of polygons in another CRS, limit the ships; a loaded layer gets the style beside it."""
+    """Check that an extent, and polygons in another CRS, limit the ships, and that a loaded layer gets its style."""
     raster = QgsRasterLayer(str(scene), "scene", "gdal")
     box = raster.extent()
     half = QgsRectangle(box.xMinimum(), box.yMinimum(), box.center().x(), box.yMaximum())
@@ -175,7 +181,7 @@ def accept_area(scene: Path) -> None:
     context.addLayerToLoadOnCompletion(
         str(out), QgsProcessingContext.LayerDetails("half", QgsProject.instance(), "OUTPUT")
     )
-    result = run({"INPUT": raster, "EXTENT": extent, "OUTPUT": str(out)}, Heard(), context)
+    result = run({"INPUT": raster, "EXTENT": extent, "OUTPUT": str(out)}, RecordedFeedback(), context)
     layer = QgsVectorLayer(str(out), "half", "ogr")
     by_extent = layer.featureCount()
     check(by_extent == result["SHIPS"] > 0, f"an extent of the left half: {by_extent} ships")
@@ -183,19 +189,19 @@ def accept_area(scene: Path) -> None:
     plain = QgsVectorLayer(str(out), "half", "ogr", QgsVectorLayer.LayerOptions(True, False))
     styler = context.layerToLoadOnCompletionDetails(str(out)).postProcessor()
     check(styler is not None, "a loaded layer is styled")
-    styler.postProcessLayer(plain, context, Heard())
-    check(plain.renderer().symbol().color().getRgb()[:3] == (1, 2, 3), "the style beside the file is taken")
+    styler.postProcessLayer(plain, context, RecordedFeedback())
+    check(plain.renderer().symbol().color().getRgb()[:3] == (1, 2, 3), "the style beside the file is loaded")
 
     import processing
 
     polygon = processing.run(
         "native:extenttolayer", {"INPUT": extent, "OUTPUT": "memory:"}, context=QgsProcessingContext()
     )["OUTPUT"]
-    moved = processing.run("native:reprojectlayer", {"INPUT": polygon, "TARGET_CRS": "EPSG:3857", "OUTPUT": "memory:"})[
-        "OUTPUT"
-    ]
-    result = run({"INPUT": raster, "AREA": moved, "OUTPUT": "TEMPORARY_OUTPUT"}, Heard())
-    check(result["SHIPS"] == by_extent, "polygons of a layer in Web Mercator give the same")
+    reprojected = processing.run(
+        "native:reprojectlayer", {"INPUT": polygon, "TARGET_CRS": "EPSG:3857", "OUTPUT": "memory:"}
+    )["OUTPUT"]
+    result = run({"INPUT": raster, "AREA": reprojected, "OUTPUT": "TEMPORARY_OUTPUT"}, RecordedFeedback())
+    check(result["SHIPS"] == by_extent, "polygons in Web Mercator give the same ships")
 
 
 def accept_errors(scene: Path, executable: Path) -> None:
@@ -203,68 +209,68 @@ def accept_errors(scene: Path, executable: Path) -> None:
     folder.mkdir()
     out = str(folder / "ships.gpkg")
 
-    def refusal(**parameters: object) -> str:
+    def error_of(**parameters: object) -> str:
         try:
-            run({"INPUT": str(scene), "OUTPUT": out, **parameters}, Heard())
+            run({"INPUT": str(scene), "OUTPUT": out, **parameters}, RecordedFeedback())
         except QgsProcessingException as error:
             return str(error)
         return ""
 
-    said = refusal(MODEL="no-such-model")
-    check("no-such-model" in said and "Traceback" not in said, f"geoships's error is the algorithm's: {said}")
-    said = refusal(EXTRA="--no-such-option")
-    check("--no-such-option" in said, f"wrong use is named: {said}")
-    said = refusal(OUTPUT=str(folder / "no" / "ships.gpkg"))
-    check("does not exist" in said, f"a missing folder is named: {said}")
+    message = error_of(MODEL="no-such-model")
+    check("no-such-model" in message and "Traceback" not in message, f"the error of geoships is shown: {message}")
+    message = error_of(EXTRA="--no-such-option")
+    check("--no-such-option" in message, f"an unknown option is named: {message}")
+    message = error_of(OUTPUT=str(folder / "no" / "ships.gpkg"))
+    check("does not exist" in message, f"a missing folder is named: {message}")
     set_executable("/nonexistent/geoships")
-    said = refusal()
-    check("/nonexistent/geoships" in said, f"a wrong executable is named: {said}")
+    message = error_of()
+    check("/nonexistent/geoships" in message, f"a wrong executable is named: {message}")
     set_executable("")
     path, home = os.environ["PATH"], os.environ.get("HOME", "")
     os.environ.update(PATH="/nonexistent", HOME="/nonexistent")
-    said = refusal()
+    message = error_of()
     os.environ.update(PATH=path, HOME=home)
     set_executable(str(executable))
-    check("uv tool install geoships" in said, f"without geoships it says how to install it: {said}")
-    check(not list(folder.iterdir()), "failed runs leave nothing")
+    check("uv tool install geoships" in message, f"without geoships, the error says how to install it: {message}")
+    check(not list(folder.iterdir()), "failed runs leave no file")
 
 
 def accept_cancel(scene: Path) -> None:
     folder = WORK / "cancelled"
     folder.mkdir()
-    heard = Heard(cancel_after=1.0)
+    feedback = RecordedFeedback(cancel_after=1.0)
     before = set(TEMPORARY.iterdir())
     parameters = {name: str(folder / f"{name}.tif") for name in ("MASK", "SCORES")}
-    ended = run({"INPUT": str(scene), "OUTPUT": str(folder / "ships.gpkg"), **parameters}, heard)
-    seconds = time.monotonic() - heard.cancelled_at
-    check(heard.isCanceled() and "SHIPS" not in ended, "a run was cancelled in the middle")
+    result = run({"INPUT": str(scene), "OUTPUT": str(folder / "ships.gpkg"), **parameters}, feedback)
+    seconds = time.monotonic() - feedback.cancelled_at
+    check(feedback.isCanceled() and "SHIPS" not in result, "a run was cancelled")
     check(seconds < 5, f"it ended {seconds:.1f} s later")
-    check(not processes_with(str(folder)), "no process of it is left")
+    check(not processes_with(str(folder)), "no process is left")
     left = [path.name for path in folder.iterdir()]
-    check(not left, f"no file of it is left {left or ''}")
+    check(not left, f"no output file is left {left or ''}")
     temporary = [path.name for path in set(TEMPORARY.iterdir()) - before]
-    check(not temporary, f"nor in the temporary folder {temporary or ''}")
+    check(not temporary, f"no temporary file is left {temporary or ''}")
 
 
 def processes_with(text: str) -> list[str]:
-    """Command lines of running processes that hold a text (Linux)."""
-    found = []
+    """Return the command lines of running processes that contain a text (Linux)."""
+    lines = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if text in line:
-            found.append(line)
-    return found
+            lines.append(line)
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--plugin", type=Path, required=True, help="the plugin's zip")
+    parser.add_argument("--plugin", type=Path, required=True, help="the plugin's zip file")
     parser.add_argument("--executable", type=Path, required=True, help="the geoships command")
     parser.add_argument(
-        "--scene", type=Path, action="append", required=True, help="a scene with ships; may be repeated"
+        "--scene", type=Path, action="append", required=True, help="a scene with ships; can be repeated"
     )
     arguments = parser.parse_args()
     application = QgsApplication([], False)
@@ -280,11 +286,11 @@ def main() -> None:
         code = 0
     shutil.rmtree(WORK, ignore_errors=True)
     sys.stdout.flush()
-    os._exit(code)  # without QGIS's own teardown, which is not what is checked here
+    os._exit(code)  # QGIS can crash in its teardown, which is not tested here
 
 
 def accept(plugin: Path, executable: Path, scenes: list[Path]) -> None:
-    """All checks. Raises SystemExit at the first that fails."""
+    """Run all checks. Raises SystemExit at the first that fails."""
     install(plugin)
     set_executable(str(executable))
     for scene in scenes:

@@ -1,9 +1,9 @@
-"""Draw what each step of augmentation does to a crop of the demonstration's scene, before and after.
+"""Draw the effect of each augmentation step on a crop of the demonstration scene, before and after.
 
 python scripts/draw_augmentation.py docs/augmentation.png
 
-Each pair shows one step alone, mostly at the strong end of its default settings. The crops are those that a training
-on the demonstration's harbour and one of another seed would draw; ships are pasted from the other.
+Each pair of crops shows one step, mostly at the strong end of its default settings. A training on the demonstration's
+harbour and on one with another seed would draw these crops; ships are pasted from the second harbour.
 """
 
 import sys
@@ -40,26 +40,30 @@ SHOWN: dict[str, augment.Step] = {
     "gamma": augment.Gamma(low=0.88, high=0.88),
     "band_dropout": augment.BandDropout(p=1, most=3),
 }
-OUTLINED = (  # ships matter there
+OUTLINED = (  # steps that change ships, which are outlined
     "scale",
     "rotate",
     "flip",
     "paste_piers",
     "paste_ships",
 )
-BY_BAND = ("band_dropout",)  # drawn in stripes, one for each band
+BY_BAND = ("band_dropout",)  # drawn in stripes, one per band
 BANDS = ("blue", "green", "red", "nir", "swir16")
-PLAIN = {"transform": "none", "mean": (0,) * len(BANDS), "std": (1,) * len(BANDS)}  # crops stay reflectance
-SEEDS = (7, 8)  # of the demonstration's harbour, and of the one that ships are pasted from
-NUMBER = 1320  # of a crop with a ship, water and quays
-COLUMNS, ZOOM, GAP, LINE = 3, 2, 4, 26  # pairs in a row, screen pixels of a pixel, between pictures, and of a line
+PLAIN = {
+    "transform": "none",
+    "mean": (0,) * len(BANDS),
+    "std": (1,) * len(BANDS),
+}  # without normalisation, so that crops are reflectance
+SEEDS = (7, 8)  # of the demonstration's harbour, and of the donor of ships
+CROP_NUMBER = 1320  # a crop with a ship, water and quays
+COLUMNS, ZOOM, GAP, LINE = 3, 2, 4, 26  # pairs per row, enlargement, pixels between crops, text height
 PAPER, INK, OUTLINE = (255, 255, 255), (30, 34, 40), (255, 225, 40)
 
 Crop = dict[str, NDArray[np.generic]]
 
 
 def draw(path: Path, harbour: int = 2048, crop: int = 96) -> None:
-    """Write the picture; harbour, crop: pixels along a side."""
+    """Write the figure. harbour, crop: pixels per side."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         render(folder, harbour)
@@ -102,12 +106,12 @@ def settings(folder: Path, steps: Mapping[str, augment.Step], size: int) -> Trai
 
 def cut(data: TrainingData, config: TrainConfig) -> Crop:
     """The crop: the same place whatever the steps are."""
-    made = CropMaker(data.atlas, data.recipe, config).make([NUMBER])
+    made = CropMaker(data.atlas, data.recipe, config).make([CROP_NUMBER])
     return {name: values[0].numpy() for name, values in made.items()}
 
 
 def picture(name: str, crop: Crop) -> Image.Image:
-    """A crop as a step is best seen."""
+    """Return a crop in the way that shows the step best."""
     image, mask = crop["image"], crop["mask"][0]
     if name in BY_BAND:
         return stripes(image)
@@ -120,7 +124,7 @@ def picture(name: str, crop: Crop) -> Image.Image:
 
 
 def stripes(image: NDArray[np.float32]) -> Image.Image:
-    """The crop in grey, each part of it in another band; black where the band is absent."""
+    """Return the crop in grey, in stripes of different bands; missing bands are black."""
     grey = np.empty((*image.shape[1:], 3), np.uint8)
     parts = np.array_split(np.arange(len(grey)), len(image))
     for band, rows in zip(image, parts, strict=True):
@@ -128,13 +132,13 @@ def stripes(image: NDArray[np.float32]) -> Image.Image:
     drawn = Image.fromarray(enlarged(grey))
     pen = ImageDraw.Draw(drawn)
     for name, band, rows in zip(BANDS, image, parts, strict=True):
-        label = name if band.any() else f"{name} absent"
+        label = name if band.any() else f"{name} missing"
         pen.text((4, rows[0] * ZOOM + 2), label, OUTLINE, ImageFont.load_default(12), stroke_width=1, stroke_fill=INK)
     return drawn
 
 
 def enlarged(pixels: RGBImage) -> RGBImage:
-    """Each pixel as a square of ZOOM pixels."""
+    """Enlarge each pixel to ZOOM x ZOOM pixels."""
     return pixels.repeat(ZOOM, 0).repeat(ZOOM, 1)
 
 

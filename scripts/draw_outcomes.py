@@ -1,8 +1,8 @@
-"""Draw what a model found, missed and took for a ship, as a map of outlines for each scene: geometry, no imagery.
+"""Draw a map of true positives, false negatives and false positives for each scene, without imagery.
 
-    uv run python scripts/draw_outcomes.py FOLDER... --out found.png
+    uv run python scripts/draw_outcomes.py FOLDER... --out outcomes.png
 
-FOLDER holds the files that `geoships evaluate --ships` or `geoships crossval` wrote.
+FOLDER contains the files that `geoships evaluate --ships` or `geoships crossval` wrote.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PANEL = 3.8  # inches
 
 
 def draw(files: list[Path], out: Path) -> None:
-    """One panel a scene, north up, with a frame of its ships and a scale in kilometres."""
+    """Draw one panel per scene, north up, in kilometres."""
     columns = min(COLUMNS, len(files))
     rows = -(-len(files) // columns)
     figure = Figure((columns * PANEL, rows * PANEL + 0.4), layout="constrained")
@@ -32,9 +32,9 @@ def draw(files: list[Path], out: Path) -> None:
             1e-3, 1e-3, origin=(0, 0)
         )
         for outcome, colour in COLOURS.items():
-            part = ships[ships.outcome == outcome]
-            if len(part):
-                part.plot(ax=panel, facecolor=colour, edgecolor=colour, linewidth=1.5)
+            selected = ships[ships.outcome == outcome]
+            if len(selected):
+                selected.plot(ax=panel, facecolor=colour, edgecolor=colour, linewidth=1.5)
         counts = ", ".join(f"{int((ships.outcome == name).sum())} {name}" for name in COLOURS)
         panel.set_title(f"{file.stem}\n{counts}", fontsize=8)
         panel.set_xlabel("kilometres", fontsize=7)

@@ -1,4 +1,4 @@
-"""Draw a part of a QGIS project, with the Python that has QGIS.
+"""Draw an extent of a QGIS project; run with QGIS's Python.
 
     QT_QPA_PLATFORM=offscreen /usr/bin/python3 scripts/draw_qgis.py data/demo/harbour.qgz docs/qgis-demo.png
         --extent 504900 106900 513900 112900

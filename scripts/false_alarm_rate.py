@@ -1,11 +1,12 @@
-"""Count false ships on open sea and inland, in ships per 100 square kilometres.
+"""Measure the rate of false alarms on open sea and inland, per 100 square kilometres.
 
     uv run python scripts/false_alarm_rate.py SCENE... --labels FOLDER [--ignore FOLDER] [--bundle BUNDLE]
     uv run python scripts/false_alarm_rate.py SCENE... --labels FOLDER [--ignore FOLDER] --crossval RUN
 
-The second judges each scene by the model of the fold that left it out. Open sea is water at least 1 km from land;
-inland is land at least 500 m from water bodies of 1 square kilometre and more; both are told by the scene's green and
-infrared. Found ships that touch a labelled one, or lie mostly in the ignore layer, are no false ones.
+The second form evaluates each scene with the model of the fold that held it out. Open sea is water at least 1 km from
+land; inland is land at least 500 m from water bodies of 1 square kilometre or more; both are classified from the
+scene's green and infrared bands. Detections that touch a labelled ship, or lie mostly in the ignore layer, are not
+false alarms.
 """
 
 from __future__ import annotations
@@ -33,70 +34,70 @@ from geoships.training.labelled_scenes import find_layer
 
 BANDS = ("green", "nir", "swir16")
 SEA_FROM_LAND, LAND_FROM_SEA = 1000, 500  # metres
-LEAST_BODY = 1e6  # square metres of a water body or an island that counts
+MIN_BODY_AREA = 1e6  # square metres of a water body or of land
 
 
 @dataclass(frozen=True)
 class Zone:
-    """A part of a scene: its square kilometres, and the false ships in it."""
+    """A zone of a scene: its area in square kilometres, and the number of false alarms in it."""
 
     area: float
-    ships: int
+    false_alarms: int
 
     def __add__(self, other: Zone) -> Zone:
-        return Zone(self.area + other.area, self.ships + other.ships)
+        return Zone(self.area + other.area, self.false_alarms + other.false_alarms)
 
     def __str__(self) -> str:
-        rate = f"{100 * self.ships / self.area:.2f}" if self.area else "-"
-        return f"{self.area:8.1f} km2 {self.ships:4} false {rate:>6} per 100 km2"
+        rate = f"{100 * self.false_alarms / self.area:.2f}" if self.area else "-"
+        return f"{self.area:8.1f} km2 {self.false_alarms:4} false {rate:>6} per 100 km2"
 
 
-def zones(scene: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_], float]:
-    """Open sea and inland, (rows, columns) each, and the metres of a pixel's side."""
+def find_zones(scene: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_], float]:
+    """Return the masks (rows, columns) of open sea and inland, and the GSD in metres."""
     with open_scene(scene, BANDS) as opened:
         pixels = opened.decode(opened.window)
         green, nir, swir = opened.radiometry.apply(pixels.values)
-        across, down = opened.georeference.pixel_size() or (10.0, 10.0)
-    size = float(np.sqrt(across * down))
+        gsd_x, gsd_y = opened.georeference.pixel_size() or (10.0, 10.0)
+    size = float(np.sqrt(gsd_x * gsd_y))
     water = ndimage.median_filter((green > nir) & (swir < 0.08), 5)
-    sea, land = large(water, size), large(~water & pixels.valid, size)
+    sea, land = large_regions(water, size), large_regions(~water & pixels.valid, size)
     to_land = ndimage.distance_transform_edt(~land) * size
     to_sea = ndimage.distance_transform_edt(~sea) * size
     return to_land >= SEA_FROM_LAND, (to_sea >= LAND_FROM_SEA) & pixels.valid & ~water, size
 
 
-def large(mask: NDArray[np.bool_], size: float) -> NDArray[np.bool_]:
-    """The connected parts of a mask that have at least LEAST_BODY."""
+def large_regions(mask: NDArray[np.bool_], size: float) -> NDArray[np.bool_]:
+    """Return the connected regions of a mask with at least MIN_BODY_AREA."""
     labels, count = ndimage.label(mask)
     areas = np.bincount(labels.ravel(), minlength=count + 1) * size**2
     areas[0] = 0
-    return np.asarray((areas >= LEAST_BODY)[labels])
+    return np.asarray((areas >= MIN_BODY_AREA)[labels])
 
 
-def false_ships(
+def false_alarms(
     scene: Path, labels: Path, ignore: Path | None, bundle: Bundle, config: PredictConfig
 ) -> list[shapely.Geometry]:
-    """False ships as polygons in pixel coordinates."""
+    """Return false alarms as polygons in pixel coordinates."""
     with open_run(scene, config=config, model=bundle) as run:
-        known = read_labels(labels, run.georeference, ignore)
+        truth = read_labels(labels, run.georeference, ignore)
         builder = ShipBuilder(run.scene.window.width, run.threshold)
         ships = [ship for band in run.bands() for ship in builder.feed(band)]
-        found = [kept.polygon for kept in run.keep([*ships, *builder.finish()])]
-    compared = compare(found, known.ships, shapely.union_all(list(known.ignored)))
-    right = set(compared.pairs.predicted.tolist()) | set(np.flatnonzero(compared.ignored).tolist())
-    return [polygon for number, polygon in enumerate(found) if number not in right]
+        detections = [ship.polygon for ship in run.keep([*ships, *builder.finish()])]
+    compared = compare(detections, truth.ships, shapely.union_all(list(truth.ignored)))
+    matched = set(compared.pairs.predicted.tolist()) | set(np.flatnonzero(compared.ignored).tolist())
+    return [polygon for number, polygon in enumerate(detections) if number not in matched]
 
 
-def judge(scene: Path, labels: Path, ignore: Path | None, bundle: Bundle, config: PredictConfig) -> tuple[Zone, Zone]:
-    """Open sea and inland of one scene."""
-    sea, inland, size = zones(scene)
-    points = [shapely.point_on_surface(ship) for ship in false_ships(scene, labels, ignore, bundle, config)]
-    cells = [(int(point.y), int(point.x)) for point in points]
-    return tuple(Zone(zone.sum() * size**2 / 1e6, sum(bool(zone[cell]) for cell in cells)) for zone in (sea, inland))  # type: ignore[return-value]
+def measure(scene: Path, labels: Path, ignore: Path | None, bundle: Bundle, config: PredictConfig) -> tuple[Zone, Zone]:
+    """Return the zones open sea and inland of one scene."""
+    sea, inland, size = find_zones(scene)
+    points = [shapely.point_on_surface(ship) for ship in false_alarms(scene, labels, ignore, bundle, config)]
+    pixels = [(int(point.y), int(point.x)) for point in points]
+    return tuple(Zone(zone.sum() * size**2 / 1e6, sum(bool(zone[pixel]) for pixel in pixels)) for zone in (sea, inland))  # type: ignore[return-value]
 
 
 def folds(run: Path) -> Iterator[tuple[str, Path]]:
-    """Each scene's name and the bundle of the fold that left it out."""
+    """Yield the name of each scene, and the bundle of the fold that held it out."""
     for settings in sorted(run.glob("fold-*/config.yaml")):
         for name in yaml.safe_load(settings.read_text())["data"]["hold_out"]:
             yield name, settings.parent / "bundle"
@@ -121,7 +122,7 @@ def main() -> None:
             raise SystemExit(f"no labels of {scene} in {options.labels}")
         ignore = find_layer(options.ignore, scene) if options.ignore else None
         bundle = load_bundle(by_name.get(scene.stem, options.bundle))
-        sea, inland = judge(scene, labels, ignore, bundle, config)
+        sea, inland = measure(scene, labels, ignore, bundle, config)
         total = total[0] + sea, total[1] + inland
         print(f"{scene.stem:14} open sea {sea}   inland {inland}", flush=True)
     print(f"{'all':14} open sea {total[0]}   inland {total[1]}")

@@ -1,13 +1,13 @@
-"""What a bundle's screen costs and saves: ships found with and without it, and time on a scene of mostly empty sea.
+"""Measure a bundle's screen: detection with and without it, and time on a scene of mostly empty sea.
 
-With each scene stands how many of its ships would pass the screen alone in their tile.
+For each scene, it also prints how many ships pass the screen with their own cells.
 
     uv run python scripts/measure_screen.py BUNDLE --scenes images --labels masks --ignore data/annotations \
         --only cartagena --only casablanca --only gdynia
     uv run python scripts/measure_screen.py BUNDLE --empty-sea 4096
 
-The empty sea is a rendered harbour (see `geoships demo`) in one corner, a tenth of the scene, beside open water with
-waves. Wall time and processor time are printed, each the least of --repeats runs.
+The scene of empty sea has a rendered harbour (see `geoships demo`) in one corner, a tenth of its area, and open water
+with waves. Wall time and CPU time are printed, each the minimum of --repeats runs.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def main() -> None:
     parser.add_argument("bundle", help="bundle with a screen")
     parser.add_argument("--scenes", help="folder of labelled scenes")
     parser.add_argument("--labels", type=Path, help="their labels")
-    parser.add_argument("--ignore", type=Path, help="polygons that say nothing about ships")
-    parser.add_argument("--only", action="append", help="name of a scene; repeat; all if left out")
-    parser.add_argument("--empty-sea", type=int, metavar="SIZE", help="rows and columns of the scene that is timed")
-    parser.add_argument("--repeats", type=int, default=1, help="runs of each kind")
+    parser.add_argument("--ignore", type=Path, help="areas without labels")
+    parser.add_argument("--only", action="append", help="name of a scene; can be repeated; default: all")
+    parser.add_argument("--empty-sea", type=int, metavar="SIZE", help="rows and columns of a scene to time")
+    parser.add_argument("--repeats", type=int, default=1, help="runs with and without the screen")
     parser.add_argument("--engine", help="see `geoships predict --help`")
     parser.add_argument("--tile-size", type=int, help="see `geoships predict --help`")
     options = parser.parse_args()
@@ -50,12 +50,12 @@ def main() -> None:
         parser.error(f"{options.bundle} has no screen; make one with geoships screen")
     config = predict_config(engine=options.engine, tile_size=options.tile_size)
     if options.scenes:
-        judge(bundle, options, config)
+        compare_detection(bundle, options, config)
     if options.empty_sea:
         time_empty_sea(bundle, options.empty_sea, options.repeats, config)
 
 
-def judge(bundle: Bundle, options: argparse.Namespace, config: PredictConfig) -> None:
+def compare_detection(bundle: Bundle, options: argparse.Namespace, config: PredictConfig) -> None:
     print(ROW.format("scene", "recall", "screened", "F1", "screened", "computed", "of tiles", "ships alone"))
     for scene in find_scenes([options.scenes]):
         name = Path(scene).stem
@@ -66,16 +66,16 @@ def judge(bundle: Bundle, options: argparse.Namespace, config: PredictConfig) ->
         for screen in (False, True):
             settings = config.model_copy(update={"screen": screen})
             try:
-                judged = evaluate(
+                evaluation = evaluate(
                     [scene], [options.labels], ignore=ignore,
                     thresholds=(), config=settings, model=bundle,
                 )  # fmt: skip
             except GeoshipsError as error:
                 raise SystemExit(f"error: {error}") from error
-            figures.append(judged.figures["all"]["ships"]["touched"])
+            figures.append(evaluation.figures["all"]["ships"]["touched"])
         tiles = predict(scene, config=config, model=bundle).tiles
         passed, ships = passing_ships(bundle, [scene], [options.labels], ignore=ignore)
-        values = [f"{(part[key] or 0):.4f}" for key in ("recall", "f1") for part in figures]
+        values = [f"{(metrics[key] or 0):.4f}" for key in ("recall", "f1") for metrics in figures]
         print(ROW.format(name, *values, tiles.computed, tiles.planned, f"{passed}/{ships}"), flush=True)
 
 
@@ -83,30 +83,32 @@ def time_empty_sea(bundle: Bundle, size: int, repeats: int, config: PredictConfi
     with TemporaryDirectory() as folder:
         scene = Path(folder) / "sea.tif"
         write_harbour(empty_sea(size), scene)
-        predict(scene, config=config.model_copy(update={"screen": True}), model=bundle)  # converts and caches
+        predict(
+            scene, config=config.model_copy(update={"screen": True}), model=bundle
+        )  # fills the cache of converted models
         seconds = {}
         for screen in (False, True):
             settings = config.model_copy(update={"screen": screen})
-            runs = [timed(scene, settings, bundle) for _ in range(repeats)]
-            wall, processor = (min(column) for column in zip(*[run[:2] for run in runs], strict=True))
-            seconds[screen] = wall, processor
-            print(f"screen {'on' if screen else 'off':3}: {wall:.1f} s, processor {processor:.1f} s; {runs[0][2]}")
+            runs = [time_run(scene, settings, bundle) for _ in range(repeats)]
+            wall, cpu = (min(column) for column in zip(*[run[:2] for run in runs], strict=True))
+            seconds[screen] = wall, cpu
+            print(f"screen {'on' if screen else 'off':3}: {wall:.1f} s, CPU {cpu:.1f} s; {runs[0][2]}")
     print(f"faster by {seconds[False][0] / seconds[True][0]:.2f} in wall time, "
-          f"{seconds[False][1] / seconds[True][1]:.2f} in processor time")  # fmt: skip
+          f"{seconds[False][1] / seconds[True][1]:.2f} in CPU time")  # fmt: skip
 
 
-def timed(scene: Path, config: PredictConfig, bundle: Bundle) -> tuple[float, float, str]:
-    wall, processor = time.perf_counter(), time.process_time()
+def time_run(scene: Path, config: PredictConfig, bundle: Bundle) -> tuple[float, float, str]:
+    wall, cpu = time.perf_counter(), time.process_time()
     result = predict(scene, config=config, model=bundle)
     return (
         time.perf_counter() - wall,
-        time.process_time() - processor,
+        time.process_time() - cpu,
         f"{len(result.ships)} ships; {result.tiles}",
     )
 
 
 def empty_sea(size: int, seed: int = 7) -> Harbour:
-    """A harbour on a tenth of a scene of open water with swell and noise."""
+    """Return a scene of open water with swell and noise, and a harbour on a tenth of its area."""
     side = round(size * 0.1**0.5)
     harbour = render_harbour(seed, side)
     rng = np.random.default_rng(seed)

@@ -1,10 +1,10 @@
-"""Measure what a verifier brings: object F1 at IoU 0.3 of a cross-validation's models, without and with it.
+"""Measure the effect of a verifier: F1 of ships at IoU 0.3 of a cross-validation's models, without and with it.
 
     uv run python scripts/measure_verifier.py runs/folds --config configs/verifier-5band.yaml --out runs/verifiers
 
-The folder of `geoships crossval` holds a model for each fold. Each finds candidates in the scenes that it has not seen.
-A fold's verifier is trained on the scenes and candidates of the other folds, and judged with the fold's model on its
-own. A second run goes on where the first one stopped.
+The folder of `geoships crossval` has a model for each fold, which detects candidates in its held-out scenes. The
+verifier of a fold is trained on the scenes and candidates of the other folds, and evaluated with the fold's model on
+its held-out scenes. A second run resumes the first one.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from geoships.workflows.crossval import Fold, evaluate_entries, finished_folds
 
 
 def find_candidates(fold: Fold, out: Path, settings: PredictConfig) -> None:
-    """Write the ships that a fold's model finds in its own scenes, each file named after its scene."""
+    """Write the candidates of a fold's model in its held-out scenes, one file per scene."""
     out.mkdir(parents=True, exist_ok=True)
     for entry in fold.held_out:
         path = out / f"{Path(entry.scene).stem}.gpkg"
         if not path.exists():
-            reading = entry.model_dump(include={"bands", "scale", "offset", "sensor"})
+            read_settings = entry.model_dump(include={"bands", "scale", "offset", "sensor"})
             scene = entry.scene if "://" in entry.scene else below(fold.config.data.root, entry.scene)
-            predict(scene, out=path, config=settings.model_copy(update=reading), model=fold.model)
+            predict(scene, out=path, config=settings.model_copy(update=read_settings), model=fold.model)
 
 
 def train(fold: Fold, config: VerifierConfig, candidates: Path, out: Path) -> Bundle:
-    """The verifier of a fold, trained on the scenes of the others."""
-    shared = fold.config.data.model_dump(include={"root", "scenes", "labels", "ignore", "hold_out"})
-    data = {**config.data.model_dump(), **shared, "candidates": candidates}
-    whole = VerifierConfig.model_validate({**config.model_dump(), "data": data})
-    return fit_verifier(whole, out, resume=True, quiet=True).bundle
+    """Train the verifier of a fold on the scenes of the other folds."""
+    scenes = fold.config.data.model_dump(include={"root", "scenes", "labels", "ignore", "hold_out"})
+    data = {**config.data.model_dump(), **scenes, "candidates": candidates}
+    settings = VerifierConfig.model_validate({**config.model_dump(), "data": data})
+    return fit_verifier(settings, out, resume=True, quiet=True).bundle
 
 
 def measure(fold: Fold, model: Bundle, settings: PredictConfig) -> Evaluation:
@@ -49,27 +49,31 @@ def measure(fold: Fold, model: Bundle, settings: PredictConfig) -> Evaluation:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folds", type=Path, help="folder that geoships crossval wrote")
-    parser.add_argument("--config", type=Path, required=True, help="settings of a verifier's training")
+    parser.add_argument("--config", type=Path, required=True, help="settings of the verifier's training")
     parser.add_argument("--set", action="append", default=[], dest="settings", help="as for geoships train")
-    parser.add_argument("--out", type=Path, required=True, help="gets candidates/ and a run for each fold")
-    parser.add_argument("--threshold", type=float, help="of the models, from which on a pixel is ship")
-    parser.add_argument("--verifier-threshold", type=float, help="of the verifiers; their own where it is left out")
-    parser.add_argument("--min-peak", type=float, help="of the candidates, and of the ships that are verified")
-    parser.add_argument("--plain-min-peak", type=float, help="of the ships without a verifier; the models' own")
+    parser.add_argument("--out", type=Path, required=True, help="folder for candidates/ and a run per fold")
+    parser.add_argument("--threshold", type=float, help="minimum score of a ship pixel")
+    parser.add_argument(
+        "--verifier-threshold", type=float, help="minimum score of a verified ship; default: the verifiers' own"
+    )
+    parser.add_argument("--min-peak", type=float, help="minimum peak score of candidates and of verified ships")
+    parser.add_argument(
+        "--plain-min-peak", type=float, help="minimum peak score of ships without a verifier; default: the models' own"
+    )
     parser.add_argument("--views", type=int, default=1, help="see `geoships predict --help`")
     options = parser.parse_args()
     settings = PredictConfig(threshold=options.threshold, min_peak=options.min_peak, views=options.views, verify=False)
     plain = settings.model_copy(update={"min_peak": options.plain_min_peak})
     folds = finished_folds(options.folds)
     if len(folds) < 2:
-        parser.error(f"{options.folds} holds {len(folds)} finished folds; two at least are needed")
+        parser.error(f"{options.folds}: expected two finished folds or more, got {len(folds)}")
     config = verifier_config(options.config, tuple(options.settings))
     for fold in folds:
         find_candidates(fold, options.out / "candidates", settings)
     results: dict[bool, list[Evaluation]] = {False: [], True: []}
     for fold in folds:
-        second = train(fold, config, options.out / "candidates", options.out / fold.name)
-        model = with_verifier(fold.model, second, default=False, threshold=options.verifier_threshold)
+        verifier = train(fold, config, options.out / "candidates", options.out / fold.name)
+        model = with_verifier(fold.model, verifier, default=False, threshold=options.verifier_threshold)
         results[False].append(measure(fold, model, plain))
         results[True].append(measure(fold, model, settings.model_copy(update={"verify": True})))
     without, verified = (

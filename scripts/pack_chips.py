@@ -1,4 +1,4 @@
-"""Put a trained classifier of chips into the installed models, with the figures of its cross-validation.
+"""Add a trained chip classifier to the installed models, with the metrics of its cross-validation.
 
 python scripts/pack_chips.py RUN/bundle CROSSVAL/crossval.json geoships/model/bundled/chips-rgb3m
 """

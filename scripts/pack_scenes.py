@@ -1,9 +1,9 @@
-"""Put a model of scenes into the installed ones, with the figures of its cross-validation.
+"""Add a segmentation model to the installed models, with the metrics of its cross-validation.
 
     uv run python scripts/pack_scenes.py RUN/bundle FOLDS geoships/model/bundled/NAME [--optional blue swir16]
 
-FOLDS: folder of runs `fold-1`, `fold-2` and so on by the same settings, such as `geoships crossval` writes. Each is
-judged on the scenes that it has not seen, at the threshold, least peak and views of the model.
+FOLDS: folder of the runs `fold-1`, `fold-2` and so on with the same settings, as `geoships crossval` writes it. Each
+fold is evaluated on its held-out scenes, with the threshold, minimum peak score and views of the model.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ NOTE = "Each scene was judged by the weights of a fold that had not seen it; the
 
 
 def figures_of(values: dict[str, Any]) -> dict[str, float]:
-    """The figures of one scene, or of all, that a card shows."""
+    """Select the metrics of one scene, or of all scenes, for the card."""
     matched = values["ships"]["iou_0.3"]
     pixels = {name: values["pixels"][name] for name in ("iou", "dice")}
-    chosen = {**pixels, **{f"{name}_iou_0.3": matched[name] for name in ("precision", "recall", "f1")}}
-    return {name: round(float(value), 3) for name, value in chosen.items() if value is not None}
+    selected = {**pixels, **{f"{name}_iou_0.3": matched[name] for name in ("precision", "recall", "f1")}}
+    return {name: round(float(value), 3) for name, value in selected.items() if value is not None}
 
 
 def main() -> None:
@@ -32,20 +32,20 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("folds", type=Path)
     parser.add_argument("target", type=Path)
-    parser.add_argument("--optional", nargs="*", help="bands that a scene may lack; as the training had it if left out")
+    parser.add_argument("--optional", nargs="*", help="bands that a scene may lack; default: those of the training")
     options = parser.parse_args()
     bundle = load_bundle(options.bundle)
     card = bundle.card
     config = predict_config(threshold=card.threshold, min_peak=card.min_peak, views=card.views)
     folds = finished_folds(options.folds)
-    found, table = summary(
+    figures, table = summary(
         [evaluate_entries(fold.config.data, fold.held_out, fold.model, config, thresholds=()) for fold in folds]
     )
     metric = {
         "name": f"{len(folds)}-fold cross-validation by scene",
         "note": NOTE,
-        "figures": figures_of(found["all"]),
-        "scenes": {scene: figures_of(values) for scene, values in found["scenes"].items()},
+        "figures": figures_of(figures["all"]),
+        "scenes": {scene: figures_of(values) for scene, values in figures["scenes"].items()},
     }
     optional = card.optional if options.optional is None else tuple(options.optional)
     changes = {"name": options.target.name, "optional": optional, "metrics": (metric,)}

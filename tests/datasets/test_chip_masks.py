@@ -22,7 +22,7 @@ from geoships.errors import GeoshipsError
 from geoships.workflows import predict_chips as workflow
 from geoships.workflows.chip_masks import MARGIN, write_chip_masks
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "judge_chip_masks.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate_chip_masks.py"
 SHIPSNET = Path(__file__).parents[3] / "shared" / "data" / "shipsnet" / "images" / "ship"
 HEAD = ("chip", "pixels", "kind", "reason", "outline")
 
@@ -149,16 +149,16 @@ def test_outlines_are_evaluated_with_predictions(monkeypatch: pytest.MonkeyPatch
         workflow, "load_bundle", lambda name: fake_classifier(("red", "green", "blue"), 80) if name == "chips-rgb3m"
         else fake_bundle(bands=("red",), gsd=3.0),
     )  # fmt: skip
-    spec = util.spec_from_file_location("judge_chip_masks", SCRIPT)
+    spec = util.spec_from_file_location("evaluate_chip_masks", SCRIPT)
     script = util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, script)  # where its data classes look for their types
+    monkeypatch.setitem(sys.modules, spec.name, script)  # data classes look up their types there
     spec.loader.exec_module(script)
     rows = script.read_index(out)
-    judged = script.judge("any", rows, chips, out, PredictConfig(device="cpu", views=1))
-    assert {chip.file[-6:] for chip in judged} == {"s1.png", "s2.png", "w0.png", "w2.png", "w3.png"}
-    figures = script.figures(judged)
+    results = script.evaluate("any", rows, chips, out, PredictConfig(device="cpu", views=1))
+    assert {chip.file[-6:] for chip in results} == {"s1.png", "s2.png", "w0.png", "w2.png", "w3.png"}
+    figures = script.figures(results)
     assert (figures["ships"], figures["found"], figures["empty"], figures["empty_right"]) == (2, 2, 3, 3)
     assert figures["mean_iou"] > 0.97
     assert figures["mean_dice"] == pytest.approx(2 * figures["mean_iou"] / (1 + figures["mean_iou"]), abs=1e-3)
     assert json.dumps(figures)
-    assert "2 of 2" in script.table({"all": figures})
+    assert "2 of 2" in script.markdown_table({"all": figures})

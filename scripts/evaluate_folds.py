@@ -1,6 +1,7 @@
-"""Judge the models of a cross-validation again, each on the scenes that it has not seen, with other settings.
+"""Evaluate the models of a cross-validation again on their held-out scenes, with other settings.
 
-    uv run python scripts/judge_folds.py runs/folds [--views 8] [--threshold 0.35] [--min-peak 0.7] [--bands 1,2,3,-,-]
+    uv run python scripts/evaluate_folds.py runs/folds [--views 8] [--threshold 0.35] [--min-peak 0.7]\
+        [--bands 1,2,3,-,-]
 
 Prints the table by scene of `geoships crossval`; --ships writes the outcomes as `geoships evaluate --ships` does.
 """
@@ -18,12 +19,12 @@ from geoships.workflows.crossval import evaluate_entries, finished_folds, summar
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folds", type=Path, help="folder that geoships crossval wrote")
-    parser.add_argument("--threshold", type=float, help="score from which on a pixel is ship")
-    parser.add_argument("--min-peak", type=float, help="score that one pixel of a ship has to reach")
+    parser.add_argument("--threshold", type=float, help="minimum score of a ship pixel")
+    parser.add_argument("--min-peak", type=float, help="minimum peak score of a ship")
     parser.add_argument("--views", type=int, help="see `geoships predict --help`")
-    parser.add_argument("--bands", help="bands in the models' order, - for one to do without")
+    parser.add_argument("--bands", help="bands in the models' order, - for a missing one")
     parser.add_argument("--verify", action=argparse.BooleanOptionalAction, help="see `geoships predict --help`")
-    parser.add_argument("--ships", type=Path, help="folder for found and missed ships with their outcome")
+    parser.add_argument("--ships", type=Path, help="folder for detected and missed ships with their outcome")
     options = parser.parse_args()
     config = predict_config(
         threshold=options.threshold, min_peak=options.min_peak, views=options.views, verify=options.verify
@@ -31,8 +32,8 @@ def main() -> None:
     bands = tuple(int(band) if band.isdigit() else band for band in options.bands.split(",")) if options.bands else None
     evaluations = []
     for fold in finished_folds(options.folds):
-        held = [entry.model_copy(update={"bands": bands} if bands else {}) for entry in fold.held_out]
-        evaluations.append(evaluate_entries(fold.config.data, held, fold.model, config, thresholds=()))
+        held_out = [entry.model_copy(update={"bands": bands} if bands else {}) for entry in fold.held_out]
+        evaluations.append(evaluate_entries(fold.config.data, held_out, fold.model, config, thresholds=()))
         if options.ships:
             write_outcomes(evaluations[-1], options.ships)
     print(summary(evaluations)[1])
