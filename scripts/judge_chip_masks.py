@@ -137,7 +137,7 @@ def models(where: str, rows: Sequence[dict[str, str]], parts: Sequence[str]) -> 
             for fold in folds
         }
     known = sorted({row["part"] for row in rows})
-    seen = set((load_bundle(where).card.model_extra or {}).get("geoships:trained_on", ()))
+    seen = set(load_bundle(where).card.trained_on)
     chosen = tuple(part for part in known if part in parts) if parts else tuple(p for p in known if p not in seen)
     if not chosen:
         raise GeoshipsError(f"{where} was trained on all of {', '.join(known)}; name one by --part all the same")
