@@ -141,7 +141,7 @@ def models(path: str, rows: Sequence[dict[str, str]], parts: Sequence[str]) -> d
             for fold in folds
         }
     known = sorted({row["part"] for row in rows})
-    trained_on = set((load_bundle(path).card.model_extra or {}).get("geoships:trained_on", ()))
+    trained_on = set(load_bundle(path).card.trained_on)
     selected = (
         tuple(part for part in known if part in parts) if parts else tuple(p for p in known if p not in trained_on)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,12 +57,32 @@ class ReportOptions:
     ] = False  # fmt: skip
 
 
+@dataclass(frozen=True)
+class JudgementOptions:
+    """What the figures are good for, and what of them is kept."""
+
+    allow_seen: Annotated[
+        bool,
+        typer.Option(
+            "--allow-seen", help="Only note scenes that the model was trained on", rich_help_panel=options.SCENE
+        ),
+    ] = False
+    store_operating_points: Annotated[
+        bool,
+        typer.Option(
+            "--store-operating-points", help="Write settings for predict --sensitivity into the bundle",
+            rich_help_panel=options.OUTPUTS,
+        ),
+    ] = False  # fmt: skip
+
+
 @grouped
 def evaluate(
     bundle: options.Bundle,
     *,
     labelled: EvaluatedScenes,
     report: ReportOptions,
+    judgement: JudgementOptions,
     scene: options.SceneOptions,
     inference: options.InferenceOptions,
     ships: options.ShipOptions,
@@ -71,10 +91,16 @@ def evaluate(
     run: options.RunOptions,
 ) -> None:
     """Evaluate a bundle on labelled scenes, by the same steps as `geoships predict`."""
-    if report.store_temperature:
+    if report.store_temperature or judgement.store_operating_points:
         _refuse_installed(bundle)
     from geoships.config import predict_config
-    from geoships.evaluation import evaluate, store_temperature, write_outcomes, write_report
+    from geoships.evaluation import (
+        evaluate,
+        store_operating_points,
+        store_temperature,
+        write_outcomes,
+        write_report,
+    )
     from geoships.evaluation.report import check_folder
     from geoships.model.bundle import load_bundle
 
@@ -84,17 +110,28 @@ def evaluate(
     with run.progress_display() as progress:
         result = evaluate(
             labelled.scenes, labelled.labels, ignore=labelled.ignore or (), land=labelled.land or (), config=config,
-            model=load_bundle(bundle), progress=progress,
+            model=load_bundle(bundle), allow_seen=judgement.allow_seen, progress=progress,
         )  # fmt: skip
     files = write_report(result, report.out, pictures=report.pictures)
     if report.ships:
         write_outcomes(result, report.ships)
         files["ships"] = report.ships
+    if not run.quiet:
+        for warning in result.figures["warnings"]:
+            typer.secho(f"warning: {warning}", fg="red", bold=True, err=True)
     text = _text(result, files)
+    summary = _summary(result, files)
+    if judgement.store_operating_points:
+        card = store_operating_points(result)
+        result = replace(result, model=replace(result.model, card=card))
+        text += "".join(
+            f"\n{bundle}: {name}: threshold {point.threshold:.4g}, minimum peak {point.min_peak:.4g}"
+            for name, point in card.operating_points.items()
+        )
     if report.store_temperature:
         card = store_temperature(result)
         text += f"\n{bundle}: temperature {card.temperature:.3f}, threshold {card.threshold:.3f}"
-    run.report(_summary(result, files), text)
+    run.report(summary, text)
 
 
 def _refuse_installed(bundle: str) -> None:
@@ -106,16 +143,21 @@ def _refuse_installed(bundle: str) -> None:
 
 def _summary(result: Evaluation, files: dict[str, Path]) -> dict[str, object]:
     """Return the totals, without curves and tables."""
-    names = ("model", "threshold", "all", "scenes", "best_threshold", "average_precision", "matched_ships", "notes")
+    names = (
+        "model", "threshold", "min_peak", "warnings", "seen", "all", "scenes", "best_threshold", "operating_points",
+        "average_precision", "matched_ships", "notes",
+    )  # fmt: skip
     return {**{name: result.figures[name] for name in names}, "outputs": {n: str(path) for n, path in files.items()}}
 
 
 def _text(result: Evaluation, files: dict[str, Path]) -> str:
-    from geoships.evaluation.tables import by_scene, measures
+    from geoships.evaluation.tables import measures, overview
 
     best = result.figures["best_threshold"]["ships_f1"]
+    headline = "not a judgement: the model was trained on scenes of these\n" if result.figures["warnings"] else ""
+    table = overview(result.figures)
     return (
-        f"{by_scene(result.figures).plain()}\n{measures(result.figures).plain()}\n"
+        f"{headline}{table.plain()}\n{table.note}\n{measures(result.figures).plain()}\n"
         f"threshold {result.figures['threshold']:g}; ships at IoU 0.3 are best at {best['threshold']:g} "
         f"(F1 {best['value']:.3f})\n-> {', '.join(map(str, files.values()))}"
     )

@@ -220,6 +220,13 @@ class ShipOptions:
         float | None,
         typer.Option(help="Minimum peak score of a ship", show_default=THE_MODELS_OWN, rich_help_panel=SHIPS),
     ] = None
+    sensitivity: Annotated[
+        Literal["high", "balanced", "precise"] | None,
+        typer.Option(
+            help="Threshold and peak of the model for more ships or fewer alarms", show_default="none",
+            rich_help_panel=SHIPS,
+        ),
+    ] = None  # fmt: skip
     split: Annotated[
         bool | None,
         typer.Option(

@@ -18,6 +18,9 @@ class PredictConfig(BaseModel):
             bands and pixel size.
         threshold: Minimum score of a ship pixel, above 0 and below 1; None: the model's own.
         min_peak: Minimum peak score of a ship: one of its pixels reaches it; None: the model's own.
+        sensitivity: Use the model's threshold and minimum peak score for more ships (``high``), for a balance
+            (``balanced``) or for fewer false alarms (``precise``); `threshold` and `min_peak` override them. None: the
+            model's own.
         verify: Drop false alarms with the model's verifier; None: the model's own choice.
         min_area: Minimum area of a ship in square metres.
         max_hole: Holes in ships up to this area in square metres are filled.
@@ -50,6 +53,7 @@ class PredictConfig(BaseModel):
     model: str | None = None
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     min_peak: Annotated[float, Field(ge=0, lt=1)] | None = None
+    sensitivity: Literal["high", "balanced", "precise"] | None = None
     verify: bool | None = None
     min_area: Annotated[float, Field(ge=0)] = 300.0
     max_hole: Annotated[float, Field(ge=0)] = 500.0

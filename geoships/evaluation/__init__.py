@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from geoships.evaluation.evaluation import Evaluation, evaluate
     from geoships.evaluation.outcomes import write_outcomes
     from geoships.evaluation.report import write_report
+    from geoships.evaluation.store_points import store_operating_points
     from geoships.evaluation.temperature import store_temperature
 
-__all__ = ["Evaluation", "evaluate", "store_temperature", "write_outcomes", "write_report"]
+__all__ = ["Evaluation", "evaluate", "store_operating_points", "store_temperature", "write_outcomes", "write_report"]
 
 _MODULES = {
     "Evaluation": "geoships.evaluation.evaluation",
     "evaluate": "geoships.evaluation.evaluation",
+    "store_operating_points": "geoships.evaluation.store_points",
     "store_temperature": "geoships.evaluation.temperature",
     "write_outcomes": "geoships.evaluation.outcomes",
     "write_report": "geoships.evaluation.report",

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+import numpy as np
 import shapely
+from scipy.special import expit, logit
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from geoships.config import PredictConfig
+from geoships.errors import SceneError
 from geoships.evaluation.land_distance import land_distances, read_land
+from geoships.metrics.blocks import BlockCounts
 from geoships.metrics.comparison import Comparison, compare
 from geoships.metrics.counts import ObjectCounts
 from geoships.metrics.scores import ScoreCounts
@@ -29,6 +33,8 @@ from geoships.scene.tiling.windows import Window
 from geoships.support.memory import release_memory
 from geoships.support.progress import Progress
 
+PEAKS = tuple(round(float(peak), 4) for peak in expit(np.linspace(logit(0.5), logit(0.999), 13)))
+BLOCK = 1000.0  # metres a side of the blocks of pixels that a bootstrap draws; longer than ships, so that few are cut
 CURVE_IOU = 0.3  # minimum IoU of a match in the metrics by threshold, and for errors of length and heading
 
 
@@ -59,6 +65,8 @@ class EvaluatedScene:
         found_land: Distance of each predicted ship to land in metres; None without a land layer.
         scores: Pixel scores by label.
         curve: Counts of ships at each threshold of `scores`, matched one to one at CURVE_IOU.
+        blocks: Pixels of the mask by blocks of BLOCK metres a side.
+        peaks: Counts of ships by minimum peak score, at the threshold of the run, matched one to one at CURVE_IOU.
     """
 
     files: LabelledFiles
@@ -70,6 +78,8 @@ class EvaluatedScene:
     found_land: tuple[float, ...] | None
     scores: ScoreCounts
     curve: tuple[ObjectCounts, ...]
+    blocks: BlockCounts
+    peaks: dict[float, ObjectCounts]
 
 
 def evaluate_scene(
@@ -88,23 +98,23 @@ def evaluate_scene(
         The evaluated scene.
 
     Raises:
-        GeoshipsError: Where a file cannot be read.
+        GeoshipsError: Where a file cannot be read, or all labelled ships are outside the scene.
     """
     with open_run(files.scene, config=config, model=model) as run:
         announce(run, progress)
         card = model.card
         only = None if card.label_value is None else (card.label_value, card.classes[0].name)
-        labels = _clipped(read_labels(files.labels, run.georeference, files.ignore, only), run.scene.window)
+        labels = _clipped(read_labels(files.labels, run.georeference, files.ignore, only), run.scene.window, files)
         land = read_land(files.land, run.georeference) if files.land else None
         all_thresholds = sorted({*thresholds, run.threshold})
         current = all_thresholds.index(run.threshold)
-        scores, components = _find_components(run, labels, all_thresholds, progress)
-        ships = [tuple(run.keep(at_threshold)) for at_threshold in components]
+        scores, blocks, components = _find_components(run, labels, all_thresholds, progress)
         ignored = shapely.union_all(list(labels.ignored))
         outlines = [_polygon(ship) for ship in labels.ships]
-        comparisons = [
-            compare([ship.polygon for ship in at_threshold], labels.ships, ignored) for at_threshold in ships
-        ]
+        found, comparison, peaks = _found(run, components[current], labels.ships, ignored)
+        others = [run.keep(ships) for index, ships in enumerate(components) if index != current]
+        curve = [compare([ship.polygon for ship in ships], labels.ships, ignored) for ships in others]
+        curve.insert(current, comparison)
 
         def distances(polygons: Sequence[BaseGeometry]) -> tuple[float, ...] | None:
             return None if land is None else tuple(land_distances(polygons, land, run.pixel_size))
@@ -112,41 +122,69 @@ def evaluate_scene(
         return EvaluatedScene(
             files=files,
             georeference=run.georeference,
-            found=ships[current],
+            found=found,
             labels=tuple(map(LabelledShip, outlines, measure_all(outlines, run.georeference, run.margin))),
-            comparison=comparisons[current],
+            comparison=comparison,
             label_land=distances(labels.ships),
-            found_land=distances([ship.polygon for ship in ships[current]]),
+            found_land=distances([ship.polygon for ship in found]),
             scores=scores,
-            curve=tuple(comparison.one_to_one(CURVE_IOU) for comparison in comparisons),
+            curve=tuple(at_threshold.one_to_one(CURVE_IOU) for at_threshold in curve),
+            blocks=blocks,
+            peaks=peaks,
         )
 
 
 def _find_components(
     run: SceneRun, labels: Labels, thresholds: Sequence[float], progress: Progress
-) -> tuple[ScoreCounts, list[list[Ship]]]:
+) -> tuple[ScoreCounts, BlockCounts, list[list[Ship]]]:
     """Pixel scores by label, and the connected sets of ship pixels at each threshold; one row band is in memory."""
     width = run.scene.window.width
     scores = ScoreCounts.none(thresholds)
+    side = max(1, round(BLOCK / min(run.pixel_size)))
+    blocks = BlockCounts(run.scene.window.shape, side, run.threshold)
     finder = ShipFinder(width, thresholds, split=run.config.split)
     ships: list[list[Ship]] = [[] for _ in thresholds]
     with closing(run.bands()) as bands:
         for band in bands:
-            scores.feed(band.scores, band.valid, labels.mask(Window(band.row, 0, len(band.scores), width)))
+            label = labels.mask(Window(band.row, 0, len(band.scores), width))
+            scores.feed(band.scores, band.valid, label)
+            blocks.feed(band.row, band.scores, band.valid, label)
             for at_threshold, new in zip(ships, finder.feed(band), strict=True):
                 at_threshold += new
             progress.advance(band.valid.size)
             release_memory()
     for at_threshold, new in zip(ships, finder.finish(), strict=True):
         at_threshold += new
-    return scores, ships
+    return scores, blocks, ships
 
 
-def _clipped(labels: Labels, scene: Window) -> Labels:
-    """Clip the labelled ships to the scene."""
+def _found(
+    run: SceneRun, components: Sequence[Ship], labels: Sequence[BaseGeometry], ignored: BaseGeometry
+) -> tuple[tuple[DetectedShip, ...], Comparison, dict[float, ObjectCounts]]:
+    """The ships at the threshold of the run, their comparison with the labels, and counts by minimum peak score."""
+    min_peaks = sorted({*PEAKS, run.min_peak})
+    lowest = replace(run, config=run.config.model_copy(update={"min_peak": min_peaks[0]}))
+    candidates = lowest.keep(components)
+    peak = np.array([ship.ship.peak for ship in candidates])
+    comparison = compare([ship.polygon for ship in candidates], labels, ignored)
+    counts = {
+        min_peak: comparison.with_predicted(peak >= min_peak).one_to_one(CURVE_IOU) for min_peak in min_peaks
+    }  # fmt: skip
+    found = tuple(ship for ship in candidates if ship.ship.peak >= run.min_peak)
+    return found, comparison.with_predicted(peak >= run.min_peak), counts
+
+
+def _clipped(labels: Labels, scene: Window, files: LabelledFiles) -> Labels:
+    """Clip the labelled ships to the scene. Raises SceneError where there are some, and none is in the scene."""
     box = shapely.box(0, 0, scene.width, scene.height)
-    inside = (_polygon(shapely.intersection(ship, box)) for ship in labels.ships if ship.intersects(box))
-    return replace(labels, ships=tuple(ship for ship in inside if ship.area))
+    parts = (_polygon(shapely.intersection(ship, box)) for ship in labels.ships if ship.intersects(box))
+    inside = tuple(part for part in parts if part.area)
+    if labels.ships and not inside:
+        raise SceneError(
+            f"the labels {files.labels}: none of their {len(labels.ships)} ships is in the scene {files.name}; check "
+            "that they belong to this scene and that their CRS is right"
+        )
+    return replace(labels, ships=inside)
 
 
 def _polygon(geometry: BaseGeometry) -> Polygon | MultiPolygon:

@@ -10,7 +10,10 @@ from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
 from geoships.evaluation.evaluate_scene import EvaluatedScene, evaluate_scene
 from geoships.evaluation.figures import Figures, figures
+from geoships.evaluation.seen import SeenScene, seen_figures, seen_scenes
 from geoships.model.bundle import Bundle, load_bundle
+from geoships.pipeline.scene_run import min_peak_of, threshold_of
+from geoships.pipeline.verify import choose_verifier
 from geoships.scene.layers.labelled_files import PathLike, pair_files
 from geoships.support.memory import use_one_arena
 from geoships.support.progress import NoProgress, Progress
@@ -26,21 +29,37 @@ class Evaluation:
         model: The bundle.
         config: The settings of the prediction.
         scenes: Predicted and labelled ships of each scene.
+        allow_seen: Whether scenes that the model was trained on are only noted, not warned of.
     """
 
     model: Bundle
     config: PredictConfig
     scenes: tuple[EvaluatedScene, ...]
+    allow_seen: bool = False
 
     @property
     def threshold(self) -> float:
         """Minimum score of a ship pixel, 0 to 1."""
-        return self.config.threshold or self.model.card.threshold
+        return threshold_of(self.config, self.model.card)
+
+    @property
+    def min_peak(self) -> float:
+        """Minimum peak score of a ship, 0 to 1."""
+        return min_peak_of(self.config, self.model.card)
+
+    @cached_property
+    def seen(self) -> tuple[SeenScene, ...]:
+        """The scenes that the model, or the verifier that is used, was trained on."""
+        verifier = choose_verifier(self.model, self.config.verify)
+        cards = [self.model.card, *([verifier.card] if verifier else [])]
+        return tuple(seen_scenes(self.scenes, cards))
 
     @cached_property
     def figures(self) -> Figures:
         """All metrics, as plain values for JSON; None where one is undefined (recall without ships, say)."""
-        return figures(self.scenes, self.model, self.config, self.threshold)
+        seen = seen_figures(self.seen, len(self.scenes), allowed=self.allow_seen)
+        others = figures(self.scenes, self.model, self.config, self.threshold, self.min_peak)
+        return {**seen, **others, "notes": [*seen["notes"], *others["notes"]]}
 
 
 def evaluate(
@@ -52,6 +71,7 @@ def evaluate(
     thresholds: Sequence[float] = THRESHOLDS,
     config: PredictConfig | None = None,
     model: Bundle | None = None,
+    allow_seen: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate a model on labelled scenes. Each scene runs through the model once.
@@ -64,13 +84,16 @@ def evaluate(
         thresholds: Scores from 0 to 1 at which the curves are computed; the threshold of the run is added.
         config: Settings as for `geoships.predict`, without an area of interest.
         model: The bundle; by default the one that `config` names.
+        allow_seen: Only note scenes that the model was trained on, instead of a warning that the figures do not judge
+            the model.
         progress: Reports the progress.
 
     Returns:
         The evaluation.
 
     Raises:
-        GeoshipsError: For an area of interest, scenes without labels, and files that cannot be read.
+        GeoshipsError: For an area of interest, scenes without labels, labels of another place, and files that cannot be
+            read.
     """
     config, progress = config or PredictConfig(), progress or NoProgress()
     if config.area is not None:
@@ -79,8 +102,5 @@ def evaluate(
     bundle = model or load_bundle(config.model)
     use_one_arena()
     steps = sorted(set(thresholds))
-    return Evaluation(
-        bundle,
-        config,
-        tuple(evaluate_scene(files, steps, config=config, model=bundle, progress=progress) for files in pairs),
-    )
+    judged = tuple(evaluate_scene(files, steps, config=config, model=bundle, progress=progress) for files in pairs)
+    return Evaluation(bundle, config, judged, allow_seen)

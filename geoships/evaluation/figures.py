@@ -16,8 +16,17 @@ from sklearn.metrics import average_precision_score
 from geoships.config import PredictConfig
 from geoships.evaluation import size_classes
 from geoships.evaluation.evaluate_scene import CURVE_IOU, EvaluatedScene
+from geoships.evaluation.operating_points import operating_points
 from geoships.metrics.calibration import calibration, fit_temperature, tempered
 from geoships.metrics.counts import ObjectCounts, PixelCounts, average_precision
+from geoships.metrics.intervals import (
+    CONFIDENCE,
+    Interval,
+    Units,
+    object_intervals,
+    pixel_intervals,
+    proportion_interval,
+)
 from geoships.metrics.scores import ScoreCounts, ScoredPixels
 from geoships.model.bundle import Bundle
 from geoships.pipeline.verify import choose_verifier
@@ -27,6 +36,7 @@ Figures = dict[str, Any]
 IOUS = (0.1, 0.3, 0.5)
 SETTINGS = {
     "min_peak",
+    "sensitivity",
     "views",
     "split",
     "min_area",
@@ -41,7 +51,9 @@ SETTINGS = {
 _DECIMALS = 5
 
 
-def figures(scenes: Sequence[EvaluatedScene], model: Bundle, config: PredictConfig, threshold: float) -> Figures:
+def figures(
+    scenes: Sequence[EvaluatedScene], model: Bundle, config: PredictConfig, threshold: float, min_peak: float
+) -> Figures:
     """Compute all metrics of an evaluation.
 
     Args:
@@ -49,6 +61,7 @@ def figures(scenes: Sequence[EvaluatedScene], model: Bundle, config: PredictConf
         model: The bundle.
         config: The settings of the prediction.
         threshold: Minimum score of a ship pixel, 0 to 1.
+        min_peak: Minimum peak score of a ship, 0 to 1.
 
     Returns:
         The content of metrics.json.
@@ -60,9 +73,13 @@ def figures(scenes: Sequence[EvaluatedScene], model: Bundle, config: PredictConf
         "model": model.card.name,
         "verifier": verifier.card.name if verifier else None,
         "threshold": threshold,
+        "min_peak": min_peak,
+        "confidence": CONFIDENCE,
         "settings": config.model_dump(include=SETTINGS),
         **totals_by_scene([(scene, threshold) for scene in scenes]),
         "curve": curve,
+        "peak_curve": _peak_curve(scenes),
+        "operating_points": operating_points(scenes, threshold, min_peak),
         "best_threshold": {
             "ships_f1": _best(curve, "f1", threshold),
             "pixel_dice": _best(curve, "pixel_dice", threshold),
@@ -106,39 +123,59 @@ def _totals(scenes: Sequence[tuple[EvaluatedScene, float]]) -> Figures:
 def _sums(scenes: Sequence[tuple[EvaluatedScene, float]], *, ignore: bool) -> Figures:
     pixels = reduce(add, (scene.scores.at(threshold, ignore=ignore) for scene, threshold in scenes))
     comparisons = [scene.comparison for scene, _ in scenes]
-    counts = {
-        "touched": reduce(add, (comparison.touched(ignore=ignore) for comparison in comparisons)),
-        **{
-            f"iou_{iou}": reduce(add, (comparison.one_to_one(iou, ignore=ignore) for comparison in comparisons))
-            for iou in IOUS
-        },
+    touched = _of_ships(
+        [comparison.touched(ignore=ignore) for comparison in comparisons],
+        [comparison.touched_units(ignore=ignore) for comparison in comparisons],
+    )
+    matched = {
+        f"iou_{iou}": _of_ships([comparison.one_to_one(iou, ignore=ignore) for comparison in comparisons])
+        for iou in IOUS
     }
-    return {"pixels": _of_pixels(pixels), "ships": {name: _of_ships(count) for name, count in counts.items()}}
+    blocks = [scene.blocks.units(ignore=ignore) for scene, _ in scenes]
+    return {"pixels": _of_pixels(pixels, blocks), "ships": {"touched": touched, **matched}}
 
 
-def _of_pixels(counts: PixelCounts) -> Figures:
-    return {name: getattr(counts, name) for name in ("iou", "dice", "precision", "recall")}
+def _of_pixels(counts: PixelCounts, blocks: Sequence[Units]) -> Figures:
+    values = {name: getattr(counts, name) for name in ("iou", "dice", "precision", "recall")}
+    return {**values, **_named(pixel_intervals(blocks))}
 
 
-def _of_ships(counts: ObjectCounts) -> Figures:
+def _of_ships(scenes: Sequence[ObjectCounts], units: Sequence[Units] = ()) -> Figures:
+    """Counts over scenes, and metrics with their intervals. units: of each scene; by default those of matches."""
+    counts = reduce(add, scenes)
     return {
         "labelled": counts.labelled, "found": counts.predicted,
         "hit": counts.matched_labels, "right": counts.matched_predictions,
         "precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
+        **_named(object_intervals(units or [Units.of_matches(scene) for scene in scenes], counts)),
     }  # fmt: skip
+
+
+def _named(intervals: dict[str, Interval]) -> Figures:
+    return {f"{name}_interval": interval for name, interval in intervals.items()}
 
 
 def _curve(scenes: Sequence[EvaluatedScene], scores: ScoreCounts) -> list[Figures]:
     rows = []
     for index, threshold in enumerate(scores.thresholds):
-        ships: ObjectCounts = reduce(add, (scene.curve[index] for scene in scenes))
         pixels = scores.at(threshold)
         rows.append({
-            "threshold": threshold, "found": ships.predicted,
-            "precision": ships.precision, "recall": ships.recall, "f1": ships.f1,
+            "threshold": threshold, **_rates([scene.curve[index] for scene in scenes]),
             "pixel_iou": pixels.iou, "pixel_dice": pixels.dice,
         })  # fmt: skip
     return rows
+
+
+def _peak_curve(scenes: Sequence[EvaluatedScene]) -> list[Figures]:
+    """Ships by minimum peak score, at the threshold of the run."""
+    return [
+        {"min_peak": min_peak, **_rates([scene.peaks[min_peak] for scene in scenes])} for min_peak in scenes[0].peaks
+    ]
+
+
+def _rates(scenes: Sequence[ObjectCounts]) -> Figures:
+    ships = _of_ships(scenes)
+    return {name: ships[name] for name in ships if name not in ("labelled", "hit", "right")}
 
 
 def _best(curve: Sequence[Figures], name: str, threshold: float) -> Figures:
@@ -155,14 +192,18 @@ def _pixel_average_precision(pixels: ScoredPixels) -> float:
 
 
 def _by_length(scenes: Sequence[EvaluatedScene]) -> list[Figures]:
-    ships = size_classes.labelled_ships(scenes)
+    ships, predicted = size_classes.labelled_ships(scenes), size_classes.predicted_ships(scenes)
     return [
         {
             "class": name, "labelled": int(inside.sum()), "hit": int(ships.matched[inside].sum()),
-            "recall": _mean(ships.matched[inside]),
+            **_share("recall", ships.matched[inside]),
+            "found": int(like.sum()), **_share("precision", predicted.matched[like]),
             "length_error_m": _error(ships.error[inside & ships.matched & np.isfinite(ships.error)]),
         }
-        for name, inside in size_classes.split(ships.length, size_classes.LENGTH_EDGES)
+        for (name, inside), (_, like) in zip(
+            size_classes.split(ships.length, size_classes.LENGTH_EDGES),
+            size_classes.split(predicted.length, size_classes.LENGTH_EDGES), strict=True,
+        )
     ]  # fmt: skip
 
 
@@ -170,16 +211,16 @@ def _by_land(scenes: Sequence[EvaluatedScene]) -> list[Figures] | None:
     if not any(scene.files.land for scene in scenes):
         return None
     ships = size_classes.labelled_ships(scenes)
-    distances, matched = size_classes.predicted_land_distances(scenes)
-    predicted = size_classes.split(distances, size_classes.LAND_EDGES)
+    predicted = size_classes.predicted_ships(scenes)
     return [
         {
             "class": name, "labelled": int(inside.sum()), "hit": int(ships.matched[inside].sum()),
-            "recall": _mean(ships.matched[inside]),
-            "found": int(near.sum()), "precision": _mean(matched[near]),
+            **_share("recall", ships.matched[inside]),
+            "found": int(near.sum()), **_share("precision", predicted.matched[near]),
         }
         for (name, inside), (_, near) in zip(
-            size_classes.split(ships.land, size_classes.LAND_EDGES), predicted, strict=True
+            size_classes.split(ships.land, size_classes.LAND_EDGES),
+            size_classes.split(predicted.land, size_classes.LAND_EDGES), strict=True,
         )
     ]  # fmt: skip
 
@@ -244,6 +285,11 @@ def _notes(scenes: Sequence[EvaluatedScene], pixels: ScoredPixels) -> list[str]:
     return notes
 
 
+def _share(name: str, matched: NDArray[np.bool_]) -> Figures:
+    """A share of ships by its name, with its interval."""
+    return {name: _mean(matched), f"{name}_interval": proportion_interval(int(matched.sum()), matched.size)}
+
+
 def _mean(values: NDArray[Any]) -> float:
     return float(values.mean()) if values.size else math.nan
 
@@ -252,6 +298,8 @@ def _rounded(value: Any) -> Any:
     """Round numbers to few decimals, and replace NaN by None."""
     if isinstance(value, dict):
         return {key: _rounded(entry) for key, entry in value.items()}
+    if isinstance(value, tuple) and any(map(math.isnan, value)):  # an interval that is not known
+        return None
     if isinstance(value, list | tuple):
         return [_rounded(entry) for entry in value]
     if isinstance(value, float):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,6 +15,7 @@ from geoships.evaluation.evaluate_scene import CURVE_IOU
 from geoships.evaluation.figures import Figures
 
 _SIZE = (5.2, 3.6)  # inches
+_PEAK_TICKS = (0.5, 0.7, 0.9, 0.97, 0.99, 0.999)
 _STYLE: Any = {"svg.hashsalt": "geoships", "svg.fonttype": "path", "axes.grid": True, "grid.alpha": 0.3, "font.size": 9}
 
 
@@ -22,6 +24,7 @@ def plots(figures: Figures) -> list[tuple[str, str]]:
     drawn = [
         (f"Precision and recall of ships at IoU {CURVE_IOU}", precision_recall),
         ("Metrics by threshold", over_threshold),
+        ("Metrics by minimum peak score", over_min_peak),
         ("Recall by length", recall_by_length),
         *([("Reliability of pixel scores", reliability)] if figures["calibration"] else []),
     ]
@@ -55,14 +58,41 @@ def over_threshold(figures: Figures) -> str:
     return _svg(draw)
 
 
+def over_min_peak(figures: Figures) -> str:
+    """Precision, recall and F1 of ships by minimum peak score as SVG, on a logit axis, with the interval of F1."""
+    rows = [row for row in figures["peak_curve"] if row["min_peak"] > 0]
+
+    def draw(axes: Axes) -> None:
+        for name, label in {"precision": "precision", "recall": "recall", "f1": "F1"}.items():
+            axes.plot(*_known([(row["min_peak"], row[name]) for row in rows]), marker=".", label=label)
+        ranged = [(row["min_peak"], *row["f1_interval"]) for row in rows if row["f1_interval"]]
+        peaks, low, high = np.array(ranged, np.float64).reshape(-1, 3).T
+        axes.fill_between(peaks, low, high, color="C2", alpha=0.15, lw=0, label="F1, 95 % interval")
+        if figures["min_peak"] > 0:
+            axes.axvline(figures["min_peak"], color="k", ls=":", lw=1, label="minimum peak of the run")
+        axes.set_xscale("logit")
+        axes.set_xticks(_PEAK_TICKS, [f"{tick:g}" for tick in _PEAK_TICKS])
+        axes.set_xticks([], minor=True)
+        axes.set(xlabel=f"minimum peak score, at threshold {figures['threshold']:g}", ylim=(0, 1.02))
+        axes.legend(fontsize=7)
+
+    return _svg(draw)
+
+
 def recall_by_length(figures: Figures) -> str:
-    """Bar chart of recall by length as SVG, with the numbers of matched and labelled ships above the bars."""
+    """Bar chart of recall by length as SVG, with intervals, and the numbers of matched and labelled ships."""
     rows = figures["by_length_m"]
 
     def draw(axes: Axes) -> None:
-        bars = axes.bar([row["class"] for row in rows], [row["recall"] or 0 for row in rows])
+        recalls = [row["recall"] or 0 for row in rows]
+        ranges = [row["recall_interval"] or (recall, recall) for row, recall in zip(rows, recalls, strict=True)]
+        errors = [
+            [max(0, recall - low) for recall, (low, _) in zip(recalls, ranges, strict=True)],
+            [max(0, high - recall) for recall, (_, high) in zip(recalls, ranges, strict=True)],
+        ]
+        bars = axes.bar([row["class"] for row in rows], recalls, yerr=errors, capsize=3)
         axes.bar_label(bars, [f"{row['hit']} of {row['labelled']}" for row in rows], fontsize=7)
-        axes.set(xlabel="length of the labelled ship, m", ylabel=f"recall at IoU {CURVE_IOU}", ylim=(0, 1.1))
+        axes.set(xlabel="length of the labelled ship, m", ylabel=f"recall at IoU {CURVE_IOU}", ylim=(0, 1.15))
 
     return _svg(draw)
 

@@ -22,7 +22,7 @@ METRICS, MARKDOWN, HTML = "metrics.json", "report.md", "report.html"
 _STYLE = """body { font: 15px/1.5 system-ui, sans-serif; max-width: 1180px; margin: 2em auto; padding: 0 1em; }
 table { border-collapse: collapse; } td, th { border-bottom: 1px solid #ccc; padding: 2px 10px; text-align: right; }
 td:first-child, th:first-child { text-align: left; } figure { display: inline-block; margin: 0 1em 1em 0; }
-img { max-width: 100%; }"""
+img { max-width: 100%; } .warning { color: #b00020; font-weight: bold; }"""
 
 
 def check_folder(folder: Path) -> None:
@@ -69,7 +69,8 @@ def write_report(evaluation: Evaluation, folder: Path, *, pictures: bool = True)
 
 def markdown(figures: Figures) -> str:
     """The report as Markdown text."""
-    parts = [f"# {_title(figures)}", _settings(figures), *(table.markdown() for table in tables(figures))]
+    warnings = [f"**Warning: {warning}.**" for warning in figures["warnings"]]
+    parts = [f"# {_title(figures)}", *warnings, _settings(figures), *(table.markdown() for table in tables(figures))]
     if figures["notes"]:
         parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in figures["notes"]))
     return "\n\n".join(parts) + "\n"
@@ -83,7 +84,8 @@ def html(figures: Figures, sheet: bytes | None = None) -> str:
         f"<figcaption>{escape(name)}</figcaption></figure>"
         for name, svg in plots(figures)
     )
-    parts = [f"<h1>{title}</h1>", f"<p>{escape(_settings(figures))}</p>", drawn]
+    warnings = [f'<p class="warning">Warning: {escape(warning)}.</p>' for warning in figures["warnings"]]
+    parts = [f"<h1>{title}</h1>", *warnings, f"<p>{escape(_settings(figures))}</p>", drawn]
     if sheet is not None:
         source = _data("image/png", sheet)
         parts.append(f'<h2>Missed ships and false alarms</h2>\n<img src="{source}" alt="contact sheet">')
@@ -95,7 +97,8 @@ def html(figures: Figures, sheet: bytes | None = None) -> str:
 
 
 def _title(figures: Figures) -> str:
-    return f"{figures['model']} on {len(figures['scenes'])} labelled scene{'s' * (len(figures['scenes']) != 1)}"
+    title = f"{figures['model']} on {len(figures['scenes'])} labelled scene{'s' * (len(figures['scenes']) != 1)}"
+    return f"{title}: not a judgement" if figures["warnings"] else title
 
 
 def _settings(figures: Figures) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geoships.evaluation.evaluate_scene import CURVE_IOU, EvaluatedScene
 
-LENGTH_EDGES = (0.0, 25.0, 50.0, 100.0, 200.0, np.inf)  # class limits in metres
+LENGTH_EDGES = (0.0, 50.0, 100.0, np.inf)  # class limits in metres
 LAND_EDGES = (0.0, 100.0, 500.0, np.inf)  # class limits in metres
 HEADING_TOLERANCE = 10.0  # degrees; maximum error of a correct heading
 LONG_SHIP = 80.0  # metres; errors of longer ships are also reported separately
@@ -103,23 +103,32 @@ def labelled_ships(scenes: Sequence[EvaluatedScene]) -> LabelledShips:
     return LabelledShips(length, land, matched > 0, error)
 
 
-def predicted_land_distances(scenes: Sequence[EvaluatedScene]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Distances to land of the predicted ships that are not ignored.
+@dataclass(frozen=True)
+class PredictedShips:
+    """The predicted ships of all scenes that are not ignored.
 
-    Args:
-        scenes: The evaluated scenes.
-
-    Returns:
-        Metres, (ships,), NaN without a land layer; and whether the ship matches a label one to one, (ships,).
+    Attributes:
+        length: Length in metres, (ships,); NaN where the scene is not georeferenced.
+        land: Distance to land in metres, (ships,); NaN without a land layer.
+        matched: Whether the ship matches a label one to one at CURVE_IOU, (ships,).
     """
-    land, matched = [np.zeros(0)], [np.zeros(0, np.bool_)]
+
+    length: NDArray[np.float64]
+    land: NDArray[np.float64]
+    matched: NDArray[np.bool_]
+
+
+def predicted_ships(scenes: Sequence[EvaluatedScene]) -> PredictedShips:
+    """The predicted ships of all scenes that are not ignored."""
+    length, land, matched = [np.zeros(0)], [np.zeros(0)], [np.zeros(0, np.bool_)]
     for scene in scenes:
         matches = np.zeros(len(scene.found), np.bool_)
         matches[scene.comparison.pairs.one_to_one(CURVE_IOU).predicted] = True
         counts = matches | ~scene.comparison.ignored
+        length.append(_measures(scene)[1][counts, 0])
         land.append(_or_nan(scene.found_land, len(scene.found))[counts])
         matched.append(matches[counts])
-    return np.concatenate(land), np.concatenate(matched)
+    return PredictedShips(np.concatenate(length), np.concatenate(land), np.concatenate(matched))
 
 
 def split(values: NDArray[np.float64], edges: Sequence[float]) -> list[tuple[str, NDArray[np.bool_]]]:

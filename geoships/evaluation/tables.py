@@ -10,7 +10,9 @@ from geoships.evaluation.evaluate_scene import CURVE_IOU
 from geoships.evaluation.figures import IOUS, Figures
 
 _RATES = ("precision", "recall", "f1")
+_PIXELS = ("iou", "dice", "precision", "recall")
 _MATCHED = f"iou_{CURVE_IOU}"
+_INTERVALS = "In brackets: the 95 % confidence interval, for chance among the ships of these scenes."
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,23 @@ class Table:
 
 def tables(figures: Figures) -> list[Table]:
     """All tables of a report."""
-    first = [by_scene(figures), _totals(figures), _thresholds(figures), _by_length(figures), _by_land(figures)]
-    return [table for table in (*first, measures(figures), _calibration(figures)) if table]
+    by_settings = (_thresholds(figures), _min_peaks(figures), _operating_points(figures))
+    by_class = (_by_length(figures), _by_land(figures))
+    made = (by_scene(figures), _totals(figures), *by_settings, *by_class, measures(figures), _calibration(figures))
+    return [table for table in made if table]
+
+
+def overview(figures: Figures) -> Table:
+    """The main metrics of each scene and of all scenes, narrow enough for a terminal."""
+    rows = []
+    for name, values in [*figures["scenes"].items(), ("all", figures["all"])]:
+        ships = values["ships"][_MATCHED]
+        rates = [_ranged(ships, rate) for rate in ("recall", "precision", "f1")]
+        counts = str(ships["labelled"]), str(ships["found"])
+        rows.append((name, *counts, *rates, _ranged(values["pixels"], "iou")))
+    at = f"@{CURVE_IOU}"
+    header = ("scene", "ships", "found", f"recall{at}", f"precision{at}", f"F1{at}", "pixel IoU")
+    return Table("Overview", header, tuple(rows), _INTERVALS)
 
 
 def by_scene(figures: Figures) -> Table:
@@ -71,13 +88,17 @@ def by_scene(figures: Figures) -> Table:
         touched = ships["touched"]
         unmasked = values["without_ignore"] or values
         rows.append((
-            name, *_texts(pixels["iou"], pixels["dice"]), str(touched["labelled"]), str(touched["found"]),
-            *_texts(touched["recall"], touched["precision"], touched["f1"]),
-            *(_text(ships[f"iou_{iou}"]["f1"]) for iou in IOUS),
-            *(_texts(unmasked["pixels"]["iou"], unmasked["ships"][_MATCHED]["f1"]) if without else ()),
+            name, *(_ranged(pixels, metric) for metric in ("iou", "dice")),
+            str(touched["labelled"]), str(touched["found"]),
+            *(_ranged(touched, metric) for metric in ("recall", "precision", "f1")),
+            *(_ranged(ships[f"iou_{iou}"], "f1") for iou in IOUS),
+            *((_ranged(unmasked["pixels"], "iou"), _ranged(unmasked["ships"][_MATCHED], "f1")) if without else ()),
         ))  # fmt: skip
     header = ("scene", "IoU", "Dice", "ships", "found", "recall", "precision", "F1", *(f"F1@{iou}" for iou in IOUS))
-    note = "Recall, precision and F1 count ships that overlap at all; F1@x counts one-to-one matches at IoU x."
+    note = (
+        "Recall, precision and F1 count ships that overlap at all; F1@x counts one-to-one matches at IoU x. "
+        + _INTERVALS
+    )
     return Table("By scene", header + extra, tuple(rows), note)
 
 
@@ -86,10 +107,10 @@ def _totals(figures: Figures) -> Table:
     values = figures["all"]
     columns = [values, values["without_ignore"]] if values["without_ignore"] else [values]
     header = ("metric", "with ignore", "without ignore") if len(columns) == 2 else ("metric", "value")
-    rows = [(f"pixel {name}", *(_text(c["pixels"][name]) for c in columns)) for name in values["pixels"]]
+    rows = [(f"pixel {name}", *(_ranged(c["pixels"], name) for c in columns)) for name in _PIXELS]
     for match in values["ships"]:
         label = match.replace("iou_", "IoU >= ")
-        rows += [(f"ships, {label}: {name}", *(_text(c["ships"][match][name]) for c in columns)) for name in _RATES]
+        rows += [(f"ships, {label}: {name}", *(_ranged(c["ships"][match], name) for c in columns)) for name in _RATES]
     averages = figures["average_precision"]
     rows += [(f"average precision, {n.replace('_iou_', ' at IoU ')}", _text(v)) for n, v in averages.items()]
     padded = tuple(row + ("",) * (len(header) - len(row)) for row in rows)
@@ -98,7 +119,6 @@ def _totals(figures: Figures) -> Table:
 
 def _thresholds(figures: Figures) -> Table:
     (ships, dice), rows = figures["best_threshold"].values(), figures["curve"]
-    names = ("precision", "recall", "f1", "pixel_iou", "pixel_dice")
     note = (
         f"Best F1 of ships {_text(ships['value'])} at {ships['threshold']:g}, best pixel Dice "
         f"{_text(dice['value'])} at {dice['threshold']:g}; the threshold of the run is "
@@ -107,21 +127,55 @@ def _thresholds(figures: Figures) -> Table:
     return Table(
         f"Thresholds (ships at IoU >= {CURVE_IOU})",
         ("threshold", "found", "precision", "recall", "F1", "pixel IoU", "pixel Dice"),
-        tuple((f"{row['threshold']:g}", str(row["found"]), *_texts(*(row[n] for n in names))) for row in rows),
+        tuple((f"{row['threshold']:g}", *_found(row), *_texts(row["pixel_iou"], row["pixel_dice"])) for row in rows),
         note,
     )
 
 
+def _min_peaks(figures: Figures) -> Table:
+    return Table(
+        f"Minimum peak scores at threshold {figures['threshold']:g} (ships at IoU >= {CURVE_IOU})",
+        ("minimum peak", "found", "precision", "recall", "F1"),
+        tuple((f"{row['min_peak']:g}", *_found(row)) for row in figures["peak_curve"]),
+        f"The minimum peak score of the run is {figures['min_peak']:g}. Metrics are optimistic where it was chosen on "
+        "the same scenes.",
+    )
+
+
+def _operating_points(figures: Figures) -> Table | None:
+    if not figures["operating_points"]:
+        return None
+    return Table(
+        "Operating points",
+        ("sensitivity", "threshold", "minimum peak", "best", "value", "precision", "recall"),
+        tuple(
+            (name, f"{point['threshold']:g}", f"{point['min_peak']:g}", f"F{point['beta']:g}",
+             *_texts(point["f"], point["precision"], point["recall"]))
+            for name, point in figures["operating_points"].items()
+        ),
+        "What --store-operating-points writes into the bundle, for predict --sensitivity.",
+    )  # fmt: skip
+
+
+def _found(row: Figures) -> tuple[str, ...]:
+    return str(row["found"]), *(_ranged(row, rate) for rate in _RATES)
+
+
 def _by_length(figures: Figures) -> Table:
     return Table(
-        f"By length of the labelled ship (IoU >= {CURVE_IOU})",
-        ("length, m", "labelled", "matched", "recall", "mean error, m", "median error, m", "bias, m"),
+        f"By length of the ship (IoU >= {CURVE_IOU})",
+        (
+            "length, m", "labelled", "matched", "recall", "found", "precision",
+            "mean error, m", "median error, m", "bias, m",
+        ),
         tuple(
-            (row["class"], str(row["labelled"]), str(row["hit"]), _text(row["recall"]), *_error(row["length_error_m"]))
+            (row["class"], str(row["labelled"]), str(row["hit"]), _ranged(row, "recall"), str(row["found"]),
+             _ranged(row, "precision"), *_error(row["length_error_m"]))
             for row in figures["by_length_m"]
         ),
-        "Mean and median absolute error of the length of matched ships; bias: mean error, negative where too short.",
-    )
+        "Found and precision are by the length of the predicted ship. Mean and median absolute error of the length of "
+        "matched ships; bias: mean error, negative where too short.",
+    )  # fmt: skip
 
 
 def _by_land(figures: Figures) -> Table | None:
@@ -131,8 +185,8 @@ def _by_land(figures: Figures) -> Table | None:
         f"By distance to land (IoU >= {CURVE_IOU})",
         ("distance, m", "labelled", "matched", "recall", "found", "precision"),
         tuple(
-            (row["class"], str(row["labelled"]), str(row["hit"]), _text(row["recall"]), str(row["found"]),
-             _text(row["precision"]))
+            (row["class"], str(row["labelled"]), str(row["hit"]), _ranged(row, "recall"), str(row["found"]),
+             _ranged(row, "precision"))
             for row in figures["by_land_m"]
         ),
     )  # fmt: skip
@@ -197,6 +251,18 @@ def _number(value: float | None) -> str:
 
 def _texts(*values: float | None) -> tuple[str, ...]:
     return tuple(map(_text, values))
+
+
+def _ranged(row: Figures, name: str) -> str:
+    """A metric with its interval, if it has one.
+
+    >>> _ranged({"f1": 0.618, "f1_interval": [0.55, 0.694]}, "f1")
+    '0.62 (0.55 to 0.69)'
+    """
+    interval = row.get(f"{name}_interval")
+    if row[name] is None or interval is None:
+        return _text(row[name])
+    return f"{row[name]:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
 
 
 def _text(value: float | None) -> str:

@@ -7,7 +7,7 @@ from scipy.special import expit, logit
 from geoships.errors import GeoshipsError
 from geoships.evaluation.evaluation import Evaluation
 from geoships.model.bundle import save_bundle
-from geoships.model.card import Card
+from geoships.model.card import Card, OperatingPoint
 
 
 def store_temperature(evaluation: Evaluation) -> Card:
@@ -42,9 +42,21 @@ def tempered_card(card: Card, temperature: float) -> Card:
         temperature: Factor of the temperature that the card has.
 
     Returns:
-        A card with the new temperature, and with the threshold and the minimum peak score that select the same pixels
-        as before.
+        A card with the new temperature, and with the threshold and the minimum peak score, its own and those of its
+        operating points, that select the same pixels as before.
     """
-    threshold, min_peak = (float(expit(logit(score) / temperature)) for score in (card.threshold, card.min_peak))
-    moved = {"temperature": card.temperature * temperature, "threshold": threshold, "min_peak": min_peak}
-    return card.model_copy(update=moved)
+    return card.model_copy(
+        update={
+            "temperature": card.temperature * temperature,
+            **_moved(card, temperature),
+            "operating_points": {
+                name: point.model_copy(update=_moved(point, temperature))
+                for name, point in card.operating_points.items()
+            },
+        }
+    )
+
+
+def _moved(scores: Card | OperatingPoint, temperature: float) -> dict[str, float]:
+    """Threshold and minimum peak score after logits are divided by a temperature."""
+    return {name: float(expit(logit(getattr(scores, name)) / temperature)) for name in ("threshold", "min_peak")}

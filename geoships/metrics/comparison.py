@@ -11,6 +11,7 @@ from shapely import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from geoships.metrics.counts import ObjectCounts
+from geoships.metrics.intervals import Units
 from geoships.metrics.matching import Overlaps, mostly_within, overlaps
 
 _NOTHING = Polygon()
@@ -54,6 +55,32 @@ class Comparison:
             The counts.
         """
         return self._counts(self.pairs, ignore)
+
+    def touched_units(self, *, ignore: bool = True) -> Units:
+        """The units of a bootstrap of `touched`: sets of ships that overlap, and single ships that overlap none.
+
+        Args:
+            ignore: Leave out unmatched predicted ships in ignored parts.
+
+        Returns:
+            They count labelled ships, predicted ships, matched labels and matched predictions.
+        """
+        touched, sets = self.touched(ignore=ignore), self.pairs.connected()
+        rows = [(labels, predictions, labels, predictions) for labels, predictions in sets]
+        rows += [(1, 0, 0, 0)] * (touched.labelled - touched.matched_labels)
+        rows += [(0, 1, 0, 0)] * (touched.predicted - touched.matched_predictions)
+        return Units.of(np.array(rows, np.int64).reshape(-1, 4))
+
+    def with_predicted(self, chosen: NDArray[np.bool_]) -> Comparison:
+        """The comparison of some of the predicted ships with all labelled ships.
+
+        Args:
+            chosen: Whether a predicted ship remains, (predicted,).
+        """
+        pairs = self.pairs.select(chosen[self.pairs.predicted])
+        number = np.cumsum(chosen) - 1
+        renumbered = Overlaps(np.asarray(number[pairs.predicted], np.intp), pairs.labelled, pairs.iou)
+        return Comparison(self.labelled, int(chosen.sum()), renumbered, self.ignored[chosen])
 
     def false_positives(self, min_iou: float) -> list[int]:
         """Indices of the predicted ships that match no label one to one at `min_iou` and are not ignored."""

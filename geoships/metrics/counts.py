@@ -106,7 +106,21 @@ class ObjectCounts:
     @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall; 0 without a match."""
-        return 2 * self.precision * self.recall / (self.precision + self.recall) if self.matched_labels else 0.0
+        return self.f_score(1.0)
+
+    def f_score(self, beta: float) -> float:
+        """Weighted harmonic mean of precision and recall (van Rijsbergen 1979, Information Retrieval, chapter 7).
+
+        Args:
+            beta: How many times as much recall weighs as precision.
+
+        Returns:
+            The score, 0 to 1; 0 without a match.
+        """
+        if not self.matched_labels:
+            return 0.0
+        weight = beta * beta
+        return (1 + weight) * self.precision * self.recall / (weight * self.precision + self.recall)
 
 
 def match_objects(

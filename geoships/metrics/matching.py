@@ -51,6 +51,11 @@ class Overlaps:
         matches = [group[_assign(candidates.select(group))] for group in candidates._groups()]
         return candidates.select(np.sort(np.concatenate(matches)) if matches else np.zeros(0, np.intp))
 
+    def connected(self) -> list[tuple[int, int]]:
+        """Numbers of labelled and predicted ships in each connected set of ships."""
+        groups = map(self.select, self._groups())
+        return [(np.unique(group.labelled).size, np.unique(group.predicted).size) for group in groups]
+
     def _groups(self) -> Iterator[Ints]:
         """Indices of the pairs of each connected set of ships."""
         if not self.iou.size:

@@ -10,6 +10,9 @@ from geoships.errors import BundleError
 
 Transform = Literal["none", "sqrt"]
 Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Sensitivity = Literal["high", "balanced", "precise"]
+Box = tuple[float, float, float, float]
 
 
 class _CardSection(BaseModel):
@@ -105,6 +108,30 @@ class ScreenCard(_CardSection):
     skipped: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
+class OperatingPoint(_CardSection):
+    """Settings of a prediction that were chosen on labelled scenes, and what they gave there.
+
+    Attributes:
+        threshold: Minimum score of a ship pixel.
+        min_peak: Minimum peak score of a ship.
+        precision: Share of the predicted ships that match a label; None where no ship was predicted.
+        recall: Share of the labelled ships that were found.
+        min_iou: Minimum IoU of a match.
+        ships: Number of labelled ships that it was measured on.
+        measured_on: Names of the scenes that it was measured on.
+        seen: Those of them that the model was trained on; there the figures are too good.
+    """
+
+    threshold: Annotated[float, Field(gt=0, lt=1)]
+    min_peak: Annotated[float, Field(ge=0, lt=1)]
+    precision: Fraction | None = None
+    recall: Fraction | None = None
+    min_iou: Fraction | None = None
+    ships: Annotated[int, Field(ge=0)] | None = None
+    measured_on: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+
+
 class Card(_CardSection):
     """The model card.
 
@@ -134,6 +161,11 @@ class Card(_CardSection):
         screen: The bundle's screen, which finds tiles without ships; None: it has none.
         network: The network's architecture.
         training_data: The data sets that the model was trained on, with their licences.
+        trained_on: Names of the scenes, or of the groups of scenes, that the model was trained on.
+        trained_places: For some of `trained_on`, the place: west, south, east and north in degrees (WGS 84); west is
+            greater than east across the antimeridian.
+        operating_points: Settings for each sensitivity: `high` has the best F2, `balanced` the best F1 and `precise`
+            the best F0.5 of the scenes that they were measured on.
         metrics: Results of evaluations.
     """
 
@@ -161,6 +193,11 @@ class Card(_CardSection):
     screen: Annotated[ScreenCard | None, Field(alias="geoships:screen")] = None
     network: Annotated[Network, Field(alias="geoships:network")]
     training_data: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:training_data")] = ()
+    trained_on: Annotated[tuple[str, ...], Field(alias="geoships:trained_on")] = ()
+    trained_places: Annotated[dict[str, Box], Field(alias="geoships:trained_places", default_factory=dict)]
+    operating_points: Annotated[
+        dict[Sensitivity, OperatingPoint], Field(alias="geoships:operating_points", default_factory=dict)
+    ]
     metrics: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:metrics")] = ()
 
     @property
@@ -182,6 +219,19 @@ class Card(_CardSection):
     def classes(self) -> tuple[ModelClass, ...]:
         """The classes of the network's output."""
         return self.outputs[0].classes
+
+    def operating_point(self, sensitivity: Sensitivity) -> OperatingPoint:
+        """The settings for a sensitivity.
+
+        Raises:
+            BundleError: The bundle has no such settings.
+        """
+        if point := self.operating_points.get(sensitivity):
+            return point
+        raise BundleError(
+            f"{self.name} has no operating point for the sensitivity {sensitivity}: give a threshold and a minimum "
+            "peak score instead, or store the points in the bundle by geoships evaluate --store-operating-points"
+        )
 
     def to_json(self) -> str:
         """The text of `model.json`."""

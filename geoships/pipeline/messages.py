@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from geoships.pipeline.scene_run import SceneRun
+from geoships.pipeline.scene_run import SceneRun, operating_point
 from geoships.scene.tiling.plan import overlap_fraction
 from geoships.support.progress import Progress
 
@@ -23,6 +23,13 @@ def announce(run: SceneRun, progress: Progress) -> None:
     if run.verifier:
         second = run.verifier.bundle.card
         progress.note(f"verifier: {second.name} (minimum score of a ship: {second.threshold:g})")
+    if point := operating_point(run.config, card):
+        known = ((name, getattr(point, name)) for name in ("precision", "recall"))
+        measured = ", ".join(f"{name} {value:.2f}" for name, value in known if value is not None)
+        progress.note(
+            f"sensitivity {run.config.sensitivity}: threshold {run.threshold:.4g}, minimum peak {run.min_peak:.4g}"
+            + (f" ({measured} on {', '.join(point.measured_on)})" if measured and point.measured_on else "")
+        )
     progress.detail(plan_line(run))
     for text in run.warnings:
         progress.warn(text)

@@ -11,6 +11,7 @@ import numpy as np
 
 from geoships.config import PredictConfig
 from geoships.model.bundle import Bundle, load_bundle
+from geoships.model.card import Card, OperatingPoint
 from geoships.model.engines.base import Engine, run
 from geoships.model.engines.choose import EngineCache, EngineChoice, Precision, choose_engine
 from geoships.model.engines.device import choose_device
@@ -82,12 +83,12 @@ class SceneRun:
     @property
     def threshold(self) -> float:
         """Minimum score of a ship pixel."""
-        return self.config.threshold or self.bundle.card.threshold
+        return threshold_of(self.config, self.bundle.card)
 
     @property
     def min_peak(self) -> float:
         """Minimum peak score of a ship."""
-        return self.bundle.card.min_peak if self.config.min_peak is None else self.config.min_peak
+        return min_peak_of(self.config, self.bundle.card)
 
     @cached_property
     def object_class(self) -> ObjectClass:
@@ -178,6 +179,35 @@ def open_run(
             yield _scene_run(opened, bundle, why, config, engines)
 
 
+def threshold_of(config: PredictConfig, card: Card) -> float:
+    """Minimum score of a ship pixel: that of the settings, else of their sensitivity, else the model's own.
+
+    Raises:
+        BundleError: The model has no operating point for the sensitivity.
+    """
+    given, point = config.threshold, operating_point(config, card)
+    return given if given is not None else (point or card).threshold
+
+
+def min_peak_of(config: PredictConfig, card: Card) -> float:
+    """Minimum peak score of a ship: that of the settings, else of their sensitivity, else the model's own.
+
+    Raises:
+        BundleError: The model has no operating point for the sensitivity.
+    """
+    given, point = config.min_peak, operating_point(config, card)
+    return given if given is not None else (point or card).min_peak
+
+
+def operating_point(config: PredictConfig, card: Card) -> OperatingPoint | None:
+    """The model's operating point for the sensitivity of the settings; None where they name none.
+
+    Raises:
+        BundleError: The model has no such point.
+    """
+    return card.operating_point(config.sensitivity) if config.sensitivity else None
+
+
 def reading(config: PredictConfig) -> Reading:
     """How the settings want a scene to be read."""
     return Reading(config.bands, config.scale, config.offset, config.sensor, config.trust_vrt)
@@ -192,6 +222,7 @@ def _choose_bundle(file: SceneFile, config: PredictConfig, model: Bundle | None)
     else:
         bundle, why = model or load_bundle(config.model), "as asked for"
     bundle.require_segmentation()
+    operating_point(config, bundle.card)  # raises where the model has none, before anything is computed
     return bundle, why
 
 

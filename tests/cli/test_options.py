@@ -33,8 +33,8 @@ NOT_SETTINGS = {
     "progress", "verbose",
 }  # fmt: skip
 EVALUATED = {  # settings that `evaluate` shares; its model is an argument
-    "gsd", "bands", "scale", "offset", "sensor", "trust_vrt", "views", "verify", "threshold", "min_peak", "split",
-    "device", "engine", "precision",
+    "gsd", "bands", "scale", "offset", "sensor", "trust_vrt", "views", "verify", "threshold", "min_peak", "sensitivity",
+    "split", "device", "engine", "precision",
 }  # fmt: skip
 
 

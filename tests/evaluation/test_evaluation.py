@@ -16,7 +16,7 @@ from sklearn.metrics import average_precision_score, f1_score, jaccard_score, pr
 from torch import nn
 
 from geoships import GeoshipsError, OutputError, PredictConfig, predict
-from geoships.evaluation import evaluate, store_temperature, write_outcomes, write_report
+from geoships.evaluation import evaluate, store_operating_points, store_temperature, write_outcomes, write_report
 from geoships.evaluation.evaluation import Evaluation
 from geoships.evaluation.figures import totals_by_scene
 from geoships.evaluation.land_distance import land_distances
@@ -125,7 +125,8 @@ def test_pixels_are_those_of_a_trusted_library(data: Path, result: Evaluation) -
     judged = {name: metric(true[known], scores[known] >= 0.4) for name, metric in {
         "iou": jaccard_score, "dice": f1_score, "precision": precision_score, "recall": recall_score,
     }.items()}  # fmt: skip
-    assert result.figures["scenes"]["a"]["pixels"] == pytest.approx(judged, abs=1e-5)
+    pixels = result.figures["scenes"]["a"]["pixels"]
+    assert {name: pixels[name] for name in judged} == pytest.approx(judged, abs=1e-5)
     bare = result.figures["scenes"]["a"]["without_ignore"]["pixels"]
     assert bare["iou"] == pytest.approx(jaccard_score(true.ravel(), scores.ravel() >= 0.4), abs=1e-5)
     alone = evaluate([data / "scenes/a.tif"], [data / "labels"], config=CONFIG, model=result.model).figures
@@ -181,11 +182,14 @@ def test_scenes_of_several_evaluations_add_up_each_at_its_threshold(data: Path, 
 
 def test_lengths_headings_and_land(result: Evaluation) -> None:
     by_length = {row["class"]: row for row in result.figures["by_length_m"]}
-    assert [row["labelled"] for row in by_length.values()] == [0, 1, 0, 1, 6]
-    assert [row["hit"] for row in by_length.values()] == [0, 1, 0, 0, 6]
-    assert by_length["100-200"]["recall"] == 0
-    assert by_length["< 25"]["recall"] is None
-    assert by_length[">= 200"]["length_error_m"]["mean_absolute"] == pytest.approx(0, abs=0.2)
+    assert list(by_length) == ["< 50", "50-100", ">= 100"]
+    assert [row["labelled"] for row in by_length.values()] == [1, 0, 7]  # of 30, 100 and 200 m and more
+    assert [row["hit"] for row in by_length.values()] == [1, 0, 6]
+    assert [row["found"] for row in by_length.values()] == [1, 0, 6]  # one is ignored
+    assert by_length[">= 100"]["recall"] == pytest.approx(6 / 7, abs=1e-5)
+    assert by_length["50-100"]["recall"] is by_length["50-100"]["recall_interval"] is None
+    assert by_length[">= 100"]["precision"] == 1
+    assert by_length[">= 100"]["length_error_m"]["mean_absolute"] == pytest.approx(0, abs=0.2)
     by_land = {row["class"]: row for row in result.figures["by_land_m"]}
     assert [row["labelled"] for row in by_land.values()] == [0, 2, 6]  # the first ships lie 100 m off
     assert [row["found"] for row in by_land.values()] == [0, 2, 5]
@@ -230,13 +234,15 @@ def test_a_scene_without_place_has_no_lengths_and_a_note(tmp_path: Path) -> None
 
 def test_a_scene_of_water_has_no_calibration(tmp_path: Path) -> None:
     ship_scene(tmp_path / "a.tif", ships=())
-    write_polygons(tmp_path / "a.geojson", ((500, 500, 5, 5),))  # off the scene
+    (tmp_path / "a.geojson").write_text('{"type": "FeatureCollection", "features": []}', encoding="utf-8")
     result = evaluate([tmp_path / "a.tif"], [tmp_path], config=CONFIG, model=fake_bundle())
     assert result.figures["calibration"] is None
     assert result.figures["all"]["ships"]["touched"]["labelled"] == 0
     assert result.figures["all"]["pixels"]["iou"] is None
     with pytest.raises(GeoshipsError, match="no temperature"):
         store_temperature(result)
+    with pytest.raises(GeoshipsError, match="no labelled ship was found"):
+        store_operating_points(result)
     assert write_report(result, tmp_path / "out")["report.md"].read_text().startswith("# fake on 1 labelled scene\n")
 
 
@@ -250,7 +256,7 @@ def test_a_report_is_three_files_that_need_no_other(result: Evaluation, tmp_path
     assert {path.name for path in (tmp_path / "new" / "report").iterdir()} == files.keys()
     assert json.loads(files["metrics.json"].read_text()) == result.figures
     page = files["report.html"].read_text()
-    assert page.count("data:image/svg+xml;base64,") == 4
+    assert page.count("data:image/svg+xml;base64,") == 5
     assert page.count("data:image/png;base64,") == 1
     assert 'src="http' not in page
     text = files["report.md"].read_text()
