@@ -54,7 +54,7 @@ settings = {
     "network": {"options": {"encoder_depth": 3, "decoder_channels": [24, 16, 8]}},
     "crops": {"size": 64},
     "optimiser": {"rate": 3e-3},
-    "run": {"crops": 512, "batch_size": 8, "precision": "fp32", "device": "cpu", "ema": 0.9, "keep": "last"},
+    "run": {"crops": 160, "batch_size": 8, "precision": "fp32", "device": "cpu", "ema": 0.9, "keep": "last"},
     "bundle": {"halo": 16, "threshold": 0.5, "min_peak": 0.8},
 }
 with (folder / "my-ships.yaml").open("w") as file:
