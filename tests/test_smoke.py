@@ -23,9 +23,9 @@ data:
   validation: {{share: 0}}
 network:
   options: {{encoder_depth: 3, decoder_channels: [24, 16, 8]}}
-crops: {{size: 64, count: 32}}
+crops: {{size: 64}}
 optimiser: {{rate: 3e-3}}
-run: {{epochs: 6, batch_size: 4, precision: fp32, device: cpu, ema: 0.9, keep: last}}
+run: {{crops: 192, batch_size: 4, precision: fp32, device: cpu, ema: 0.9, keep: last}}
 bundle: {{halo: 16, threshold: 0.3}}
 """
 SHIPS = 14  # in each scene
@@ -51,7 +51,7 @@ def test_a_model_is_trained_judged_and_used(tmp_path: Path) -> None:
     west, bundle, report = tmp_path / "west.tif", tmp_path / "run" / "bundle", tmp_path / "report"
 
     said = geoships("train", "--config", tmp_path / "smoke.yaml", "--out", tmp_path / "run")
-    assert "smoke: 6 epochs" in said
+    assert "smoke: 192 crops" in said
     assert load_bundle(bundle).card.bands == ("green", "nir")
     assert json.loads((bundle / "model.json").read_text())["geoships:trained_on"] == ["east"]
 

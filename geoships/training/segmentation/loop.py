@@ -127,22 +127,23 @@ class Training:
         """
         self._plain.train()
         first = self.state.step * self._run.accumulate
-        with stop_requests() as stop, Feed(self._batch, self._run.workers, first) as feed:
-            batches, saved, clock = iter(feed), time.monotonic(), time.monotonic()
-            while self.done < 1 and not self.state.stopped:
-                self._step(batches)
-                now = time.monotonic()
-                self.state.seconds, clock = self.state.seconds + now - clock, now
-                self._report()
-                if self._due():
-                    self.validate()
-                    self._plain.train()
-                if stop.is_set() or now - saved >= self._run.checkpoint_minutes * 60:
-                    self.save()
-                    saved = time.monotonic()
-                if stop.is_set():
-                    raise KeyboardInterrupt
-        self.save()
+        with stop_requests() as received:
+            with Feed(self._batch, self._run.workers, first) as feed:
+                batches, saved, clock = iter(feed), time.monotonic(), time.monotonic()
+                while self.done < 1 and not self.state.stopped and not received:
+                    self._step(batches)
+                    now = time.monotonic()
+                    self.state.seconds, clock = self.state.seconds + now - clock, now
+                    self._report()
+                    if self._due():
+                        self.validate()
+                        self._plain.train()
+                    if now - saved >= self._run.checkpoint_minutes * 60:
+                        self.save()
+                        saved = time.monotonic()
+            self.save()
+        if received:
+            raise KeyboardInterrupt
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -257,26 +258,30 @@ class Training:
 
 
 @contextmanager
-def stop_requests() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into an event, so that a step is finished first; a second one ends the process.
+def stop_requests() -> Iterator[list[int]]:
+    """Hold back Ctrl-C and SIGTERM until the end of the block, so that a step is finished first.
+
+    A second one is not held back. Elsewhere than in the main thread, where signals cannot be caught, nothing happens.
 
     Yields:
-        The event; elsewhere than in the main thread, where signals cannot be caught, it is never set.
+        The numbers of the signals that have been received.
     """
-    stop = threading.Event()
+    received: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = [number for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)]
     if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        ours = []
 
     def request(number: int, _: object) -> None:
-        stop.set()
-        signal.signal(number, before[signal.Signals(number)])
+        received.append(number)
+        signal.signal(number, handlers[signal.Signals(number)])
 
-    for number in before:
+    for number in ours:
         signal.signal(number, request)
     try:
-        yield stop
+        yield received
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in ours:
+            signal.signal(number, handlers[number])
+    if received:
+        signal.raise_signal(received[0])

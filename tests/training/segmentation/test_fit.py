@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from geoships_cli.app import main
 from safetensors.torch import load_file
 
 from geoships import predict
@@ -70,6 +71,32 @@ def test_a_run_that_is_asked_to_stop_finishes_its_step_and_goes_on_from_it(
     assert load_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["step"] == 5
     monkeypatch.undo()
     assert fit(train_config(settings), tmp_path / "run", resume=True, quiet=True).amount == "48 crops"
+
+
+def test_the_command_ends_with_the_code_of_the_signal_that_stopped_it(settings: Path, tmp_path: Path) -> None:
+    arguments = ["--config", settings, "--out", tmp_path / "run", "--set", "run.crops=1000000", "--quiet"]
+    code = "import sys; from geoships_cli.app import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code, "train", *map(str, arguments)])
+    while not (tmp_path / "run" / "logs").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(2)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 128 + signal.SIGTERM
+    assert load_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["step"] > 0
+
+
+def test_the_command_draws_crops_and_trains_nothing(
+    settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options, code in (("--show-crops", 0), ("--resume", 2)):
+        arguments = ["geoships", "train", "--config", str(settings), options]
+        monkeypatch.setattr(sys, "argv", [*arguments, str(tmp_path / "crops.png")] if not code else arguments)
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert (end.value.code or 0) == code
+    assert "--out" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["crops.png", "tiny.yaml"]
 
 
 def test_a_budget_of_hours_ends_a_run(settings: Path, tmp_path: Path) -> None:
