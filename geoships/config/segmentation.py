@@ -14,6 +14,9 @@ from geoships.config.yaml_file import parse_overrides, read_settings
 LossName = Literal["bce", "crop_dice", "dice", "focal", "jaccard", "lovasz", "tversky"]
 
 
+FORMER_COUNT, FORMER_EPOCHS = 1600, 12  # defaults of version 0.1
+
+
 class SceneFiles(Part):
     """One labelled scene.
 
@@ -210,6 +213,11 @@ class TrainConfig(Part):
     run: CropRun = CropRun()
     bundle: BundleSettings = BundleSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _former_settings(cls, given: Any) -> Any:
+        return translate_former_settings(given) if isinstance(given, dict) else given
+
     @model_validator(mode="after")
     def _bands_fit(self) -> TrainConfig:
         check_bands(self.data.bands, self.input, self.augment.band_dropout)
@@ -220,6 +228,37 @@ class TrainConfig(Part):
         if self.data.chips and self.bundle.halo is None:
             raise ValueError("bundle.halo: chips are too small to measure it on; give model pixels, such as 64")
         return self
+
+
+def translate_former_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Settings under the names of version 0.1 as today's, so that files of users go on working.
+
+    Epochs of so many crops (`run.epochs`, `crops.count`) are a budget in crops, `network.start` is `start.bundle`, and
+    `crops.evenly` had to do with both shares of scenes, whose defaults hold.
+
+    >>> translate_former_settings({"crops": {"count": 8}, "run": {"epochs": 3}})
+    {'crops': {}, 'run': {'crops': 24}}
+    """
+    crops, run, network = (
+        dict(section) if isinstance(section := given.get(name, {}), dict) else None
+        for name in ("crops", "run", "network")
+    )
+    if crops is None or run is None or network is None:
+        return given  # not settings: the check of the types says so
+    count, epochs, start = crops.pop("count", None), run.pop("epochs", None), network.pop("start", None)
+    crops.pop("evenly", None)
+    if not (count is None and epochs is None):
+        run.setdefault("crops", _whole(count, FORMER_COUNT) * _whole(epochs, FORMER_EPOCHS))
+    changed = {"crops": crops, "run": run, "network": network}
+    more = {} if start is None else {"start": {"bundle": start, **given.get("start", {})}}
+    return {**given, **{name: section for name, section in changed.items() if section or name in given}, **more}
+
+
+def _whole(value: object, default: int) -> int:
+    """A number of crops or epochs as it was given; 0, which is refused, for anything else."""
+    if value is None:
+        return default
+    return value if isinstance(value, int) else 0
 
 
 def train_config(file: Path, settings: tuple[str, ...] = ()) -> TrainConfig:
