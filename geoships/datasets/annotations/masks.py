@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from geoships.output.stitch import RowBand
 from geoships.scene.georeference import Georeference, georeference_of
 from geoships.scene.layers.labels import IGNORED, require_overlap
 from geoships.scene.layers.polygons import read_polygons
-from geoships.scene.layers.repair import usable_polygons
+from geoships.scene.layers.repair import left_out_summary, usable_polygons
 from geoships.scene.layers.vector_file import read_vector
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
 from geoships.scene.tiling.windows import Window
@@ -147,6 +148,7 @@ def write_mask(
             annotations, annotation_format, lambda stem: windows[stem].shape if stem in windows else None, names
         )
         shapes = _to_scene(images, layout, classes, annotations)
+        shapes = replace(shapes, warnings=_left_out(images, annotations))
     bottom_up = sorted(shapes.outlines, key=lambda pair: pair[1].value != IGNORED)  # a stable sort: keeps the order
     pixels = _write(bottom_up, shapes.annotated, layout.georeference, out, classes)
     counts = {each.name: sum(label_class is each for _, label_class in shapes.outlines) for each in classes}
@@ -191,12 +193,29 @@ def _to_scene(
         extent = shapely.box(0, 0, window.width, window.height)
         for shape in image.shapes:
             clipped = shapely.intersection(shape.outline, extent)
+            if not clipped.area > 0:
+                raise GeoshipsError(
+                    f"{path}: a {shape.label} lies outside its image {image.name} of {window.height} x {window.width} "
+                    "pixels; annotate the image at its original size"
+                )
             moved = shapely.affinity.translate(clipped, window.column, window.row)
             outlines.append((moved, _class_of(shape.label, classes, path)))
     if not annotated:
         names = ", ".join(unmatched[:3]) or "none"
         raise GeoshipsError(f"{path}: none of its images ({names}) is {layout.name} or one of its tiles")
     return _SceneShapes(outlines, annotated, tuple(unmatched), len(annotated))
+
+
+def _left_out(images: Sequence[AnnotatedImage], path: Path) -> tuple[str, ...]:
+    """Say what was left out of annotations; an error if nothing else was drawn."""
+    kinds = Counter(kind for image in images for kind in image.left_out)
+    kept = sum(len(image.shapes) for image in images)
+    summary = left_out_summary(kinds, kinds.total() + kept)
+    if summary is None:
+        return ()
+    if not kept:
+        raise GeoshipsError(f"{path}: no shape has an area ({summary}); draw polygons, boxes, ellipses or masks")
+    return (f"{path}: {summary}, which have no area",)
 
 
 def _class_of(label: str, classes: Sequence[LabelClass], path: Path) -> LabelClass:
