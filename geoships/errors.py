@@ -16,6 +16,10 @@ class GeoshipsError(Exception):
     """Base class of all exceptions that geoships raises for expected errors."""
 
 
+class GeoshipsWarning(UserWarning):
+    """Something was assumed or left out; the command line prints it as one line."""
+
+
 class SceneError(GeoshipsError):
     """The scene cannot be opened, read or interpreted."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
 from geoships import __version__
-from geoships.errors import GeoshipsError
+from geoships.errors import GeoshipsError, GeoshipsWarning
 from geoships.support.memory import use_one_arena
 from geoships_cli.crossval import crossval
 from geoships_cli.data import data
@@ -75,6 +76,7 @@ def main() -> None:
     """
     use_one_arena()  # before any library starts its threads
     received = _end_on_signals()
+    warnings.showwarning = _show_warning
     try:
         app()
         code: object = ExitCode.DONE
@@ -87,6 +89,17 @@ def main() -> None:
         code = ExitCode.SOME_SCENES_FAILED if isinstance(error, PartialFailureError) else ExitCode.FAILED
     # the signal tells more than the code of what it stopped: Lightning ends with 1 on Ctrl-C
     sys.exit(ExitCode.SIGNAL + received[0] if received and code else code)  # type: ignore[arg-type]
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+    line: str | None = None,
+) -> None:  # fmt: skip
+    """Print a warning of geoships as one line on stderr, and others as Python does."""
+    if issubclass(category, GeoshipsWarning):
+        typer.echo(f"warning: {message}", err=True)
+    else:
+        (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def _end_on_signals() -> list[int]:

@@ -144,6 +144,7 @@ def masks(
     known = [LabelClass(c.name, c.value, c.rgb, c.aliases) for c in label_settings(classes).classes]
     layout = ImageLayout.of_tiles(read_manifest(tiles)) if tiles else ImageLayout.of_scene(scene or "")
     mask = write_mask(labels, layout, out, known, annotation_format=annotation_format, column=column)
+    _warn(*mask.warnings)
     if mask.unmatched:
         _warn(f"{len(mask.unmatched)} images are of no tile of {layout.name}: {', '.join(mask.unmatched[:3])}")
     facts = {"format": mask.annotation_format, "pictures": mask.images, "shapes": mask.shapes, "pixels": mask.pixels}

@@ -29,6 +29,7 @@ from geoships.pipeline.scene_run import SceneRun, open_run
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.labelled_files import LabelledFiles
 from geoships.scene.layers.labels import Labels, read_labels
+from geoships.scene.layers.polygons import PolygonLayer
 from geoships.scene.tiling.windows import Window
 from geoships.support.memory import release_memory
 from geoships.support.progress import Progress
@@ -105,7 +106,10 @@ def evaluate_scene(
         card = model.card
         only = None if card.label_value is None else (card.label_value, card.classes[0].name)
         labels = _clipped(read_labels(files.labels, run.georeference, files.ignore, only), run.scene.window, files)
-        land = read_land(files.land, run.georeference) if files.land else None
+        layer = read_land(files.land, run.georeference) if files.land else None
+        land = None if layer is None else layer.polygons
+        for text in (*labels.warnings, *_land_warnings(files, layer)):
+            progress.warn(text)
         all_thresholds = sorted({*thresholds, run.threshold})
         current = all_thresholds.index(run.threshold)
         scores, blocks, components = _find_components(run, labels, all_thresholds, progress)
@@ -132,6 +136,13 @@ def evaluate_scene(
             blocks=blocks,
             peaks=peaks,
         )
+
+
+def _land_warnings(files: LabelledFiles, land: PolygonLayer | None) -> tuple[str, ...]:
+    """What was left out of a land layer, and that it is far from the scene; one beside the scene has distances."""
+    if land is None or land.polygons or not land.apart:
+        return land.warnings if land else ()
+    return (*land.warnings, f"the land layer {files.land} is far from the scene {files.name}; {land.apart}")
 
 
 def _find_components(

@@ -11,10 +11,10 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.labels import RASTER_SUFFIXES, read_labels
-from geoships.scene.layers.polygons import read_polygons
+from geoships.scene.layers.polygons import PolygonLayer, read_polygons
 
 
-def read_land(path: Path, georeference: Georeference) -> list[BaseGeometry]:
+def read_land(path: Path, georeference: Georeference) -> PolygonLayer:
     """Read a land layer.
 
     Args:
@@ -22,13 +22,13 @@ def read_land(path: Path, georeference: Georeference) -> list[BaseGeometry]:
         georeference: Of the scene.
 
     Returns:
-        Land polygons in pixel coordinates (column, row).
+        Land polygons in pixel coordinates (column, row); polygons far from the scene are left out.
 
     Raises:
         SceneError: For a file that cannot be read, and for a raster of another size than the scene.
     """
     if path.suffix.lower() in RASTER_SUFFIXES:
-        return list(read_labels(path, georeference).ships)
+        return PolygonLayer(read_labels(path, georeference).ships)
     return read_polygons(path, georeference, "the land layer")
 
 

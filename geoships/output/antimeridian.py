@@ -31,12 +31,26 @@ def cut_at_antimeridian(geometry: BaseGeometry) -> BaseGeometry:
         lon = first + (lonlat[:, 0] - first + 180) % 360 - 180
         return np.column_stack([lon, lonlat[:, 1]])
 
-    whole = shapely.make_valid(shapely.transform(geometry, unwrapped))
+    return cut_continuous(shapely.make_valid(shapely.transform(geometry, unwrapped)))
+
+
+def cut_continuous(geometry: BaseGeometry) -> BaseGeometry:
+    """Split a geometry whose longitudes do not jump, so that its parts lie within -180 to 180 degrees.
+
+    Args:
+        geometry: Valid Polygon or MultiPolygon in degrees, up to 360 degrees wide, with longitudes from -900 to 900.
+
+    Returns:
+        A Polygon or a MultiPolygon.
+
+    >>> cut_continuous(shapely.box(-300, 80, 60, 90)).bounds
+    (-180.0, 80.0, 180.0, 90.0)
+    """
     parts: list[Polygon] = []
-    for turn in (-360, 0, 360):
-        inside = shapely.intersection(whole, shapely.box(turn - 180, -90, turn + 180, 90))
+    for turn in (-720, -360, 0, 360, 720):
+        inside = shapely.intersection(geometry, shapely.box(turn - 180, -90, turn + 180, 90))
         parts += _polygons(affinity.translate(inside, -turn))
-    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+    return parts[0] if len(parts) == 1 else shapely.union_all(parts)
 
 
 def _polygons(geometry: BaseGeometry) -> list[Polygon]:

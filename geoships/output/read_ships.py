@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import geopandas
-import pyogrio
 
 from geoships.errors import GeoshipsError
+from geoships.scene.layers.vector_file import read_vector
 from geoships.scene.opening.signatures import VECTOR_MAGIC, read_header
 
 SUFFIXES = (".geojson", ".json", ".gpkg", ".fgb", ".parquet", ".geoparquet")
@@ -38,22 +37,4 @@ def read_ships(path: Path) -> geopandas.GeoDataFrame:
         raise GeoshipsError(
             f"cannot read ships from {path}: it is not a GeoJSON, GeoPackage, FlatGeobuf or GeoParquet file"
         )
-    try:
-        if header.startswith(b"PAR1"):
-            return geopandas.read_parquet(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # GDAL warns about details of how the file was written
-            frame = pyogrio.read_dataframe(path, layer=_layer(path))
-    except Exception as error:  # pyogrio, pyarrow and geopandas raise unrelated errors
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GeoshipsError(f"cannot read ships from {path}: {first}; the file may be incomplete") from error
-    if not isinstance(frame, geopandas.GeoDataFrame):  # GDAL gives GeoJSON without features no geometry column
-        frame = geopandas.GeoDataFrame(frame, geometry=[None] * len(frame), crs=None)
-    return frame
-
-
-def _layer(path: Path) -> str:
-    """The layer with the name of the file, or else the first layer with geometries, or the first layer."""
-    layers = pyogrio.list_layers(path).tolist()
-    spatial = [name for name, kind in layers if kind] or [name for name, _ in layers]
-    return str(path.stem if path.stem in spatial else spatial[0])
+    return read_vector(path, "the ships")

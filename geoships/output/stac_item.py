@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import OutputError
-from geoships.output.antimeridian import cut_at_antimeridian
+from geoships.output.antimeridian import cut_continuous
 from geoships.output.classes import SHIPS, ObjectClass
 from geoships.scene.acquisition import Acquisition, iso
 from geoships.scene.georeference import Georeference
@@ -63,6 +64,7 @@ NO_TIME = "the scene has no acquisition time: the STAC Item gives the range from
 
 _EDGE = np.linspace(0, 1, 17)  # relative positions of points along one edge of the footprint
 _DECIMALS = 7  # of degrees: 1 cm
+_AT_POLE = 1e-7  # degrees from a pole, where longitudes mean nothing
 
 
 @dataclass(frozen=True)
@@ -257,17 +259,55 @@ def _footprint(georeference: Georeference) -> BaseGeometry | None:
         return None
     if not np.isfinite(lonlat).all():
         return None
-    first = lonlat[0, 0]
-    lonlat[:, 0] = first + (lonlat[:, 0] - first + 180) % 360 - 180  # without a jump of 360 degrees
-    outline = shapely.simplify(shapely.Polygon(lonlat), 1e-5)
-    rounded = shapely.transform(cut_at_antimeridian(outline), lambda points: np.round(points, _DECIMALS))
-    return shapely.orient_polygons(rounded) if rounded.is_valid and not rounded.is_empty else None
+    if georeference.crs is not None and georeference.crs.is_geographic:
+        lonlat[:, 0] = georeference.to_map(*_outline(georeference))[0]  # continuous, also along a pole
+    else:
+        lonlat = _around_poles(lonlat)
+    outline = shapely.make_valid(shapely.simplify(shapely.Polygon(lonlat), 1e-5))
+    rounded = shapely.make_valid(shapely.transform(cut_continuous(outline), lambda points: np.round(points, _DECIMALS)))
+    return shapely.orient_polygons(rounded) if rounded.geom_type in ("Polygon", "MultiPolygon") else None
+
+
+def _around_poles(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make the longitudes of a closed outline continuous, and lead it along a pole that lies in or on it.
+
+    The outline of a scene over a pole goes once around it, so it ends 360 degrees from where it began: it is closed
+    along the pole, as RFC 7946 and STAC want it. A vertex at a pole has any longitude: it takes its
+    neighbours' longitudes.
+
+    Args:
+        lonlat: (n, 2) longitudes and latitudes in degrees; the last vertex is the first.
+
+    Returns:
+        (m, 2) vertices with longitudes that may exceed 180.
+    """
+    at_pole = np.abs(lonlat[:, 1]) > 90 - _AT_POLE
+    away = np.flatnonzero(~at_pole)
+    if not away.size:
+        return lonlat
+    turned = np.roll(lonlat[:-1], -away[0], axis=0)  # starts away from a pole
+    turned = np.concatenate([turned, turned[:1]])
+    at_pole = np.abs(turned[:, 1]) > 90 - _AT_POLE
+    turned[~at_pole, 0] = np.unwrap(turned[~at_pole, 0], period=360)
+    before, after = turned.copy(), turned.copy()
+    known = np.flatnonzero(~at_pole)
+    for index in np.flatnonzero(at_pole):
+        place = int(np.searchsorted(known, index))
+        before[index] = turned[known[place - 1], 0], np.sign(turned[index, 1]) * 90
+        after[index] = turned[known[place], 0], np.sign(turned[index, 1]) * 90
+    ring = np.stack([before, after], axis=1).reshape(-1, 2)
+    winding = ring[-1, 0] - ring[0, 0]
+    if abs(winding) < 180:
+        return ring
+    pole = 90.0 if ring[:, 1].mean() > 0 else -90.0
+    return np.concatenate([ring, [[ring[-1, 0], pole], [ring[0, 0], pole], ring[0]]])
 
 
 def _bbox(footprint: BaseGeometry) -> list[float]:
     """[west, south, east, north]; west is greater than east where the footprint crosses the antimeridian."""
     west, south, east, north = footprint.bounds
     parts = shapely.bounds(shapely.get_parts(footprint))
-    if len(parts) == 2 and west == -180 and east == 180:
+    apart = len(parts) == 2 and parts[:, 0].max() > parts[:, 2].min()
+    if apart and west == -180 and east == 180:
         west, east = parts[:, 0].max(), parts[:, 2].min()
     return [float(west), float(south), float(east), float(north)]

@@ -229,6 +229,8 @@ def _choose_bundle(file: SceneFile, config: PredictConfig, model: Bundle | None)
 def _scene_run(scene: Scene, bundle: Bundle, why: str, config: PredictConfig, engines: EngineCache | None) -> SceneRun:
     pixel_size, assumed = scene_pixel_size(scene.georeference, config.gsd, bundle.card)
     area = read_area(config.area, scene.georeference) if config.area else None
+    lands = tuple(_lands(config, scene.georeference, pixel_size))
+    from_layers = (text for layer in (area, *lands) if layer for text in layer.warnings)
     engine = choose_engine(config.engine, config.precision, choose_device(config.device))
     return SceneRun(
         scene=scene,
@@ -239,10 +241,10 @@ def _scene_run(scene: Scene, bundle: Bundle, why: str, config: PredictConfig, en
         pixel_size=pixel_size,
         plan=plan_run(scene, bundle.card, config, pixel_size, engine),
         area=area,
-        lands=tuple(_lands(config, scene.georeference, pixel_size)),
+        lands=lands,
         screen=screen_of(bundle) if config.screen else None,
         verifier=_verifier(scene, bundle, config, pixel_size, engine),
-        warnings=(*scene.warnings, *filter(None, (assumed, EMULATED if engine.emulated else ""))),
+        warnings=(*scene.warnings, *filter(None, (assumed, EMULATED if engine.emulated else "")), *from_layers),
         engines=engines,
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset, IntersectionDataset
 
 from geoships.config.segmentation import Data, SceneFiles, Target
-from geoships.errors import GeoshipsError
+from geoships.errors import GeoshipsError, GeoshipsWarning
 from geoships.scene.layers.labels import Labels, read_labels
 from geoships.scene.layers.polygons import read_polygons
+from geoships.scene.layers.vector_file import VECTOR_SUFFIXES
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.tiling.blocks import Pixels
 from geoships.scene.tiling.resample import scale_of
@@ -24,7 +26,7 @@ from geoships.scene.tiling.windows import Window
 from geoships.scene.torchgeo import SceneDataset
 
 IN_MEMORY = 1 << 30  # bytes; larger scenes are read from their files crop by crop
-LABEL_SUFFIXES = (".geojson", ".gpkg", ".fgb", ".parquet", ".shp", ".tif", ".tiff", ".png")
+LABEL_SUFFIXES = (*VECTOR_SUFFIXES, ".tif", ".tiff", ".png")
 
 
 class LabelDataset(GeoDataset):
@@ -152,7 +154,16 @@ def named_polygons(
     """
     if where is not None and not where.is_file():
         where = find_layer(where, Path(f"{scene.name}.scene"), marks=("",))
-    return read_polygons(where, scene.scene.georeference, what, only) if where else None
+    if where is None:
+        return None
+    layer = read_polygons(where, scene.scene.georeference, what, only)
+    _warn(layer.warnings)
+    return list(layer.polygons)
+
+
+def _warn(texts: Iterable[str]) -> None:
+    for text in texts:
+        warnings.warn(text, GeoshipsWarning, stacklevel=2)
 
 
 def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
@@ -162,6 +173,7 @@ def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
     scene = open_scene(at, data.bands, reading, optional=data.optional)
     ignore = below(data.root, entry.ignore) if entry.ignore else None
     labels = read_labels(below(data.root, entry.labels), scene.georeference, ignore, _only(data.target))
+    _warn(labels.warnings)
     images = SceneDataset(scene, fetch=_fetch(scene))
     return LabelledScene(
         name=Path(entry.scene).stem,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from scipy.ndimage import label, maximum, maximum_filter
 from scipy.special import expit
 
 from geoships.config import PredictConfig
-from geoships.errors import BundleError, GeoshipsError
+from geoships.errors import BundleError, GeoshipsError, GeoshipsWarning
 from geoships.model.bundle import Bundle, save_bundle
 from geoships.model.card import ScreenCard
 from geoships.model.engines.scoring import Normalised
@@ -242,6 +243,8 @@ class _CellReader:
         """Yield the tiles of one scene."""
         with open_run(files.scene, config=self._config, model=self._bundle) as run:
             labels = read_labels(files.labels, run.georeference, files.ignore)
+            for text in labels.warnings:
+                warnings.warn(text, GeoshipsWarning, stacklevel=2)
             card, row_step = self._bundle.card, -1 if run.plan.south_up else 1
             tiles = plan_scene(
                 run.scene.window, run.plan.ratios, Context(CONTEXT, 0), Limits(1), tile_size=TILE + 2 * CONTEXT

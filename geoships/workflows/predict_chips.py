@@ -27,6 +27,7 @@ from geoships.model.classify import classify
 from geoships.model.engines.choose import EngineCache
 from geoships.model.engines.device import choose_device
 from geoships.model.installed import installed
+from geoships.output.antimeridian import cut_at_antimeridian
 from geoships.output.formats import write_ships
 from geoships.pipeline.find_ships import find_ships
 from geoships.pipeline.outputs import ship_table
@@ -204,7 +205,7 @@ def _segment(path: Path, model: Bundle, config: PredictConfig, engines: EngineCa
             ships = ship_table(run, detections)
     shape = None
     if located and len(ships):
-        shape = shapely.union_all(ships.to_crs(4326).geometry.to_numpy())
+        shape = shapely.union_all([cut_at_antimeridian(outline) for outline in ships.to_crs(4326).geometry])
     score = float(ships["score"].max()) if len(ships) else None
     return _ChipShips(len(ships), float(ships["area_m2"].sum()), score, shape)
 
@@ -264,8 +265,9 @@ def _rows(
         row["ship"] = score >= threshold
         shape: BaseGeometry = shapely.Point()
         if named:
-            row |= {"label": named.label, "scene": named.scene, "lon": named.lon, "lat": named.lat}
-            shape = shapely.Point(named.lon, named.lat)
+            lon = named.lon if abs(named.lon) <= 180 else (named.lon + 180) % 360 - 180
+            row |= {"label": named.label, "scene": named.scene, "lon": lon, "lat": named.lat}
+            shape = shapely.Point(lon, named.lat)
         if chip_ships:
             row |= {"ships": chip_ships.ships, "area_m2": round(chip_ships.area, 2), "score": chip_ships.score}
             shape = chip_ships.shape or shape

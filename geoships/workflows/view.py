@@ -26,7 +26,8 @@ from geoships.errors import GeoshipsError
 from geoships.output.pictures.canvas import Canvas, Floats
 from geoships.output.read_ships import read_ships
 from geoships.output.viewer.page import leaflet, write_page
-from geoships.scene.layers.polygons import to_pixels
+from geoships.scene.layers.pixel_projection import PixelProjection
+from geoships.scene.layers.repair import usable_polygons
 from geoships.scene.quicklook import Quicklook, RGBImage, open_quicklook
 from geoships.scene.tiling.windows import Window
 from geoships.support.files import reserve
@@ -112,8 +113,9 @@ def write_view(
     with open_quicklook(scene, size=PICTURE_SIZE, bands=bands, trust_vrt=trust_vrt) as look:
         canvas = Canvas.of(look.georeference)
         crs = None if frame.crs is None else CRS.from_user_input(frame.crs)
-        polygons = [shapely.Polygon() if shape is None else shape for shape in frame.geometry]
-        pixels = [to_pixels(polygon, crs, look.georeference) for polygon in polygons]
+        usable = [usable_polygons([shape]) for shape in frame.geometry]
+        polygons = [shapes.polygons[0] if shapes.polygons else shapely.Polygon() for shapes in usable]
+        pixels = list(map(PixelProjection(crs, look.georeference), polygons))
         content = _content(frame, look, canvas)
         content["outlines"], exact = _outlines(canvas, polygons, pixels, crs)
         content["scene"] = _scene_image(look, canvas)

@@ -150,7 +150,7 @@ def test_a_geopackage_holds_its_style(tmp_path, count):
 
 def test_a_geopackage_with_a_style_still_serves_as_polygons(tmp_path):
     path = written(tmp_path / "s.gpkg", ships(), style=ship_style().qml())
-    assert len(read_polygons(path, PLACED, "the labels")) == 2
+    assert len(read_polygons(path, PLACED, "the labels").polygons) == 2
 
 
 @pytest.mark.parametrize("count", [0, 2])

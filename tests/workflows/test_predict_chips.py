@@ -90,3 +90,25 @@ def test_the_installed_classifier_on_real_chips(shared_data: Path, tmp_path: Pat
     assert result.labelled > 20  # other names give no location
     assert len(result.chips) == len(json.loads((tmp_path / "c.geojson").read_text())["features"])
     assert result.right / result.labelled > 0.95
+
+
+@pytest.mark.parametrize("name", ["c.csv", "c.geojson"])
+@pytest.mark.parametrize("lon", [179.9999, -179.9999, 180.0])
+def test_outlines_are_cut_at_the_antimeridian(folder: Path, tmp_path: Path, name: str, lon: float) -> None:
+    picture = np.full((80, 80, 3), 10, np.uint8)
+    picture[38:42, 20:60] = 240
+    for chip in folder.glob("*.png"):
+        chip.unlink()
+    write_chip(folder / f"1__20170101_000000_1234__{lon}_-16.8.png", picture)
+    predict_chips(folder, tmp_path / name, config=PredictConfig(model="any", device="cpu", views=1))
+    if name == "c.csv":
+        table = csv.DictReader((tmp_path / name).read_text().splitlines())
+        shapes = [shapely.from_wkt(row["geometry"]) for row in table if row["geometry"]]
+    else:
+        shapes = [shape for shape in geopandas.read_file(tmp_path / name).geometry if shape]
+    parts = shapely.get_parts(shapes)
+    assert len(parts) == 2
+    west, _, east, _ = shapely.bounds(parts).T
+    assert (west >= -180).all()
+    assert (east <= 180).all()
+    assert (east - west < 0.01).all()

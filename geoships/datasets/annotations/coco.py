@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import shapely
 from pydantic import BaseModel
@@ -10,6 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.datasets.annotations.shapes import (
     AnnotatedImage,
+    NoAreaError,
     Shape,
     box,
     decode_runs,
@@ -41,6 +44,14 @@ class _Annotation(BaseModel):
     category_id: int
     segmentation: list[list[float]] | _Runs | None = None
     bbox: tuple[float, float, float, float] | None = None
+    rotation: float | None = None
+    attributes: dict[str, Any] = {}
+
+    @property
+    def turn(self) -> float:
+        """Degrees clockwise by which the bbox is turned around its centre, as CVAT states them."""
+        stated = self.attributes.get("rotation") if self.rotation is None else self.rotation
+        return float(stated or 0)
 
 
 class _Coco(BaseModel):
@@ -67,31 +78,53 @@ def read_coco(path: Path) -> list[AnnotatedImage]:
         coco = _Coco.model_validate_json(path.read_bytes())
         names = {category.id: category.name for category in coco.categories}
         shapes: dict[int, list[Shape]] = {image.id: [] for image in coco.images}
+        left_out: dict[int, list[str]] = {image.id: [] for image in coco.images}
+        sizes = {image.id: (image.height, image.width) for image in coco.images}
         for index, annotation in enumerate(coco.annotations):
             if annotation.image_id not in shapes or annotation.category_id not in names:
                 raise ValueError(f"annotations[{index}]: its image_id or category_id is not listed")
             try:
-                outline = _outline(annotation)
+                outline = _outline(annotation, sizes[annotation.image_id])
+            except NoAreaError as error:
+                left_out[annotation.image_id].append(error.kind)
+                continue
             except ValueError as error:
                 raise ValueError(f"annotations[{index}]: {error}") from error
             shapes[annotation.image_id].append(Shape(names[annotation.category_id], outline))
         return [
-            AnnotatedImage(image.file_name, (image.height, image.width), tuple(shapes[image.id]))
+            AnnotatedImage(image.file_name, sizes[image.id], tuple(shapes[image.id]), tuple(left_out[image.id]))
             for image in coco.images
         ]
 
 
-def _outline(annotation: _Annotation) -> BaseGeometry:
+def _outline(annotation: _Annotation, size: tuple[int, int]) -> BaseGeometry:
     segmentation = annotation.segmentation
     if isinstance(segmentation, _Runs):
+        if segmentation.size != size:
+            raise ValueError(
+                f"its mask has {segmentation.size[0]} x {segmentation.size[1]} pixels, but its image {size[0]} x "
+                f"{size[1]}; annotate the image at its original size"
+            )
         return _runs_outline(segmentation)
     if segmentation:
-        rings = [list(zip(flat[::2], flat[1::2], strict=True)) for flat in segmentation]
-        return shapely.union_all([polygon(ring) for ring in rings])
+        return _union([list(zip(flat[::2], flat[1::2], strict=True)) for flat in segmentation])
     if annotation.bbox is None:
         raise ValueError("expected a segmentation or a bbox, got neither")
     left, top, width, height = annotation.bbox
-    return box(left, top, left + width, top + height)
+    return box(left, top, left + width, top + height, annotation.turn)
+
+
+def _union(rings: Sequence[Sequence[tuple[float, float]]]) -> BaseGeometry:
+    """The union of the rings that have an area; NoAreaError if none has."""
+    outlines, reason = [], NoAreaError("polygon without area")
+    for ring in rings:
+        try:
+            outlines.append(polygon(ring))
+        except NoAreaError as error:
+            reason = error
+    if not outlines:
+        raise reason
+    return shapely.union_all(outlines)
 
 
 def _runs_outline(runs: _Runs) -> BaseGeometry:

@@ -12,6 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.datasets.annotations.shapes import (
     AnnotatedImage,
+    NoAreaError,
     Shape,
     box,
     decode_runs,
@@ -64,19 +65,23 @@ def _root(path: Path) -> ElementTree.Element:
 def _image(image: ElementTree.Element) -> AnnotatedImage:
     name = image.attrib["name"]
     try:
-        shapes = [
-            Shape(element.attrib["label"], _outline(element))
-            for element in image
-            if element.tag not in _WITHOUT_OUTLINE
-        ]
+        size = int(image.attrib["height"]), int(image.attrib["width"])
+        shapes, left_out = [], []
+        for element in image:
+            if element.tag in _WITHOUT_OUTLINE:
+                continue
+            try:
+                shapes.append(Shape(element.attrib["label"], _outline(element)))
+            except NoAreaError as error:
+                left_out.append(error.kind)
     except (ValueError, KeyError) as error:
         raise ValueError(f"image {name}: {error}") from error
-    return AnnotatedImage(name, (int(image.attrib["height"]), int(image.attrib["width"])), tuple(shapes))
+    return AnnotatedImage(name, size, tuple(shapes), tuple(left_out))
 
 
 def _outline(element: ElementTree.Element) -> BaseGeometry:
     if element.tag not in _OUTLINES:
-        raise ValueError(f"a {element.tag} has no area; draw one of {', '.join(_OUTLINES)}")
+        raise NoAreaError(element.tag)
     return _OUTLINES[element.tag](element)
 
 

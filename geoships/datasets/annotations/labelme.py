@@ -14,6 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.datasets.annotations.shapes import (
     AnnotatedImage,
+    NoAreaError,
     Shape,
     box,
     mask_outline,
@@ -28,6 +29,7 @@ class _Shape(BaseModel):
     points: list[tuple[float, float]]
     shape_type: str = "polygon"
     mask: str | None = None
+    rotation: float | None = None  # degrees clockwise
 
 
 class _File(BaseModel):
@@ -56,24 +58,38 @@ def read_labelme(path: Path) -> list[AnnotatedImage]:
 def _read(path: Path) -> AnnotatedImage:
     with reading_errors(path, "Labelme"):
         content = _File.model_validate_json(path.read_bytes())
-        shapes = tuple(Shape(shape.label, _outline(shape)) for shape in content.shapes)
-        return AnnotatedImage(content.path, (content.height, content.width), shapes)
+        shapes, left_out = [], []
+        for shape in content.shapes:
+            try:
+                shapes.append(Shape(shape.label, _outline(shape)))
+            except NoAreaError as error:
+                left_out.append(error.kind)
+        return AnnotatedImage(content.path, (content.height, content.width), tuple(shapes), tuple(left_out))
 
 
 def _outline(shape: _Shape) -> BaseGeometry:
     points = shape.points
-    if shape.shape_type in ("polygon", "oriented_rectangle") or (shape.shape_type == "rectangle" and len(points) == 4):
+    if shape.shape_type in ("polygon", "oriented_rectangle", "rotation") or (
+        shape.shape_type == "rectangle" and len(points) == 4
+    ):
         return polygon(points)
     if shape.shape_type in ("rectangle", "mask", "circle") and len(points) != 2:
         raise ValueError(f"expected 2 points of a {shape.shape_type}, got {len(points)}")
     if shape.shape_type == "rectangle":
         (left, top), (right, bottom) = points
-        return box(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
+        edges = min(left, right), min(top, bottom), max(left, right), max(top, bottom)
+        return box(*edges, shape.rotation or 0)
     if shape.shape_type == "circle":
         return polygons_of(shapely.Point(points[0]).buffer(math.dist(*points), quad_segs=32))
     if shape.shape_type == "mask" and shape.mask:
         mask = cv2.imdecode(np.frombuffer(base64.b64decode(shape.mask), np.uint8), cv2.IMREAD_UNCHANGED)
         if mask is None or mask.ndim != 2:
             raise ValueError("expected a mask as a greyscale PNG")
+        height, width = (round(abs(points[1][axis] - points[0][axis])) + 1 for axis in (1, 0))
+        if max(abs(mask.shape[0] - height), abs(mask.shape[1] - width)) > 1:
+            raise ValueError(
+                f"a mask has {mask.shape[0]} x {mask.shape[1]} pixels, but its corners are {height} x {width} pixels "
+                "apart; annotate the image at its original size"
+            )
         return mask_outline(mask > 0, round(points[0][0]), round(points[0][1]))
-    raise ValueError(f"a {shape.shape_type} has no area; draw polygons, rectangles, circles or masks")
+    raise NoAreaError(shape.shape_type)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyogrio
 import rasterio.features
 import shapely
 from affine import Affine
@@ -22,8 +22,10 @@ from geoships.errors import GeoshipsError
 from geoships.output.raster import ClassSink
 from geoships.output.stitch import RowBand
 from geoships.scene.georeference import Georeference, georeference_of
-from geoships.scene.layers.labels import IGNORED
+from geoships.scene.layers.labels import IGNORED, require_overlap
 from geoships.scene.layers.polygons import read_polygons
+from geoships.scene.layers.repair import left_out_summary, usable_polygons
+from geoships.scene.layers.vector_file import read_vector
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
 from geoships.scene.tiling.windows import Window
 
@@ -84,6 +86,7 @@ class MaskSummary:
         pixels: Number of pixels by class name.
         images: Number of annotated images of this scene.
         unmatched: File names of images that are not of this scene; they were skipped.
+        warnings: What was left out or assumed.
     """
 
     path: Path
@@ -92,6 +95,7 @@ class MaskSummary:
     pixels: dict[str, int]
     images: int
     unmatched: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ class _SceneShapes:
     annotated: list[Window] | None
     unmatched: tuple[str, ...] = ()
     images: int = 1
+    warnings: tuple[str, ...] = ()
 
 
 def write_mask(
@@ -136,34 +141,34 @@ def write_mask(
     """
     annotation_format = annotation_format or detect_format(annotations)
     if annotation_format == "vector":
-        shapes = _SceneShapes(_read_vector(annotations, layout.georeference, classes, column), None)
+        shapes = _read_vector(annotations, layout.georeference, classes, column)
     else:
         windows, names = layout.windows, [label_class.name for label_class in classes]
         images = read_annotations(
             annotations, annotation_format, lambda stem: windows[stem].shape if stem in windows else None, names
         )
         shapes = _to_scene(images, layout, classes, annotations)
+        shapes = replace(shapes, warnings=_left_out(images, annotations))
     bottom_up = sorted(shapes.outlines, key=lambda pair: pair[1].value != IGNORED)  # a stable sort: keeps the order
     pixels = _write(bottom_up, shapes.annotated, layout.georeference, out, classes)
     counts = {each.name: sum(label_class is each for _, label_class in shapes.outlines) for each in classes}
-    return MaskSummary(out, annotation_format, counts, pixels, shapes.images, shapes.unmatched)
+    return MaskSummary(out, annotation_format, counts, pixels, shapes.images, shapes.unmatched, shapes.warnings)
 
 
-def _read_vector(
-    path: Path, georeference: Georeference, classes: Sequence[LabelClass], column: str
-) -> list[tuple[BaseGeometry, LabelClass]]:
-    try:
-        table = pyogrio.read_dataframe(path, read_geometry=False)
-    except Exception as error:  # pyogrio's errors have no common base
-        raise GeoshipsError(f"cannot read the labels {path}: {error}") from error
+def _read_vector(path: Path, georeference: Georeference, classes: Sequence[LabelClass], column: str) -> _SceneShapes:
+    whole = read_polygons(path, georeference, "the labels")
+    require_overlap(path, whole)
+    table = read_vector(path, "the labels")
     if column not in table:
-        return [(polygon, classes[0]) for polygon in read_polygons(path, georeference, "the labels")]
+        return _SceneShapes([(polygon, classes[0]) for polygon in whole.polygons], None, warnings=whole.warnings)
     outlines = []
     for value in table[column].dropna().unique():
         label_class = _class_of(str(value), classes, path)
-        polygons = read_polygons(path, georeference, "the labels", (column, value))
-        outlines += [(outline, label_class) for outline in polygons]
-    return outlines
+        rows = usable_polygons(table.geometry[table[column] == value])
+        if rows.polygons:
+            layer = read_polygons(path, georeference, "the labels", (column, value))
+            outlines += [(outline, label_class) for outline in layer.polygons]
+    return _SceneShapes(outlines, None, warnings=whole.warnings)
 
 
 def _to_scene(
@@ -188,12 +193,29 @@ def _to_scene(
         extent = shapely.box(0, 0, window.width, window.height)
         for shape in image.shapes:
             clipped = shapely.intersection(shape.outline, extent)
+            if not clipped.area > 0:
+                raise GeoshipsError(
+                    f"{path}: a {shape.label} lies outside its image {image.name} of {window.height} x {window.width} "
+                    "pixels; annotate the image at its original size"
+                )
             moved = shapely.affinity.translate(clipped, window.column, window.row)
             outlines.append((moved, _class_of(shape.label, classes, path)))
     if not annotated:
         names = ", ".join(unmatched[:3]) or "none"
         raise GeoshipsError(f"{path}: none of its images ({names}) is {layout.name} or one of its tiles")
     return _SceneShapes(outlines, annotated, tuple(unmatched), len(annotated))
+
+
+def _left_out(images: Sequence[AnnotatedImage], path: Path) -> tuple[str, ...]:
+    """Say what was left out of annotations; an error if nothing else was drawn."""
+    kinds = Counter(kind for image in images for kind in image.left_out)
+    kept = sum(len(image.shapes) for image in images)
+    summary = left_out_summary(kinds, kinds.total() + kept)
+    if summary is None:
+        return ()
+    if not kept:
+        raise GeoshipsError(f"{path}: no shape has an area ({summary}); draw polygons, boxes, ellipses or masks")
+    return (f"{path}: {summary}, which have no area",)
 
 
 def _class_of(label: str, classes: Sequence[LabelClass], path: Path) -> LabelClass:

@@ -46,7 +46,8 @@ def _detect_json_format(path: Path) -> str:
         keys = set(json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
         raise GeoshipsError(f"cannot read the annotations {path}: {error}") from error
-    for annotation_format, key in (("coco", "annotations"), ("labelme", "shapes"), ("vector", "features")):
+    kinds = (("coco", "annotations"), ("labelme", "shapes"), ("vector", "features"), ("vector", "type"))
+    for annotation_format, key in kinds:
         if key in keys:
             return annotation_format
     raise GeoshipsError(f"{path}: expected COCO, Labelme or GeoJSON, got other JSON; name the format with --format")

@@ -46,6 +46,18 @@ class Shape:
     outline: BaseGeometry
 
 
+class NoAreaError(ValueError):
+    """A shape is a line, a point or a polygon without area, which no pixel can lie in.
+
+    Args:
+        kind: What it is, such as ``polyline``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"a {kind} has no area; draw polygons, boxes, ellipses or masks")
+        self.kind = kind
+
+
 @dataclass(frozen=True)
 class AnnotatedImage:
     """The shapes drawn on one image.
@@ -54,11 +66,13 @@ class AnnotatedImage:
         name: File name of the image, with or without folders.
         size: (height, width) in pixels; None where the annotations do not give it.
         shapes: Empty where the image was annotated and nothing was found.
+        left_out: Kind of each shape that has no area.
     """
 
     name: str
     size: tuple[int, int] | None
     shapes: tuple[Shape, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -103,8 +117,12 @@ def polygon(points: Sequence[Sequence[float]] | NDArray[np.float64]) -> BaseGeom
         ValueError: There are fewer than three vertices, or the polygon has no area.
     """
     corners = np.asarray(points, np.float64)
-    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3 or not np.isfinite(corners).all():
-        raise ValueError(f"expected 3 vertices or more with finite x and y, got {len(corners)}")
+    if corners.ndim != 2 or corners.shape[1] != 2:
+        raise ValueError(f"expected vertices of x and y, got {len(corners)} values")
+    if not np.isfinite(corners).all():
+        raise NoAreaError("polygon with coordinates that are not finite")
+    if len(corners) < 3:
+        raise NoAreaError(f"polygon of {len(corners)} {'vertex' if len(corners) == 1 else 'vertices'}")
     return polygons_of(shapely.Polygon(corners))
 
 
@@ -143,7 +161,7 @@ def polygons_of(geometry: BaseGeometry) -> BaseGeometry:
     geometries = shapely.get_parts(shapely.get_parts(shapely.make_valid(geometry)))
     polygons = shapely.union_all([part for part in geometries if part.geom_type == "Polygon"])
     if not polygons.area > 0 or not np.isfinite(polygons.area):
-        raise ValueError("a shape has no area")
+        raise NoAreaError("polygon without area")
     return polygons
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 
-from geoships.datasets.annotations.shapes import AnnotatedImage, Shape, box, polygon, reading_errors
-from geoships.errors import GeoshipsError
+from geoships.datasets.annotations.shapes import AnnotatedImage, NoAreaError, Shape, box, polygon, reading_errors
+from geoships.errors import GeoshipsError, GeoshipsWarning
 
 NAME_LISTS = ("classes.txt", "obj.names")
+DATA_FILES = ("data.yaml", "data.yml", "dataset.yaml")
+LEVELS = 3  # folders above the labels in which names are searched
 _NOT_LABELS = {*NAME_LISTS, "train.txt", "val.txt", "test.txt", "validation.txt"}
 
 
@@ -31,8 +35,8 @@ def read_yolo(
         folder: Folder of the text files, at any depth.
         size_of: Returns (height, width) of an image from its file name without extension, or None for an unknown
             image, which is returned without a size and without shapes.
-        names: Class names in the order of their numbers, used where neither data.yaml, classes.txt nor obj.names in
-            the folder or its parent gives them.
+        names: Class names in the order of their numbers, used with a warning where neither a YAML file of the data set,
+            classes.txt nor obj.names gives them: in the folder, in its subfolders or up to three folders above it.
 
     Returns:
         One image per text file, in the order of paths.
@@ -40,18 +44,29 @@ def read_yolo(
     Raises:
         GeoshipsError: A file is not valid.
     """
-    listed = _listed_names(folder) or dict(enumerate(names))
-    return [_read(path, size_of(path.stem), listed) for path in label_files(folder)]
+    listed = _listed_names(folder)
+    images = [_read(path, size_of(path.stem), listed or dict(enumerate(names))) for path in label_files(folder)]
+    if not listed:
+        taken = ", ".join(f"{number} for {name}" for number, name in enumerate(names))
+        warnings.warn(
+            f"{folder}: no data.yaml, classes.txt or obj.names names the classes; took {taken}",
+            GeoshipsWarning,
+            stacklevel=2,
+        )
+    return images
 
 
 def _read(path: Path, size: tuple[int, int] | None, names: dict[int, str]) -> AnnotatedImage:
     if size is None:
         return AnnotatedImage(path.name, None, ())
     with reading_errors(path, "YOLO"):
-        lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        return AnnotatedImage(
-            path.name, size, tuple(_shape(line, number, size, names) for number, line in lines if line.strip())
-        )
+        shapes, left_out = [], []
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                shapes += [_shape(line, number, size, names)] if line.strip() else []
+            except NoAreaError as error:
+                left_out.append(error.kind)
+        return AnnotatedImage(path.name, size, tuple(shapes), tuple(left_out))
 
 
 def _shape(line: str, number: int, size: tuple[int, int], names: dict[int, str]) -> Shape:
@@ -70,19 +85,46 @@ def _shape(line: str, number: int, size: tuple[int, int], names: dict[int, str])
             left, top = x - box_width / 2, y - box_height / 2
             return Shape(names[int(first)], box(left, top, x + box_width / 2, y + box_height / 2))
         return Shape(names[int(first)], polygon(values.reshape(-1, 2) * (width, height)))
+    except NoAreaError:
+        raise
     except ValueError as error:
         raise ValueError(f"line {number}: {error}") from error
 
 
 def _listed_names(folder: Path) -> dict[int, str]:
-    for parent in (folder, folder.parent):
+    """Class names by number of the nearest list: in the folder, up to LEVELS above it, or below it."""
+    inner = sorted({path.parent for path in folder.rglob("*") if path.is_file()} - {folder})
+    for level, place in enumerate([folder, *list(folder.resolve().parents)[:LEVELS], *inner]):
         for name in NAME_LISTS:
-            if (parent / name).is_file():
-                lines = (parent / name).read_text(encoding="utf-8").splitlines()
+            if (place / name).is_file():
+                lines = (place / name).read_text(encoding="utf-8").splitlines()
                 return dict(enumerate(line.strip() for line in lines if line.strip()))
-        if (parent / "data.yaml").is_file():
-            return _read_yaml_names(parent / "data.yaml")
+        found = [path for name in DATA_FILES if (path := place / name).is_file()]
+        found += [path for path in sorted(place.glob("*.y*ml")) if path not in found and _is_of(path, folder)]
+        if found and (level < 2 or _is_of(found[0], folder) or "names" in _mapping(found[0])):
+            return _read_yaml_names(found[0])
     return {}
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _is_of(path: Path, folder: Path) -> bool:
+    """Whether a YAML file names classes and says that its images lie in the data set of a folder of labels."""
+    content = _mapping(path)
+    if "names" not in content:
+        return False
+    root = path.parent / str(content.get("path") or "")
+    parts = [content.get(key) for key in ("train", "val", "test")]
+    images = [root / str(each) for part in parts if part for each in (part if isinstance(part, list) else [part])]
+    labels = [Path(*("labels" if name == "images" else name for name in image.resolve().parts)) for image in images]
+    own = folder.resolve()
+    return any(own == label or own in label.parents or label in own.parents for label in labels)
 
 
 def _read_yaml_names(path: Path) -> dict[int, str]:

@@ -22,10 +22,11 @@ class Area:
 
     Args:
         polygon: Polygon or multipolygon in pixel coordinates (column, row).
+        warnings: What was left out of its file.
     """
 
-    def __init__(self, polygon: BaseGeometry) -> None:
-        self.polygon = polygon
+    def __init__(self, polygon: BaseGeometry, warnings: tuple[str, ...] = ()) -> None:
+        self.polygon, self.warnings = polygon, warnings
         shapely.prepare(polygon)
 
     def touches(self, window: Window) -> bool:
@@ -63,14 +64,14 @@ def read_area(path: Path, georeference: Georeference) -> Area:
     Raises:
         SceneError: The file cannot be read, has no polygons, or does not intersect the scene.
     """
-    polygons = read_polygons(path, georeference, "the area of interest")
-    if not polygons:
+    layer = read_polygons(path, georeference, "the area of interest")
+    if not layer.polygons and not layer.apart:
         raise SceneError(f"the area of interest {path} has no polygons; draw one around the area to search")
-    area = shapely.union_all(polygons)
-    scene = Window(0, 0, georeference.height, georeference.width)
-    if not shapely.intersects(area, _box(scene)):
-        raise SceneError(f"the area of interest {path} is outside the scene; check its CRS")
-    return Area(shapely.intersection(area, _box(scene)))
+    scene = _box(Window(0, 0, georeference.height, georeference.width))
+    inside = shapely.intersection(shapely.union_all(list(layer.polygons)), scene)
+    if not inside.area > 0:
+        raise SceneError(f"the area of interest {path} is outside the scene; {layer.apart or 'check its CRS'}")
+    return Area(inside, layer.warnings)
 
 
 def _box(window: Window) -> shapely.Polygon:

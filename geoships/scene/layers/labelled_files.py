@@ -9,8 +9,8 @@ from pathlib import Path
 
 from geoships.errors import GeoshipsError
 from geoships.scene.layers.labels import RASTER_SUFFIXES
+from geoships.scene.layers.vector_file import VECTOR_SUFFIXES
 
-VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg", ".fgb", ".shp")
 _SUFFIXES = (".tif", *VECTOR_SUFFIXES, *sorted(RASTER_SUFFIXES - {".tif"}))
 _ENDINGS = ("", "_mask")
 

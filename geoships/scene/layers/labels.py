@@ -12,12 +12,13 @@ import rasterio.features
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
+from pyproj import Transformer
 from rasterio.errors import RasterioError
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import SceneError
-from geoships.scene.georeference import Georeference
-from geoships.scene.layers.polygons import read_polygons
+from geoships.scene.georeference import Georeference, georeference_of
+from geoships.scene.layers.polygons import PolygonLayer, read_polygons
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
 from geoships.scene.tiling.windows import Window
 
@@ -32,10 +33,12 @@ class Labels:
     Attributes:
         ships: One polygon per labelled ship.
         ignored: Areas that are not labelled; predictions there are neither right nor wrong.
+        warnings: What was left out of the files, and an ignore layer that does not overlap the scene.
     """
 
     ships: tuple[BaseGeometry, ...]
     ignored: tuple[BaseGeometry, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def _tree(self) -> shapely.STRtree:
@@ -79,15 +82,33 @@ def read_labels(
         The labels.
 
     Raises:
-        SceneError: A file cannot be read, or a mask raster has not the size of the scene.
+        SceneError: A file cannot be read, a mask raster has not the grid of the scene, or the labels do not overlap
+            the scene.
     """
-    is_raster = path.suffix.lower() in RASTER_SUFFIXES
-    ignored = read_polygons(ignore, georeference, "the ignore layer") if ignore else []
-    if is_raster:
+    ignored = read_polygons(ignore, georeference, "the ignore layer") if ignore else PolygonLayer(())
+    warnings = ignored.warnings
+    if ignored.apart:
+        warnings += (f"the ignore layer {ignore} does not overlap the scene and has no effect; {ignored.apart}",)
+    if path.suffix.lower() in RASTER_SUFFIXES:
         ships, unlabelled = _raster_labels(path, georeference, only[0] if only else None)
-        return Labels(tuple(ships), (*ignored, *unlabelled))
-    only_class = ("class", only[1]) if only else None
-    return Labels(tuple(read_polygons(path, georeference, "the labels", only_class)), tuple(ignored))
+        return Labels(tuple(ships), (*ignored.polygons, *unlabelled), warnings)
+    labels = read_polygons(path, georeference, "the labels", ("class", only[1]) if only else None)
+    require_overlap(path, labels)
+    return Labels(labels.polygons, ignored.polygons, (*labels.warnings, *warnings))
+
+
+def require_overlap(path: Path, labels: PolygonLayer) -> None:
+    """Check that labels overlap their scene.
+
+    Args:
+        path: Their file, for the error.
+        labels: The labels; an empty file is a scene without ships.
+
+    Raises:
+        SceneError: They do not.
+    """
+    if labels.apart:
+        raise SceneError(f"no label of {path} lies in the scene: give the scene's own labels; {labels.apart}")
 
 
 def _raster_labels(
@@ -97,7 +118,7 @@ def _raster_labels(
     source = resolve(str(path), trust_vrt=False)
     try:
         with gdal_env(source), open_dataset(source) as dataset:
-            shape = dataset.shape
+            grid, shape = georeference_of(dataset), dataset.shape
             values, valid = dataset.read(1), dataset.read_masks(1) > 0
             ignored = (values == IGNORED) & (dataset.nodata == IGNORED)
     except RasterioError as error:
@@ -109,7 +130,36 @@ def _raster_labels(
             f"the labels {path}: expected {georeference.height} x {georeference.width} pixels as the scene has, got "
             f"{shape[0]} x {shape[1]}; resample them to the scene's grid, or give a vector file"
         )
+    require_same_place(path, grid, georeference)
     return _outlines((values > 0 if only is None else values == only) & valid), _outlines(ignored)
+
+
+def require_same_place(path: Path, grid: Georeference, scene: Georeference) -> None:
+    """Check that a mask lies where its scene lies, to a pixel. A grid without a georeference is taken for the scene's.
+
+    Args:
+        path: File of the mask, for the error.
+        grid: Georeference of the mask.
+        scene: Georeference of the scene.
+
+    Raises:
+        SceneError: A corner of the mask is more than a pixel away from the scene's.
+    """
+    if not (grid.placed and scene.placed) or grid.crs is None:
+        return
+    columns, rows = np.array([0, grid.width, grid.width, 0]), np.array([0, 0, grid.height, grid.height])
+    x, y = grid.to_map(columns, rows)
+    if grid.crs != scene.crs:
+        x, y = Transformer.from_crs(grid.crs, scene.crs, always_xy=True).transform(x, y)
+    away = np.abs(np.stack(scene.to_pixel(x, y)) - (columns, rows))
+    if scene.crs is not None and scene.crs.is_geographic and scene.transform is not None:
+        turn = 360 / abs(scene.transform.a or scene.transform.b)
+        away[0] = np.minimum(away[0], np.abs(away[0] - turn))
+    if not (away <= 1 + 1e-6).all():
+        raise SceneError(
+            f"the labels {path}: the mask lies elsewhere than the scene: its corners are up to {away.max():.6g} pixels "
+            "away from the scene's; give the scene's own mask, or make one with geoships data masks"
+        )
 
 
 def _outlines(pixels: NDArray[np.bool_]) -> list[BaseGeometry]:

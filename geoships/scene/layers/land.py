@@ -21,7 +21,9 @@ MAX_POINTS = 512  # along one side of a window
 
 
 class Land(Protocol):
-    """A land mask of a scene."""
+    """A land mask of a scene. Its warnings tell what was left out of its file."""
+
+    warnings: tuple[str, ...]
 
     def covers(self, window: Window) -> bool:
         """Whether the whole window is on land, and farther from the shore than the shore buffer."""
@@ -34,9 +36,17 @@ class PolygonLand:
         polygons: Land in pixel coordinates (column, row).
         shore: Shore buffer in metres: land closer to the shore does not count as land, so that moored ships are found.
         pixel_size: (width, height) of a pixel in metres.
+        warnings: What was left out of its file, and that it does not overlap the scene.
     """
 
-    def __init__(self, polygons: Sequence[BaseGeometry], shore: float, pixel_size: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        polygons: Sequence[BaseGeometry],
+        shore: float,
+        pixel_size: tuple[float, float],
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self.warnings = warnings
         self._scale = np.array(pixel_size)
         metres = [shapely.transform(polygon, lambda xy: xy * self._scale) for polygon in polygons]
         self._inland = shapely.buffer(shapely.union_all(metres), -shore)
@@ -67,6 +77,8 @@ class MaskLand:
     Raises:
         SceneError: The scene is not georeferenced, or the package is not installed.
     """
+
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, georeference: Georeference, shore: float, pixel_size: tuple[float, float]) -> None:
         if not georeference.placed:
@@ -115,7 +127,10 @@ def read_land(path: Path, georeference: Georeference, shore: float, pixel_size: 
     Raises:
         SceneError: The file cannot be read, or has no polygons.
     """
-    polygons = read_polygons(path, georeference, "the land layer")
-    if not polygons:
+    layer = read_polygons(path, georeference, "the land layer")
+    if not layer.polygons and not layer.apart:
         raise SceneError(f"the land layer {path} has no polygons; leave out --land")
-    return PolygonLand(polygons, shore, pixel_size)
+    warnings = layer.warnings
+    if layer.apart:
+        warnings += (f"the land layer {path} does not overlap the scene and has no effect; {layer.apart}",)
+    return PolygonLand(layer.polygons, shore, pixel_size, warnings)

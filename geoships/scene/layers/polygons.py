@@ -2,94 +2,137 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import SceneError
 from geoships.scene.georeference import Georeference
+from geoships.scene.layers.pixel_projection import PixelProjection
+from geoships.scene.layers.repair import usable_polygons
+from geoships.scene.layers.vector_file import read_vector
+
+Bounds = tuple[float, float, float, float]  # left, bottom, right, top in the units of a CRS
+_LATITUDE, _LONGITUDE = 90.001, 540.001  # degrees; longitudes may count on beyond 180
+
+
+@dataclass(frozen=True)
+class PolygonLayer:
+    """The polygons of a vector file.
+
+    Attributes:
+        polygons: Valid Polygons and MultiPolygons in pixel coordinates (column, row) of the scene.
+        warnings: What was left out of the file, in one line, if anything was.
+        apart: Why the layer as a whole does not overlap the scene, as far as it can be told; None if its extent
+            overlaps the scene or it has no polygons.
+    """
+
+    polygons: tuple[BaseGeometry, ...]
+    warnings: tuple[str, ...] = ()
+    apart: str | None = None
 
 
 def read_polygons(
     path: Path, georeference: Georeference, layer_name: str, only: tuple[str, str] | None = None
-) -> list[BaseGeometry]:
+) -> PolygonLayer:
     """Read the polygons of a vector file, and convert them to pixel coordinates of a scene.
 
     A file without a CRS is taken to be in pixel coordinates if the scene is not georeferenced, and in the scene's map
     coordinates otherwise.
 
     Args:
-        path: Vector file in any CRS. Of a file with several layers the first with geometries is read.
+        path: Vector file in any CRS; see `read_vector`.
         georeference: Georeference of the scene.
-        layer_name: Name of the layer for error messages, such as ``the area of interest``.
+        layer_name: Name of the layer for messages, such as ``the area of interest``.
         only: (column, value): only rows with this value are read; None: all rows. A file without the column is read
             completely.
 
     Returns:
-        Valid polygons and multipolygons in pixel coordinates (column, row).
+        The polygons that touch the scene's surroundings; no polygons for a file without geometries.
 
     Raises:
-        SceneError: The file cannot be read, or extends beyond the area of the scene's map projection.
+        SceneError: The file cannot be read, has geometries of which none has an area, or its coordinates lie outside
+            its CRS.
     """
-    import geopandas
-
-    try:
-        frame = geopandas.read_file(path, layer=_first_layer(path))
-    except Exception as error:  # errors of pyogrio and fiona have no common base class
-        raise SceneError(f"cannot read {layer_name} {path}: {error}") from error
+    frame = read_vector(path, layer_name)
     if only and only[0] in frame:
         frame = frame[frame[only[0]] == only[1]]
+    usable = usable_polygons(frame.geometry)
+    if usable.left_out and not usable.polygons:
+        raise SceneError(f"{layer_name} {path} has no polygon with an area ({usable.summary}); draw polygons")
+    if not usable.polygons:
+        return PolygonLayer(())
     crs = None if frame.crs is None else CRS.from_user_input(frame.crs)
-    polygons = [g for g in frame.geometry if g is not None and g.geom_type in ("Polygon", "MultiPolygon")]
-    polygons = [to_pixels(shapely.make_valid(g), crs, georeference) for g in polygons if not g.is_empty]
-    if not all(np.isfinite(polygon.bounds).all() for polygon in polygons):
+    bounds = _bounds(usable.polygons)
+    if wrong := _outside_crs(bounds, crs, georeference):
+        raise SceneError(f"{layer_name} {path}: {wrong}")
+    project = PixelProjection(crs, georeference)
+    polygons = [project(polygon) for polygon in usable.polygons]
+    if not all(polygon.is_empty or np.isfinite(polygon.bounds).all() for polygon in polygons):
         raise SceneError(
-            f"{layer_name} {path} extends beyond the area of the scene's map projection; draw a smaller one"
+            f"{layer_name} {path}: its coordinates ({_text(bounds)}) lie outside {_name(crs or georeference.crs)}; "
+            "state the CRS that they are in"
         )
-    return [shapely.make_valid(polygon) for polygon in polygons]
+    warnings = (f"{layer_name} {path}: {usable.summary}",) if usable.summary else ()
+    return PolygonLayer(
+        tuple(polygon for polygon in polygons if not polygon.is_empty), warnings, _apart(bounds, crs, georeference)
+    )
 
 
-def _first_layer(path: Path) -> str | None:
-    """Name of the first layer with geometries. A GeoPackage may also have tables without, such as styles."""
-    import pyogrio
-
-    layers = pyogrio.list_layers(path)
-    return next((str(name) for name, kind in layers if kind is not None), None)
+def _bounds(polygons: tuple[BaseGeometry, ...]) -> Bounds:
+    each = shapely.bounds(list(polygons))
+    low, high = each[:, :2].min(axis=0), each[:, 2:].max(axis=0)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def to_pixels(polygon: BaseGeometry, crs: CRS | None, georeference: Georeference) -> BaseGeometry:
-    """Convert a polygon to pixel coordinates of a scene.
+def _outside_crs(bounds: Bounds, crs: CRS | None, georeference: Georeference) -> str | None:
+    """What coordinates look like that are no longitudes and latitudes although their CRS is geographic."""
+    stated = crs or georeference.crs
+    if not georeference.placed or stated is None or not stated.is_geographic:
+        return None
+    x, y = (max(abs(bounds[axis]), abs(bounds[axis + 2])) for axis in (0, 1))
+    if x <= _LONGITUDE and y <= _LATITUDE:
+        return None
+    stated_in = f"its coordinates ({_text(bounds)}) are no longitudes and latitudes ({_name(stated)})"
+    if x <= _LATITUDE and y <= 360:
+        return f"{stated_in}; latitudes are from -90 to 90: perhaps x and y are swapped"
+    if max(x, y) > 1000:
+        scene = "" if georeference.crs is None or georeference.crs.is_geographic else _name(georeference.crs)
+        such = f", such as {scene} of the scene" if scene else ""
+        return f"{stated_in}; they look like metres of a projected CRS{such}: state it in the file"
+    return f"{stated_in}; latitudes are from -90 to 90: correct them"
 
-    If the scene is in degrees, longitudes are shifted by multiples of 360 to the scene's range, which may exceed 180.
 
-    Args:
-        polygon: Polygon or multipolygon.
-        crs: Its CRS; None: the scene's map coordinates. Ignored if the scene is not georeferenced: then the polygon is
-            in pixel coordinates already.
-        georeference: Georeference of the scene.
+def _apart(bounds: Bounds, crs: CRS | None, georeference: Georeference) -> str | None:
+    """Why an extent does not overlap the scene; None if it does."""
+    if _overlaps(bounds, crs, georeference):
+        return None
+    left, bottom, right, top = bounds
+    stated = crs or georeference.crs
+    in_metres = georeference.placed and stated is not None and not stated.is_geographic
+    if in_metres and max(abs(left), abs(right)) <= _LONGITUDE and max(abs(bottom), abs(top)) <= _LATITUDE:
+        return f"its coordinates ({_text(bounds)}) look like degrees, not metres of {_name(stated)}; check its CRS"
+    swapped = bottom, left, top, right
+    if georeference.placed and not _outside_crs(swapped, crs, georeference) and _overlaps(swapped, crs, georeference):
+        return f"with x and y swapped it would overlap; it reaches from {_text(bounds)}"
+    return f"check its CRS; it reaches from {_text(bounds)}"
 
-    Returns:
-        The polygon in pixel coordinates (column, row); infinite outside the area of the scene's map projection.
-    """
-    if not georeference.placed:
-        return polygon
-    reproject = crs is not None and crs != georeference.crs
-    if reproject or georeference.gcps:
-        # Straight edges in one CRS are curves in another: 64 segments along the longer side approximate them.
-        west, south, east, north = polygon.bounds
-        polygon = shapely.segmentize(polygon, max(east - west, north - south) / 64)
-    if reproject:
-        transformer = Transformer.from_crs(crs, georeference.crs, always_xy=True)
-        polygon = shapely.transform(polygon, lambda xy: np.column_stack(transformer.transform(*xy.T)))
 
-    def to_pixel(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        if georeference.crs is not None and georeference.crs.is_geographic:
-            middle, _ = georeference.to_map(georeference.width / 2, georeference.height / 2)
-            xy = np.column_stack([xy[:, 0] - 360 * np.round((xy[:, 0] - middle) / 360), xy[:, 1]])
-        return np.column_stack(georeference.to_pixel(xy[:, 0], xy[:, 1]))
+def _overlaps(bounds: Bounds, crs: CRS | None, georeference: Georeference) -> bool:
+    extent = PixelProjection(crs, georeference)(shapely.box(*bounds))
+    if extent.is_empty or not np.isfinite(extent.bounds).all():
+        return False
+    return bool(shapely.intersects(extent, shapely.box(0, 0, georeference.width, georeference.height)))
 
-    return shapely.transform(polygon, to_pixel)
+
+def _text(bounds: Bounds) -> str:
+    left, bottom, right, top = (f"{value:.10g}" for value in bounds)
+    return f"{left} {bottom} to {right} {top}"
+
+
+def _name(crs: CRS | None) -> str:
+    return "its CRS" if crs is None else ":".join(crs.to_authority() or (crs.name,))
