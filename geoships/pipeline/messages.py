@@ -23,16 +23,22 @@ def announce(run: SceneRun, progress: Progress) -> None:
     if run.verifier:
         second = run.verifier.bundle.card
         progress.note(f"verifier: {second.name} (minimum score of a ship: {second.threshold:g})")
-    if point := operating_point(run.config, card):
-        known = ((name, getattr(point, name)) for name in ("precision", "recall"))
-        measured = ", ".join(f"{name} {value:.2f}" for name, value in known if value is not None)
-        progress.note(
-            f"sensitivity {run.config.sensitivity}: threshold {run.threshold:.4g}, minimum peak {run.min_peak:.4g}"
-            + (f" ({measured} on {', '.join(point.measured_on)})" if measured and point.measured_on else "")
-        )
+    if run.config.sensitivity:
+        progress.note(sensitivity_line(run))
     progress.detail(plan_line(run))
     for text in run.warnings:
         progress.warn(text)
+
+
+def sensitivity_line(run: SceneRun) -> str:
+    """The scores that a sensitivity stands for in one line, and what they gave where they were measured."""
+    text = f"sensitivity {run.config.sensitivity}: threshold {run.threshold:.4g}, minimum peak {run.min_peak:.4g}"
+    point = operating_point(run.config, run.bundle.card)
+    if point is None or (point.threshold, point.min_peak) != (run.threshold, run.min_peak):
+        return text
+    if point.precision is None or point.recall is None:
+        return text
+    return f"{text} (precision {point.precision:.2f}, recall {point.recall:.2f} on {', '.join(point.measured_on)})"
 
 
 def plan_line(run: SceneRun) -> str:

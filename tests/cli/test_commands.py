@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from scenes import ship_scene
 
 from geoships.config import PredictConfig
 from geoships.model import bundle as bundles
+from geoships.model.bundle_files import load_card
 from geoships.model.installed import ModelChoice
 from geoships.pipeline import batch, scene_run
 from geoships.workflows import quantize as quantizing
@@ -247,8 +249,9 @@ def test_evaluate_prints_a_table_or_one_object(geoships, tmp_path: Path) -> None
     )
     assert code == 0
     header, scene_row, total, *_ = out.splitlines()
-    assert header.split()[:3] == ["scene", "IoU", "Dice"]
-    assert scene_row.split() == ["a", "1.000", "1.000", "4", "4", *["1.000"] * 6]
+    assert header.split()[:4] == ["scene", "ships", "found", "recall@0.3"]
+    perfect = ["1.00", "(0.51", "to", "1.00)"]  # Wilson interval of 4 of 4
+    assert scene_row.split() == ["a", "4", "4", *perfect, *perfect, "1.00", "(0.68", "to", "1.00)", "1.000"]
     assert total.split()[0] == "all"
     assert "a.tif" in err
     assert {path.name for path in (tmp_path / "one" / "two").iterdir()} == {"metrics.json", "report.md", "report.html"}
@@ -261,6 +264,53 @@ def test_evaluate_prints_a_table_or_one_object(geoships, tmp_path: Path) -> None
     assert summary["all"]["ships"]["iou_0.5"]["f1"] == 1
     assert Path(summary["outputs"]["report.html"]).is_file()
     assert geoships("evaluate", "b", *where, "--out", tmp_path / "scenes" / "a.tif")[0] == 1
+
+
+def test_evaluate_says_that_the_model_was_trained_on_a_scene(
+    geoships, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ship_scene(tmp_path / "a.tif")
+    (tmp_path / "ships").mkdir()
+    assert geoships("predict", tmp_path / "a.tif", "--out", tmp_path / "ships" / "a.geojson", "--quiet")[0] == 0
+    seen = replace(fake_bundle(**{"geoships:trained_on": ("a",)}), path=tmp_path / "copy")
+    monkeypatch.setattr(bundles, "load_bundle", lambda _=None: seen)
+    command = "evaluate", tmp_path / "copy", "--scenes", tmp_path / "a.tif", "--labels", tmp_path / "ships"
+    command = *command, "--device", "cpu", "--no-pictures", "--out", tmp_path / "report"
+    code, out, err = geoships(*command)
+    assert code == 0
+    assert out.startswith("not a judgement: ")
+    assert err.splitlines()[-1].startswith("warning: fake was trained on 1 of 1 scene: a; the figures are not")
+    code, out, _ = geoships(*command, "--json")
+    assert len(json.loads(out)["warnings"]) == 1
+    assert geoships(*command, "--store-operating-points")[0] == 1
+    assert not (tmp_path / "copy").exists()
+    code, out, err = geoships(*command, "--allow-seen", "--store-operating-points", "--store-temperature")
+    assert (code, out.startswith("scene"), "warning: fake was trained" in err) == (0, True, False)
+    card = load_card(tmp_path / "copy")
+    assert set(card.operating_points) == {"high", "balanced", "precise"}
+    assert card.temperature != 1
+    point = card.operating_points["balanced"]
+    assert point.threshold == card.threshold  # both were moved by the temperature
+    assert "balanced: threshold 0.5, minimum peak" in out
+
+
+def test_sensitivity_needs_a_model_with_operating_points(geoships, tmp_path: Path, monkeypatch) -> None:
+    ship_scene(tmp_path / "a.tif")
+    command = "predict", tmp_path / "a.tif", "--out", tmp_path / "s.geojson", "--device", "cpu", "--sensitivity"
+    code, _, err = geoships(*command, "high")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "fake has no operating point for the sensitivity high" in err
+    point = {"threshold": 0.7, "min_peak": 0.9, "precision": 0.75, "recall": 0.5, "measured_on": ["x", "y"]}
+    pointed = fake_bundle(**{"geoships:operating_points": {"high": point}})
+    monkeypatch.setattr(batch, "load_bundle", lambda _=None: pointed)
+    monkeypatch.setattr(scene_run, "load_bundle", lambda _=None: pointed)
+    code, out, err = geoships(*command, "high", "--json", "--min-peak", "0.2")
+    assert (code, json.loads(out)["threshold"]) == (0, 0.7)
+    expected = "sensitivity high: threshold 0.7, minimum peak 0.2 (precision 0.75, recall 0.50 on x, y)"
+    assert expected not in err  # the minimum peak was given, so that these figures do not hold
+    assert "sensitivity high: threshold 0.7, minimum peak 0.2" in err
+    assert "minimum peak 0.9 (precision 0.75, recall 0.50 on x, y)" in geoships(*command, "high")[2]
+    assert geoships(*command, "often")[0] == 2
 
 
 def test_verbose_tells_the_plan_and_what_was_skipped(geoships, tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ NOT_RUN = {
     "geoships data upload": "needs a ClearML server",
     "geoships demo": "takes a minute; tests/workflows/test_demo.py runs it at a smaller size",
     "geoships evaluate runs": "needs a trained model; tests/test_smoke.py evaluates one",
+    "geoships evaluate my-model": "needs a bundle to write to; tests/evaluation/test_evaluation.py writes to one",
     "geoships evaluate sentinel2-5band --scenes scenes/ --labels labels/ --ignore": "needs two more layers; "
     "tests/evaluation/test_evaluation.py has them",
     "geoships export": "takes half a minute each; tests/model/test_export.py writes each format",

@@ -1,30 +1,42 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import geopandas
 import numpy as np
 import pytest
 import rasterio
 import shapely
+from affine import Affine
 from fakes import FakeBundle, fake_bundle
 from hypothesis import given
 from hypothesis import strategies as st
+from pyproj import CRS
 from scenes import SHIPS, UTM, ship_scene
 from scipy.special import logit
 from sklearn.metrics import average_precision_score, f1_score, jaccard_score, precision_score, recall_score
 from torch import nn
 
-from geoships import GeoshipsError, OutputError, PredictConfig, predict
+from geoships import BundleError, GeoshipsError, OutputError, PredictConfig, predict
 from geoships.evaluation import evaluate, store_operating_points, store_temperature, write_outcomes, write_report
+from geoships.evaluation.evaluate_scene import PEAKS
 from geoships.evaluation.evaluation import Evaluation
 from geoships.evaluation.figures import totals_by_scene
 from geoships.evaluation.land_distance import land_distances
+from geoships.evaluation.operating_points import operating_points
+from geoships.evaluation.report import html, markdown
+from geoships.evaluation.seen import place_of, seen_scenes
 from geoships.evaluation.size_classes import heading_difference
 from geoships.evaluation.tables import by_scene
+from geoships.evaluation.temperature import tempered_card
+from geoships.metrics.counts import ObjectCounts
+from geoships.metrics.intervals import proportion_interval
 from geoships.model.bundle import save_bundle
 from geoships.model.bundle_files import load_card
+from geoships.model.card import OperatingPoint
 from geoships.pipeline.predict import score_rows
+from geoships.scene.georeference import Georeference
 
 CONFIG = PredictConfig(tile_size=128, device="cpu", engine="torch", precision="fp32")
 SHAPE = (180, 200)
@@ -244,6 +256,143 @@ def test_a_scene_of_water_has_no_calibration(tmp_path: Path) -> None:
     with pytest.raises(GeoshipsError, match="no labelled ship was found"):
         store_operating_points(result)
     assert write_report(result, tmp_path / "out")["report.md"].read_text().startswith("# fake on 1 labelled scene\n")
+
+
+@pytest.mark.parametrize("labels", ["polygons", "mask"])
+def test_labels_of_another_place_are_an_error(labels: str, tmp_path: Path) -> None:
+    ship_scene(tmp_path / "a.tif")
+    (tmp_path / "labels").mkdir()
+    if labels == "polygons":
+        write_polygons(tmp_path / "labels" / "a.geojson", ((500, 500, 5, 5), (520, 500, 5, 5)))
+        message = "none of their 2 ships is in the scene a"
+    else:
+        ship_scene(tmp_path / "labels" / "a.tif", shape=(90, 100))
+        message = "180 x 200 pixels"
+    with pytest.raises(GeoshipsError, match=message) as error:
+        evaluate([tmp_path / "a.tif"], [tmp_path / "labels"], config=CONFIG, model=fake_bundle())
+    assert "\n" not in str(error.value)
+
+
+def test_figures_have_intervals_beside_them(result: Evaluation) -> None:
+    ships, pixels = result.figures["all"]["ships"], result.figures["all"]["pixels"]
+    for row, names in ((ships["iou_0.5"], ("precision", "recall", "f1")), (pixels, ("iou", "dice", "recall"))):
+        for name in names:
+            low, high = row[f"{name}_interval"]
+            assert 0 <= low <= row[name] <= high <= 1, name
+            assert low < high, name
+    assert ships["touched"]["recall_interval"] == pytest.approx(proportion_interval(7, 8), abs=1e-5)
+    assert result.figures["scenes"]["a"]["pixels"]["iou_interval"] is None  # four blocks of 1 km
+    assert sum(int(units.number.sum()) for units in (scene.blocks.units() for scene in result.scenes)) == 8
+    low, high = ships["iou_0.5"]["f1_interval"]
+    shown = f"{ships['iou_0.5']['f1']:.2f} ({low:.2f} to {high:.2f})"
+    assert shown in markdown(result.figures)
+    assert shown in html(result.figures)
+
+
+def test_the_minimum_peak_curve_is_that_of_runs_at_each_minimum(data: Path, result: Evaluation) -> None:
+    curve = {row["min_peak"]: row for row in result.figures["peak_curve"]}
+    assert list(curve) == [0, *PEAKS]
+    assert (PEAKS[0], PEAKS[-1]) == (0.5, 0.999)
+    np.testing.assert_allclose(np.diff(logit(PEAKS)), logit(0.999) / 12, rtol=0.03)
+    assert [curve[peak]["found"] for peak in (0, PEAKS[0], PEAKS[2], PEAKS[-1])] == [7, 7, 6, 6]  # one peak is 0.73
+    for min_peak in (PEAKS[0], PEAKS[2]):
+        config = CONFIG.model_copy(update={"min_peak": min_peak})
+        again = evaluate(
+            [data / "scenes"], [data / "labels"], ignore=[data / "ignore"], thresholds=(), config=config,
+            model=result.model,
+        )  # fmt: skip
+        ships = again.figures["all"]["ships"]["iou_0.3"]
+        assert {name: ships[name] for name in curve[min_peak] if name != "min_peak"} == {
+            name: value for name, value in curve[min_peak].items() if name != "min_peak"
+        }
+        assert again.figures["peak_curve"] == result.figures["peak_curve"][1:]
+
+
+def test_operating_points_have_the_best_f_score_of_their_sensitivity() -> None:
+    peaks = {0.5: ObjectCounts(10, 30, 10, 10), 0.9: ObjectCounts(10, 10, 8, 8), 0.99: ObjectCounts(10, 5, 5, 5)}
+    first = SimpleNamespace(peaks=peaks)
+    points = operating_points([first], 0.4, 0.5)  # type: ignore[list-item]
+    assert {name: point["min_peak"] for name, point in points.items()} == {
+        "high": 0.9, "balanced": 0.9, "precise": 0.99,
+    }  # fmt: skip
+    assert points["precise"]["f"] == pytest.approx(1.25 * 1 * 0.5 / (0.25 * 1 + 0.5))
+    many = SimpleNamespace(peaks={**peaks, 0.5: ObjectCounts(10, 14, 10, 10), 0.9: ObjectCounts(10, 9, 8, 8)})
+    points = operating_points([many], 0.4, 0.5)  # type: ignore[list-item]
+    assert (points["high"]["min_peak"], points["balanced"]["min_peak"]) == (0.5, 0.9)
+    assert points["high"] == {
+        "threshold": 0.4, "min_peak": 0.5, "beta": 2, "f": pytest.approx(5 / (4 + 1.4)), "precision": 10 / 14,
+        "recall": 1,
+    }  # fmt: skip
+    same = SimpleNamespace(peaks=dict.fromkeys((0.5, 0.7, 0.9), ObjectCounts(4, 4, 4, 4)))
+    assert operating_points([same], 0.4, 0.7)["high"]["min_peak"] == 0.7  # type: ignore[list-item]
+
+
+def test_stored_operating_points_are_what_predict_uses(data: Path, tmp_path: Path, result: Evaluation) -> None:
+    model = replace(result.model, path=tmp_path / "model")
+    evaluation = replace(result, model=model)
+    card = store_operating_points(evaluation)
+    assert card == load_card(tmp_path / "model")
+    point = card.operating_points["balanced"]
+    assert (point.measured_on, point.ships, point.seen, point.min_iou) == (("a", "b"), 8, (), 0.3)
+    assert point.recall == 7 / 8
+    stored = replace(model, card=card.model_copy(update={"operating_points": {
+        "precise": point.model_copy(update={"threshold": 0.6, "min_peak": 0.9}),
+    }}))  # fmt: skip
+    precise = CONFIG.model_copy(update={"sensitivity": "precise"})
+    for settings, threshold, ships in (({}, 0.6, 2), ({"min_peak": 0.1}, 0.6, 3), ({"threshold": 0.4}, 0.4, 2)):
+        prediction = predict(data / "scenes/a.tif", config=precise.model_copy(update=settings), model=stored)
+        assert (prediction.threshold, len(prediction.ships)) == (threshold, ships)
+    judged = evaluate([data / "scenes/a.tif"], [data / "labels"], thresholds=(), config=precise, model=stored)
+    assert (judged.threshold, judged.min_peak, len(judged.scenes[0].found)) == (0.6, 0.9, 2)
+    with pytest.raises(BundleError, match="no operating point for the sensitivity high") as error:
+        predict(data / "scenes/a.tif", config=CONFIG.model_copy(update={"sensitivity": "high"}), model=stored)
+    assert "\n" not in str(error.value)
+
+
+def test_a_stored_temperature_moves_the_operating_points(result: Evaluation) -> None:
+    point = OperatingPoint(threshold=0.4, min_peak=0.9)
+    card = tempered_card(result.model.card.model_copy(update={"operating_points": {"high": point}}), 2.0)
+    moved = card.operating_points["high"]
+    assert logit([moved.threshold, moved.min_peak]) == pytest.approx(logit([0.4, 0.9]) / 2)
+
+
+def test_scenes_that_were_trained_on_are_no_judgement(tmp_path: Path, result: Evaluation) -> None:
+    assert (result.figures["seen"], result.figures["warnings"]) == ([], [])
+    seen = fake_bundle(**{"geoships:threshold": 0.4, "geoships:trained_on": ["west", "B"]})
+    evaluation = Evaluation(replace(seen, path=tmp_path / "model"), result.config, result.scenes)
+    figures = evaluation.figures
+    assert figures["seen"] == [{"scene": "b", "model": "fake", "trained_as": "B", "by": "name"}]
+    (warning,) = figures["warnings"]
+    assert warning.startswith("fake was trained on 1 of 2 scenes: b; the figures are not a judgement")
+    assert warning not in figures["notes"]
+    assert figures["all"] == result.figures["all"]
+    assert markdown(figures).startswith(f"# fake on 2 labelled scenes: not a judgement\n\n**Warning: {warning}.**")
+    assert f'<p class="warning">Warning: {warning}.</p>' in html(figures)
+    with pytest.raises(GeoshipsError, match="the operating points are not stored: fake was trained on 1 of 2"):
+        store_operating_points(evaluation)
+
+    allowed = replace(evaluation, allow_seen=True)
+    assert (allowed.figures["warnings"], allowed.figures["notes"][0]) == ([], warning)
+    assert allowed.figures["seen"] == figures["seen"]
+    assert markdown(allowed.figures).startswith("# fake on 2 labelled scenes\n")
+    assert store_operating_points(allowed).operating_points["high"].seen == ("b",)
+
+
+@pytest.mark.parametrize(("place", "seen"), [
+    ((2.99, 36.12, 3.01, 36.13), True), ((3.5, 36.1, 3.6, 36.2), False), ((179.0, 36.1, 3.01, 36.2), True),
+])  # fmt: skip
+def test_a_renamed_scene_is_known_by_its_place(
+    place: tuple[float, float, float, float], seen: bool, result: Evaluation
+) -> None:
+    card = fake_bundle(**{"geoships:trained_places": {"harbour": place}}).card
+    found = seen_scenes(result.scenes[:1], [card])
+    assert [(entry.scene, entry.trained_as, entry.by) for entry in found] == [("a", "harbour", "place")] * seen
+
+
+def test_places_cross_the_antimeridian_and_scenes_without_georeference_have_none() -> None:
+    west, south, east, north = place_of(Georeference(100, 100, Affine(0.01, 0, 179.5, 0, -0.01, 10), CRS(4326))) or ()
+    assert (west, south, east, north) == pytest.approx((179.5, 9, -179.5, 10))
+    assert place_of(Georeference(100, 100)) is None
 
 
 def test_an_area_of_interest_is_refused(data: Path) -> None:
