@@ -56,7 +56,8 @@ def stitch(
             for a model with one channel, classes for a model with more.
         channel: Index of the channel whose scores are written; None: the first, see `output`.
         transform: Applied to each batch of images, for example to normalise it.
-        nodata: Pixels with this value in all bands become nodata in the output.
+        nodata: Pixels with this value in all bands become nodata in the output, as do pixels that are not finite in
+            any band; the model sees 0 for numbers that are not finite.
         batch_size: Number of tiles in a batch.
         num_workers: Number of processes that read tiles.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -154,7 +155,7 @@ class _Predictor:
     def predict_tiles(self, loader: Iterable[dict[str, torch.Tensor]], windows: Sequence[Window]) -> Iterator[_Tile]:
         predicted = 0
         for batch in loader:
-            images = batch["image"].to(self.device).float()
+            images = batch["image"].to(self.device).float().nan_to_num()
             valid = batch.get("valid", self._valid_mask(batch["image"]))
             scores = self._score(self.transform(images) if self.transform else images)
             for window, tile, mask in zip(windows[predicted:], scores, valid.numpy(), strict=False):
@@ -167,9 +168,8 @@ class _Predictor:
             predicted += len(scores)
 
     def _valid_mask(self, images: torch.Tensor) -> torch.Tensor:
-        if self.nodata is None:
-            return torch.ones(images.shape[0], *images.shape[2:], dtype=torch.bool)
-        return ~(images == self.nodata).all(dim=1)
+        valid = images.isfinite().all(dim=1)
+        return valid if self.nodata is None else valid & ~(images == self.nodata).all(dim=1)
 
     def _score(self, images: torch.Tensor) -> NDArray[np.float32]:
         logits = self.model(images)

@@ -57,6 +57,9 @@ PHRASES = {
 SENTINEL_TOKEN = re.compile(r"(?:b|band[ _-]?)0?(\d{1,2})(a?)")
 NUMBERED = re.compile(r"(?:b|band|layer|channel)?[ _-]?([1-9]\d*)")
 
+# Names of bands that hold 0 where a pixel has no data, and another number where it has.
+ALPHA_NAME = re.compile(r"(?:alpha|opacity|data ?mask|valid(?:ity)?(?: ?mask)?)(?: (?:band|channel))?")
+
 # If the scene lacks one of these and has the other, the other is used, with a warning.
 SUBSTITUTES = {"nir": "nir08", "nir08": "nir"}
 
@@ -88,6 +91,17 @@ class BandDescription:
     def has_color(self) -> bool:
         """Whether the colour interpretation is red, green or blue."""
         return self.color in {"red", "green", "blue"}
+
+    @property
+    def is_alpha(self) -> bool:
+        """Whether the band tells which pixels have data: by its name, or by its colour if no name says otherwise.
+
+        Some programs mark the fourth band of any image as alpha, so a name such as B08 or nir comes first.
+        """
+        names = [text for text in (self.common_name, self.description, self.band_name) if text]
+        if any(ALPHA_NAME.fullmatch(re.sub(r"[ _-]+", " ", text.strip().lower())) for text in names):
+            return self.color not in {"red", "green", "blue"}
+        return self.color == "alpha" and not any(_common_name(text) for text in names)
 
 
 @dataclass(frozen=True)
@@ -152,7 +166,7 @@ def choose_bands(
     """
     if override is not None:
         return _override_choice(requested, described, override, optional)
-    bands = [band for band in described if band.color != "alpha"]
+    bands = [band for band in described if not band.is_alpha]
     names = common_names(bands)
     if not any(names.values()) and not any(band.has_color for band in bands) and _unnamed(bands):
         return _assume_order(requested, bands)

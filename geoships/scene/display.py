@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from geoships.errors import SceneError
 from geoships.scene.bands import BandDescription, common_names, describe_bands
 from geoships.scene.opening.raster import gdal_env, open_dataset
 from geoships.scene.reader import Scene
+from geoships.scene.validity import Validity
 
 COMPOSITES = (("red", "green", "blue"), ("nir", "red", "green"), ("nir08", "red", "green"))  # best first
 PERCENTILES = (2.0, 98.0)  # of the valid values: drawn black and white
@@ -90,14 +92,15 @@ def _read_values(dataset: DatasetReader, band: int) -> Iterator[NDArray[np.float
     height, width = dataset.shape
     if dataset.overviews(band) or height * width <= READ_WHOLE:
         shape = min(height, MAX_SIDE), min(width, MAX_SIDE)
-        yield _finite(dataset.read(band, out_shape=shape, masked=True))
+        yield _valid(dataset, band, out_shape=(1, *shape))
         return
     for row in np.unique(np.linspace(0, max(0, height - SQUARE_SIDE), SQUARES).astype(int)).tolist():
         for column in np.unique(np.linspace(0, max(0, width - SQUARE_SIDE), SQUARES).astype(int)).tolist():
             window = RasterioWindow(column, row, min(SQUARE_SIDE, width), min(SQUARE_SIDE, height))
-            yield _finite(dataset.read(band, window=window, masked=True))
+            yield _valid(dataset, band, window=window)
 
 
-def _finite(masked: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.generic]]) -> NDArray[np.float64]:
-    values = masked.compressed().astype(np.float64)
-    return values[np.isfinite(values)]
+def _valid(dataset: DatasetReader, band: int, **options: Any) -> NDArray[np.float64]:
+    values = dataset.read([band], **options)
+    valid = Validity.of(dataset, [band]).mask(dataset, values, options.get("window"))
+    return np.asarray(values[0][valid], np.float64)

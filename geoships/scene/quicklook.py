@@ -20,8 +20,9 @@ from geoships.scene.georeference import Georeference, georeference_of
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.open import SceneFile
 from geoships.scene.opening.raster import Source, gdal_env, open_dataset
-from geoships.scene.reader import Validity
+from geoships.scene.stored import read_stored
 from geoships.scene.tiling.windows import Window
+from geoships.scene.validity import Validity
 
 RGBImage = NDArray[np.uint8]  # (rows, columns, 3): red, green, blue
 
@@ -196,7 +197,7 @@ class Quicklook:
         area = RasterioWindow(window.column, window.row, window.width, window.height)
         read_shape = (len(self._indexes), -(-window.height // factor), -(-window.width // factor))
         with self._read_errors():
-            stored = self._dataset.read(self._indexes, window=area, out_shape=read_shape)
+            stored = read_stored(self._dataset, self._indexes, window=area, out_shape=read_shape)
             valid = self._validity.mask(self._dataset, stored, area)
         weight = _resized(valid.astype(np.float32), shape)
         if valid.all():
@@ -263,7 +264,7 @@ def _display_bands(
             raise SceneError(f"--bands: expected three bands, or one for grey, got {len(bands)}; write e.g. 3,2,1")
         chosen = choose_bands(COMPOSITES[0][: len(bands)], described, bands).indexes
         return chosen, f"bands {', '.join(map(str, chosen))}"
-    opaque = [band for band in described if band.color != "alpha"] or list(described)
+    opaque = [band for band in described if not band.is_alpha] or list(described)
     named = {name: index for index, name in reversed(common_names(opaque).items()) if name} | dict(known)
     for names in COMPOSITES:
         if set(names) <= named.keys():

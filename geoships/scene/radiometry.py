@@ -37,6 +37,8 @@ OFFSET_TAGS = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
 FILE_TAGS = "scale and offset tags of the file"
 BASELINE_TAG = "PROCESSING_BASELINE"
 
+ADVICE = "if this is wrong, give --sensor, or --scale and --offset"
+
 ReadValues = Callable[[], NDArray[np.generic]]
 
 
@@ -99,7 +101,7 @@ class Radiometry:
 
 
 def choose_radiometry(
-    dtype: str | np.dtype[np.generic],
+    dtype: str | np.dtype[np.generic] | Sequence[str],
     scales: Sequence[float],
     offsets: Sequence[float],
     tags: Mapping[str, str],
@@ -115,18 +117,19 @@ def choose_radiometry(
     The first of these sources that gives a scale is used: the options, the sensor preset, scale and offset tags of the
     file, Sentinel-2 metadata tags, and last a default per data type, with a warning. By default uint16 values are
     reflectance * 10000. If more than one value in a thousand is above 16,000 (a reflectance of 1.6), they are taken as
-    reflectance * 65535.
+    reflectance * 65535. Bands of different data types each follow the default of their own, and so do bands without a
+    scale beside bands that have one.
 
     Args:
-        dtype: Data type of the stored values.
+        dtype: Data type of the stored values: one for all bands, or that of each selected band.
         scales: Scale of each selected band from the file; 1 where the file has none.
         offsets: Offset of each selected band from the file; 0 where the file has none.
         tags: Metadata tags of the file.
         scale: User option: reflectance per DN.
         offset: User option: offset in reflectance; needs `scale`.
         sensor: User option: name of a preset in PRESETS.
-        sample: Function that returns a few hundred thousand valid stored values from all parts of the scene, of any
-            shape. Called only where the data type alone does not decide.
+        sample: Function that returns a few hundred thousand valid stored values from all parts of the scene, shape
+            (bands, n). Called only where the data type alone does not decide.
         stated: Text for `Radiometry.origin` where `scales` and `offsets` are used.
 
     Returns:
@@ -140,9 +143,11 @@ def choose_radiometry(
         return _from_options(scale, offset, sensor, count)
     if sensor is not None:
         return _from_preset(sensor, count)
-    if any(value != 1.0 for value in scales) or any(value != 0.0 for value in offsets):
-        return Radiometry(tuple(map(float, scales)), tuple(map(float, offsets)), stated)
-    return _from_metadata(tags, count) or _from_dtype(np.dtype(dtype), sample, count)
+    dtypes = [np.dtype(dtype)] * count if isinstance(dtype, (str, np.dtype)) else [np.dtype(name) for name in dtype]
+    pairs = [(float(factor), float(added)) for factor, added in zip(scales, offsets, strict=True)]
+    if any(pair != (1.0, 0.0) for pair in pairs):
+        return _from_file(dtypes, pairs, sample, stated)
+    return _from_metadata(tags, count) or _from_dtypes(dtypes, sample)
 
 
 def _constant(scale: float, offset: float, count: int, origin: str, warning: str | None = None) -> Radiometry:
@@ -203,11 +208,55 @@ def _baseline(text: str) -> float | None:
     return float(f"{match[1]}.{match[2]}") if match else None
 
 
-def _from_dtype(dtype: np.dtype[np.generic], sample: ReadValues | None, count: int) -> Radiometry:
-    scale, reason = _dtype_rule(dtype, sample)
-    origin = f"rule for {dtype.name}: {reason}"
-    warning = f"the scene has no scale and offset to reflectance; assumed by the {origin}; "
-    return _constant(scale, 0.0, count, origin, f"{warning}if this is wrong, give --sensor, or --scale and --offset")
+def _from_file(
+    dtypes: Sequence[np.dtype[np.generic]],
+    pairs: Sequence[tuple[float, float]],
+    sample: ReadValues | None,
+    stated: str,
+) -> Radiometry:
+    """Scale and offset of the file; bands of numbers without a scale beside bands with one follow their data type."""
+    bare = [index for index, pair in enumerate(pairs) if pair == (1.0, 0.0)]
+    rules = _dtype_rules(dtypes, bare, sample)
+    scales = [rules[index][0] if index in rules else scale for index, (scale, _) in enumerate(pairs)]
+    offsets = [added for _, added in pairs]
+    assumed = sorted(
+        {f"rule for {dtypes[index].name}: {reason}" for index, (scale, reason) in rules.items() if scale != 1}
+    )
+    if not assumed:
+        return Radiometry(tuple(scales), tuple(offsets), stated)
+    origin = f"{stated}; of bands without them the {', '.join(assumed)}"
+    warning = f"some bands have no scale and offset to reflectance; assumed by the {', '.join(assumed)}; {ADVICE}"
+    return Radiometry(tuple(scales), tuple(offsets), origin, warning)
+
+
+def _from_dtypes(dtypes: Sequence[np.dtype[np.generic]], sample: ReadValues | None) -> Radiometry:
+    rules = _dtype_rules(dtypes, range(len(dtypes)), sample)
+    texts = dict.fromkeys(f"rule for {dtypes[index].name}: {reason}" for index, (_, reason) in rules.items())
+    origin = "; ".join(texts)
+    return Radiometry(
+        tuple(scale for scale, _ in rules.values()),
+        (0.0,) * len(dtypes),
+        origin,
+        f"the scene has no scale and offset to reflectance; assumed by the {origin}; {ADVICE}",
+    )
+
+
+def _dtype_rules(
+    dtypes: Sequence[np.dtype[np.generic]], bands: Sequence[int], sample: ReadValues | None
+) -> dict[int, tuple[float, str]]:
+    """Scale and reason by position of the band; bands of one data type share a rule."""
+    rules: dict[int, tuple[float, str]] = {}
+    for dtype in dict.fromkeys(dtypes[index] for index in bands):
+        alike = [index for index in bands if dtypes[index] == dtype]
+        rule = _dtype_rule(dtype, _of_bands(sample, alike, len(dtypes)))
+        rules |= dict.fromkeys(alike, rule)
+    return dict(sorted(rules.items()))
+
+
+def _of_bands(sample: ReadValues | None, bands: Sequence[int], count: int) -> ReadValues | None:
+    if sample is None or len(bands) == count:
+        return sample
+    return lambda: sample()[list(bands)]
 
 
 def _dtype_rule(dtype: np.dtype[np.generic], sample: ReadValues | None) -> tuple[float, str]:

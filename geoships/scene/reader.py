@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
@@ -24,8 +23,10 @@ from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.open import SceneFile, scene_file
 from geoships.scene.opening.raster import Source, gdal_env, open_dataset
 from geoships.scene.radiometry import FILE_TAGS, Radiometry, choose_radiometry
+from geoships.scene.stored import read_stored
 from geoships.scene.tiling.blocks import BlockCache, BlockGrid, Pixels, block_grid
 from geoships.scene.tiling.windows import Window
+from geoships.scene.validity import Validity
 
 # These drivers decode from the first row, or have one lock for all handles: more threads would decode twice, or wait.
 ONE_THREAD_DRIVERS = {"PNG", "JPEG", "GIF", "WEBP", "BMP", "netCDF", "HDF5", "HDF5Image"}
@@ -93,7 +94,7 @@ class Scene:
         self._validity = Validity.of(dataset, self.bands.indexes)
         self.grid: BlockGrid = block_grid(dataset.height, dataset.width, dataset.block_shapes[picked[0]])
         self.radiometry: Radiometry = choose_radiometry(
-            self.dtype,
+            [dataset.dtypes[index] for index in picked],
             [dataset.scales[index] for index in picked],
             [dataset.offsets[index] for index in picked],
             dataset.tags(),
@@ -178,7 +179,7 @@ class Scene:
         try:
             with gdal_env(self._source):
                 dataset = self._dataset()
-                values = dataset.read(self.bands.indexes, window=area)
+                values = read_stored(dataset, self.bands.indexes, window=area)
                 valid = self._validity.mask(dataset, values, area)
         except RasterioError as error:
             raise SceneError(
@@ -257,55 +258,3 @@ def open_scene(
     reading = reading or Reading()
     with scene_file(name, trust_vrt=reading.trust_vrt) as file:
         return Scene(file, wanted, reading, optional)
-
-
-@dataclass(frozen=True)
-class Validity:
-    """How a file marks pixels without data.
-
-    Attributes:
-        masked: Whether the file has an alpha band, or an internal or external mask.
-        nodata: Nodata value of each selected band; None if it has none.
-    """
-
-    masked: bool
-    nodata: tuple[float | None, ...]
-
-    @classmethod
-    def of(cls, dataset: rasterio.DatasetReader, indexes: Sequence[int]) -> Validity:
-        """Read the mask flags and nodata values of an open dataset.
-
-        Args:
-            dataset: The open dataset.
-            indexes: Band numbers, from 1.
-
-        Returns:
-            How it marks pixels without data.
-        """
-        flags = [dataset.mask_flag_enums[index - 1] for index in indexes]
-        masked = any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
-        return cls(
-            masked or ColorInterp.alpha in dataset.colorinterp, tuple(dataset.nodatavals[i - 1] for i in indexes)
-        )
-
-    def mask(self, dataset: rasterio.DatasetReader, values: NDArray[Any], area: RasterioWindow) -> NDArray[np.bool_]:
-        """Compute which pixels are valid.
-
-        A pixel is invalid if it is masked, if any band is not finite, or if all bands have their nodata value.
-
-        Args:
-            dataset: The open dataset, from which its mask is read.
-            values: Stored values of the selected bands, shape (bands, rows, columns).
-            area: The window of `values`. If the window has more pixels than `values`, the mask is resampled.
-
-        Returns:
-            Validity, shape (rows, columns) of `values`.
-        """
-        valid: NDArray[np.bool_] = np.ones(values.shape[1:], np.bool_)
-        if self.masked:
-            valid &= dataset.dataset_mask(window=area, out_shape=values.shape[1:]) > 0
-        if values.dtype.kind == "f":
-            valid &= np.isfinite(values).all(axis=0)
-        if all(nodata is not None for nodata in self.nodata):
-            valid &= ~np.logical_and.reduce([band == nodata for band, nodata in zip(values, self.nodata, strict=True)])
-        return valid

@@ -87,6 +87,20 @@ def test_geoships_dataset_and_sampler_give_one_raster(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scores[:, 70:] > 127, true[:, 70:])
 
 
+def test_pixels_that_are_not_finite_become_nodata(tmp_path: Path) -> None:
+    values = np.full((1, 64, 64), 500, "float32")
+    values[:, :, :20] = np.nan
+    profile = {"height": 64, "width": 64, "count": 1, "dtype": "float32", "crs": "EPSG:32631", "transform": UTM}
+    with rasterio.open(tmp_path / "scene.tif", "w", driver="GTiff", **profile) as file:
+        file.write(values)
+    dataset = RasterDataset(tmp_path / "scene.tif")
+    geoships.stitch(dataset, grid_sampler(dataset, 32, 32), Brightness(), tmp_path / "o.tif", transform=reflectance)
+    with rasterio.open(tmp_path / "o.tif") as raster:
+        missing = np.ma.getmaskarray(raster.read(1, masked=True))
+    assert missing[:, :20].all()
+    assert not missing[:, 20:].any()
+
+
 def test_nodata_stays_nodata(tmp_path: Path) -> None:
     ship_scene(tmp_path / "scene.tif", nodata_columns=70)
     dataset = RasterDataset(tmp_path / "scene.tif")

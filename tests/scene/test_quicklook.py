@@ -78,6 +78,7 @@ def test_overviews_of_the_file_are_used(tmp_path: Path) -> None:
         reads = []
         original = look._dataset
         look._dataset = type("Spy", (), {
+            "dtypes": original.dtypes,
             "read": lambda _, *a, **k: (reads.append(k["out_shape"]), original.read(*a, **k))[1],
         })()  # fmt: skip
         look._overview(60)

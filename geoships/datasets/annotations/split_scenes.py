@@ -6,7 +6,7 @@ import csv
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +23,14 @@ from geoships.datasets.group_split import assign
 from geoships.errors import GeoshipsError
 from geoships.output.raster import ClassSink
 from geoships.output.stitch import RowBand
+from geoships.scene.bands import describe_bands
 from geoships.scene.georeference import georeference_of
 from geoships.scene.layers.labels import IGNORED
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
+from geoships.scene.radiometry import choose_radiometry
+from geoships.scene.stored import read_stored
 from geoships.scene.tiling.windows import Window
+from geoships.scene.validity import Validity
 from geoships.support.files import atomic_write, output_errors
 
 SplitBy = Literal["scene", "block", "chip"]
@@ -248,6 +252,7 @@ def _write_chips(
     name: str, scene: DatasetReader, mask: DatasetReader, out: Path, parts: Mapping[Unit, str], chip: int, side: int
 ) -> Iterator[tuple[Any, ...]]:
     """Write the chips of a scene; those at its lower and right edge are padded with nodata and unknown labels."""
+    layout = _ChipBands.of_scene(scene)
     for window in _grid(scene.shape, chip):
         part = parts.get(_unit_of(name, window, side))
         labels = mask.read(1, window=_rasterio_window(window))
@@ -257,36 +262,90 @@ def _write_chips(
         file = f"{name}_{window.row}_{window.column}.tif"
         image_path, mask_path = out / "chips" / part / "images" / file, out / "chips" / part / "masks" / file
         transform = scene.window_transform(_rasterio_window(window))
-        image = np.zeros((scene.count, chip, chip), scene.dtypes[0])
-        if scene.nodata is not None:
-            image[:] = scene.nodata
-        image[:, : window.height, : window.width] = scene.read(window=_rasterio_window(window))
+        stored = read_stored(scene, layout.indexes, window=_rasterio_window(window))
+        inside = layout.validity.mask(scene, stored, _rasterio_window(window))
+        valid = np.full((chip, chip), bool(inside.all()))  # a chip with data everywhere inside needs no mask
+        valid[: window.height, : window.width] = inside
+        image = np.zeros((len(stored), chip, chip), stored.dtype)
+        if layout.nodata is not None:
+            image[:] = layout.nodata
+        image[:, : window.height, : window.width] = stored
         padded_labels = np.full((chip, chip), IGNORED, np.uint8)
         padded_labels[: window.height, : window.width] = labels
-        _write(image_path, image, scene, transform)
-        _write(mask_path, padded_labels[None], mask, transform, nodata=IGNORED)
+        _write(image_path, image, scene, transform, layout, valid)
+        _write(mask_path, padded_labels[None], mask, transform, _ChipBands.of_mask(mask))
         relative = (path.relative_to(out).as_posix() for path in (image_path, mask_path))
         yield (*relative, name, window.row, window.column, ships, known, part)
 
 
-def _write(path: Path, values: NDArray[Any], like: DatasetReader, transform: Any, nodata: int | None = None) -> None:
-    """Write a chip with the band names, scales, tags and colours of its scene."""
+@dataclass(frozen=True)
+class _ChipBands:
+    """What the chips of a raster hold.
+
+    indexes: bands (from 1), without alpha bands. validity: which pixels have data. nodata: value of pixels without
+    data; None: chips get a mask in its place. scales, offsets: to reflectance, by band.
+    """
+
+    indexes: tuple[int, ...]
+    validity: Validity
+    nodata: float | None
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+
+    @classmethod
+    def of_scene(cls, scene: DatasetReader) -> _ChipBands:
+        """The bands of a scene. Bands of several data types become one type, so each gets a scale of its own."""
+        indexes = tuple(band.index for band in describe_bands(scene) if not band.is_alpha)
+        validity = Validity.of(scene, indexes)
+        scales, offsets = (tuple(values[index - 1] for index in indexes) for values in (scene.scales, scene.offsets))
+        if len(set(validity.dtypes)) > 1:
+            radiometry = choose_radiometry(
+                validity.dtypes, scales, offsets, scene.tags(), sample=_sample(scene, indexes)
+            )
+            scales, offsets = radiometry.scale, radiometry.offset
+        simple = not (validity.masks or validity.alphas) and len({*validity.nodata}) == len({*validity.dtypes}) == 1
+        return cls(indexes, validity, validity.nodata[0] if simple else None, scales, offsets)
+
+    @classmethod
+    def of_mask(cls, mask: DatasetReader) -> _ChipBands:
+        """The one band of a mask, whose unlabelled pixels are IGNORED."""
+        return cls((1,), Validity.of(mask, [1]), IGNORED, mask.scales[:1], mask.offsets[:1])
+
+
+def _sample(scene: DatasetReader, indexes: Sequence[int]) -> Callable[[], NDArray[Any]]:
+    """Function that reads the values of a whole scene at low resolution, shape (bands, n)."""
+    shape = (len(indexes), *(min(side, 512) for side in scene.shape))
+    return lambda: read_stored(scene, indexes, out_shape=shape).reshape(len(indexes), -1)
+
+
+def _write(
+    path: Path, values: NDArray[Any], like: DatasetReader, transform: Any, bands: _ChipBands,
+    valid: NDArray[np.bool_] | None = None,
+) -> None:  # fmt: skip
+    """Write a chip with the band names, scales, tags and colours of its scene, and a mask where it needs one."""
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    profile = {"crs": like.crs, "transform": transform, "nodata": like.nodata if nodata is None else nodata}
+    profile = {"crs": like.crs, "transform": transform, "nodata": bands.nodata}
     if like.transform.is_identity:
         del profile["transform"]
-    with atomic_write(path) as temporary, warnings.catch_warnings():
+    with (
+        atomic_write(path) as temporary,
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(
             temporary, "w", driver="GTiff", dtype=values.dtype, count=len(values), height=values.shape[1],
             width=values.shape[2], compress="deflate", **profile,
         ) as file:  # fmt: skip
             file.write(values)
-            file.scales, file.offsets, file.descriptions = like.scales, like.offsets, like.descriptions
+            file.scales, file.offsets = bands.scales, bands.offsets
+            file.descriptions = [like.descriptions[index - 1] for index in bands.indexes]
             file.update_tags(**{key: value for key, value in like.tags().items() if key != "AREA_OR_POINT"})
-            if nodata is not None and like.colorinterp[0] == rasterio.enums.ColorInterp.palette:
+            if like.colorinterp[0] == rasterio.enums.ColorInterp.palette and valid is None:
                 file.write_colormap(1, like.colormap(1))
+            if valid is not None and bands.nodata is None and not valid.all():
+                file.write_mask(valid)
 
 
 def _write_scenes(pair: Pair, mask: DatasetReader, out: Path, parts: Mapping[Unit, str], side: int) -> None:

@@ -21,6 +21,7 @@ from geoships.scene.georeference import Georeference, georeference_of
 from geoships.scene.layers.polygons import PolygonLayer, read_polygons
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
 from geoships.scene.tiling.windows import Window
+from geoships.scene.validity import Validity
 
 BACKGROUND, SHIP, IGNORED = 0, 1, 255
 RASTER_SUFFIXES = {".tif", ".tiff", ".png", ".jp2", ".vrt", ".img"}
@@ -71,8 +72,9 @@ def read_labels(
 
     Args:
         path: Labels: a vector file in any CRS with one polygon per ship, or a mask raster on the grid of the scene. In
-            a mask raster, 0 is background and connected pixels (8 neighbours) of other values are one ship; pixels of
-            255 are ignored if 255 is the nodata value of the file.
+            a mask raster, 0 is background and connected pixels (8 neighbours) of other values are one ship. Pixels
+            without data, as `Validity` tells them, are ignored, such as those of 255 if 255 is the nodata value of the
+            file. A nodata value of 0 is background.
         georeference: Georeference of the scene.
         ignore: Vector file with the areas to ignore; None: no areas.
         only: (pixel value, class name): only this value of a mask raster is a ship, or only this value in the column
@@ -119,8 +121,9 @@ def _raster_labels(
     try:
         with gdal_env(source), open_dataset(source) as dataset:
             grid, shape = georeference_of(dataset), dataset.shape
-            values, valid = dataset.read(1), dataset.read_masks(1) > 0
-            ignored = (values == IGNORED) & (dataset.nodata == IGNORED)
+            values = dataset.read(1)
+            blank = values == 0 if dataset.nodata == 0 else np.zeros(values.shape, np.bool_)
+            ignored = ~(blank | Validity.of(dataset, [1]).mask(dataset, values[None]))
     except RasterioError as error:
         raise SceneError(
             f"cannot read the labels {path}: {error.__cause__ or error}; check that the file is complete and readable"
@@ -131,7 +134,7 @@ def _raster_labels(
             f"{shape[0]} x {shape[1]}; resample them to the scene's grid, or give a vector file"
         )
     require_same_place(path, grid, georeference)
-    return _outlines((values > 0 if only is None else values == only) & valid), _outlines(ignored)
+    return _outlines((values > 0 if only is None else values == only) & ~ignored), _outlines(ignored)
 
 
 def require_same_place(path: Path, grid: Georeference, scene: Georeference) -> None:

@@ -16,13 +16,13 @@ from xml.etree.ElementTree import Element, SubElement
 from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
-from rasterio.enums import MaskFlags
 from rasterio.io import DatasetReader
 
 from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition
 from geoships.scene.bands import BandDescription
 from geoships.scene.opening.raster import Source, gdal_env, open_named, public_name
+from geoships.scene.validity import Validity, stored_nodata
 
 GDAL_TYPES = {
     "uint8": "Byte",
@@ -132,7 +132,7 @@ class BandFiles:
         root = _virtual_raster(grid, {**grid.tags, **self.tags})
         for index, file in enumerate(self.files, 1):
             _add_band(root, index, file, parts.get(index), grid)
-        _add_mask(root, list(parts.values()), grid)
+        _add_alphas(root, list(parts.values()), grid)
         remote = any(part.source.is_remote for part in parts.values())
         return Source(self.name, ElementTree.tostring(root, encoding="unicode"), "VRT", None, remote)
 
@@ -199,7 +199,7 @@ class _Part:
     offset: float
     nodata: float | None
     block: tuple[int, int]
-    masked: bool
+    masks: tuple[tuple[str, str], ...]  # sources of alpha bands: number or name of a mask, and data type
     tags: Mapping[str, str]
 
     @classmethod
@@ -219,6 +219,7 @@ class _Part:
         points, points_crs = dataset.gcps
         transform = None if dataset.transform.is_identity or dataset.transform.is_degenerate else dataset.transform
         stated = file.scale is not None
+        validity = Validity.of(dataset, [file.index])
         return cls(
             name=file.name,
             source=source,
@@ -230,9 +231,14 @@ class _Part:
             dtype=dataset.dtypes[band],
             scale=file.scale if file.scale is not None else dataset.scales[band],
             offset=(file.offset or 0.0) if stated else dataset.offsets[band],
-            nodata=dataset.nodatavals[band] if file.nodata is None else file.nodata,
+            nodata=stored_nodata(
+                dataset.nodatavals[band] if file.nodata is None else file.nodata, dataset.dtypes[band]
+            ),
             block=dataset.block_shapes[band],
-            masked=MaskFlags.per_dataset in dataset.mask_flag_enums[band],
+            masks=(
+                *((f"mask,{number}", "uint8") for number in validity.masks),
+                *((str(number), dataset.dtypes[number - 1]) for number in validity.alphas if number != file.index),
+            ),
             tags={**dataset.tags(), **dataset.tags(ns="IMAGERY")},
         )
 
@@ -280,19 +286,19 @@ def _add_band(root: Element, number: int, file: BandFile, part: _Part | None, gr
     _add_source(band, part, str(file.index), grid)
 
 
-def _add_mask(root: Element, parts: Sequence[_Part], grid: _Part) -> None:
-    """Use the mask of the first file that has one."""
-    masked = next((part for part in (grid, *parts) if part.masked), None)
-    if masked is None:
-        return
-    band = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")
-    _add_source(band, masked, "mask,1", grid)
+def _add_alphas(root: Element, parts: Sequence[_Part], grid: _Part) -> None:
+    """Add the masks and alpha bands of all files, each once, as alpha bands behind the bands."""
+    masks = {(part.source.gdal_name, index): (part, dtype) for part in parts for index, dtype in part.masks}
+    for number, ((_, index), (part, dtype)) in enumerate(masks.items(), len(root.findall("VRTRasterBand")) + 1):
+        band = SubElement(root, "VRTRasterBand", dataType=GDAL_TYPES[dtype], band=str(number))
+        SubElement(band, "ColorInterp").text = "Alpha"
+        _add_source(band, part, index, grid, resampling=None)
 
 
-def _add_source(band: Element, part: _Part, index: str, grid: _Part) -> None:
+def _add_source(band: Element, part: _Part, index: str, grid: _Part, resampling: str | None = RESAMPLING) -> None:
     source_window, target_window = _placed(part, grid)
     same = source_window == target_window
-    source = SubElement(band, "SimpleSource", {} if same else {"resampling": RESAMPLING})
+    source = SubElement(band, "SimpleSource", {} if same or not resampling else {"resampling": resampling})
     SubElement(source, "SourceFilename", relativeToVRT="0", shared="0").text = part.source.gdal_name
     SubElement(source, "SourceBand").text = index
     SubElement(
