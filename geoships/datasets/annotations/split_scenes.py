@@ -24,7 +24,7 @@ from geoships.errors import GeoshipsError
 from geoships.output.raster import ClassSink
 from geoships.output.stitch import RowBand
 from geoships.scene.georeference import georeference_of
-from geoships.scene.layers.labels import IGNORED
+from geoships.scene.layers.labels import IGNORED, require_same_place
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
 from geoships.scene.tiling.windows import Window
 from geoships.support.files import atomic_write, output_errors
@@ -196,7 +196,7 @@ def _write_parts(
 
 @contextmanager
 def _open_pair(pair: Pair) -> Iterator[tuple[DatasetReader, DatasetReader]]:
-    """Yield the scene and its mask, opened for reading. Raises GeoshipsError where their sizes differ."""
+    """Yield the scene and its mask, opened for reading. Raises GeoshipsError where their sizes or places differ."""
     with ExitStack() as stack:
         sources = [resolve(path) for path in (pair.scene, pair.mask)]
         stack.enter_context(gdal_env(sources[0]))
@@ -206,6 +206,7 @@ def _open_pair(pair: Pair) -> Iterator[tuple[DatasetReader, DatasetReader]]:
                 f"{pair.mask}: expected a mask on the scene's grid, {scene.height} x {scene.width} uint8, got "
                 f"{mask.height} x {mask.width} {mask.dtypes[0]}"
             )
+        require_same_place(pair.mask, georeference_of(mask), georeference_of(scene))
         try:
             yield scene, mask
         except RasterioError as error:
