@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scenes import ship_scene
 
 from geoships.datasets.annotations.coco import read_coco
 from geoships.datasets.annotations.cvat import read_cvat
@@ -142,3 +143,22 @@ def test_names_that_are_found_nowhere_are_told(tmp_path: Path) -> None:
     (folder / "a.txt").write_text("0 0.5 0.5 0.2 0.1\n")
     with pytest.warns(GeoshipsWarning, match="took 0 for ship"):
         assert read_yolo(folder, lambda _: (10, 10), ["ship"])[0].shapes[0].label == "ship"
+
+
+def test_masks_tell_in_one_line_what_was_left_out(geoships, tmp_path: Path) -> None:
+    ship_scene(tmp_path / "a.tif", shape=(256, 256))
+    WITHOUT_AREA["cvat"](tmp_path)
+    arguments = ("data", "masks", tmp_path / "c.xml", "--scene", tmp_path / "a.tif", "--out", tmp_path / "m.tif")
+    code, _, err = geoships(*arguments)
+    assert (code, err.count("\n")) == (0, 1)
+    assert "left out 2 of 3 shapes: 1 points, 1 polyline" in err
+
+
+def test_a_shape_outside_its_image_is_refused(geoships, tmp_path: Path) -> None:
+    ship_scene(tmp_path / "a.tif", shape=(256, 256))
+    coco(tmp_path, {"bbox": [300, 300, 20, 20]})
+    arguments = ("data", "masks", tmp_path / "c.json", "--scene", tmp_path / "a.tif", "--out", tmp_path / "m.tif")
+    code, _, err = geoships(*arguments)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "a ship lies outside its image a.png of 256 x 256 pixels" in err
+    assert not (tmp_path / "m.tif").exists()

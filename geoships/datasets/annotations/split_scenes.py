@@ -25,7 +25,7 @@ from geoships.output.raster import ClassSink
 from geoships.output.stitch import RowBand
 from geoships.scene.bands import describe_bands
 from geoships.scene.georeference import georeference_of
-from geoships.scene.layers.labels import IGNORED
+from geoships.scene.layers.labels import IGNORED, require_same_place
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
 from geoships.scene.radiometry import choose_radiometry
 from geoships.scene.stored import read_stored
@@ -200,7 +200,7 @@ def _write_parts(
 
 @contextmanager
 def _open_pair(pair: Pair) -> Iterator[tuple[DatasetReader, DatasetReader]]:
-    """Yield the scene and its mask, opened for reading. Raises GeoshipsError where their sizes differ."""
+    """Yield the scene and its mask, opened for reading. Raises GeoshipsError where their sizes or places differ."""
     with ExitStack() as stack:
         sources = [resolve(path) for path in (pair.scene, pair.mask)]
         stack.enter_context(gdal_env(sources[0]))
@@ -210,6 +210,7 @@ def _open_pair(pair: Pair) -> Iterator[tuple[DatasetReader, DatasetReader]]:
                 f"{pair.mask}: expected a mask on the scene's grid, {scene.height} x {scene.width} uint8, got "
                 f"{mask.height} x {mask.width} {mask.dtypes[0]}"
             )
+        require_same_place(pair.mask, georeference_of(mask), georeference_of(scene))
         try:
             yield scene, mask
         except RasterioError as error:
