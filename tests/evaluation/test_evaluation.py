@@ -264,7 +264,7 @@ def test_labels_of_another_place_are_an_error(labels: str, tmp_path: Path) -> No
     (tmp_path / "labels").mkdir()
     if labels == "polygons":
         write_polygons(tmp_path / "labels" / "a.geojson", ((500, 500, 5, 5), (520, 500, 5, 5)))
-        message = "none of their 2 ships is in the scene a"
+        message = "lies in the scene: give the scene's own labels"
     else:
         ship_scene(tmp_path / "labels" / "a.tif", shape=(90, 100))
         message = "180 x 200 pixels"
