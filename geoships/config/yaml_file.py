@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -101,9 +101,21 @@ def _list_index(values: list[Any], key: str, name: str) -> int:
     return int(key)
 
 
+class _SettingsLoader(yaml.SafeLoader):
+    """A safe loader that refuses a name given twice, of which YAML would keep the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        if twice := sorted({str(name) for name in names if names.count(name) > 1}):
+            raise yaml.MarkedYAMLError(problem=f"{', '.join(twice)} given twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def _read(file: Path, example: str) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = yaml.load(file.read_text(encoding="utf-8"), _SettingsLoader)  # noqa: S506 (a safe loader)
+    except RecursionError as error:
+        raise GeoshipsError(f"{file}: the settings are nested too deeply; see {example}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise GeoshipsError(
             f"{file}: cannot read the settings: {' '.join(str(error).split())}; see {example}"

@@ -28,6 +28,7 @@ from geoships.output.antimeridian import cut_continuous
 from geoships.output.classes import SHIPS, ObjectClass
 from geoships.scene.acquisition import Acquisition, iso
 from geoships.scene.georeference import Georeference
+from geoships.scene.opening.names import is_remote, stem_of, title_of
 from geoships.support.files import atomic_write, reserve
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def write_item(path: Path, content: ItemContent) -> None:
     instant = content.acquired.instant if content.acquired else None
     start, end = (content.acquired.start, content.acquired.end) if content.acquired else (FIRST_SATELLITE, now)
     item = pystac.Item(
-        id=f"{Path(content.scene).stem}-{'ships' if objects.is_ship else objects.name.replace(' ', '-')}",
+        id=f"{stem_of(content.scene)}-{'ships' if objects.is_ship else objects.name.replace(' ', '-')}",
         geometry=None if footprint is None else mapping(footprint),
         bbox=None if footprint is None else _bbox(footprint),
         datetime=instant,
@@ -219,9 +220,9 @@ def _derived_from(origins: Iterable[str], folder: Path) -> list[Link]:
 
     links = []
     for origin in origins:
-        suffix = Path(origin.partition("?")[0]).suffix.lower()
-        is_item = suffix in SUFFIXES or "/items/" in origin
-        target = origin if "://" in origin or not Path(origin).is_absolute() else _relative(origin, folder)
+        suffix = Path(title_of(origin)).suffix.lower()
+        is_item = suffix in SUFFIXES or (is_remote(origin) and "/items/" in origin)
+        target = _relative(origin, folder) if Path(origin).is_absolute() else origin
         media = "application/geo+json" if is_item else SCENE_TYPES.get(suffix)
         links.append(pystac.Link("derived_from", target, media_type=media, title=Path(origin).name))
     return links

@@ -29,6 +29,7 @@ from geoships.errors import GeoshipsError, OutputError
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.pipeline.predict import Prediction, predict
 from geoships.scene.opening.band_files import BandFiles, SceneName
+from geoships.scene.opening.names import stem_of, title_of
 from geoships.support.progress import NoProgress, Progress
 from geoships.support.workers import devices_of, run_on_devices
 
@@ -119,7 +120,7 @@ def plan_outputs(
     """
     if format not in FORMATS:
         raise OutputError(f"unknown format {format!r} of vector files; choose one of {', '.join(FORMATS)}")
-    folder, stems = Path(out_dir), [_stem(scene) for scene in scenes]
+    folder, stems = Path(out_dir), [stem_of(str(scene)) for scene in scenes]
     if duplicates := sorted({stem for stem in stems if stems.count(stem) > 1}):
         raise OutputError(
             f"several scenes are named {', '.join(duplicates)}: their outputs would overwrite each other; "
@@ -136,11 +137,6 @@ def plan_outputs(
         )
         for scene, stem in zip(scenes, stems, strict=True)
     ]
-
-
-def _stem(scene: SceneName) -> str:
-    """File name without its ending, also of an address with a query."""
-    return Path(str(scene).partition("?")[0].rstrip("/")).stem
 
 
 def predict_many(
@@ -258,7 +254,7 @@ class _BriefProgress:
     """Progress of a scene that runs beside others: its beginning and its warnings, with its name."""
 
     def __init__(self, job: SceneJob, progress: Progress, lock: Lock) -> None:
-        self._name, self._progress, self._lock = Path(str(job.scene)).name, progress, lock
+        self._name, self._progress, self._lock = title_of(str(job.scene)), progress, lock
 
     def start(self, name: str, pixels: int) -> None:
         """A scene of so many pixels begins."""

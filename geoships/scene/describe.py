@@ -62,5 +62,8 @@ def _place(georeference: Georeference) -> str:
     if not georeference.placed:
         return "none: outputs are in pixels (column, row)"
     lon, lat = georeference.to_lonlat(georeference.width / 2, georeference.height / 2)
-    how = "ground control points" if georeference.transform is None else "a geotransform"
+    points = "ground control points"
+    if georeference.bent:
+        points += f" (thin plate spline; a polynomial misses them by up to {georeference.gcp_misfit:.1f} pixels)"
+    how = points if georeference.transform is None else "a geotransform"
     return f"centre at longitude {float(lon):.6f}, latitude {float(lat):.6f}, by {how}"

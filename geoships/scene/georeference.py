@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,8 @@ from rasterio.io import DatasetReader
 from rasterio.transform import GCPTransformer
 
 WGS84 = Geod(ellps="WGS84")
+
+MAX_MISFIT = 1.0  # pixels: where a polynomial misses a GCP by more, a thin plate spline goes through all of them
 
 Coordinates = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -53,9 +55,50 @@ class Georeference:
         transform = self.transform
         return self.placed and transform is not None and transform.d == 0 and transform.a * transform.e > 0
 
+    def __getstate__(self) -> dict[str, object]:
+        return {item.name: getattr(self, item.name) for item in fields(self)}  # rasterio's transformers have no state
+
+    @cached_property
+    def _polynomial(self) -> GCPTransformer:
+        return GCPTransformer(list(self.gcps))
+
     @cached_property
     def _gcp_transformer(self) -> GCPTransformer:
-        return GCPTransformer(list(self.gcps))
+        misfit = self.gcp_misfit
+        if misfit is None or misfit <= MAX_MISFIT:
+            return self._polynomial
+        return GCPTransformer(list(self.gcps), tps=True)
+
+    @cached_property
+    def gcp_misfit(self) -> float | None:
+        """Largest distance between the GCPs and the polynomial that fits them best, in pixels; None without GCPs."""
+        if not self.placed or self.transform is not None:
+            return None
+        rows, columns = np.array([point.row for point in self.gcps]), np.array([point.col for point in self.gcps])
+        x, y = np.array([point.x for point in self.gcps]), np.array([point.y for point in self.gcps])
+        fitted = self._polynomial.rowcol(x, y, op=lambda value: value)
+        back = self._polynomial.xy(rows, columns, offset="ul")
+        size = np.hypot(np.ptp(x), np.ptp(y)) / max(float(np.hypot(np.ptp(rows), np.ptp(columns))), 1e-9)  # per pixel
+        forward = np.hypot(np.asarray(back[0]) - x, np.asarray(back[1]) - y) / max(float(size), 1e-12)
+        inverse = np.hypot(np.asarray(fitted[0]) - rows, np.asarray(fitted[1]) - columns)
+        return float(np.max([forward, inverse]))
+
+    @cached_property
+    def bent(self) -> bool:
+        """Whether no polynomial fits the GCPs, so that a thin plate spline through all of them is used."""
+        return (self.gcp_misfit or 0.0) > MAX_MISFIT
+
+    @property
+    def warning(self) -> str | None:
+        """Warning for the user where the place of pixels is uncertain; None where it is not."""
+        if not self.bent:
+            return None
+        across, down = self.pixel_size() or (float("nan"), float("nan"))
+        metres = (self.gcp_misfit or 0.0) * max(across, down)
+        return (
+            f"no polynomial fits the {len(self.gcps)} ground control points (misfit up to {metres:.0f} m): a thin "
+            "plate spline through all of them is used; places between them are less certain"
+        )
 
     @cached_property
     def _to_lonlat(self) -> Transformer:
@@ -142,6 +185,7 @@ def georeference_of(dataset: DatasetReader) -> Georeference:
 
     GDAL reports a missing geotransform as the identity. A geotransform without a CRS is kept, so that outputs have the
     same grid. A local or engineering CRS counts as unknown. Ground control points are used if there is no geotransform.
+    RPCs and geolocation arrays are not used, see `unused_placement`.
 
     Args:
         dataset: The open dataset.
@@ -161,6 +205,25 @@ def georeference_of(dataset: DatasetReader) -> Georeference:
         crs=_terrestrial(gcp_crs if use_points else dataset.crs),
         gcps=tuple(points) if use_points else (),
     )
+
+
+def unused_placement(dataset: DatasetReader) -> str | None:
+    """Warning about a placement of the file that is not used: RPCs or geolocation arrays without other georeference.
+
+    Args:
+        dataset: The open dataset.
+
+    Returns:
+        The warning; None if there is nothing to warn of.
+    """
+    if georeference_of(dataset).placed:
+        return None
+    advice = "warp the scene to a map grid first, e.g. with gdalwarp"
+    if dataset.rpcs is not None:
+        return f"the scene is placed by rational polynomial coefficients (RPCs), which are not used; {advice} -rpc"
+    if dataset.tags(ns="GEOLOCATION"):
+        return f"the scene is placed by geolocation arrays, which are not used; {advice} -geoloc"
+    return None
 
 
 def _terrestrial(crs: RasterioCRS | None) -> CRS | None:

@@ -18,6 +18,7 @@ from geoships.errors import SceneError
 from geoships.scene.bands import BandDescription, choose_bands, common_names, describe_bands
 from geoships.scene.georeference import Georeference, georeference_of
 from geoships.scene.opening.band_files import SceneName
+from geoships.scene.opening.names import title_of
 from geoships.scene.opening.open import SceneFile
 from geoships.scene.opening.raster import Source, gdal_env, open_dataset
 from geoships.scene.stored import read_stored
@@ -131,7 +132,7 @@ class Quicklook:
     @property
     def title(self) -> str:
         """File name without folders, and without the query of a URL."""
-        return self._source.name.partition("?")[0].replace("\\", "/").rstrip("/").rpartition("/")[2]
+        return title_of(self._source.name)
 
     @property
     def window(self) -> Window:

@@ -18,7 +18,7 @@ from rasterio.windows import Window as RasterioWindow
 from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition, acquisition
 from geoships.scene.bands import BandChoice, choose_bands, describe_bands
-from geoships.scene.georeference import Georeference, georeference_of
+from geoships.scene.georeference import Georeference, georeference_of, unused_placement
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.open import SceneFile, scene_file
 from geoships.scene.opening.raster import Source, gdal_env, open_dataset
@@ -81,7 +81,8 @@ class Scene:
         self._source, dataset = file.take(lambda bands: choose_bands(wanted, bands, reading.bands, optional).indexes)
         self._keep(dataset)
         self.origins = file.origins if file.files else (self._source.public_name,)
-        self._listed_warnings = file.files.warnings if file.files else ()
+        listed = file.files.warnings if file.files else ()
+        self._listed_warnings = (*listed, *filter(None, [unused_placement(dataset)]))
         self.driver: str = dataset.driver
         self.georeference: Georeference = georeference_of(dataset)
         self.dtypes: tuple[str, ...] = dataset.dtypes
@@ -159,7 +160,7 @@ class Scene:
         place = None
         if not self.georeference.placed:
             place = "the scene is not georeferenced (no CRS or no geotransform): coordinates are pixels (column, row)"
-        stated = (self.bands.warning, self.radiometry.warning, place, *self._listed_warnings)
+        stated = (self.bands.warning, self.radiometry.warning, place, self.georeference.warning, *self._listed_warnings)
         return tuple(text for text in stated if text)
 
     def decode(self, window: Window) -> Pixels:

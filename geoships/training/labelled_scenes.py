@@ -19,6 +19,7 @@ from geoships.errors import GeoshipsError, GeoshipsWarning
 from geoships.scene.layers.labels import Labels, read_labels
 from geoships.scene.layers.polygons import read_polygons
 from geoships.scene.layers.vector_file import VECTOR_SUFFIXES
+from geoships.scene.opening.names import is_remote, stem_of
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.tiling.blocks import Pixels
 from geoships.scene.tiling.resample import scale_of
@@ -103,7 +104,7 @@ def open_scenes(data: Data) -> list[LabelledScene]:
 
 def group_of(entry: SceneFiles) -> str:
     """The group of a scene: its own, or its name."""
-    return entry.group or Path(entry.scene).stem
+    return entry.group or stem_of(entry.scene)
 
 
 def scene_files(data: Data) -> list[SceneFiles]:
@@ -169,14 +170,14 @@ def _warn(texts: Iterable[str]) -> None:
 def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
     """Open one scene and read its labels."""
     reading = Reading(entry.bands, entry.scale, entry.offset, entry.sensor)
-    at = entry.scene if "://" in entry.scene else str(below(data.root, entry.scene))
+    at = entry.scene if is_remote(entry.scene) else str(below(data.root, entry.scene))
     scene = open_scene(at, data.bands, reading, optional=data.optional)
     ignore = below(data.root, entry.ignore) if entry.ignore else None
     labels = read_labels(below(data.root, entry.labels), scene.georeference, ignore, _only(data.target))
     _warn(labels.warnings)
     images = SceneDataset(scene, fetch=_fetch(scene))
     return LabelledScene(
-        name=Path(entry.scene).stem,
+        name=stem_of(entry.scene),
         group=group_of(entry),
         scene=scene,
         labels=labels,

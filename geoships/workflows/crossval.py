@@ -20,6 +20,7 @@ from geoships.evaluation.outcomes import write_outcomes
 from geoships.evaluation.report import write_report
 from geoships.evaluation.tables import by_scene, measures
 from geoships.model.bundle import Bundle, load_bundle
+from geoships.scene.opening.names import is_remote
 from geoships.support.files import atomic_write
 from geoships.training.labelled_scenes import below, group_of, scene_files
 from geoships.training.segmentation.fit import fit
@@ -194,7 +195,7 @@ def evaluate_entries(
         raise GeoshipsError("scenes of one fold differ in bands, scale, offset or sensor; put them in different folds")
     bands, scale, offset, sensor = read_settings.pop()
     return evaluate(
-        [entry.scene if "://" in entry.scene else below(root, entry.scene) for entry in entries],
+        [entry.scene if is_remote(entry.scene) else below(root, entry.scene) for entry in entries],
         [below(root, entry.labels) for entry in entries],
         ignore=[below(root, entry.ignore) for entry in entries if entry.ignore],
         thresholds=thresholds,

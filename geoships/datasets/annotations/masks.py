@@ -26,6 +26,7 @@ from geoships.scene.layers.labels import IGNORED, require_overlap
 from geoships.scene.layers.polygons import read_polygons
 from geoships.scene.layers.repair import left_out_summary, usable_polygons
 from geoships.scene.layers.vector_file import read_vector
+from geoships.scene.opening.names import stem_of
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
 from geoships.scene.tiling.windows import Window
 
@@ -71,7 +72,7 @@ class ImageLayout:
         source = resolve(scene, trust_vrt=trust_vrt)
         with gdal_env(source), open_dataset(source) as dataset:
             grid = georeference_of(dataset)
-        stem = Path(source.name.partition("?")[0]).stem
+        stem = stem_of(source.name)
         return cls(scene, grid, {stem: Window(0, 0, grid.height, grid.width)}, tiled=False)
 
 

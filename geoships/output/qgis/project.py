@@ -21,6 +21,7 @@ from geoships.output.qgis.styles import Style, mask_style, scene_style, score_st
 from geoships.output.qgis.xml import VERSION, document, element, rectangle, reference_system
 from geoships.scene.display import choose_display
 from geoships.scene.georeference import Georeference
+from geoships.scene.opening.names import is_remote
 from geoships.scene.reader import Scene
 from geoships.support.files import atomic_write, reserve
 
@@ -143,8 +144,7 @@ def _layers(scene: Scene, outputs: Mapping[str, Path], folder: Path, object_clas
 
 def _is_secret(name: str) -> bool:
     """Whether a URL may contain credentials, which must not be stored in a file: a query string, or a user name."""
-    parts = urlsplit(name)
-    return parts.scheme in ("http", "https", "s3") and bool(parts.query or parts.username)
+    return is_remote(name) and bool(urlsplit(name).query or urlsplit(name).username)
 
 
 def _is_listed(scene: Scene) -> bool:

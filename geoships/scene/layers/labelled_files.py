@@ -10,6 +10,7 @@ from pathlib import Path
 from geoships.errors import GeoshipsError
 from geoships.scene.layers.labels import RASTER_SUFFIXES
 from geoships.scene.layers.vector_file import VECTOR_SUFFIXES
+from geoships.scene.opening.names import stem_of
 
 _SUFFIXES = (".tif", *VECTOR_SUFFIXES, *sorted(RASTER_SUFFIXES - {".tif"}))
 _ENDINGS = ("", "_mask")
@@ -36,7 +37,7 @@ class LabelledFiles:
     @property
     def name(self) -> str:
         """Stem of the scene's file name."""
-        return _stem(self.scene)
+        return stem_of(self.scene)
 
 
 def pair_files(
@@ -64,7 +65,7 @@ def pair_files(
         GeoshipsError: A scene has no labels, two scenes have the same stem, or a path does not exist.
     """
     names = find_scenes(scenes)
-    stems = [_stem(scene) for scene in names]
+    stems = [stem_of(scene) for scene in names]
     duplicates = sorted({stem for stem in stems if stems.count(stem) > 1})
     if duplicates:
         raise GeoshipsError(f"several scenes are named {', '.join(duplicates)}; give each a different file name")
@@ -78,7 +79,7 @@ def pair_files(
         )
     ]
     rows = list(zip(names, *columns, strict=True))
-    unlabelled = [_stem(scene) for scene, label, _, _ in rows if label is None]
+    unlabelled = [stem_of(scene) for scene, label, _, _ in rows if label is None]
     if unlabelled:
         raise GeoshipsError(
             f"no labels for {', '.join(unlabelled)} in {', '.join(map(str, labels)) or 'the arguments'}; name label "
@@ -102,7 +103,7 @@ class _FileSet:
         """The file of a scene, by its ending, then by its suffix; never the scene itself."""
         if self.shared:
             return self.paths[0]
-        stems = [_stem(scene) + ending for ending in _ENDINGS]
+        stems = [stem_of(scene) + ending for ending in _ENDINGS]
         candidates = [path for path in self.paths if path.stem in stems and path.resolve() != Path(scene).resolve()]
         return min(candidates, key=lambda path: (stems.index(path.stem), _rank(path)), default=None)
 
@@ -165,7 +166,3 @@ def _matches(pattern: PathLike) -> list[Path]:
 def _rank(path: Path) -> int:
     suffix = path.suffix.lower()
     return _SUFFIXES.index(suffix) if suffix in _SUFFIXES else len(_SUFFIXES)
-
-
-def _stem(scene: str) -> str:
-    return Path(scene.partition("?")[0].rstrip("/")).stem

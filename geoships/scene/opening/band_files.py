@@ -21,6 +21,7 @@ from rasterio.io import DatasetReader
 from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition
 from geoships.scene.bands import BandDescription
+from geoships.scene.opening.names import stem_of
 from geoships.scene.opening.raster import Source, gdal_env, open_named, public_name
 from geoships.scene.validity import Validity, stored_nodata
 
@@ -169,8 +170,7 @@ def band_files(given: Sequence[str]) -> BandFiles:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SceneError(f"--band gives {', '.join(twice)} more than once; give one file for each band")
-    name = files[0].href.partition("?")[0].rstrip("/").rpartition("/")[2]
-    return BandFiles(Path(name).stem, tuple(files))
+    return BandFiles(stem_of(files[0].href), tuple(files))
 
 
 def _parse(text: str) -> BandFile:

@@ -14,6 +14,7 @@ from geoships.scene.acquisition import Acquisition
 from geoships.scene.bands import BandDescription, common_names, describe_bands
 from geoships.scene.georeference import georeference_of
 from geoships.scene.opening.band_files import BandFiles, Choose, SceneName
+from geoships.scene.opening.names import title_of
 from geoships.scene.opening.raster import Source, gdal_env, open_dataset, open_named, public_name
 from geoships.scene.opening.sentinel2_product import product_scene
 from geoships.scene.opening.stac_item import read_item
@@ -83,7 +84,7 @@ class SceneFile:
         """File name without folders, and without the query of a URL."""
         if self.files:
             return self.files.name
-        return self.name.partition("?")[0].replace("\\", "/").rstrip("/").rpartition("/")[2]
+        return title_of(self.name)
 
     @property
     def acquired(self) -> Acquisition | None:

@@ -21,6 +21,7 @@ from rasterio.io import DatasetReader
 
 from geoships.errors import SceneError
 from geoships.scene.opening.hdf5 import check_hdf5
+from geoships.scene.opening.names import is_remote, without_query
 from geoships.scene.opening.signatures import check_sidecars, is_vrt, read_header, vector_format
 from geoships.scene.opening.vrt import check_vrt
 
@@ -118,7 +119,10 @@ def public_name(name: str) -> str:
     """
     if name.lower().startswith("file://"):
         name = unquote(name[len("file://") :])
-    return _shown(name) if "://" in name or SUBDATASET.fullmatch(name) else os.path.abspath(name)  # noqa: PTH100
+    local = not (is_remote(name) or name.lower().startswith(tuple(ARCHIVES)))
+    if SUBDATASET.fullmatch(name):
+        local = Path(name).exists()
+    return os.path.abspath(name) if local else _shown(name)  # noqa: PTH100
 
 
 def gdal_env(source: Source | None = None) -> rasterio.Env:
@@ -232,7 +236,7 @@ def _locate(name: str, trust_vrt: bool) -> _Location:
             return _locate_in_archive(name, name[len(prefix) :], system, trust_vrt)
     if name.startswith(("/vsi", "\\\\?\\")):
         raise SceneError(f"{_shown(name)}: GDAL's own virtual file names are not accepted; give the path or URL itself")
-    scheme = name.partition("://")[0].lower() if "://" in name else ""
+    scheme = name.partition("://")[0].lower() if is_remote(name) or name.lower().startswith("file://") else ""
     if scheme in {"http", "https"}:
         return _remote(f"/vsicurl/{name}", name, trust_vrt)
     if scheme == "s3":
@@ -246,7 +250,7 @@ def _locate(name: str, trust_vrt: bool) -> _Location:
 
 
 def _remote(gdal_name: str, name: str, trust_vrt: bool) -> _Location:
-    if name.partition("?")[0].lower().endswith(".vrt") and not trust_vrt:
+    if without_query(name).lower().endswith(".vrt") and not trust_vrt:
         raise SceneError(
             f"{_shown(name)}: a VRT on a server is refused because it may refer to any other file; "
             "download it with its source files, or give --trust-vrt if you trust its author"
@@ -410,8 +414,8 @@ def _access_hint(source: Source) -> str:
 
 def _shown(name: str) -> str:
     """The name without the query and password of a URL, which may be secret."""
-    if not name.lower().startswith(("http://", "https://")):
+    if not is_remote(name) or name.lower().startswith("s3://"):
         return name
-    scheme, _, rest = re.split(r"[?#]", name)[0].partition("://")
+    scheme, _, rest = without_query(name).partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

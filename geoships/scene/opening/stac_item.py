@@ -17,6 +17,7 @@ from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition
 from geoships.scene.bands import BandDescription, common_names
 from geoships.scene.opening.band_files import BandFile, BandFiles
+from geoships.scene.opening.names import is_remote
 from geoships.scene.opening.raster import public_name
 from geoships.scene.opening.sentinel2_offset import offset_is_removed
 
@@ -44,7 +45,7 @@ def read_item(name: str) -> BandFiles | None:
     Raises:
         SceneError: The Item cannot be read or has no bands.
     """
-    remote = name.lower().startswith(("http://", "https://"))
+    remote = is_remote(name) and not name.lower().startswith("s3://")
     path = urlsplit(name).path if remote else name
     if not (path.lower().endswith((".json", ".geojson")) or (remote and API_ITEM.search(path))):
         return None
@@ -110,9 +111,9 @@ def item_scene(content: Mapping[str, Any], address: str) -> BandFiles:
             chosen[candidate.file.name] = candidate
     if not chosen:
         raise SceneError(f"{shown}: none of its assets has a band name; give the files with --band NAME=FILE")
-    if "://" in address:
+    if is_remote(address):
         for candidate in chosen.values():
-            if not candidate.file.href.lower().startswith(("http://", "https://", "s3://")):
+            if not is_remote(candidate.file.href):
                 raise SceneError(
                     f"{shown}: refused, because an asset of an Item on a server has no http(s) or s3 URL; "
                     "download the Item and its assets"

@@ -13,6 +13,7 @@ from geoships.datasets.annotations.split_scenes import INDEX, Pair, cut_into_par
 from geoships.errors import GeoshipsError
 from geoships.output.raster import ClassSink
 from geoships.output.stitch import RowBand
+from geoships.scene.opening.names import is_remote
 from geoships.support.files import output_errors
 from geoships.training.labelled_scenes import below, group_of, open_labelled, scene_files
 
@@ -47,7 +48,7 @@ def cut_chips(config: TrainConfig, folder: Path, size: int) -> dict[str, Any]:
         (partial / MASKS).mkdir(parents=True)
     pairs, parts = [], {}
     for entry in entries:
-        if "://" in entry.scene:
+        if is_remote(entry.scene):
             raise GeoshipsError(f"{entry.scene}: expected a local file, got a URL; download it to cut chips from it")
         scene = open_labelled(entry, data)
         mask = partial / MASKS / f"{scene.name}.tif"
