@@ -10,12 +10,12 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 
-collect_ignore = ["qgis_report.py"]  # runs in the Python of QGIS
+collect_ignore = ["qgis_report.py"]  # runs in QGIS's Python
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Converted models go to a cache of the tests' own."""
+    """Keeps converted models in a cache of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield

@@ -1,4 +1,4 @@
-"""A server that speaks the part of Kaggle's API that a download needs, and a small set in the genuine layout."""
+"""A server for the part of Kaggle's API that a download needs, and a small data set in the original layout."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from threading import Thread
 
 import cv2
 import numpy as np
-from made_chips import make_chip
+from labelled_chips import make_chip
 
 SCENES = ("20180708_180909_0f47", "20170705_180816_103e", "20160710_182139_0c78", "20170901_181520_0e14")
 
 
-def genuine_chips(each: int = 3) -> list[tuple[str, int, str, list[float], np.ndarray]]:
-    """Name, label, scene, location, picture of some chips of each scene."""
+def original_chips(each: int = 3) -> list[tuple[str, int, str, list[float], np.ndarray]]:
+    """Return name, label, scene, location and pixels of some chips of each scene."""
     chips = []
     for number in range(each * len(SCENES)):
         label, scene = int(number % 3 == 0), SCENES[number // each]
-        place = [-122.33222040157942 + number * 1e-3, 37.75009485108779]
-        picture = make_chip(number, ship=bool(label), size=80)
-        chips.append((f"{label}__{scene}__{place[0]}_{place[1]}.png", label, scene, place, picture))
+        location = [-122.33222040157942 + number * 1e-3, 37.75009485108779]
+        rgb = make_chip(number, ship=bool(label), size=80)
+        chips.append((f"{label}__{scene}__{location[0]}_{location[1]}.png", label, scene, location, rgb))
     return chips
 
 
-def genuine_archive(*, pictures: bool = True, table: bool = True) -> bytes:
+def original_archive(*, pictures: bool = True, table: bool = True) -> bytes:
     """A zip file with shipsnet.json, shipsnet/shipsnet/*.png and scenes/scenes/*.png."""
-    chips, memory = genuine_chips(), io.BytesIO()
+    chips, memory = original_chips(), io.BytesIO()
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as zipped:
         if table:
-            planar = [picture.transpose(2, 0, 1).ravel().tolist() for *_, picture in chips]
+            planar = [rgb.transpose(2, 0, 1).ravel().tolist() for *_, rgb in chips]
             columns = {
                 "data": planar,
                 "labels": [chip[1] for chip in chips],
@@ -44,21 +44,26 @@ def genuine_archive(*, pictures: bool = True, table: bool = True) -> bytes:
             }
             zipped.writestr("shipsnet.json", json.dumps(columns))
         if pictures:
-            for name, *_, picture in chips:
-                zipped.writestr(f"shipsnet/shipsnet/{name}", cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
+            for name, *_, rgb in chips:
+                zipped.writestr(f"shipsnet/shipsnet/{name}", cv2.imencode(".png", rgb[..., ::-1])[1].tobytes())
         zipped.writestr("scenes/scenes/lb_1.png", cv2.imencode(".png", np.zeros((90, 120, 3), np.uint8))[1].tobytes())
     return memory.getvalue()
 
 
 class KaggleServer(ThreadingHTTPServer):
-    """Holds one data set.
+    """Serves one data set.
 
-    cuts: so many answers break off in the middle. ranges: the Range headers that came. md5: what it says of the file.
+    Attributes:
+        content: The archive.
+        interruptions: Number of responses to break off in the middle.
+        ranges: Range headers of the requests.
+        requests: Path and body of each API request.
+        md5: MD5 that it states for the archive.
     """
 
     def __init__(self, content: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.content, self.cuts, self.ranges, self.asked = content, 0, [], []
+        self.content, self.interruptions, self.ranges, self.requests = content, 0, [], []
         self.md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
 
     @property
@@ -71,10 +76,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append((self.path, body))
-        known = self.headers.get("Authorization") == "Basic " + base64.b64encode(b"someone:secret").decode()
-        if not known or body.get("datasetSlug") != "ships-in-satellite-imagery":
-            self._answer(404 if known else 401, b'{"code": %d, "message": "no"}' % (404 if known else 401))
+        self.server.requests.append((self.path, body))
+        authorized = self.headers.get("Authorization") == "Basic " + base64.b64encode(b"someone:secret").decode()
+        if not authorized or body.get("datasetSlug") != "ships-in-satellite-imagery":
+            self._answer(404 if authorized else 401, b'{"code": %d, "message": "no"}' % (404 if authorized else 401))
             return
         self.send_response(302)
         self.send_header("Location", f"{self.server.address}/storage/archive.zip?signature=x")
@@ -82,19 +87,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self) -> None:
-        server, wanted = self.server, self.headers.get("Range")
-        server.ranges.append(wanted)
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        server, byte_range = self.server, self.headers.get("Range")
+        server.ranges.append(byte_range)
+        start = int(byte_range.removeprefix("bytes=").rstrip("-")) if byte_range else 0
         rest = server.content[start:]
-        self.send_response(206 if wanted else 200)
+        self.send_response(206 if byte_range else 200)
         for name, value in (
             ("Content-Type", "application/zip"), ("Content-Length", str(len(rest))), ("Accept-Ranges", "bytes"),
             ("ETag", '"1"'), ("Last-Modified", "Sun, 29 Jul 2018 12:00:00 GMT"), ("x-goog-hash", f"md5={server.md5}"),
         ):  # fmt: skip
             self.send_header(name, value)
         self.end_headers()
-        if server.cuts:
-            server.cuts -= 1
+        if server.interruptions:
+            server.interruptions -= 1
             rest = rest[: len(rest) // 2]
         self.wfile.write(rest)
 

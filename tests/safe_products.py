@@ -1,4 +1,4 @@
-"""Small products of Sentinel-2 in their genuine layout."""
+"""Writes small Sentinel-2 products in their original layout."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PRODUCT = "S2A_MSIL2A_20230101T105421_N0509_R051_T31TCJ_20230101T140000"
 GRANULE = "L2A_T31TCJ_A039339_20230101T105735"
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
 NUMBERS = {name: number for number, name in enumerate(BANDS)}
-METRES = {"B01": 60, "B09": 60, "B10": 60, "B05": 20, "B06": 20, "B07": 20, "B8A": 20, "B11": 20, "B12": 20}
+GSD = {"B01": 60, "B09": 60, "B10": 60, "B05": 20, "B06": 20, "B07": 20, "B8A": 20, "B11": 20, "B12": 20}
 
 Pictures = Mapping[str, np.ndarray]
 
 
 def write_jp2(path: Path, values: np.ndarray, metres: int = 10, crs: str = "EPSG:32631") -> None:
-    """A lossless JPEG 2000 picture with its upper left corner at that of UTM."""
+    """Write a lossless JPEG 2000 image whose upper left corner is that of UTM."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with rasterio.open(
         path, "w", driver="JP2OpenJPEG", height=values.shape[0], width=values.shape[1], count=1, dtype=values.dtype,
@@ -41,7 +41,7 @@ def write_product(
     added: Mapping[str, int] | None = None,
     sensed: str = "2023-01-01T10:57:35.463Z",
 ) -> Path:
-    """A product of processing baseline 02.07 or later, with one granule.
+    """Write a product of processing baseline 02.07 or later, with one granule.
 
     pictures: uint16 by band and pixel size, as in ``B02_10m`` (2A), or by band, as in ``B02`` (1C).
     added: number that is added to those of each band; None: baselines before 04.00, whose metadata name none.
@@ -50,7 +50,7 @@ def write_product(
     granule = GRANULE.replace("L2A", f"L{level}")
     stems = {}
     for band, values in pictures.items():
-        metres = int(band[-3:-1]) if level == "2A" else METRES.get(band, 10)
+        metres = int(band[-3:-1]) if level == "2A" else GSD.get(band, 10)
         place = f"GRANULE/{granule}/IMG_DATA/" + (f"R{metres}m/" if level == "2A" else "")
         stems[band] = f"{place}T31TCJ_20230101T105421_{band}"
         write_jp2(root / f"{stems[band]}.jp2", values, metres)
@@ -64,7 +64,7 @@ def write_product(
 
 
 def metadata(level: str, baseline: str, added: Mapping[str, int] | None, stems: object) -> str:
-    """MTD_MSIL1C.xml or MTD_MSIL2A.xml, in ESA's words."""
+    """Return the text of MTD_MSIL1C.xml or MTD_MSIL2A.xml with ESA's elements."""
     files = "".join(f"<IMAGE_FILE>{stem}</IMAGE_FILE>" for stem in stems)
     tag = {"2A": "BOA_ADD_OFFSET", "1C": "RADIO_ADD_OFFSET"}[level]
     offsets = "".join(f'<{tag} band_id="{NUMBERS[band]}">{value}</{tag}>' for band, value in (added or {}).items())
@@ -100,7 +100,7 @@ def metadata(level: str, baseline: str, added: Mapping[str, int] | None, stems: 
 
 
 def write_old_product(folder: Path, tiles: Mapping[str, Pictures]) -> Path:
-    """A product of level 1C as before December 2016: long names, and a granule for each tile."""
+    """Write a level 1C product from before December 2016: long names, and a granule per tile."""
     root = folder / "S2A_OPER_PRD_MSIL1C_PDMC_20160930T131330_R051_V20160930T105000_20160930T105500.SAFE"
     stems = []
     for tile, pictures in tiles.items():
@@ -108,14 +108,14 @@ def write_old_product(folder: Path, tiles: Mapping[str, Pictures]) -> Path:
         for band, values in pictures.items():
             stems.append(f"{stem}_{band}")
             place = root / "GRANULE" / f"{stem}_N02.04" / "IMG_DATA"
-            write_jp2(place / f"{stem}_{band}.jp2", values, METRES.get(band, 10))
+            write_jp2(place / f"{stem}_{band}.jp2", values, GSD.get(band, 10))
     text = metadata("1C", "02.04", None, stems).replace("IMAGE_FILE", "IMAGE_ID")
     (root / "S2A_OPER_MTD_SAFL1C_PDMC_20160930T131330_R051_V20160930T105000_20160930T105500.xml").write_text(text)
     return root
 
 
 def zipped(root: Path, *, deflated: bool = False) -> Path:
-    """The product in a zip beside it."""
+    """Write the product to a zip file beside it."""
     path = root.with_suffix(".zip")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED) as archive:
         for file in sorted(root.rglob("*")):

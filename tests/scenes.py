@@ -1,4 +1,4 @@
-"""Small scenes for tests."""
+"""Writes small scenes with ships, for tests."""
 
 from __future__ import annotations
 

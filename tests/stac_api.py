@@ -1,4 +1,4 @@
-"""A STAC API in a thread: one collection, its Items and their files, from a folder."""
+"""A STAC API in a thread, which serves one collection, its Items and their files from a folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUERY = "https://api.stacspec.org/v1.0.0/item-search#query"
 
 
 class Api:
-    """What the server holds. items: by id, without links. seen: bodies and queries of all searches."""
+    """The content of the server. items: by id, without links. seen: bodies and queries of all searches."""
 
     def __init__(self, folder: Path, *, post: bool = True, query: bool = True) -> None:
         self.folder, self.post, self.query = folder, post, query
@@ -58,7 +58,7 @@ class Api:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers of an Api; files are served with Range requests."""
+    """Responses of an Api; files are served with Range requests."""
 
     api: Api
 
@@ -128,7 +128,7 @@ def serving(api: Api) -> Iterator[Api]:
 
 @contextmanager
 def serving_files(folder: Path) -> Iterator[str]:
-    """The address of a server of files, in a process of its own.
+    """Yield the URL of a file server in its own process.
 
     It answers, too, where GDAL waits for it with Python's lock in hand, as rasterio does when it reprojects.
     """

@@ -1,4 +1,4 @@
-"""What the three extensions of an Item demand of its fields, written after their specifications.
+"""JSON schemas of the fields of three STAC extensions, written from their specifications.
 
 The core's schemas come with pystac. Nothing is fetched: a schema that is not here fails the validation.
 """
@@ -12,7 +12,7 @@ TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$
 
 
 def schema(uri: str, prefix: str, fields: dict[str, Any], **item: Any) -> dict[str, Any]:
-    """Fields of one extension, in properties and assets; others with its prefix are not allowed."""
+    """Return the schema of an extension's fields in properties and assets; other fields with its prefix are errors."""
     known = {
         "type": "object",
         "properties": {f"{prefix}:{name}": rule for name, rule in fields.items()},

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from fakes import fake_bundle
-from labelled import write_scene
+from fake_models import fake_bundle
+from labelled_scenes import write_scene
 from rasterio.features import rasterize
 from scenes import ship_scene
 
@@ -62,7 +62,7 @@ def test_outputs_are_named_after_the_class_of_the_model(tmp_path: Path) -> None:
 
 
 def classes_mask(folder: Path, name: str) -> None:
-    """The mask of a scene of `labelled`: water 1, ships 2, land 0."""
+    """The mask of a scene of `labelled_scenes`: water 1, ships 2, land 0."""
     with open_scene(str(folder / f"{name}.tif"), ("green", "nir")) as scene:
         ships = read_labels(folder / f"{name}.geojson", scene.georeference).ships
     with rasterio.open(folder / f"{name}.tif") as file:

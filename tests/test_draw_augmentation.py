@@ -18,7 +18,7 @@ def script():
     return module
 
 
-def test_every_step_of_augmentation_is_drawn_in_every_crop(script) -> None:
+def test_the_figure_has_every_augmentation_step_always_applied(script) -> None:
     steps = {name: type(step) for name, step in Augment()}
     assert list(script.SHOWN) == list(steps)
     assert all(steps[name] in (type(step), type(None)) for name, step in script.SHOWN.items())  # None: off
@@ -26,7 +26,7 @@ def test_every_step_of_augmentation_is_drawn_in_every_crop(script) -> None:
     assert set(script.OUTLINED + script.BY_BAND) <= set(steps)
 
 
-def test_each_step_stands_beside_the_crop_that_it_changes(script, tmp_path: Path) -> None:
+def test_each_step_changes_its_crop(script, tmp_path: Path) -> None:
     script.draw(tmp_path / "steps.png", harbour=192, crop=32)
     page = np.asarray(Image.open(tmp_path / "steps.png"))
     side, width, height = 64, 2 * 64 + 16, 64 + 26 + 4
@@ -34,13 +34,13 @@ def test_each_step_stands_beside_the_crop_that_it_changes(script, tmp_path: Path
     for index, name in enumerate(script.SHOWN):
         row, column = divmod(index, 3)
         before, after = (
-            page[row * height + 26 :, column * width + place :][:side, :side] for place in (0, side + script.GAP)
+            page[row * height + 26 :, column * width + left :][:side, :side] for left in (0, side + script.GAP)
         )
         assert (before.std(), after.std()) > (1, 1), name
-        if name not in {"paste_piers", "paste_ships"}:  # which find no place in every crop
+        if name not in {"paste_piers", "paste_ships"}:  # which do not change every crop
             assert (before != after).any(), name
 
 
-def test_the_page_on_training_has_a_line_for_each_step() -> None:
+def test_the_docs_list_every_step() -> None:
     page = (SCRIPT.parents[1] / "docs" / "how-to" / "training.md").read_text()
     assert [name for name in Augment.model_fields if f"| `{name}` |" not in page] == []

@@ -13,7 +13,7 @@ import pytest
 import rasterio
 import shapely
 from edge_cases import CASES, CONFIG, FORMATS, Run, write_all
-from fakes import fake_bundle
+from fake_models import fake_bundle
 from pyproj import CRS, Geod
 from rio_cogeo import cog_validate
 from scenes import ship_scene

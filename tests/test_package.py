@@ -56,7 +56,7 @@ def test_a_run_with_openvino_loads_nothing_that_builds_networks(tmp_path: Path) 
     code = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from made_networks import tiny_bundle
+from tiny_network import tiny_bundle
 from geoships import PredictConfig, predict
 from geoships_cli.app import app
 predict({str(tmp_path / "scene.tif")!r}, out={str(tmp_path / "s.gpkg")!r}, mask={str(tmp_path / "m.tif")!r},

@@ -1,4 +1,4 @@
-"""What a GIS user sees: outputs of a real scene, and of odd ones, loaded by the real QGIS."""
+"""Outputs of a real scene and of edge cases, loaded in the real QGIS."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def test_qgis_accepts_all_outputs_of_a_harbour(shared_data: Path, tmp_path: Path
     assert run.returncode == 0
 
 
-def test_qgis_opens_the_projects_and_styles_of_odd_scenes(tmp_path: Path) -> None:
+def test_qgis_opens_projects_and_styles_of_edge_cases(tmp_path: Path) -> None:
     runs = {}
     for number, (name, case) in enumerate(CASES.items()):
         (tmp_path / str(number)).mkdir()
@@ -88,7 +88,7 @@ def contains(outer: list[float], inner: list[float]) -> bool:
 
 
 def grown(extent: list[float]) -> list[float]:
-    """By one percent: the least that warping a scene may lose at its edges."""
+    """By one percent, which warping a scene can lose at its edges."""
     west, south, east, north = extent
     pad = 0.01 * max(east - west, north - south)
     return [west - pad, south - pad, east + pad, north + pad]

@@ -14,7 +14,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from fakes import fake_bundle
+from fake_models import fake_bundle
 from geopandas.testing import assert_geodataframe_equal
 from geoships_cli.app import main
 from rasterio.enums import Resampling

@@ -6,7 +6,7 @@ from pathlib import Path
 import geopandas
 import pytest
 import rasterio
-from labelled import write_scene
+from labelled_scenes import write_scene
 from typer.testing import CliRunner
 
 from geoships.model.bundle import load_bundle

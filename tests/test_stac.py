@@ -15,7 +15,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from fakes import fake_bundle
+from fake_models import fake_bundle
 from geoships_cli.app import main
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from scenes import SHIPS, UTM, ship_scene

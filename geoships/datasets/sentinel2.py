@@ -44,7 +44,7 @@ CHUNK = 1024  # rows and columns read at a time
 RESAMPLING = "bilinear"  # as for scenes whose bands have several GSDs
 
 
-def choose_pass(found: Sequence[FoundItem], bbox: Box) -> list[FoundItem]:
+def choose_pass(candidates: Sequence[FoundItem], bbox: Box) -> list[FoundItem]:
     """Choose the best pass of a satellite over a bounding box.
 
     The best pass covers most of the box (to a percent); of equal ones, the one with the least cloud cover; then the
@@ -52,7 +52,7 @@ def choose_pass(found: Sequence[FoundItem], bbox: Box) -> list[FoundItem]:
     its pass, such as a second processing of the same image, is left out.
 
     Args:
-        found: Items of a search.
+        candidates: Items of a search.
         bbox: West, south, east, north in degrees.
 
     Returns:
@@ -61,16 +61,16 @@ def choose_pass(found: Sequence[FoundItem], bbox: Box) -> list[FoundItem]:
     Raises:
         SceneError: No Item covers any of the box.
     """
-    passes = [_without_redundant(items, bbox) for items in _group_passes(found)]
+    passes = [_without_redundant(items, bbox) for items in _group_passes(candidates)]
     passes = [items for items in passes if items]
     if not passes:
         raise SceneError("no Item of the search has a footprint in the box; check --bbox")
     return min(passes, key=lambda items: _rank(items, bbox))
 
 
-def _group_passes(found: Sequence[FoundItem]) -> list[list[FoundItem]]:
-    timed = sorted((item for item in found if item.acquired), key=lambda item: _start(item))
-    passes = [[item] for item in found if not item.acquired]
+def _group_passes(candidates: Sequence[FoundItem]) -> list[list[FoundItem]]:
+    timed = sorted((item for item in candidates if item.acquired), key=lambda item: _start(item))
+    passes = [[item] for item in candidates if not item.acquired]
     for previous, item in zip([None, *timed], timed, strict=False):
         if previous is not None and _start(item) - _start(previous) <= PASS.total_seconds():
             passes[-1].append(item)
@@ -96,7 +96,7 @@ def _without_redundant(items: Sequence[FoundItem], bbox: Box) -> list[FoundItem]
 
 
 def _rank(items: Sequence[FoundItem], bbox: Box) -> tuple[float, float, float]:
-    """Return the sort key of a pass; the least is the best."""
+    """Return the sort key of a pass; lower is better."""
     coverage = shapely.union_all([item.part for item in items]).area / bbox_shape(bbox).area
     clouds = [101.0 if item.cloud is None else item.cloud for item in items]
     return -round(coverage, 2), float(np.average(clouds, weights=[i.part.area for i in items])), -_start(items[0])

@@ -50,7 +50,7 @@ class Demonstration:
         matched = counts.matched_predictions
         files = "\n".join(f"  {kind:8} {path}" for kind, path in [*run.outputs.items(), ("picture", self.picture)])
         return (
-            f"The scene holds {counts.labelled} ships; geoships found {counts.matched_labels} of them "
+            f"The scene has {counts.labelled} ships; geoships found {counts.matched_labels} of them "
             f"({counts.recall:.0%}).\n"
             f"Of its {counts.predicted} polygons {matched} lie on a ship and {counts.predicted - matched} do not.\n"
             f"{run.pixels / 1e6:.1f} Mpix in {run.seconds:.1f} s. Written:\n  {'scene':8} {run.scene}\n{files}"

@@ -33,7 +33,7 @@ from geoships.scene.water import find_water
 from geoships.support.progress import NoProgress, Progress
 
 DEPTH = 2  # encoder stages; their feature map has cells of 4 x 4 model pixels
-TILE = 512  # model pixels of a tile that is looked at: about the least that a tile's scores reach
+TILE = 512  # model pixels of a tile, without halo: about the smallest tiles that predictions use
 MIN_COVERAGE = 0.25  # minimum fraction of a cell that ships cover in a ship cell
 MAX_CELLS = (500, 1000)  # per tile to train on: of ships and of water
 ROUNDING = 0.1  # margin in logits for the rounding of bfloat16

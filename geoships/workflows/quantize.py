@@ -130,10 +130,10 @@ def _calibration_images(
     for scene in scenes:
         size = TILE + 2 * bundle.card.halo
         with open_run(str(scene), config=config.model_copy(update={"tile_size": size}), model=bundle) as run:
-            every = max(1, len(run.plan.tiles) // per_scene)
+            step = max(1, len(run.plan.tiles) // per_scene)
             with closing(stream_tiles(run.scene, run.plan.tiles, run.plan.ratios)) as stream:
-                chosen = islice(stream, 0, per_scene * every, every)
-                samples = prepare_samples(chosen, bundle.card, run.scene.wanted, south_up=run.plan.south_up)
+                selected = islice(stream, 0, per_scene * step, step)
+                samples = prepare_samples(selected, bundle.card, run.scene.wanted, south_up=run.plan.south_up)
                 images.extend(sample["image"].numpy()[None].copy() for sample in samples)
     if not images:
         raise BundleError("the calibration scenes have no data; choose other scenes")

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from fakes import fake_bundle
+from fake_models import fake_bundle
 from geoships_cli.app import main
-from made_networks import tiny_bundle
 from scenes import ship_scene
+from tiny_network import tiny_bundle
 
 from geoships.config import PredictConfig
 from geoships.model import bundle as bundles

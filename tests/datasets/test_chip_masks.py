@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from fakes import fake_bundle, fake_classifier
-from made_chips import make_chip, write_chip
+from fake_models import fake_bundle, fake_classifier
+from labelled_chips import make_chip, write_chip
 from rasterio.features import rasterize
 from shapely.affinity import rotate
 

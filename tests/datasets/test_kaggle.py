@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from kaggle_server import KaggleServer, genuine_archive, genuine_chips, kaggle_server
+from kaggle_server import KaggleServer, kaggle_server, original_archive, original_chips
 
 from geoships.config.classification import ChipFiles
 from geoships.datasets.archive import unpack
@@ -41,14 +41,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
 
     monkeypatch.setenv("KAGGLE_USERNAME", "someone")
     monkeypatch.setenv("KAGGLE_KEY", "secret")
-    with kaggle_server(genuine_archive()) as server:
+    with kaggle_server(original_archive()) as server:
         monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, server.address)
         yield server
 
 
 def test_a_data_set_is_downloaded_once_and_unpacked(server: KaggleServer, tmp_path: Path) -> None:
     first = download(SLUG, tmp_path / "raw", quiet=True)
-    assert server.asked == [
+    assert server.requests == [
         (
             "/v1/datasets.DatasetApiService/DownloadDataset",
             {"ownerSlug": "rhammell", "datasetSlug": "ships-in-satellite-imagery"},
@@ -61,18 +61,18 @@ def test_a_data_set_is_downloaded_once_and_unpacked(server: KaggleServer, tmp_pa
     again = download(SLUG, tmp_path / "raw", quiet=True)
     assert not again.downloaded
     assert (again.sha256, again.files) == (first.sha256, first.files)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_an_interrupted_download_is_resumed(server: KaggleServer, tmp_path: Path) -> None:
-    server.cuts = 7  # more than the client's own attempts
+    server.interruptions = 7  # more than the client's retries
     with pytest.raises(GeoshipsError, match="cannot download"):
         download(SLUG, tmp_path, quiet=True)
     received = (tmp_path / "ships-in-satellite-imagery.zip").stat().st_size
     assert 0 < received < len(server.content)
-    server.cuts, server.ranges[:] = 0, []
+    server.interruptions, server.ranges[:] = 0, []
     download(SLUG, tmp_path, quiet=True)
-    assert server.ranges == [None, f"bytes={received}-"]  # the first tells only what the server has
+    assert server.ranges == [None, f"bytes={received}-"]  # the first request only gets the headers
     assert (tmp_path / "shipsnet.json").is_file()
 
 
@@ -144,7 +144,7 @@ def test_large_damaged_and_conflicting_archives_leave_no_file(tmp_path: Path) ->
 
 
 def unpack_data_set(folder: Path, **parts: bool) -> Path:
-    with zipfile.ZipFile(io.BytesIO(genuine_archive(**parts))) as zipped:
+    with zipfile.ZipFile(io.BytesIO(original_archive(**parts))) as zipped:
         zipped.extractall(folder)
     return folder
 
@@ -167,11 +167,11 @@ def test_the_index_splits_by_scene_and_feeds_training(geoships, tmp_path: Path, 
     assert len({(row[2], row[5]) for row in rows[1:]}) == 4
     chips = find_chips(ChipFiles(root=raw, labels=index))
     assert {(chip.path.name, chip.label, chip.scene) for chip in chips} == {
-        (name, label, scene) for name, label, scene, *_ in genuine_chips()
+        (name, label, scene) for name, label, scene, *_ in original_chips()
     }
-    for name, *_, picture in genuine_chips():
+    for name, *_, rgb in original_chips():
         path = next(chip.path for chip in chips if chip.path.name == name)
-        assert np.array_equal(cv2.imread(str(path))[..., ::-1], picture)
+        assert np.array_equal(cv2.imread(str(path))[..., ::-1], rgb)
 
 
 def test_different_chips_in_json_and_png_give_a_warning(geoships, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from fakes import FakeBundle, fake_bundle
+from fake_models import FakeBundle, fake_bundle
 from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import CRS

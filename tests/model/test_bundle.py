@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import fake_card, fake_classifier
+from fake_models import fake_card, fake_classifier
 
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle, load_bundle, save_bundle

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_chips import make_chip
+from labelled_chips import make_chip
 from scenes import ship_scene
 
 from geoships import BundleError, PredictConfig, predict

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fakes import fake_classifier
-from made_networks import tiny_bundle
+from fake_models import fake_classifier
+from tiny_network import tiny_bundle
 
 from geoships.errors import BundleError, OutputError
 from geoships.model.engines.scoring import Scoring

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from fakes import fake_card
+from fake_models import fake_card
 
 from geoships.errors import BundleError, SceneError
 from geoships.model import installed as installed_models

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from fakes import fake_bundle
+from fake_models import fake_bundle
 from scenes import ship_scene
 
 from geoships.config import PredictConfig

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import geopandas as gpd
 import pytest
 import shapely
-from fakes import fake_bundle
+from fake_models import fake_bundle
 from scenes import ship_scene
 
 from geoships import PredictConfig, predict

@@ -8,7 +8,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from fakes import fake_bundle
+from fake_models import fake_bundle
 from pyproj import Transformer
 from rasterio.control import GroundControlPoint
 from scenes import SHIPS, UTM, ship_scene

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from fakes import fake_bundle
+from fake_models import fake_bundle
 from geoships_cli.app import app
 from rasterio.io import DatasetReader
 from typer.testing import CliRunner

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from fakes import FakeBundle, fake_bundle, fake_card
+from fake_models import FakeBundle, fake_bundle, fake_card
 from scenes import UTM, ship_scene
 
 from geoships import PredictConfig, predict

@@ -7,7 +7,7 @@ import pytest
 import rasterio
 import torch
 import torchgeo.samplers
-from fakes import Brightness
+from fake_models import Brightness
 from lightning.pytorch import LightningModule
 from rio_cogeo import cog_validate
 from scenes import UTM, ship_scene

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from fakes import LEVEL, FakeBundle, MeanBrightness, fake_bundle, fake_classifier
+from fake_models import LEVEL, FakeBundle, MeanBrightness, fake_bundle, fake_classifier
 from geoships_cli.app import main
 from scenes import SHIPS, UTM, ship_scene
 from scipy.special import expit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from labelled import write_scene
+from labelled_scenes import write_scene
 
 
 @pytest.fixture(scope="session")

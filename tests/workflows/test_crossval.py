@@ -4,7 +4,7 @@ from pathlib import Path
 import geopandas
 import pytest
 import torch
-from labelled import BANDS, write_scene
+from labelled_scenes import BANDS, write_scene
 from safetensors.torch import load_file
 
 from geoships.config import train_config

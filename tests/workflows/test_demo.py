@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from fakes import fake_bundle
+from fake_models import fake_bundle
 from PIL import Image
 
 from geoships import PredictConfig

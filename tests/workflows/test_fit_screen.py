@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-from fakes import fake_card
+from fake_models import fake_card
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled import write_scene
+from labelled_scenes import write_scene
 
 from geoships import PredictConfig, predict
 from geoships.errors import BundleError, GeoshipsError

@@ -7,8 +7,8 @@ import numpy as np
 import pyproj
 import pytest
 import shapely
-from fakes import fake_bundle, fake_classifier
-from made_chips import make_chip, write_chip
+from fake_models import fake_bundle, fake_classifier
+from labelled_chips import make_chip, write_chip
 
 from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError

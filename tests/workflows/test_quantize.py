@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fakes import fake_classifier
-from made_networks import TinyBundle, tiny_bundle
+from fake_models import fake_classifier
 from scenes import ship_scene
+from tiny_network import TinyBundle, tiny_bundle
 
 from geoships.config import PredictConfig
 from geoships.errors import BundleError

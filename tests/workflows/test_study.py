@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from labelled import BANDS, write_scene
+from labelled_scenes import BANDS, write_scene
 from scipy import stats
 
 from geoships.config.study import StudyConfig, study_config

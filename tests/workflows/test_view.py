@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from affine import Affine
-from pages import SCORES, ships_and_scene
 from PIL import Image
+from ships_with_scene import SCORES, ships_and_scene
 
 from geoships.errors import GeoshipsError
 from geoships.workflows.view import write_view

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import ships_and_scene
+from ships_with_scene import ships_and_scene
 
 from geoships.workflows.view import write_view
 

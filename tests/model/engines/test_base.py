@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from fakes import BrightnessEngine
+from fake_models import BrightnessEngine
 
 from geoships.errors import DeviceError
 from geoships.model.engines.base import run

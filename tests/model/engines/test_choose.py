@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fakes import FakeBundle, fake_card, fake_classifier
-from made_networks import TinyBundle, tiny_bundle
+from fake_models import FakeBundle, fake_card, fake_classifier
+from tiny_network import TinyBundle, tiny_bundle
 
 from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle

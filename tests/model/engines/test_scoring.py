@@ -1,5 +1,5 @@
 import torch
-from fakes import fake_card
+from fake_models import fake_card
 
 from geoships.model.engines.scoring import Normalised
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from fakes import FakeBundle, fake_bundle
+from fake_models import FakeBundle, fake_bundle
 
 from geoships.model.engines.torch import TorchEngine
 from geoships.model.engines.views import VIEWS

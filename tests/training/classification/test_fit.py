@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fakes import fake_bundle
+from fake_models import fake_bundle
 from geoships_cli.app import main
-from made_chips import make_chip, write_chips
+from labelled_chips import make_chip, write_chips
 from safetensors.torch import load_file, save_file
 from scenes import ship_scene
 

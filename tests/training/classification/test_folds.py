@@ -3,7 +3,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from made_chips import make_chip, write_chip, write_chips
+from labelled_chips import make_chip, write_chip, write_chips
 
 from geoships.config.classification import ChipFiles, HeldFold
 from geoships.datasets.chip_files import Chip, find_chips, read_chip

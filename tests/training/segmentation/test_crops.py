@@ -7,7 +7,7 @@ import pytest
 import rasterio
 import shapely
 import torch
-from labelled import write_scene
+from labelled_scenes import write_scene
 
 from geoships.config import TrainConfig, train_config
 from geoships.config.augment import Augment

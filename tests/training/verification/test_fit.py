@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import shapely
 import torch
-from fakes import fake_bundle
-from labelled import write_scene
+from fake_models import fake_bundle
+from labelled_scenes import write_scene
 
 from geoships import GeoshipsError, PredictConfig
 from geoships.config import VerifierConfig, task_config, verifier_config

@@ -1,4 +1,4 @@
-"""A fake engine and a fake model: scores without a trained network."""
+"""A fake engine and fake models, whose scores come from brightness instead of a trained network."""
 
 from __future__ import annotations
 

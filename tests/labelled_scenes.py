@@ -1,4 +1,4 @@
-"""Small labelled scenes for tests of training."""
+"""Writes small labelled scenes, for tests of training."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ BANDS = ("B03", "B08")
 
 
 def write_scene(folder: Path, name: str, *, seed: int, bands: tuple[str, ...] = BANDS, ships: int = 14) -> None:
-    """Bright ships of 4 x 10 pixels on dark, noisy water, with land on the left; labels in another CRS."""
+    """Write bright ships of 4 x 10 pixels on dark, noisy water, with land on the left, and labels in another CRS."""
     rng = np.random.default_rng(seed)
     transform = Affine(10, 0, 500_000 + 5000 * seed, 0, -10, 4_000_000)
     water = {"B03": 0.06, "B08": 0.02, "B11": 0.01}
     image = np.stack([np.full(SHAPE, water[band], np.float32) for band in bands])
     image[:, :, :24] = 0.25
     boxes = []
-    for place in rng.permutation(5 * 6)[:ships]:
-        row, column = 6 + 30 * int(place // 6), 30 + 26 * int(place % 6)
+    for cell in rng.permutation(5 * 6)[:ships]:
+        row, column = 6 + 30 * int(cell // 6), 30 + 26 * int(cell % 6)
         height, width = ((4, 10), (10, 4))[rng.integers(2)]
         image[:, row : row + height, column : column + width] = 0.4
         boxes.append(shapely.box(column, row, column + width, row + height))
@@ -36,5 +36,5 @@ def write_scene(folder: Path, name: str, *, seed: int, bands: tuple[str, ...] = 
         dataset.scales = (1e-4,) * len(bands)
         for number, band in enumerate(bands, 1):
             dataset.set_band_description(number, band)
-    placed = [shapely.transform(box, lambda xy: np.column_stack(transform * (xy[:, 0], xy[:, 1]))) for box in boxes]
-    geopandas.GeoDataFrame(geometry=placed, crs=32631).to_crs(4326).to_file(folder / f"{name}.geojson")
+    polygons = [shapely.transform(box, lambda xy: np.column_stack(transform * (xy[:, 0], xy[:, 1]))) for box in boxes]
+    geopandas.GeoDataFrame(geometry=polygons, crs=32631).to_crs(4326).to_file(folder / f"{name}.geojson")

@@ -1,4 +1,4 @@
-"""Scenes with their ships, for tests of the page that shows them."""
+"""Writes a scene and its ships, for tests of the viewer page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ships_and_scene(
     ships: tuple[tuple[int, int, int, int], ...] = SHIPS,
     title: str = "scene.tif",
 ) -> tuple[Path, Path]:
-    """Write a scene and its ships, as `geoships predict` would; returns both paths."""
+    """Write a scene and its ships like `geoships predict`; return the paths of ships and scene."""
     ship_scene(folder / title, transform=transform, crs=crs, ships=ships)
     shapes = [box(column, row, column + width, row + height) for row, column, height, width in ships]
     if crs is not None and transform is not None:
@@ -34,6 +34,6 @@ def ships_and_scene(
         {"id": n, "score": SCORES[(n - 1) % 4], "length_m": 100.0 + n, "pixels": 9, "on_border": False, "scene": title}
         for n in range(1, len(ships) + 1)
     ]
-    place = Georeference(180, 200, transform, CRS(crs) if crs else None)
-    write_ships(folder / name, ships_frame(rows, shapes, place.crs), georeference=place, title="ships")
+    georeference = Georeference(180, 200, transform, CRS(crs) if crs else None)
+    write_ships(folder / name, ships_frame(rows, shapes, georeference.crs), georeference=georeference, title="ships")
     return folder / name, folder / title

@@ -1,11 +1,11 @@
-"""Small networks like a U-Net, for engines to convert."""
+"""A small network like a U-Net, to test the conversion by engines."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from fakes import FakeBundle, fake_card
+from fake_models import FakeBundle, fake_card
 
 CARD = {
     "mlm:input": [

@@ -1,4 +1,4 @@
-"""Made-up chips: a bright ship in the middle of rough water, or water and a strip of land."""
+"""Synthetic labelled chips: a bright ship in the centre of rough water, or water and a strip of land."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SIZE = 32
 
 
 def make_chip(seed: int, *, ship: bool, size: int = SIZE) -> NDArray[np.uint8]:
-    """(size, size, 3), red, green, blue."""
+    """Return (size, size, 3) in red, green, blue."""
     rng = np.random.default_rng(seed)
     image = np.full((size, size, 3), (50, 70, 80), np.float64)
     if ship:
-        middle, angle = size / 2, rng.uniform(0, 180)
-        box = cv2.boxPoints(((middle, middle), (size * 0.6, size * 0.15), angle))
+        centre, angle = size / 2, rng.uniform(0, 180)
+        box = cv2.boxPoints(((centre, centre), (size * 0.6, size * 0.15), angle))
         cv2.fillPoly(image, [box.round().astype(np.int32)], (200, 190, 180))
     else:
         image[: int(rng.integers(0, size // 2))] = (90, 100, 90)
@@ -31,7 +31,7 @@ def write_chip(path: Path, image: NDArray[np.uint8]) -> None:
 
 
 def write_chips(folder: Path, ships: int = 12, others: int = 20) -> Path:
-    """A folder with `ship` and `no-ship`; every fourth chip has a shifted copy beside it."""
+    """Write the folders `ship` and `no-ship`; every fourth chip has a shifted copy."""
     for name, count in (("ship", ships), ("no-ship", others)):
         for number in range(count):
             image = make_chip(number + (1000 if name == "ship" else 0), ship=name == "ship", size=SIZE + 2)
