@@ -15,17 +15,21 @@ from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
-from lightning.fabric import Fabric
+from geoships.support.threads import yield_while_waiting
 
-from geoships.config import TrainConfig, train_config
-from geoships.training.run import hardware, quiet_lightning
-from geoships.training.segmentation.crop_maker import Batch, CropMaker
-from geoships.training.segmentation.data import open_data
-from geoships.training.segmentation.depthwise import Float32Depthwise
-from geoships.training.segmentation.feed import Feed
-from geoships.training.segmentation.fit import starting_network
-from geoships.training.segmentation.losses import WeightedLoss
+yield_while_waiting()  # as `geoships train` does
+
+import torch  # noqa: E402
+from lightning.fabric import Fabric  # noqa: E402
+
+from geoships.config import TrainConfig, train_config  # noqa: E402
+from geoships.training.run import hardware, quiet_lightning  # noqa: E402
+from geoships.training.segmentation.crop_maker import Batch, CropMaker  # noqa: E402
+from geoships.training.segmentation.data import open_data  # noqa: E402
+from geoships.training.segmentation.depthwise import Float32Depthwise  # noqa: E402
+from geoships.training.segmentation.feed import Feed  # noqa: E402
+from geoships.training.segmentation.fit import starting_network  # noqa: E402
+from geoships.training.segmentation.losses import WeightedLoss  # noqa: E402
 
 WARM_UP = 4  # steps that are not measured
 

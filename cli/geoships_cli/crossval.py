@@ -9,7 +9,7 @@ import typer
 
 from geoships.errors import GeoshipsError
 from geoships_cli import options
-from geoships_cli.train import training_errors
+from geoships_cli.train import training_libraries
 
 if TYPE_CHECKING:
     from geoships.config import ChipConfig
@@ -46,7 +46,7 @@ def crossval(
         return
     if isinstance(training, VerifierConfig):
         raise GeoshipsError("a verifier is evaluated with its model: see scripts/measure_verifier.py")
-    with training_errors():
+    with training_libraries():
         from geoships.workflows.crossval import cross_validate
     result = cross_validate(
         training, out, folds=folds, groups=groups or (), threshold=threshold, split=split, quiet=quiet
@@ -57,7 +57,7 @@ def crossval(
 
 
 def _crossval_chips(config: ChipConfig, out: Path, folds: int | None, threshold: float | None, quiet: bool) -> None:
-    with training_errors():
+    with training_libraries():
         from geoships.workflows.crossval_chips import cross_validate_chips
     result = cross_validate_chips(config, out, folds=folds, threshold=threshold, quiet=quiet)
     if not quiet:

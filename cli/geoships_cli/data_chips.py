@@ -30,9 +30,9 @@ def chip_masks(
 ) -> None:
     """Outline the ships of chips, and join chips and masks into scenes to train a segmentation model on."""
     from geoships.config.classification import ChipFiles
-    from geoships_cli.train import training_errors
+    from geoships_cli.train import training_libraries
 
-    with training_errors():
+    with training_libraries():
         from geoships.workflows.chip_masks import write_chip_masks
 
     files = ChipFiles(root=chips, labels=labels, size=size, gsd=gsd, split_seed=seed)

@@ -9,7 +9,7 @@ import typer
 
 from geoships_cli import options
 from geoships_cli.option_groups import grouped
-from geoships_cli.train import training_errors
+from geoships_cli.train import training_libraries
 
 if TYPE_CHECKING:
     from geoships.config.study import StudyRun
@@ -40,7 +40,7 @@ def study(
 
     plan = study_config(config, tuple(settings or ()))
     runs, pages = out or Path("runs") / plan.name, report or Path("reports") / plan.name
-    with training_errors():
+    with training_libraries():
         from geoships.workflows.study.report import write_study_report
         from geoships.workflows.study.runs import prepare_study, run_study
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from geoships.errors import GeoshipsError
+from geoships.support.threads import yield_while_waiting
 from geoships_cli import options
 
 if TYPE_CHECKING:
@@ -38,15 +39,15 @@ def train(
     if out is None:
         raise typer.BadParameter("name the folder of the run", param_hint="--out")
     if isinstance(training, ChipConfig):
-        with training_errors():
+        with training_libraries():
             from geoships.training.classification.fit import fit_chips
         trained = fit_chips(training, out, resume=resume, quiet=quiet)
     elif isinstance(training, VerifierConfig):
-        with training_errors():
+        with training_libraries():
             from geoships.training.verification.fit import fit_verifier
         trained = fit_verifier(training, out, resume=resume, quiet=quiet)
     else:
-        with training_errors():
+        with training_libraries():
             from geoships.training.segmentation.fit import fit
         trained = fit(training, out, resume=resume, quiet=quiet)
     if not quiet:
@@ -59,14 +60,15 @@ def _draw_crops(config: ChipConfig | TrainConfig | VerifierConfig, path: Path) -
 
     if not isinstance(config, TrainConfig):
         raise GeoshipsError(f"--show-crops: expected the task segmentation, got {config.task}, which has no crops")
-    with training_errors():
+    with training_libraries():
         from geoships.training.segmentation.crop_sheet import draw_crops
     draw_crops(config, path)
 
 
 @contextmanager
-def training_errors() -> Iterator[None]:
-    """Tell what to install where the libraries of training, an extra, are missing."""
+def training_libraries() -> Iterator[None]:
+    """Prepare for the libraries of training, which the block imports; tell what to install where they are missing."""
+    yield_while_waiting()
     try:
         yield
     except ModuleNotFoundError as error:

@@ -75,7 +75,7 @@ class PasteShips(Step):
 
 
 class PastePiers(Step):
-    """Pastes rectangles of the crop's land onto its water, as piers that are no ships.
+    """Pastes rectangles of the crop's land onto its water, as piers, which are background.
 
     Attributes:
         length: Shortest and longest side along the pier, in pixels.

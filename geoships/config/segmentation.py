@@ -39,7 +39,7 @@ class SceneFiles(Part):
 class ChipFolder(Part):
     """Chips to train on in place of scenes, as `geoships data split` writes them.
 
-    folder: holds chips.csv; its part `train` is trained on, and `validation` judges the training.
+    folder: holds chips.csv; its part `train` is for training, and `validation` for validation.
     bands, scale, offset, sensor: how to read the chips, as for `geoships predict`.
     """
 
@@ -65,7 +65,7 @@ class Target(Part):
 
 
 class Validation(Part):
-    """The part of the data that is not trained on and judges the training while it runs.
+    """The validation data, which are not trained on.
 
     groups: whole groups. share: without groups, that share of each scene's blocks; 0: no validation.
     block: pixels along a block's side. margin: pixels around these blocks that are not trained on either.
@@ -83,7 +83,7 @@ class Data(Part):
     root: folder that the other paths start from. scenes: scenes, or patterns such as ``images/*.tif`` whose
     labels and ignore layers are found by name in the folders `labels` and `ignore`.
     chips: in place of scenes; they are split already, so that `hold_out` and `validation` say nothing about them.
-    hold_out: groups that are left out altogether, to judge the model on afterwards.
+    hold_out: groups that are left out altogether, to evaluate the model on afterwards.
     bands: STAC common names, in the network's order. optional: those that a scene may lack.
     gsd: pixel size in metres of the model; scenes outside `gsd_range` are resampled to it.
     rim: pixels on both sides of each outline that the loss leaves out. target: the class that is looked for.

@@ -1,6 +1,6 @@
-"""Piers that never were: rectangles of a crop's land on its water, which are no ships.
+"""Synthetic piers: rectangles of a crop's land on its water, labelled as background.
 
-Long and thin things in the water are the most frequent false alarms, and a few harbours show few of them.
+Long thin objects in the water are the most frequent false alarms, and a few harbours show few of them.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ GAP = 4  # pixels between pairs
 RANGE = (-2.0, 3.0)  # normalised values that are shown from black to white
 IGNORED_GREY, GAP_COLOUR = (110, 110, 110), (255, 60, 60)
 
-Picture = NDArray[np.uint8]
+RGBImage = NDArray[np.uint8]
 
 
 def draw_crops(config: TrainConfig, path: Path, count: int = 36) -> None:
@@ -53,7 +53,7 @@ def draw_crops(config: TrainConfig, path: Path, count: int = 36) -> None:
         raise OutputError(f"cannot write {path}: {error}; name a file that ends in .png") from error
 
 
-def _image(image: torch.Tensor, bands: tuple[str, ...]) -> Picture:
+def _image(image: torch.Tensor, bands: tuple[str, ...]) -> RGBImage:
     """True colour where all its bands are there; else the first band that is there, in grey."""
     low, high = RANGE
     shown = [bands.index(name) for name in ("red", "green", "blue") if name in bands]
@@ -64,15 +64,15 @@ def _image(image: torch.Tensor, bands: tuple[str, ...]) -> Picture:
     return np.asarray((values * 255).byte().numpy())
 
 
-def _target(mask: torch.Tensor, weight: torch.Tensor) -> Picture:
-    picture = np.zeros((*mask.shape, 3), np.uint8)
-    picture[(weight > 1).numpy()] = GAP_COLOUR
-    picture[(mask == SHIP).numpy()] = 255
-    picture[(mask == IGNORED).numpy()] = IGNORED_GREY
-    return picture
+def _target(mask: torch.Tensor, weight: torch.Tensor) -> RGBImage:
+    target = np.zeros((*mask.shape, 3), np.uint8)
+    target[(weight > 1).numpy()] = GAP_COLOUR
+    target[(mask == SHIP).numpy()] = 255
+    target[(mask == IGNORED).numpy()] = IGNORED_GREY
+    return target
 
 
-def _sheet(pairs: list[Picture]) -> Picture:
+def _sheet(pairs: list[RGBImage]) -> RGBImage:
     height, width = pairs[0].shape[0] + GAP, pairs[0].shape[1] + GAP
     rows = -(-len(pairs) // COLUMNS)
     sheet = np.full((rows * height, min(COLUMNS, len(pairs)) * width, 3), 255, np.uint8)

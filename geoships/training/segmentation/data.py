@@ -1,4 +1,4 @@
-"""The data of a training: an atlas to cut crops from, and what judges the training."""
+"""The data of a training: an atlas to cut crops from, and the validation data."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ VALIDATION_BATCH = 4
 class Split:
     """The two sides of a split.
 
-    train: scenes with the labels that may be trained on. validation: scenes, and the blocks of them that judge.
+    Attributes:
+        train: Scenes with the labels that may be trained on.
+        validation: Scenes, and their validation blocks.
     """
 
     train: Sequence[LabelledScene]
@@ -45,8 +47,8 @@ def split_scenes(scenes: Sequence[LabelledScene], settings: Validation, seed: in
     """Split by groups where the settings name some, else by blocks of each scene."""
     if settings.groups:
         train = [scene for scene in scenes if scene.group not in settings.groups]
-        judges = [scene for scene in scenes if scene.group in settings.groups]
-        return Split(train, [(scene, all_blocks(scene.scene.window, _block(scene, settings))) for scene in judges])
+        held_out = [scene for scene in scenes if scene.group in settings.groups]
+        return Split(train, [(scene, all_blocks(scene.scene.window, _block(scene, settings))) for scene in held_out])
     rng = np.random.default_rng([seed, 1])
     chosen = [
         choose_blocks(
@@ -81,7 +83,7 @@ class TrainingData:
     Attributes:
         atlas: What crops are cut from.
         recipe: Normalisation.
-        validation: Items with ``image`` and ``mask`` that judge the training; None: none do.
+        validation: Validation items with ``image`` and ``mask``; None: there are none.
         groups: Groups that are trained on.
     """
 
@@ -136,8 +138,8 @@ def _chip_data(config: TrainConfig, folder: Path) -> TrainingData:
     _require_ships(sources, f"no chip of the part train in {config.data.chips.folder} shows one")
     atlas = build_atlas(sources, config, folder)
     recipe = _recipe(config, atlas)
-    judges = open_chips(parts.get("validation", ()), config.data)
-    validation = ValidationChips(build_atlas(judges, config, folder), recipe) if judges else None
+    chips = open_chips(parts.get("validation", ()), config.data)
+    validation = ValidationChips(build_atlas(chips, config, folder), recipe) if chips else None
     return TrainingData(atlas, recipe, validation, tuple(sorted({source.group for source in sources})))
 
 
@@ -173,19 +175,23 @@ def _absent(images: torch.Tensor, present: Sequence[bool]) -> NDArray[np.float32
 
 
 def measured_recipe(
-    bands: tuple[str, ...], settings: Input, pictures: Iterable[tuple[NDArray[np.float32], NDArray[np.bool_]]]
+    bands: tuple[str, ...], settings: Input, images: Iterable[tuple[NDArray[np.float32], NDArray[np.bool_]]]
 ) -> Recipe:
-    """The recipe of the settings; what they leave out is measured on pictures.
+    """The normalisation of the settings; what they leave out is measured.
 
-    pictures: (bands, rows, columns) reflectance, NaN in bands that are absent, and (rows, columns) validity.
+    Args:
+        bands: Common names of the bands.
+        settings: Function, and mean and standard deviation of each band or None.
+        images: (bands, rows, columns) reflectance, NaN in absent bands, with (rows, columns) validity.
 
-    Raises GeoshipsError where a band has no data in any of them.
+    Raises:
+        GeoshipsError: If a band has no data in any of them.
     """
     if settings.mean and settings.std:
         return Recipe(bands, settings.transform, settings.mean, settings.std)
     plain = Recipe(bands, settings.transform, (0.0,) * len(bands), (1.0,) * len(bands))
     total, squares, counts = (np.zeros(len(bands)) for _ in range(3))
-    for image, valid in pictures:
+    for image, valid in images:
         for band in np.flatnonzero(np.isfinite(image[:, 0, 0])):
             values = plain.apply(image[band : band + 1])[0][valid].astype(np.float64)
             total[band] += values.sum()

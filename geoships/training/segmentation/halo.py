@@ -16,7 +16,7 @@ TOLERANCE = 0.02  # score
 
 @torch.inference_mode()
 def measure_halo(network: nn.Module, images: Iterable[NDArray[np.float32]], cut: int) -> int:
-    """Pixels from a tile's edge beyond which its scores are those of the whole picture, within 0.02.
+    """Pixels from a tile's edge beyond which its scores are those of the whole image, within 0.02.
 
     network: maps normalised images to logits. images: (bands, rows, columns), normalised; rows and columns
     are multiples of the network's step and larger than 2 * (cut + 256). cut: pixels that the tile is smaller

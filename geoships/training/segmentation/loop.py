@@ -29,7 +29,7 @@ from geoships.training.segmentation.feed import Feed
 from geoships.training.segmentation.losses import WeightedLoss
 from geoships.training.segmentation.progress import ProgressLine
 from geoships.training.segmentation.threshold import BINS, best_threshold
-from geoships.training.segmentation.validation_images import picture
+from geoships.training.segmentation.validation_images import example_image
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 
@@ -209,12 +209,12 @@ class Training:
 
     @torch.inference_mode()
     def validate(self) -> None:
-        """Judge the averaged weights; keep them where they are the best so far."""
+        """Validate the averaged weights; keep them if they are the best so far."""
         network = deepcopy(self._plain)
         network.load_state_dict(self.average.weights())
         network.eval()
         losses, counts = [], torch.zeros(2, BINS)
-        pictures: list[NDArray[np.uint8]] = []
+        examples: list[NDArray[np.uint8]] = []
         union = torch.zeros(2)  # intersection and union at a score of 0.5
         for batch in self._data.validation_batches():
             images = batch["image"].to(self._fabric.device).contiguous(memory_format=torch.channels_last)
@@ -227,12 +227,12 @@ class Training:
             found, ship, known = scores > 0.5, batch["mask"] == 1, batch["mask"] <= 1
             union += torch.stack(((found & ship).sum(), ((found | ship) & known).sum()))
             for image, mask, score in zip(batch["image"], batch["mask"], scores, strict=True):
-                if len(pictures) < self._run.pictures:
-                    pictures.append(picture(image.numpy(), mask[0].numpy(), score[0].numpy()))
-        self._judge(float(torch.stack(losses).mean()), float(union[0] / union[1].clamp(min=1)), best_threshold(counts))
-        self._show(pictures)
+                if len(examples) < self._run.pictures:
+                    examples.append(example_image(image.numpy(), mask[0].numpy(), score[0].numpy()))
+        self._record(float(torch.stack(losses).mean()), float(union[0] / union[1].clamp(min=1)), best_threshold(counts))
+        self._show(examples)
 
-    def _judge(self, loss: float, iou: float, threshold: float) -> None:
+    def _record(self, loss: float, iou: float, threshold: float) -> None:
         """Take in the figures of a validation."""
         state, stopping = self.state, self._run.early_stopping
         state.figures, state.threshold = {"val_loss": loss, "val_iou": iou}, threshold
@@ -249,11 +249,11 @@ class Training:
         for logger in self._loggers:
             logger.log_metrics(figures, self.state.step)
 
-    def _show(self, pictures: Sequence[NDArray[np.uint8]]) -> None:
+    def _show(self, examples: Sequence[NDArray[np.uint8]]) -> None:
         for logger in self._loggers:
-            if isinstance(logger, TensorBoardLogger) and pictures:
+            if isinstance(logger, TensorBoardLogger) and examples:
                 logger.experiment.add_images(
-                    "image, label, score", np.stack(pictures), self.state.step, dataformats="NHWC"
+                    "image, label, score", np.stack(examples), self.state.step, dataformats="NHWC"
                 )
 
 

@@ -1,4 +1,4 @@
-"""What judges a training while it runs: blocks of scenes, or whole chips, none of which it is trained on."""
+"""Validation data: blocks of scenes, or whole chips, none of which is trained on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from geoships.training.segmentation.crop_maker import cut
 from geoships.training.segmentation.target_planes import hide_rim
 from geoships.training.segmentation.validation_blocks import Blocks
 
-CONTEXT = 32  # model pixels around a validation block that are seen and not judged
+CONTEXT = 32  # model pixels around a validation block that the network sees and the figures leave out
 STEP = 32  # model pixels that sides of validation images are multiples of
 
 Item = dict[str, torch.Tensor]
@@ -60,9 +60,9 @@ class ValidationBlocks(Dataset[Item]):
         """Read one block."""
         inside, window = self._windows[number]
         image, mask, valid = self._scene.sample(window)
-        judged = np.zeros_like(valid)
-        judged[inside.within(window)] = True
-        image, mask = at_size(image, mask, valid & judged, self._size)
+        counted = np.zeros_like(valid)
+        counted[inside.within(window)] = True
+        image, mask = at_size(image, mask, valid & counted, self._size)
         mask = hide_rim(mask, self._rim)
         return {"image": torch.from_numpy(self._recipe.apply(image)), "mask": torch.from_numpy(mask[None])}
 

@@ -1,4 +1,4 @@
-"""Blocks of a scene: the part that is not trained on, but judges the training."""
+"""Validation blocks: parts of a scene that are not trained on."""
 
 from __future__ import annotations
 

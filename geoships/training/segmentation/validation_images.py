@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from geoships.scene.layers.labels import IGNORED, SHIP
 
 
-def picture(image: NDArray[np.float32], mask: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.uint8]:
+def example_image(image: NDArray[np.float32], mask: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Image, label and score side by side, (rows, 3 * columns, 3).
 
     image: (bands, rows, columns), normalised: -2 to 4 standard deviations are shown. mask: ships are white, ignored

@@ -99,6 +99,17 @@ def test_the_command_draws_crops_and_trains_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["crops.png", "tiny.yaml"]
 
 
+def test_threads_of_a_training_do_not_spin_while_they_wait() -> None:
+    code = (
+        "import os, sys; from geoships_cli.train import training_libraries; assert 'torch' not in sys.modules\n"
+        "with training_libraries(): import torch\n"
+        "print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout == "PASSIVE\n"
+
+
 def test_a_budget_of_hours_ends_a_run(settings: Path, tmp_path: Path) -> None:
     hours = 3 / 3600
     trained = fit(train_config(settings, (f"run.hours={hours}", "run.crops=100000000")), tmp_path / "run", quiet=True)
