@@ -37,6 +37,13 @@ OFFSET_TAGS = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
 FILE_TAGS = "scale and offset tags of the file"
 BASELINE_TAG = "PROCESSING_BASELINE"
 
+SIXTEEN_BITS = (np.dtype("uint16"), np.dtype("int16"))
+
+# Surface reflectance of dark water and shadow is within a few thousandths of 0. If the offset of -0.1 is applied
+# twice, all water and forest is between -0.1 and -0.05.
+MIN_REFLECTANCE = -0.02
+MAX_FRACTION = 0.1
+
 ADVICE = "if this is wrong, give --sensor, or --scale and --offset"
 
 ReadValues = Callable[[], NDArray[np.generic]]
@@ -100,6 +107,23 @@ class Radiometry:
         return reflectance
 
 
+@dataclass(frozen=True)
+class ProductScale:
+    """Scale and offset that names, folders or sidecar files of a product tell.
+
+    Attributes:
+        scale: Reflectance per DN.
+        offset: Offset in reflectance.
+        origin: Where this was found, as text.
+        assumed: Whether it is likely and not stated.
+    """
+
+    scale: float
+    offset: float
+    origin: str
+    assumed: bool = False
+
+
 def choose_radiometry(
     dtype: str | np.dtype[np.generic] | Sequence[str],
     scales: Sequence[float],
@@ -111,11 +135,13 @@ def choose_radiometry(
     sensor: str | None = None,
     sample: ReadValues | None = None,
     stated: str = FILE_TAGS,
+    product: ProductScale | None = None,
 ) -> Radiometry:
     """Determine scale and offset of a scene.
 
     The first of these sources that gives a scale is used: the options, the sensor preset, scale and offset tags of the
-    file, Sentinel-2 metadata tags, and last a default per data type, with a warning. By default uint16 values are
+    file, Sentinel-2 metadata tags, the names and sidecar files of a product, and last a default per data type, with a
+    warning. By default uint16 values are
     reflectance * 10000. If more than one value in a thousand is above 16,000 (a reflectance of 1.6), they are taken as
     reflectance * 65535. Bands of different data types each follow the default of their own, and so do bands without a
     scale beside bands that have one.
@@ -131,6 +157,7 @@ def choose_radiometry(
         sample: Function that returns a few hundred thousand valid stored values from all parts of the scene, shape
             (bands, n). Called only where the data type alone does not decide.
         stated: Text for `Radiometry.origin` where `scales` and `offsets` are used.
+        product: What names, folders and sidecar files tell; used for 16-bit integers only.
 
     Returns:
         Scale and offset of each selected band.
@@ -147,7 +174,8 @@ def choose_radiometry(
     pairs = [(float(factor), float(added)) for factor, added in zip(scales, offsets, strict=True)]
     if any(pair != (1.0, 0.0) for pair in pairs):
         return _from_file(dtypes, pairs, sample, stated)
-    return _from_metadata(tags, count) or _from_dtypes(dtypes, sample)
+    named = _from_product(product, sample, count) if all(dtype in SIXTEEN_BITS for dtype in dtypes) else None
+    return _from_metadata(tags, count) or named or _from_dtypes(dtypes, sample)
 
 
 def _constant(scale: float, offset: float, count: int, origin: str, warning: str | None = None) -> Radiometry:
@@ -182,8 +210,7 @@ def _from_metadata(tags: Mapping[str, str], count: int) -> Radiometry | None:
     if added is not None:
         return _constant(1 / quantification, added / quantification, count, "sensor metadata (quantification, offset)")
     if baseline is not None:
-        # Since baseline 04.00 ESA adds 1,000 to all values, so that dark pixels are not negative.
-        offset = -1000 / quantification if baseline >= 4.0 else 0.0
+        offset = offset_of_baseline(baseline, quantification)
         return _constant(1 / quantification, offset, count, "sensor metadata (quantification, processing baseline)")
     return _constant(
         1 / quantification,
@@ -193,6 +220,41 @@ def _from_metadata(tags: Mapping[str, str], count: int) -> Radiometry | None:
         "the metadata have a quantification value but no processing baseline, so no offset is applied; "
         "for Sentinel-2 since January 2022 give --sensor sentinel-2-l2a",
     )
+
+
+def _from_product(product: ProductScale | None, sample: ReadValues | None, count: int) -> Radiometry | None:
+    """Scale and offset that names tell, unless many values would then be impossibly dark: the offset is off already."""
+    if product is None:
+        return None
+    scale, offset = product.scale, product.offset
+    if offset < 0 and _impossible_share(sample, scale, offset) > MAX_FRACTION:
+        if product.scale != 1e-4:
+            return None  # not Sentinel-2, whose offset other programs remove
+        removed = (
+            f"by the {product.origin} reflectance is DN * {scale:g} {offset:+g}, and many pixels would become "
+            f"negative: the offset is taken as removed already; {ADVICE}"
+        )
+        return _constant(scale, 0.0, count, f"{product.origin}; the offset is removed already", removed)
+    warning = f"scale and offset are assumed: {product.origin}; {ADVICE}" if product.assumed else None
+    return _constant(scale, offset, count, f"{product.origin}: DN * {scale:g} {offset:+g}", warning)
+
+
+def _impossible_share(sample: ReadValues | None, scale: float, offset: float) -> float:
+    """Share of values other than 0, the nodata of products, whose reflectance no surface has."""
+    values = np.asarray(sample(), np.float64).ravel() if sample else np.zeros(0)
+    values = values[values > 0]
+    return float((values * scale + offset < MIN_REFLECTANCE).mean()) if values.size else 0.0
+
+
+def offset_of_baseline(baseline: float, quantification: float) -> float:
+    """Offset in reflectance of Sentinel-2 products of a processing baseline.
+
+    Since baseline 04.00 ESA adds 1,000 to all values, so that dark pixels are not negative.
+
+    >>> offset_of_baseline(5.09, 10_000), offset_of_baseline(2.14, 10_000)
+    (-0.1, 0.0)
+    """
+    return -1000 / quantification if baseline >= 4.0 else 0.0
 
 
 def _first_number(tags: Mapping[str, str], names: Sequence[str]) -> float | None:

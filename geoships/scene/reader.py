@@ -21,6 +21,7 @@ from geoships.scene.bands import BandChoice, choose_bands, describe_bands
 from geoships.scene.georeference import Georeference, georeference_of, unused_placement
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.open import SceneFile, scene_file
+from geoships.scene.opening.product_radiometry import product_scale
 from geoships.scene.opening.raster import Source, gdal_env, open_dataset
 from geoships.scene.radiometry import FILE_TAGS, Radiometry, choose_radiometry
 from geoships.scene.stored import read_stored
@@ -104,6 +105,7 @@ class Scene:
             sensor=reading.sensor,
             sample=self._sample,
             stated=file.files.rule if file.files else FILE_TAGS,
+            product=product_scale(file.inputs),
         )
 
     def _prepare(self) -> None:

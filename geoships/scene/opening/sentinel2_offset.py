@@ -9,13 +9,9 @@ import numpy as np
 from geoships.errors import SceneError
 from geoships.scene.opening.band_files import BandFile
 from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
+from geoships.scene.radiometry import MAX_FRACTION, MIN_REFLECTANCE
 
 MAX_SIDE = 512  # rows and columns of the overview that is tested
-
-# Surface reflectance of dark water and shadow is within a few thousandths of 0. If the offset of -0.1 is applied
-# twice, all water and forest is between -0.1 and -0.05.
-MIN_REFLECTANCE = -0.02
-MAX_FRACTION = 0.1
 
 DARKEST = ("blue", "green", "red")
 
