@@ -18,6 +18,7 @@ from rasterio.transform import GCPTransformer
 
 WGS84 = Geod(ellps="WGS84")
 
+MAX_LONGITUDE = 540.0  # degrees: scenes from 0 to 360 and scenes that go on across the antimeridian are ordinary
 MAX_MISFIT = 1.0  # pixels: where a polynomial misses a GCP by more, a thin plate spline goes through all of them
 
 Coordinates = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -204,6 +205,39 @@ def georeference_of(dataset: DatasetReader) -> Georeference:
         transform=transform,
         crs=_terrestrial(gcp_crs if use_points else dataset.crs),
         gcps=tuple(points) if use_points else (),
+    )
+
+
+def placement_fault(dataset: DatasetReader) -> str | None:
+    """What is wrong with the placement of an open dataset, where it cannot be true.
+
+    Args:
+        dataset: The open dataset.
+
+    Returns:
+        A geotransform with values that are not finite or with pixels of no size, or a geographic CRS with coordinates
+        that are no degrees, as text; None if there is none of these. A missing geotransform or CRS is no fault.
+    """
+    transform, points = dataset.transform, dataset.gcps[0]
+    numbers = [*transform[:6], *(value for point in points for value in (point.x, point.y))]
+    if not np.isfinite(numbers).all():
+        return "its geotransform or a control point is not a number; assign the right ones, e.g. with gdal_edit.py"
+    if transform.is_degenerate:
+        return "its geotransform has pixels of no size; assign the right one, e.g. with gdal_edit.py"
+    georeference = georeference_of(dataset)
+    if georeference.crs is None or not georeference.crs.is_geographic or not georeference.placed:
+        return None
+    if georeference.gcps:
+        x, y = (np.array([getattr(point, axis) for point in georeference.gcps]) for axis in ("x", "y"))
+    else:
+        columns, rows = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]).T * [[dataset.width], [dataset.height]]
+        x, y = transform @ (columns, rows)
+    pixel = max(abs(transform.a), abs(transform.e), 1.0)  # centres of global grids lie at the poles
+    if np.abs(y).max() <= 90 + pixel and np.abs(x).max() <= MAX_LONGITUDE:
+        return None
+    return (
+        f"its CRS {georeference.crs.name} is in degrees, but its coordinates reach from {x.min():.7g} {y.min():.7g} to "
+        f"{x.max():.7g} {y.max():.7g}, which look like metres; assign the right CRS, e.g. with gdal_edit.py -a_srs"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.enums import Compression
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
@@ -83,7 +84,7 @@ class Scene:
         self._keep(dataset)
         self.origins = file.origins if file.files else (self._source.public_name,)
         listed = file.files.warnings if file.files else ()
-        self._listed_warnings = (*listed, *filter(None, [unused_placement(dataset)]))
+        self._listed_warnings = (*listed, *filter(None, [unused_placement(dataset), _lossy(dataset)]))
         self.driver: str = dataset.driver
         self.georeference: Georeference = georeference_of(dataset)
         self.dtypes: tuple[str, ...] = dataset.dtypes
@@ -226,6 +227,13 @@ class Scene:
                 pixels = self.decode(Window(int(row), int(column), 96, 96).intersection(self.window))
                 found.append(pixels.values[:, pixels.valid])
         return np.concatenate(found, axis=1)
+
+
+def _lossy(dataset: rasterio.DatasetReader) -> str | None:
+    """Warning about JPEG compression, whatever the name of the file."""
+    if dataset.driver != "JPEG" and dataset.compression != Compression.jpeg:
+        return None
+    return "the scene is compressed as JPEG, which hides small ships; use the original if there is one"
 
 
 def open_scene(

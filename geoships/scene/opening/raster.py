@@ -20,6 +20,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from geoships.errors import SceneError
+from geoships.scene.georeference import placement_fault
 from geoships.scene.opening.hdf5 import check_hdf5
 from geoships.scene.opening.names import is_remote, without_query
 from geoships.scene.opening.signatures import check_sidecars, is_vrt, read_header, vector_format
@@ -348,6 +349,8 @@ def _check_dataset(dataset: DatasetReader, name: str, trust_vrt: bool) -> None:
         raise SceneError(
             f"{shown}: refused, because its metadata refer to another file for overviews; remove its .aux.xml"
         )
+    if fault := placement_fault(dataset):
+        raise SceneError(f"{shown}: {fault}")
     if dataset.driver == "GTiff":
         _check_complete(dataset, shown)
 
