@@ -1,4 +1,4 @@
-# geoships on a processor. From the project's root:
+# geoships on a CPU. From the project's root:
 #   docker build --file dockerfiles/predict.Dockerfile --tag geoships .
 #   docker run --rm --volume "$PWD:/data" --user "$(id -u):$(id -g)" geoships predict scene.tif --out ships.geojson
 #
