@@ -45,8 +45,8 @@ def rate_factor(settings: Schedule, done: float) -> float:
         settings: The schedule.
         done: Part of the training that is done, 0 to 1.
 
-    >>> [round(rate_factor(Schedule(name="cosine", warmup=0.2), done), 3) for done in (0, 0.1, 0.2, 0.6, 1)]
-    [0.001, 0.5, 1.0, 0.5, 0.001]
+    >>> [round(rate_factor(Schedule(name="cosine", warmup=0.2), done), 2) for done in (0, 0.1, 0.2, 0.6, 1)]
+    [0.0, 0.5, 1.0, 0.5, 0.0]
     """
     if done < settings.warmup:
         part = done / settings.warmup
