@@ -10,14 +10,14 @@ FROM python:3.12.14-slim-bookworm@sha256:392307d22300de8b5986851a12d9176dfc0fc07
 ARG UV_VERSION=0.13.9
 ARG UV_DEFAULT_INDEX
 ARG TORCH_BACKEND=cpu
-ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
+ENV UV_CACHE_DIR=/var/cache/uv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 
 RUN pip install --no-cache-dir "uv==${UV_VERSION}"
 WORKDIR /app
 
 # What geoships needs comes first: this layer is kept until pyproject.toml changes.
 COPY pyproject.toml ./
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     uv venv /opt/geoships && \
     uv pip compile --quiet --python /opt/geoships --extra stac --extra view \
         ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"} --output-file requirements.txt pyproject.toml && \
@@ -26,7 +26,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 COPY README.md LICENSE ./
 COPY geoships geoships
 COPY cli cli
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     uv build --wheel --out-dir dist && \
     uv pip install --python /opt/geoships --no-deps dist/*.whl
 

@@ -172,13 +172,19 @@ def settings(value: str, environment: Mapping[str, str]) -> dict[str, str]:
     return {name: Template(text).safe_substitute(environment) for name, _, text in pairs}
 
 
+def on_this_machine(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a step, with the uv cache of this machine in place of the builder's."""
+    own = {name: value for name, value in os.environ.items() if name == "UV_CACHE_DIR"}
+    return {name: value for name, value in environment.items() if name != "UV_CACHE_DIR"} | THIS_MACHINE | own
+
+
 def carry_out(image: Image, step: Step, context: Path, done: Mapping[str, Path], arguments: Mapping[str, str]) -> None:
     """Does to the folder what the step does to an image."""
     if step.instruction == "RUN":
         folder = image.path(".")
         folder.mkdir(parents=True, exist_ok=True)
         command = mapped(step.command, image.root)
-        subprocess.run(["/bin/sh", "-c", command], cwd=folder, env=image.environment | THIS_MACHINE, check=True)
+        subprocess.run(["/bin/sh", "-c", command], cwd=folder, env=on_this_machine(image.environment), check=True)
     elif step.instruction == "COPY":
         copy_into(image, step.value, context, done)
     elif step.instruction == "WORKDIR":

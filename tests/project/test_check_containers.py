@@ -22,7 +22,7 @@ def containers() -> ModuleType:
 DOCKERFILE = """# two stages
 FROM python:3.12-slim AS build
 WORKDIR /app
-RUN --mount=type=cache,target=/root/.cache/uv \\
+RUN --mount=type=cache,target=/var/cache/uv \\
     # a comment between
     uv venv /opt/tool && \\
     uv build
@@ -109,3 +109,11 @@ def test_a_stage_gets_files_of_another(containers: ModuleType, tmp_path: Path) -
     image = containers.Image(tmp_path / "image", {})
     containers.copy_into(image, "--from=build /opt/tool /opt/tool", tmp_path, {"build": tmp_path / "stage-build"})
     assert (tmp_path / "image" / "opt" / "tool" / "run").read_text() == "go"
+
+
+def test_steps_use_the_uv_cache_of_this_machine(containers: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = {"UV_CACHE_DIR": "/var/cache/uv", "A": "1"}
+    monkeypatch.delenv("UV_CACHE_DIR", raising=False)
+    assert containers.on_this_machine(built) == {"A": "1", **containers.THIS_MACHINE}
+    monkeypatch.setenv("UV_CACHE_DIR", "mine")
+    assert containers.on_this_machine(built)["UV_CACHE_DIR"] == "mine"
