@@ -41,7 +41,11 @@ if options.streams:
 
     sessions.STREAMS = options.streams
 config = PredictConfig(
-    engine=options.engine, precision=options.precision, device=options.device, tile_size=options.tile
+    engine=options.engine,
+    precision=options.precision,
+    device=options.device,
+    tile_size=options.tile,
+    overwrite=True,
 )
 with (
     rasterio.open(options.scene) as dataset,

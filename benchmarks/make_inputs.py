@@ -70,7 +70,7 @@ def make_bundle(path: Path) -> None:
     ) as dataset:
         dataset.descriptions, dataset.scales = BANDS, (1 / 255,) * 3
         dataset.write(images[0][0][:, :size, :size])
-    quantize(load_bundle(unquantized), path, [calibration], tiles=9)
+    quantize(load_bundle(unquantized), path, [calibration], tiles=9, overwrite=True)
 
 
 def make_weights(path: Path, source: Path) -> None:

@@ -38,7 +38,7 @@ def main() -> None:
             "geoships --help": [geoships, "--help"],
             "python -c 'import geoships.pipeline.predict'": [sys.executable, "-c", "import geoships.pipeline.predict"],
             f"geoships predict {options.scene.name} --views 1": [
-                geoships, "predict", str(options.scene), "--out", out, "--views", "1",
+                geoships, "predict", str(options.scene), "--out", out, "--overwrite", "--views", "1",
             ],
         }  # fmt: skip
         rounds = [{name: seconds(command) for name, command in commands.items()} for _ in range(1 + options.repeat)]

@@ -135,7 +135,7 @@ def run(parameters: dict[str, object], feedback: RecordedFeedback, context: QgsP
 def predict_with_cli(executable: Path, scene: Path, folder: Path) -> tuple[int, QgsVectorLayer]:
     """Return the number of ships that the command line detects, and their layer."""
     out = folder / "cli.gpkg"
-    command = [str(executable), "predict", str(scene), "--out", str(out), "--json", "--quiet"]
+    command = [str(executable), "predict", str(scene), "--out", str(out), "--overwrite", "--json", "--quiet"]
     result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)  # noqa: S603
     return int(json.loads(result.stdout)["ships"]), QgsVectorLayer(str(out), "cli", "ogr")
 

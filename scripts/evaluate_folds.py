@@ -35,7 +35,7 @@ def main() -> None:
         held_out = [entry.model_copy(update={"bands": bands} if bands else {}) for entry in fold.held_out]
         evaluations.append(evaluate_entries(fold.config.data, held_out, fold.model, config, thresholds=()))
         if options.ships:
-            write_outcomes(evaluations[-1], options.ships)
+            write_outcomes(evaluations[-1], options.ships, overwrite=True)
     print(summary(evaluations)[1])
 
 

@@ -144,7 +144,9 @@ WHOLE = ("--bbox", 2.9, 36.0, 3.1, 36.3)
 
 def ships_of(scene: object, folder: Path) -> geopandas.GeoDataFrame:
     bundle = fake_bundle(bands=("red", "swir16"))
-    return predict(scene, out=folder / "ships.gpkg", config=SMALL_TILES, model=bundle).ships.drop(columns="scene")
+    return predict(
+        scene, out=folder / "ships.gpkg", config=SMALL_TILES.model_copy(update={"overwrite": True}), model=bundle
+    ).ships.drop(columns="scene")
 
 
 def test_one_scene_gives_the_same_ships_by_every_way(api, files, fetch, tmp_path):

@@ -42,7 +42,9 @@ def kaggle(
     slug: Annotated[
         str, typer.Option(help="Data set: OWNER/NAME or OWNER/NAME/VERSION")
     ] = "rhammell/ships-in-satellite-imagery",
-    force: Annotated[bool, typer.Option("--force", help="Download again and replace existing files")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", "--force", help="Download again and replace existing files")
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the archive")] = False,
     max_gib: Annotated[float, typer.Option(min=0, help="Maximum size of the files in GiB")] = 16,
     *,
@@ -51,7 +53,7 @@ def kaggle(
     """Download a data set of Kaggle; an interrupted download is resumed."""
     from geoships.datasets.kaggle import download
 
-    result = download(slug, out, force=force, keep=keep, max_bytes=int(max_gib * 2**30), quiet=run.quiet)
+    result = download(slug, out, overwrite=overwrite, keep=keep, max_bytes=int(max_gib * 2**30), quiet=run.quiet)
     facts = {"slug": slug, "files": len(result.files), "bytes": result.size, "sha256": result.sha256}
     size = f"{result.size / 1e6:.1f} MB" if result.downloaded else "there already"
     run.report(
@@ -70,6 +72,7 @@ def prepare(
     ] = None,
     shares: Shares = "70,15,15",
     seed: Seed = 0,
+    overwrite: options.Overwrite = False,
     *,
     run: options.RunOptions,
 ) -> None:
@@ -77,7 +80,7 @@ def prepare(
     from geoships.datasets.group_split import parse_shares
     from geoships.datasets.shipsnet import prepare as write_index
 
-    index = write_index(folder, out, shares=parse_shares(shares), seed=seed, chips=chips)
+    index = write_index(folder, out, shares=parse_shares(shares), seed=seed, chips=chips, overwrite=overwrite)
     _warn(*index.warnings)
     counts = {subset: {"ship": labels[1], "no-ship": labels[0]} for subset, labels in index.counts.items()}
     facts = {"chips": index.chips, "scenes": index.scenes, "whole_scenes": index.whole_scenes}
@@ -98,6 +101,7 @@ def label_tiles(
     tile_format: Annotated[TileFormat, typer.Option("--format", help="png (with a world file) or tif")] = "png",
     bands: options.ShownBands = None,
     trust_vrt: options.TrustVrt = None,
+    overwrite: options.Overwrite = False,
     *,
     run: options.RunOptions,
 ) -> None:
@@ -106,7 +110,7 @@ def label_tiles(
 
     cut = cut_tiles(
         scene, out, size=size, overlap=overlap, kind=tile_format, bands=options.split_bands(bands),
-        trust_vrt=bool(trust_vrt),
+        trust_vrt=bool(trust_vrt), overwrite=overwrite,
     )  # fmt: skip
     run.report(
         {"tiles": cut.tiles, "empty": cut.empty, "manifest": str(cut.manifest)},
@@ -128,6 +132,7 @@ def masks(
         AnnotationFormat | None, typer.Option("--format", help="Format of the annotations", show_default="by content")
     ] = None,
     column: Annotated[str, typer.Option(help="Column of the labels in a vector file")] = "class",
+    overwrite: options.Overwrite = False,
     *,
     run: options.RunOptions,
 ) -> None:
@@ -143,7 +148,9 @@ def masks(
 
     known = [LabelClass(c.name, c.value, c.rgb, c.aliases) for c in label_settings(classes).classes]
     layout = ImageLayout.of_tiles(read_manifest(tiles)) if tiles else ImageLayout.of_scene(scene or "")
-    mask = write_mask(labels, layout, out, known, annotation_format=annotation_format, column=column)
+    mask = write_mask(
+        labels, layout, out, known, annotation_format=annotation_format, column=column, overwrite=overwrite
+    )
     _warn(*mask.warnings)
     if mask.unmatched:
         _warn(f"{len(mask.unmatched)} images are of no tile of {layout.name}: {', '.join(mask.unmatched[:3])}")
@@ -166,6 +173,7 @@ def split(
     chip: Annotated[int, typer.Option(min=16, max=8192, help="Rows and columns of a chip")] = 256,
     block: Annotated[int, typer.Option(min=16, help="Rows and columns of a block, a multiple of --chip")] = 1024,
     seed: Seed = 0,
+    overwrite: options.Overwrite = False,
     *,
     run: options.RunOptions,
 ) -> None:
@@ -175,7 +183,9 @@ def split(
     from geoships.datasets.group_split import parse_shares
 
     pairs = find_pairs(scenes, masks)
-    result = write_subsets(pairs, out, by=by, shares=parse_shares(shares), chip=chip, block=block, seed=seed)
+    result = write_subsets(
+        pairs, out, by=by, shares=parse_shares(shares), chip=chip, block=block, seed=seed, overwrite=overwrite
+    )
     _warn(*result.warnings)
     facts = {"chips": result.chips, "ship_pixels": result.ship_pixels, "known_pixels": result.known_pixels}
     counts = ", ".join(

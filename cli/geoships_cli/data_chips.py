@@ -25,6 +25,7 @@ def chip_masks(
     size: Annotated[int, typer.Option(min=32, max=512, help="Rows and columns that chips are resampled to")] = 80,
     gsd: Annotated[float, typer.Option(min=0.01, help="Pixel size of resampled chips in metres")] = 3.0,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the split into scenes")] = 1,
+    overwrite: options.Overwrite = False,
     *,
     run: options.RunOptions,
 ) -> None:
@@ -36,7 +37,7 @@ def chip_masks(
         from geoships.workflows.chip_masks import write_chip_masks
 
     files = ChipFiles(root=chips, labels=labels, size=size, gsd=gsd, split_seed=seed)
-    result = write_chip_masks(files, out, parts=parts, corrections=corrections)
+    result = write_chip_masks(files, out, parts=parts, corrections=corrections, overwrite=overwrite)
     facts = {"chips": result.chips, "masks": result.sources, "scenes": [str(path) for path in result.scenes]}
     counts = ", ".join(f"{count} {source}" for source, count in result.sources.items())
     run.report(

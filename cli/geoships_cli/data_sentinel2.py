@@ -31,6 +31,7 @@ def sentinel2(
     collection: Annotated[
         list[str] | None, typer.Option(help="Collection id; repeatable", show_default="sentinel-2-l2a")
     ] = None,
+    overwrite: options.Overwrite = False,
     *,
     run: options.ProgressRunOptions,
 ) -> None:
@@ -40,10 +41,12 @@ def sentinel2(
     from geoships.datasets.sentinel2 import check_box, choose_pass, open_mosaic
     from geoships.scene.opening.stac_search import Search, find_items
     from geoships.support.files import reserve
+    from geoships.support.overwrite import refuse_overwrites
 
     started = time.monotonic()
     check_box(bbox)
     reserve(out)  # a missing folder is an error before anything is searched
+    refuse_overwrites([out], overwrite=overwrite)
     with run.progress_display() as progress:
         items = find_items(Search(stac_api, tuple(collection or ["sentinel-2-l2a"]), bbox, date, max_cloud))
         chosen = choose_pass(items, bbox)

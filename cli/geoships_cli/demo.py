@@ -14,8 +14,12 @@ from geoships_cli.option_groups import grouped
 @grouped
 def demo(
     out_dir: Annotated[
-        Path, typer.Option(help="Folder for the scene and all outputs", rich_help_panel=options.OUTPUTS)
+        Path,
+        typer.Option(
+            help="Folder for all files; in the default one each run replaces them", rich_help_panel=options.OUTPUTS
+        ),
     ] = Path("data/demo"),
+    overwrite: options.Overwrite = False,
     seed: Annotated[int, typer.Option(help="Random seed of the harbour", rich_help_panel=options.SCENE)] = 7,
     size: Annotated[
         int, typer.Option(min=256, max=8192, help="Rows and columns of the scene", rich_help_panel=options.SCENE)
@@ -31,5 +35,5 @@ def demo(
 
     config = predict_config(model=model, device=device)
     with run.progress_display() as progress:
-        result = run_demo(out_dir, seed=seed, size=size, config=config, progress=progress)
+        result = run_demo(out_dir, seed=seed, size=size, config=config, progress=progress, overwrite=overwrite)
     run.report(result.summary(), result.report())

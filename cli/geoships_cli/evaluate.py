@@ -55,6 +55,7 @@ class ReportOptions:
             rich_help_panel=options.OUTPUTS,
         ),
     ] = False  # fmt: skip
+    overwrite: options.Overwrite = False
 
 
 @dataclass(frozen=True)
@@ -98,24 +99,22 @@ def evaluate(
         evaluate,
         store_operating_points,
         store_temperature,
-        write_outcomes,
-        write_report,
     )
-    from geoships.evaluation.report import check_folder
     from geoships.model.bundle import load_bundle
 
-    for folder in (report.out, *([report.ships] if report.ships else [])):
-        check_folder(folder)
-    config = predict_config(config_file, model=bundle, **options.settings_of(scene, inference, ships, speed))
+    config = predict_config(
+        config_file,
+        model=bundle,
+        overwrite=report.overwrite or None,
+        **options.settings_of(scene, inference, ships, speed),
+    )
+    _check_files(report, labelled, overwrite=config.overwrite)
     with run.progress_display() as progress:
         result = evaluate(
             labelled.scenes, labelled.labels, ignore=labelled.ignore or (), land=labelled.land or (), config=config,
             model=load_bundle(bundle), allow_seen=judgement.allow_seen, progress=progress,
         )  # fmt: skip
-    files = write_report(result, report.out, pictures=report.pictures)
-    if report.ships:
-        write_outcomes(result, report.ships)
-        files["ships"] = report.ships
+    files = _write(result, report, overwrite=config.overwrite)
     if not run.quiet:
         for warning in result.figures["warnings"]:
             typer.secho(f"warning: {warning}", fg="red", bold=True, err=True)
@@ -132,6 +131,26 @@ def evaluate(
         card = store_temperature(result)
         text += f"\n{bundle}: temperature {card.temperature:.3f}, threshold {card.threshold:.3f}"
     run.report(summary, text)
+
+
+def _check_files(report: ReportOptions, labelled: EvaluatedScenes, *, overwrite: bool) -> None:
+    """Refuse a report that cannot be written, before any work."""
+    from geoships.evaluation.report import check_files
+    from geoships.scene.layers.labelled_files import pair_files
+
+    pairs = pair_files(labelled.scenes, labelled.labels, labelled.ignore or (), labelled.land or ())
+    check_files(report.out, report.ships, pairs, overwrite=overwrite)
+
+
+def _write(result: Evaluation, report: ReportOptions, *, overwrite: bool) -> dict[str, Path]:
+    """Write the report and the outcomes of ships; returns the files."""
+    from geoships.evaluation import write_outcomes, write_report
+
+    files = write_report(result, report.out, pictures=report.pictures, overwrite=overwrite)
+    if report.ships:
+        write_outcomes(result, report.ships, overwrite=overwrite)
+        files["ships"] = report.ships
+    return files
 
 
 def _refuse_installed(bundle: str) -> None:

@@ -26,6 +26,7 @@ def export(
         float | None, typer.Option(help="For Deepness: reflectance = value * SCALE + OFFSET", show_default="1")
     ] = None,
     offset: Annotated[float | None, typer.Option(help="See --scale", show_default="0")] = None,
+    overwrite: options.Overwrite = False,
     *,
     run: options.RunOptions,
 ) -> None:
@@ -37,7 +38,7 @@ def export(
 
     files = write(
         load_bundle(bundle), out, file_format, size=size, background=background,
-        scale=1.0 if scale is None else scale, offset=offset or 0.0,
+        scale=1.0 if scale is None else scale, offset=offset or 0.0, overwrite=overwrite,
     )  # fmt: skip
     written = sum(path.stat().st_size for path in files)
     run.report(
@@ -59,6 +60,7 @@ def quantize(
         list[Path] | None, typer.Option(help="Polygons to leave out, named after --scenes; repeatable")
     ] = None,
     tiles: Annotated[int, typer.Option(min=1, max=4096, help="Number of tiles to calibrate on")] = 64,
+    overwrite: options.Overwrite = False,
     *,
     scene: options.BandOptions,
     run: options.RunOptions,
@@ -74,6 +76,6 @@ def quantize(
     with run.progress_display() as progress:
         result = write(
             load_bundle(bundle), out, calibration, tiles=tiles, scenes=scenes or (), labels=labels or (),
-            ignore=ignore or (), config=config, progress=progress,
+            ignore=ignore or (), config=config, progress=progress, overwrite=overwrite,
         )  # fmt: skip
     run.report({"bundle": str(out), "tiles": result.tiles, "f1": result.f1}, f"{bundle} -> {out}: {result}")

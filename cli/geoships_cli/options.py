@@ -46,6 +46,8 @@ ConfigFile = Annotated[
 TrainingFile = Annotated[
     Path, typer.Option("--config", "-c", help="YAML file of the training, e.g. configs/sentinel2-5band.yaml")
 ]
+OVERWRITE = "Replace outputs that exist; a file that is read never is"
+Overwrite = Annotated[bool, typer.Option("--overwrite", help=OVERWRITE, rich_help_panel=OUTPUTS)]
 Setting = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="NAME=VALUE", help="Change a setting, e.g. optimiser.rate=3e-4; repeatable"),
@@ -110,6 +112,7 @@ class OutputOptions:
             rich_help_panel=OUTPUTS,
         ),
     ] = None  # fmt: skip
+    overwrite: Annotated[bool | None, typer.Option("--overwrite", help=OVERWRITE, rich_help_panel=OUTPUTS)] = None
 
     def of_one_scene(self) -> dict[str, Path | None]:
         """Return the outputs of one scene, by kind."""

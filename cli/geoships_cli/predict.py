@@ -48,11 +48,13 @@ def predict(
     from geoships.config import predict_config
 
     settings = options.settings_of(scene, inference, ships, speed)
-    config = predict_config(config_file, model=model, style=outputs.style, **settings)
+    config = predict_config(config_file, model=model, style=outputs.style, overwrite=outputs.overwrite, **settings)
     if folder := chip_folder(found):
         predict_folder(folder, outputs, config, run)
         return
     jobs = _plan(found, outputs)
+    if config_file:
+        _keep_settings(config_file, jobs)
     with run.progress_display() as progress, area_file(config.area, search.bbox) as area:
         result = _run(jobs, config.model_copy(update={"area": area}), progress)
     _report(result, outputs, run)
@@ -73,6 +75,13 @@ def _plan(scenes: Sequence[str | BandFiles], outputs: options.OutputOptions) -> 
         raise typer.BadParameter(str(error)) from error
     _make_folder(outputs.out_dir)
     return jobs
+
+
+def _keep_settings(config_file: Path, jobs: Sequence[SceneJob]) -> None:
+    """Refuse an output that is the file of settings."""
+    from geoships.support.overwrite import refuse_overwrites
+
+    refuse_overwrites((path for job in jobs for path in job.outputs.values()), [config_file], overwrite=True)
 
 
 def _make_folder(path: Path) -> None:

@@ -22,6 +22,7 @@ def screen(
         typer.Option(help="Name of a scene that only sets the threshold; repeatable", show_default="each in turn"),
     ] = None,
     share: Annotated[float, typer.Option(min=0.5, max=1, help="Minimum share of held-out ships that pass")] = 0.995,
+    overwrite: options.Overwrite = False,
     run: options.RunOptions,
 ) -> None:
     """Add a screen to a bundle, which finds tiles without ships in a few percent of the model's time."""
@@ -33,7 +34,7 @@ def screen(
     with run.progress_display() as progress:
         fitted = fit_screen(
             load_bundle(bundle), out, labelled.scenes, labelled.labels, ignore=labelled.ignore or (),
-            held_out=held_out or (), share=share, config=config, progress=progress,
+            held_out=held_out or (), share=share, config=config, progress=progress, overwrite=overwrite,
         )  # fmt: skip
     summary = {"bundle": str(out), "tiles": fitted.tiles, **fitted.card.model_dump()}
     run.report(summary, f"{bundle} -> {out}: {fitted}")

@@ -32,6 +32,7 @@ def study(
         typer.Option(min=1, help="Parallel runs, each in its own process", show_default="one for each GPU, else one"),
     ] = None,
     settings: options.Setting = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing report; runs are kept")] = False,
     *,
     run: options.RunOptions,
 ) -> None:
@@ -41,9 +42,10 @@ def study(
     plan = study_config(config, tuple(settings or ()))
     runs, pages = out or Path("runs") / plan.name, report or Path("reports") / plan.name
     with training_libraries():
-        from geoships.workflows.study.report import write_study_report
+        from geoships.workflows.study.report import check_report, write_study_report
         from geoships.workflows.study.runs import prepare_study, run_study
 
+    check_report(pages, overwrite=overwrite)
     total, done = len(plan.runs()), 0
 
     def tell(finished: StudyRun, result: dict[str, Any]) -> None:
@@ -54,7 +56,7 @@ def study(
 
     if not report_only:
         run_study(prepare_study(plan, runs), jobs=jobs, on_result=tell)
-    written = write_study_report(plan, runs, pages)
+    written = write_study_report(plan, runs, pages, overwrite=overwrite)
     facts = {"runs": len(written.runs), "missing": len(written.missing), "conclusion": written.conclusion}
     counts = f"{len(written.runs)} runs, {len(written.missing)} missing -> {written.folder / 'report.md'}"
     run.report({"report": str(written.folder / "report.md"), **facts}, "\n".join([*written.conclusion, counts]))

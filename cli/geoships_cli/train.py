@@ -27,6 +27,9 @@ def train(
         Path | None, typer.Option("--show-crops", help="Draw the first crops to this image; train nothing")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the stopped run in --out")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Delete an earlier run in --out, or replace the image")
+    ] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Train a model on labelled scenes, a classifier of chips, or a verifier; the finished bundle is OUT/bundle."""
@@ -34,35 +37,41 @@ def train(
 
     training = task_config(config, tuple(settings or ()))
     if show_crops is not None:
-        _draw_crops(training, show_crops)
+        _draw_crops(training, show_crops, overwrite=overwrite)
         return
     if out is None:
         raise typer.BadParameter("name the folder of the run", param_hint="--out")
+    if resume and overwrite:
+        raise typer.BadParameter("resume a run, or begin anew with --overwrite", param_hint="--resume")
+    if overwrite:
+        from geoships.support.overwrite import refuse_overwrites
+
+        refuse_overwrites([out / "config.yaml"], [config], overwrite=True)  # it is the earlier run's own
     if isinstance(training, ChipConfig):
         with training_libraries():
             from geoships.training.classification.fit import fit_chips
-        trained = fit_chips(training, out, resume=resume, quiet=quiet)
+        trained = fit_chips(training, out, resume=resume, overwrite=overwrite, quiet=quiet)
     elif isinstance(training, VerifierConfig):
         with training_libraries():
             from geoships.training.verification.fit import fit_verifier
-        trained = fit_verifier(training, out, resume=resume, quiet=quiet)
+        trained = fit_verifier(training, out, resume=resume, overwrite=overwrite, quiet=quiet)
     else:
         with training_libraries():
             from geoships.training.segmentation.fit import fit
-        trained = fit(training, out, resume=resume, quiet=quiet)
+        trained = fit(training, out, resume=resume, overwrite=overwrite, quiet=quiet)
     if not quiet:
         figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trained.validation.items()))
         typer.echo(f"{training.name}: {trained.amount} ({figures}) -> {trained.folder / 'bundle'}")
 
 
-def _draw_crops(config: ChipConfig | TrainConfig | VerifierConfig, path: Path) -> None:
+def _draw_crops(config: ChipConfig | TrainConfig | VerifierConfig, path: Path, *, overwrite: bool) -> None:
     from geoships.config import TrainConfig
 
     if not isinstance(config, TrainConfig):
         raise GeoshipsError(f"--show-crops: expected the task segmentation, got {config.task}, which has no crops")
     with training_libraries():
         from geoships.training.segmentation.crop_sheet import draw_crops
-    draw_crops(config, path)
+    draw_crops(config, path, overwrite=overwrite)
 
 
 @contextmanager

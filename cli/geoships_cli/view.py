@@ -20,6 +20,7 @@ def view(
     ] = None,
     bands: options.ShownBands = None,
     trust_vrt: options.TrustVrt = None,
+    overwrite: options.Overwrite = False,
     *,
     run: options.RunOptions,
 ) -> None:
@@ -27,8 +28,9 @@ def view(
     from geoships.workflows.view import write_view
 
     page = write_view(
-        ships, scene, out or ships.with_suffix(".html"), bands=options.split_bands(bands), trust_vrt=bool(trust_vrt)
-    )
+        ships, scene, out or ships.with_suffix(".html"), bands=options.split_bands(bands), trust_vrt=bool(trust_vrt),
+        overwrite=overwrite,
+    )  # fmt: skip
     outside = page.ships - page.in_scene
     if outside and not run.quiet:
         typer.echo(f"warning: {outside} of {page.ships} ships lie outside {scene}: is it their scene?", err=True)

@@ -74,7 +74,7 @@ def _check_members(archive: Path, members: Sequence[zipfile.ZipInfo], max_bytes:
 def _check_target(folder: Path, names: Sequence[str], size: int, replace: bool) -> None:
     existing = [name for name in names if (folder / name).exists() or (folder / name).is_symlink()]
     if existing and not replace:
-        raise OutputError(f"{folder} already has {', '.join(existing)}; choose an empty folder or give --force")
+        raise OutputError(f"{folder} already has {', '.join(existing)}; choose an empty folder or use --overwrite")
     if (free := shutil.disk_usage(folder).free) < size:
         raise OutputError(f"{folder}: {size / 2**30:.1f} GiB needed, {free / 2**30:.1f} GiB free; choose another disk")
 

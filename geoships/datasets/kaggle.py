@@ -56,7 +56,13 @@ class Download:
 
 
 def download(
-    slug: str, folder: Path, *, force: bool = False, keep: bool = False, max_bytes: int = MAX_BYTES, quiet: bool = False
+    slug: str,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    keep: bool = False,
+    max_bytes: int = MAX_BYTES,
+    quiet: bool = False,
 ) -> Download:
     """Download a data set and unpack it.
 
@@ -67,7 +73,7 @@ def download(
     Args:
         slug: owner/name or owner/name/version.
         folder: Folder for the files; created if needed.
-        force: Download again and replace existing files.
+        overwrite: Download again and replace existing files.
         keep: Keep the archive.
         max_bytes: Maximum size of all unpacked files together.
         quiet: Show no progress on stderr.
@@ -82,16 +88,16 @@ def download(
     owner, name, version = _parse_slug(slug)
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    if not force and (existing := _read_record(slug, folder)):
+    if not overwrite and (existing := _read_record(slug, folder)):
         return existing
     archive = folder / f"{name}.zip"
     with _client_errors(slug), redirect_stdout(StringIO() if quiet else sys.stderr):  # the client prints to stdout
-        headers = _download_archive(_api(), owner, name, version, archive, force=force, quiet=quiet)
+        headers = _download_archive(_api(), owner, name, version, archive, force=overwrite, quiet=quiet)
     size, md5, sha256 = _digests(archive)
     if (expected := _header_md5(headers)) not in (None, md5):
         archive.unlink()
         raise GeoshipsError(f"{archive}: damaged in transfer, deleted (expected MD5 {expected}, got {md5}); try again")
-    files = tuple(unpack(archive, folder, max_bytes=max_bytes, replace=force))
+    files = tuple(unpack(archive, folder, max_bytes=max_bytes, replace=overwrite))
     record = {"slug": slug, "archive": archive.name, "bytes": size, "sha256": sha256, "files": files}
     record["etag"], record["last_modified"] = headers.get("ETag"), headers.get("Last-Modified")
     with atomic_write(folder / RECORD) as temporary:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from geoships.datasets.group_split import assign
 from geoships.errors import GeoshipsError
 from geoships.support.files import atomic_write, output_errors
+from geoships.support.overwrite import refuse_overwrites
 
 CHIP_SIZE = 80  # pixels per side
 GSD = 3.0  # metres
@@ -106,7 +107,15 @@ def parse_name(name: str) -> NamedChip | None:
     return NamedChip(int(match["label"]), match["scene"], float(match["lon"]), float(match["lat"]))
 
 
-def prepare(folder: Path, out: Path, *, shares: Mapping[str, float], seed: int = 0, chips: Path | None = None) -> Index:
+def prepare(
+    folder: Path,
+    out: Path,
+    *,
+    shares: Mapping[str, float],
+    seed: int = 0,
+    chips: Path | None = None,
+    overwrite: bool = False,
+) -> Index:
     """Write an index of the chips of a folder as CSV: file, label, scene, lon, lat, split.
 
     All chips of a scene are in the same part. If the folder has the JSON file only, the chips are written as PNG files
@@ -118,12 +127,14 @@ def prepare(folder: Path, out: Path, *, shares: Mapping[str, float], seed: int =
         shares: Fractions by part; see `parse_shares`.
         seed: Order of scenes with the same numbers of chips.
         chips: Folder for the PNG files; None: shipsnet/ in `folder`.
+        overwrite: Replace an existing index, and chips in `chips`.
 
     Returns:
         Counts by part.
 
     Raises:
         GeoshipsError: There is no chip, or the JSON file is damaged.
+        OutputError: The index exists, or chips that would be written.
     """
     if not folder.is_dir():
         raise GeoshipsError(
@@ -131,7 +142,9 @@ def prepare(folder: Path, out: Path, *, shares: Mapping[str, float], seed: int =
         )
     named, table = _find_chips(folder), next(iter(sorted(folder.rglob(JSON))), None)
     warnings: list[str] = []
+    refuse_overwrites([out], [*named, *([table] if table else [])], overwrite=overwrite)
     if not named and table:
+        refuse_overwrites(_find_chips(chips or folder / CHIPS), overwrite=overwrite)
         named = _write_chips(table, chips or folder / CHIPS)
     elif named and table:
         warnings += _compare(table, named)

@@ -14,31 +14,42 @@ from geoships.evaluation.evaluation import Evaluation
 from geoships.output.formats import write_ships
 from geoships.output.ship_filter import DetectedShip
 from geoships.pipeline.outputs import on_map
+from geoships.scene.layers.labelled_files import LabelledFiles
+from geoships.support.overwrite import refuse_overwrites
 
 RIGHT, FALSE, IGNORED, MISSED = "right", "false", "ignored", "missed"
 MEASURES = ("area_m2", "length_m", "width_m", "heading_deg", "lon", "lat")
 
 
-def write_outcomes(evaluation: Evaluation, folder: Path) -> list[Path]:
+def outcome_path(folder: Path, files: LabelledFiles) -> Path:
+    """The file of a scene's outcomes."""
+    return folder / f"{files.name}.geojson"
+
+
+def write_outcomes(evaluation: Evaluation, folder: Path, *, overwrite: bool = False) -> list[Path]:
     """Write FOLDER/SCENE.geojson for each scene, with all predicted and all missed ships.
 
     Args:
         evaluation: The evaluation.
         folder: Created where it is missing.
+        overwrite: Replace existing files; never the labels or other files that were read.
 
     Returns:
         The paths, one per scene.
 
     Raises:
-        OutputError: Where a file cannot be written.
+        OutputError: Where a file exists or cannot be written.
     """
+    files = [scene.files for scene in evaluation.scenes]
+    inputs = (path for each in files for path in each.paths())
+    refuse_overwrites((outcome_path(folder, each) for each in files), inputs, overwrite=overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot create the folder {folder}: {error.strerror or error}; choose another") from error
     paths = []
     for scene in evaluation.scenes:
-        paths.append(folder / f"{scene.files.name}.geojson")
+        paths.append(outcome_path(folder, scene.files))
         title = f"Ships found and missed by {evaluation.model.card.name} in {scene.files.name}"
         write_ships(paths[-1], outcomes(scene), georeference=scene.georeference, title=title)
     return paths

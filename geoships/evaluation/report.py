@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from html import escape
 from pathlib import Path
@@ -13,9 +14,12 @@ from geoships.errors import OutputError
 from geoships.evaluation.contact_sheet import contact_sheet
 from geoships.evaluation.evaluation import Evaluation
 from geoships.evaluation.figures import Figures
+from geoships.evaluation.outcomes import outcome_path
 from geoships.evaluation.plots import plots
 from geoships.evaluation.tables import tables
+from geoships.scene.layers.labelled_files import LabelledFiles
 from geoships.support.files import atomic_write
+from geoships.support.overwrite import refuse_overwrites
 
 METRICS, MARKDOWN, HTML = "metrics.json", "report.md", "report.html"
 
@@ -25,31 +29,51 @@ td:first-child, th:first-child { text-align: left; } figure { display: inline-bl
 img { max-width: 100%; } .warning { color: #b00020; font-weight: bold; }"""
 
 
-def check_folder(folder: Path) -> None:
-    """Check that a report can be written to a folder, which need not exist yet.
+def check_files(
+    folder: Path, ships: Path | None = None, pairs: Sequence[LabelledFiles] = (), *, overwrite: bool
+) -> None:
+    """Check, before any work, that a report and the outcomes of ships can be written.
+
+    Args:
+        folder: Folder of the report; it need not exist yet.
+        ships: Folder of the outcomes; None: there are none.
+        pairs: The scenes and their labels, which are never replaced.
+        overwrite: Whether an existing report and existing outcomes are replaced.
 
     Raises:
-        OutputError: Where the folder, or its closest existing parent, is not a writable folder.
+        OutputError: A folder, or its closest existing parent, is not a writable folder; or a file exists.
     """
+    for each in (folder, *([ships] if ships else [])):
+        _check_folder(each)
+    outputs = [folder / name for name in (METRICS, MARKDOWN, HTML)]
+    outputs += [outcome_path(ships, pair) for pair in pairs] if ships else []
+    refuse_overwrites(outputs, (path for pair in pairs for path in pair.paths()), overwrite=overwrite)
+
+
+def _check_folder(folder: Path) -> None:
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
         raise OutputError(f"cannot write into {folder}: {existing} is not a writable folder; choose another")
 
 
-def write_report(evaluation: Evaluation, folder: Path, *, pictures: bool = True) -> dict[str, Path]:
+def write_report(
+    evaluation: Evaluation, folder: Path, *, pictures: bool = True, overwrite: bool = False
+) -> dict[str, Path]:
     """Write metrics.json, report.md and report.html. All three files appear, or none.
 
     Args:
         evaluation: The evaluation.
         folder: Created where it is missing.
         pictures: Include a contact sheet of missed ships and false alarms in report.html.
+        overwrite: Replace an existing report.
 
     Returns:
         The paths by file name.
 
     Raises:
-        GeoshipsError: Where a scene can no longer be read, or a file cannot be written.
+        GeoshipsError: Where a scene can no longer be read, or a file exists or cannot be written.
     """
+    check_files(folder, pairs=[scene.files for scene in evaluation.scenes], overwrite=overwrite)
     figures = evaluation.figures
     sheet = contact_sheet(evaluation.scenes, evaluation.model.card.bands, evaluation.config) if pictures else None
     texts = {

@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from geoships.errors import BundleError
+from geoships.errors import BundleError, OutputError
 from geoships.model.card import Card, parse_card
+from geoships.support.overwrite import refuse_overwrites
 
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
 SCREEN_FILE = "screen.safetensors"
 VERIFIER = "verifier"  # folder of a bundle's verifier
 INT8_FILES = ("int8/model.xml", "int8/model.bin")
+FILES = (  # of a bundle's folder
+    *(f"{folder}{name}" for folder in ("", f"{VERIFIER}/") for name in (CARD_FILE, WEIGHTS_FILE)),
+    SCREEN_FILE,
+    *INT8_FILES,
+)
 MAX_CARD_BYTES = 1 << 20  # a larger file is no model card
+
+
+def refuse_bundle(out: Path, inputs: Iterable[Path] = (), *, overwrite: bool) -> None:
+    """Check, before any work, that writing a bundle replaces nothing that is there.
+
+    Args:
+        out: The bundle to write: a zip file, or a folder, which may hold other files.
+        inputs: Bundles and files that are read.
+        overwrite: Whether an existing bundle may be replaced; never one that is read.
+
+    Raises:
+        OutputError: There is a bundle, or it is read.
+    """
+    read = list(inputs)
+    if found := next((path for path in read if out.resolve() in (path.resolve(), (path / VERIFIER).resolve())), None):
+        raise OutputError(f"the output {out} is the input {found} itself, or a part of it; name another bundle")
+    parts = () if out.suffix == ".zip" else tuple(out / name for name in FILES)
+    refuse_overwrites((out, *parts), (file for path in read for file in bundle_files(path)), overwrite=overwrite)
+
+
+def bundle_files(path: Path) -> list[Path]:
+    """The files of a bundle: its zip file, or those that its folder may hold."""
+    return [path / name for name in FILES] if path.is_dir() else [path]
 
 
 def load_card(path: Path, folder: str = "") -> Card:

@@ -27,9 +27,12 @@ from rasterio.errors import NotGeoreferencedWarning
 from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError, OutputError
 from geoships.model.bundle import Bundle, load_bundle
+from geoships.pipeline.outputs import with_cards
 from geoships.pipeline.predict import Prediction, predict
 from geoships.scene.opening.band_files import BandFiles, SceneName
 from geoships.scene.opening.names import stem_of, title_of
+from geoships.scene.opening.raster import local_file
+from geoships.support.overwrite import refuse_overwrites
 from geoships.support.progress import NoProgress, Progress
 from geoships.support.workers import devices_of, run_on_devices
 
@@ -65,6 +68,13 @@ class SceneJob:
     stac: Path | None = None
     preview: Path | None = None
     project: Path | None = None
+
+    @property
+    def outputs(self) -> dict[str, Path]:
+        """The files to write, by kind (vector, mask, scores, preview, project, stac)."""
+        kinds = {"vector": self.out, "mask": self.mask, "scores": self.scores, "preview": self.preview}
+        kinds |= {"project": self.project, "stac": self.stac}
+        return {kind: path for kind, path in kinds.items() if path}
 
 
 @dataclass(frozen=True)
@@ -164,9 +174,13 @@ def predict_many(
         The results and the failures.
 
     Raises:
+        OutputError: An output of any scene exists, and `config.overwrite` is not set, or it is one of the scenes; none
+            is begun then.
         GeoshipsError: The model or the device is missing, or a process on a GPU died.
     """
     config, progress = config or PredictConfig(), progress or NoProgress()
+    written = (path for job in jobs for path in with_cards(job.outputs))
+    refuse_overwrites(written, _named_files(jobs), overwrite=config.overwrite)
     devices = devices_of(config.device)
     if len(devices) > 1 and len(jobs) > 1:
         outcomes = _on_devices(jobs, devices, config, progress)
@@ -186,6 +200,13 @@ def predict_many(
         tuple(predictions[number] for number in sorted(predictions)),
         tuple(failures[number] for number in sorted(failures)),
     )
+
+
+def _named_files(jobs: Sequence[SceneJob]) -> Iterator[Path]:
+    """The local files and folders that the scenes name, without opening any."""
+    for job in jobs:
+        names = job.scene.inputs if isinstance(job.scene, BandFiles) else (job.scene,)
+        yield from (path for name in names if (path := local_file(name)))
 
 
 Outcomes = Iterator[tuple[int, Prediction | GeoshipsError]]  # by number of the job, as the jobs end

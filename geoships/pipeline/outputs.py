@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,9 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from geoships.config import PredictConfig
 from geoships.errors import OutputError
+from geoships.model.bundle_files import bundle_files
 from geoships.output.formats import PIXEL_NOTE, appearing_ships, check_format
 from geoships.output.pictures.preview import check_preview, write_preview
 from geoships.output.qgis.project import check_project, write_project
@@ -24,36 +26,51 @@ from geoships.output.ship_table import ships_frame
 from geoships.output.stac_item import NO_TIME, ItemContent, card_path, check_item, write_item
 from geoships.pipeline.scene_run import SceneRun
 from geoships.scene.georeference import Georeference
+from geoships.scene.layers.vector_file import vector_files
 from geoships.scene.quicklook import open_quicklook
+from geoships.support.overwrite import refuse_overwrites
 from geoships.support.progress import Progress
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 
-def check_outputs(paths: dict[str, Path], inputs: Sequence[str]) -> None:
+def check_outputs(paths: dict[str, Path], inputs: Iterable[Path], *, overwrite: bool) -> None:
     """Refuse outputs that cannot be written, before any work.
 
     Args:
         paths: files to write, by kind (vector, mask, scores, preview, project, stac).
-        inputs: paths and addresses that the scene is read from.
+        inputs: files that are read, see `refuse_overwrites`.
+        overwrite: whether outputs may replace existing files.
 
     Raises:
-        OutputError: an unknown format, two outputs in one file, or an output that is the scene itself.
+        OutputError: an unknown format, two outputs in one file, an output that exists, or that is an input.
 
     """
     checks = {"vector": check_format, "preview": check_preview, "project": check_project, "stac": check_item}
     for kind, check in checks.items():
         if kind in paths:
             check(paths[kind])
-    if "stac" in paths:
-        paths = {**paths, **{kind: card_path(paths["stac"], kind) for kind in ("model", "verifier")}}
-    places = [path.resolve() for path in paths.values()]
+    written = with_cards(paths)
+    places = [path.resolve() for path in written]
     if len(set(places)) < len(places):
-        raise OutputError(f"two outputs are to be written to one file: {', '.join(map(str, paths.values()))}")
-    for read in inputs:
-        if Path(read).resolve() in places:
-            raise OutputError(f"the output {read} is the scene itself; name another file")
+        raise OutputError(f"two outputs are to be written to one file: {', '.join(map(str, written))}")
+    refuse_overwrites(written, inputs, overwrite=overwrite)
+
+
+def with_cards(paths: dict[str, Path]) -> list[Path]:
+    """The files of outputs by kind, and the cards that are written beside a STAC Item."""
+    cards = [card_path(paths["stac"], kind) for kind in ("model", "verifier")] if "stac" in paths else []
+    return [*paths.values(), *cards]
+
+
+def config_files(config: PredictConfig) -> Iterator[Path]:
+    """Local files that the settings of a run name: they are read, so that no output may replace them."""
+    for layer in (config.area, config.land):
+        if layer:
+            yield from vector_files(layer)
+    if config.model and Path(config.model).exists():
+        yield from bundle_files(Path(config.model))
 
 
 def raster_sinks(run: SceneRun, paths: dict[str, Path]) -> Iterator[RasterSink]:

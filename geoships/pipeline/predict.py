@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from geoships.pipeline.messages import announce
 from geoships.pipeline.outputs import (
     appearing_vector,
     check_outputs,
+    config_files,
     raster_sinks,
     ship_table,
     write_companions,
@@ -114,7 +116,7 @@ def predict(
         stac: STAC Item of the run to write (.json), after all other outputs.
         preview: PNG image to write of the scene with its ships.
         project: QGIS project (.qgz) to write, of the scene and of `out`, `mask` and `scores`.
-        config: settings.
+        config: settings; outputs that exist are refused without its `overwrite`.
         progress: is told how far the run is.
         model: a loaded bundle, which saves loading `config.model` again for every scene.
 
@@ -131,7 +133,8 @@ def predict(
     paths = {kind: Path(path) for kind, path in kinds.items() if path}
     use_one_arena()
     with SceneFile(scene, trust_vrt=config.trust_vrt) as file:
-        check_outputs(paths, file.inputs)
+        if paths:
+            check_outputs(paths, chain(config_files(config), file.local_files()), overwrite=config.overwrite)
         with open_run(file, config=config, model=model) as run:
             announce(run, progress)
             ships, notes = _run(run, paths, progress)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from torch import nn
 from torch.utils.data import DataLoader
-from torchgeo.datasets import GeoDataset
+from torchgeo.datasets import GeoDataset, IntersectionDataset, UnionDataset
 
 from geoships.errors import GeoshipsError
 from geoships.model.engines.device import choose_device
@@ -24,6 +24,7 @@ from geoships.output.stitch import OverlapWeights, RowBand, Stitcher
 from geoships.scene.georeference import Georeference
 from geoships.scene.tiling.windows import Window
 from geoships.scene.torchgeo import SceneDataset
+from geoships.support.overwrite import refuse_overwrites
 
 Query = Any  # a torchgeo GeoSlice: two slices in torchgeo 0.10, three in 0.8
 
@@ -41,6 +42,7 @@ def stitch(
     batch_size: int = 4,
     num_workers: int = 0,
     device: str = "auto",
+    overwrite: bool = False,
 ) -> Path:
     """Predict all tiles of a sampler and write one Cloud Optimized GeoTIFF.
 
@@ -61,6 +63,7 @@ def stitch(
         batch_size: Number of tiles in a batch.
         num_workers: Number of processes that read tiles.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        overwrite: Replace an existing file at `out`; one of the dataset's own files is never replaced.
 
     Returns:
         The path of the GeoTIFF.
@@ -68,7 +71,9 @@ def stitch(
     Raises:
         GeoshipsError: The sampler yields no tiles, or the model's output has the wrong shape.
         DeviceError: There is no such device.
+        OutputError: There is a file at `out`, or it cannot be written.
     """
+    refuse_overwrites([Path(out)], _files(dataset), overwrite=overwrite)
     torch_device = choose_device(device)
     grid = _Grid.of(dataset, list(sampler))
     if output == "scores" and channel is None:
@@ -86,6 +91,16 @@ def stitch(
         for band in _stitch_row_bands(first, tiles, grid, None if classes else (channel or 0)):
             sink.write(band)
     return Path(out)
+
+
+def _files(dataset: GeoDataset) -> list[Path]:
+    """Local files of a dataset, as far as it tells them."""
+    if isinstance(dataset, SceneDataset):
+        path = dataset.scene.source.path
+        return [path] if path else []
+    if isinstance(dataset, IntersectionDataset | UnionDataset):
+        return [path for part in dataset.datasets for path in _files(part)]
+    return [Path(str(name)) for name in getattr(dataset, "files", ())]
 
 
 @dataclass(frozen=True)

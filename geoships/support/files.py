@@ -16,7 +16,7 @@ from rasterio.errors import RasterioError
 from geoships.errors import OutputError
 
 # Sidecar files of a GIS or a database. They describe the old content of a file that is replaced.
-_SIDECARS = (".aux.xml", ".ovr", ".msk", "-journal", "-wal", "-shm")
+SIDECARS = (".aux.xml", ".ovr", ".msk", "-journal", "-wal", "-shm")
 
 _ADVICE = {
     errno.ENOENT: "no file can be created in this folder: choose another",
@@ -110,7 +110,7 @@ def publish(temporary: Path, path: Path) -> None:
         OutputError: The operating system refuses.
     """
     with output_errors(path):
-        for sidecar in _SIDECARS:
+        for sidecar in SIDECARS:
             path.with_name(path.name + sidecar).unlink(missing_ok=True)
         temporary.replace(path)
 

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from geoships.config.classification import ChipFiles
 from geoships.datasets.chip_masks import segment_ship
 from geoships.datasets.chip_outlines import DOUBTFUL, INSTALLED, VESSEL, Outline, pixels_key, read_outlines
-from geoships.errors import GeoshipsError
+from geoships.errors import GeoshipsError, OutputError
 from geoships.support.files import atomic_write, output_errors
+from geoships.support.overwrite import set_aside
 from geoships.training.classification.folds import ChipSet, make_folds, open_chips
 
 Bytes = NDArray[np.uint8]
 
-INDEX = "chips.csv"
+INDEX, MASKS = "chips.csv", "masks"
 COLUMNS = ("file", "label", "part", "source", "ship_pixels", "mask")
 DRAWN, EMPTY = "drawn", "empty"  # sources besides those reviewed: an automatic mask; a chip without ship
 LEFT_OUT = (DOUBTFUL, VESSEL)
@@ -62,7 +63,9 @@ class _MaskedChip:
     source: str
 
 
-def write_chip_masks(files: ChipFiles, out: Path, *, parts: int = 5, corrections: Path | None = None) -> ChipMasks:
+def write_chip_masks(
+    files: ChipFiles, out: Path, *, parts: int = 5, corrections: Path | None = None, overwrite: bool = False
+) -> ChipMasks:
     """Make a mask of every chip, and write the chips of each part side by side as one scene.
 
     The mask of a ship comes from `corrections` if they list the chip, otherwise from `segment_ship`. Chips of class
@@ -76,23 +79,41 @@ def write_chip_masks(files: ChipFiles, out: Path, *, parts: int = 5, corrections
         parts: Number of parts. They are made like the folds of a cross-validation: near-duplicates and chips of one
             scene are in the same part.
         corrections: CSV file of reviewed outlines; None: those in this package.
+        overwrite: Replace the parts that `out` holds, with their masks and `chips.csv`.
 
     Returns:
         Counts and paths.
 
     Raises:
-        GeoshipsError: Chips or corrections cannot be read, `out` already holds parts, or there are fewer groups than
-            parts.
-        OutputError: `out` cannot be written.
+        GeoshipsError: Chips or corrections cannot be read, or there are fewer groups than parts.
+        OutputError: `out` already holds parts, or cannot be written.
     """
-    if any(out.glob("part-*.tif")):
-        raise GeoshipsError(f"{out} already holds parts; choose another folder")
+    old = [*out.glob("part-*.tif"), *(path for path in (out / MASKS, out / INDEX) if path.exists())]
+    _check_free(out, old, (files.root, files.labels, corrections), overwrite=overwrite)
     outlines = read_outlines(corrections or INSTALLED)
     chips = open_chips(files)
     masked = [_make_mask(chips, number, outlines) for number in range(len(chips.chips))]
     if len({_mask_name(chip) for chip in masked}) < len(masked):
         raise GeoshipsError(f"{files.root}: two chips have the same name without extension; rename one")
     folds = make_folds(chips.labels, chips.groups, parts, files.split_seed)
+    with set_aside(old):
+        scenes = _write_all(masked, folds, out, files.gsd)
+    return ChipMasks(out / INDEX, len(masked), dict(Counter(chip.source for chip in masked)), tuple(scenes))
+
+
+def _check_free(out: Path, old: Sequence[Path], inputs: Sequence[Path | None], *, overwrite: bool) -> None:
+    """Raise OutputError where a folder holds parts, or what is read lies among them."""
+    if old and not overwrite:
+        raise OutputError(f"{out} already holds parts ({old[0].name}); name another folder, or use --overwrite")
+    read = [path.resolve() for path in inputs if path]
+    for place in old:
+        if any(place.resolve() in (path, *path.parents) for path in read):
+            raise OutputError(f"{place} is read, or holds what is read; name another folder")
+
+
+def _write_all(masked: Sequence[_MaskedChip], folds: Sequence[NDArray[np.int64]], out: Path, gsd: float) -> list[Path]:
+    """Write masks, scenes and the index; returns the scenes."""
+    parts = len(folds)
     part_of = {int(number): part for part, fold in enumerate(folds, 1) for number in fold}
     with output_errors(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -103,12 +124,12 @@ def write_chip_masks(files: ChipFiles, out: Path, *, parts: int = 5, corrections
         known = [masked[int(number)] for number in fold if masked[int(number)].source not in LEFT_OUT]
         if not known:
             raise GeoshipsError(f"{scene.stem} has no chip with a known mask; use fewer than {parts} parts")
-        _write_scene(scene, known, files.gsd)
+        _write_scene(scene, known, gsd)
     with atomic_write(out / INDEX) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         table.writerows(_rows(masked, part_of))
-    return ChipMasks(out / INDEX, len(masked), dict(Counter(chip.source for chip in masked)), tuple(scenes))
+    return scenes
 
 
 def _make_mask(chips: ChipSet, number: int, outlines: Mapping[str, Outline]) -> _MaskedChip:
@@ -129,7 +150,7 @@ def _make_mask(chips: ChipSet, number: int, outlines: Mapping[str, Outline]) -> 
 def _mask_name(chip: _MaskedChip) -> str:
     name = PurePath(chip.name)
     relative = PurePath(name.name) if name.is_absolute() else name
-    return (PurePath("masks") / relative.with_suffix(".png")).as_posix()
+    return (PurePath(MASKS) / relative.with_suffix(".png")).as_posix()
 
 
 def _write_mask(path: Path, mask: Bytes) -> None:

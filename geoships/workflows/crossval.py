@@ -22,8 +22,11 @@ from geoships.evaluation.tables import by_scene, measures
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.scene.opening.names import is_remote
 from geoships.support.files import atomic_write
+from geoships.support.overwrite import refuse_overwrites
 from geoships.training.labelled_scenes import below, group_of, scene_files
 from geoships.training.segmentation.fit import fit
+
+SUMMARY = ("crossval.json", "crossval.md")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def cross_validate(
     threshold: float | None = None,
     split: bool | None = None,
     quiet: bool = False,
+    overwrite: bool = False,
 ) -> CrossValidation:
     """Train and evaluate a model for each fold.
 
@@ -65,14 +69,17 @@ def cross_validate(
         threshold: Minimum score of a ship pixel; None: each model's own.
         split: Split detections at narrow necks; None: the default of `PredictConfig`.
         quiet: Show no progress.
+        overwrite: Replace an existing `crossval.json` and `crossval.md`; trainings are kept.
 
     Returns:
         Metrics over all folds.
 
     Raises:
+        OutputError: There is a summary already, and `overwrite` is not set.
         GeoshipsError: Settings, scenes or labels are not valid, a group is unknown, or there are fewer groups than
             folds.
     """
+    refuse_overwrites((out / name for name in SUMMARY), overwrite=overwrite)
     entries = [entry for entry in scene_files(config.data) if group_of(entry) not in config.data.hold_out]
     all_held_out = make_folds(_groups_to_evaluate(entries, groups), folds, config.seed)
     evaluations = []
@@ -82,8 +89,8 @@ def cross_validate(
         test_entries = [entry for entry in entries if group_of(entry) in held_out]
         settings = predict_config(threshold=threshold, split=split)
         evaluation = evaluate_entries(config.data, test_entries, bundle, settings)
-        write_report(evaluation, folder / "evaluation", pictures=False)
-        write_outcomes(evaluation, folder / "evaluation" / "ships")
+        write_report(evaluation, folder / "evaluation", pictures=False, overwrite=True)  # the fold's own
+        write_outcomes(evaluation, folder / "evaluation" / "ships", overwrite=True)
         evaluations.append(evaluation)
     return _write(CrossValidation(all_held_out, *summary(evaluations)), out)
 
@@ -220,11 +227,11 @@ def summary(evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], str]:
 def _write(result: CrossValidation, out: Path) -> CrossValidation:
     table = "\n\n".join(make_table(result.figures).markdown() for make_table in (by_scene, measures))
     folds = "\n".join(f"- fold {number}: {', '.join(held_out)}" for number, held_out in enumerate(result.folds, 1))
-    texts = {
-        "crossval.json": json.dumps({"folds": result.folds, **result.figures}, indent=2) + "\n",
-        "crossval.md": f"# Cross-validation\n\n{folds}\n\n{table}\n",
-    }
+    texts = (
+        json.dumps({"folds": result.folds, **result.figures}, indent=2) + "\n",
+        f"# Cross-validation\n\n{folds}\n\n{table}\n",
+    )
     with ExitStack() as stack:
-        for name, text in texts.items():
+        for name, text in zip(SUMMARY, texts, strict=True):
             stack.enter_context(atomic_write(out / name)).write_text(text, encoding="utf-8")
     return result

@@ -18,6 +18,7 @@ from geoships.config.classification import ChipConfig, HeldFold
 from geoships.model.bundle import Bundle
 from geoships.model.classify import classify
 from geoships.support.files import atomic_write
+from geoships.support.overwrite import refuse_overwrites
 from geoships.training.classification.fit import fit_chips
 from geoships.training.classification.folds import ChipSet, Numbers, make_folds, open_chips
 
@@ -111,6 +112,7 @@ class ChipCrossValidation:
         return "\n".join([TABLE_HEADER, *(_row(name, figures) for name, figures in rows)])
 
 
+SUMMARY = ("crossval.json", "crossval.md")
 TABLE_HEADER = """| fold | accuracy | precision | recall | F1 | ROC AUC | hits | false alarms | misses | rejections |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
 
@@ -141,7 +143,13 @@ def measure(labels: Numbers, scores: NDArray[np.float32], threshold: float) -> C
 
 
 def cross_validate_chips(
-    config: ChipConfig, out: Path, *, folds: int | None = None, threshold: float | None = None, quiet: bool = False
+    config: ChipConfig,
+    out: Path,
+    *,
+    folds: int | None = None,
+    threshold: float | None = None,
+    quiet: bool = False,
+    overwrite: bool = False,
 ) -> ChipCrossValidation:
     """Train and evaluate a classifier for each fold.
 
@@ -153,13 +161,16 @@ def cross_validate_chips(
         folds: Number of folds; None: 5.
         threshold: Minimum score of a ship; None: `bundle.threshold` of the settings, or 0.5.
         quiet: Show no progress.
+        overwrite: Replace an existing `crossval.json` and `crossval.md`; trainings are kept.
 
     Returns:
         Metrics by fold and over all chips.
 
     Raises:
+        OutputError: There is a summary already, and `overwrite` is not set.
         GeoshipsError: Settings or chips are not valid, or there are fewer groups than folds.
     """
+    refuse_overwrites((out / name for name in SUMMARY), overwrite=overwrite)
     count = folds or 5
     chips = open_chips(config.data)
     all_held_out = make_folds(chips.labels, chips.groups, count, config.data.split_seed)
@@ -213,6 +224,6 @@ def _write(result: ChipCrossValidation, chips: ChipSet, scores: NDArray[np.float
         f"## Wrong chips\n\n| file | label | score | fold |\n| --- | --- | --- | --- |\n{wrong}\n"
     )
     with ExitStack() as stack:
-        for name, written in (("crossval.json", json.dumps(content, indent=2) + "\n"), ("crossval.md", text)):
+        for name, written in zip(SUMMARY, (json.dumps(content, indent=2) + "\n", text), strict=True):
             stack.enter_context(atomic_write(out / name)).write_text(written, encoding="utf-8")
     return result

@@ -13,8 +13,13 @@ from geoships.datasets.harbour import Harbour, render_harbour, write_harbour
 from geoships.errors import OutputError
 from geoships.metrics.counts import ObjectCounts, match_objects
 from geoships.output.pictures.overlay import draw_overlay, true_colour
+from geoships.pipeline.outputs import config_files
 from geoships.pipeline.predict import Prediction, predict
+from geoships.support.overwrite import refuse_overwrites
 from geoships.support.progress import Progress
+
+FOLDER = Path("data/demo")  # where the command writes unless told otherwise
+FILES = ("harbour.tif", "ships.geojson", "mask.tif", "scores.tif", "harbour.qgz", "ships.png")
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ def run_demo(
     size: int = 2048,
     config: PredictConfig | None = None,
     progress: Progress | None = None,
+    overwrite: bool = False,
 ) -> Demonstration:
     """Render a harbour, detect its ships, and draw them.
 
@@ -74,31 +80,27 @@ def run_demo(
         size: Pixels per side.
         config: Prediction settings.
         progress: Receives progress and messages.
+        overwrite: Replace files of the same names. The default folder is the demonstration's own, and what an earlier
+            one left there is always replaced.
 
     Returns:
         Detections compared with the ships in the scene, and the output files.
 
     Raises:
-        GeoshipsError: The folder cannot be written or the settings are not valid.
+        GeoshipsError: The folder cannot be written or holds such files, or the settings are not valid.
     """
+    config = (config or PredictConfig()).model_copy(update={"overwrite": True})  # all files are checked here
+    scene, out, mask, scores, project, picture = (folder / name for name in FILES)
+    own = folder.absolute() == FOLDER.absolute()
+    refuse_overwrites((folder / name for name in FILES), config_files(config), overwrite=overwrite or own)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot create the folder {folder}: {error.strerror or error}; choose another") from error
     harbour = render_harbour(seed, size)
-    scene = folder / "harbour.tif"
     write_harbour(harbour, scene)
-    prediction = predict(
-        scene,
-        out=folder / "ships.geojson",
-        mask=folder / "mask.tif",
-        scores=folder / "scores.tif",
-        project=folder / "harbour.qgz",
-        config=config,
-        progress=progress,
-    )
+    prediction = predict(scene, out=out, mask=mask, scores=scores, project=project, config=config, progress=progress)
     detections = _to_pixels(list(prediction.ships.geometry), harbour)
-    picture = folder / "ships.png"
     colours = true_colour(harbour.reflectance[[2, 1, 0]], harbour.valid)
     draw_overlay(
         picture, colours, detections, list(harbour.ships), title=f"geoships demo, harbour {seed}", pixel_metres=10

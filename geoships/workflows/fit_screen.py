@@ -17,6 +17,7 @@ from scipy.special import expit
 from geoships.config import PredictConfig
 from geoships.errors import BundleError, GeoshipsError, GeoshipsWarning
 from geoships.model.bundle import Bundle, save_bundle
+from geoships.model.bundle_files import refuse_bundle
 from geoships.model.card import ScreenCard
 from geoships.model.engines.scoring import Normalised
 from geoships.model.inputs import prepare_samples
@@ -126,6 +127,7 @@ def fit_screen(
     share: float = 0.995,
     config: PredictConfig | None = None,
     progress: Progress | None = None,
+    overwrite: bool = False,
 ) -> FittedScreen:
     """Fit a screen and write the model with it as a bundle; see `geoships.model.screen`.
 
@@ -145,6 +147,7 @@ def fit_screen(
         share: Minimum fraction of the held-out ships that pass the screen.
         config: How scenes are read.
         progress: Receives messages.
+        overwrite: Replace an existing bundle, but not the given one.
 
     Returns:
         The threshold, and the evaluation on held-out tiles.
@@ -154,6 +157,7 @@ def fit_screen(
     """
     config, progress = config or PredictConfig(), progress or NoProgress()
     bundle.require_segmentation()
+    refuse_bundle(out, (bundle.path, *map(Path, (*scenes, *labels, *ignore))), overwrite=overwrite)
     pairs = pair_files(scenes, labels, ignore)
     splits = _split_names([pair.name for pair in pairs], held_out)
     reader = _CellReader(bundle, config)

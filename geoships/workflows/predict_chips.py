@@ -30,11 +30,12 @@ from geoships.model.installed import installed
 from geoships.output.antimeridian import cut_at_antimeridian
 from geoships.output.formats import write_ships
 from geoships.pipeline.find_ships import find_ships
-from geoships.pipeline.outputs import ship_table
+from geoships.pipeline.outputs import config_files, ship_table
 from geoships.pipeline.scene_run import open_run
 from geoships.scene.georeference import Georeference
 from geoships.support.files import atomic_write, reserve
 from geoships.support.memory import use_one_arena
+from geoships.support.overwrite import refuse_overwrites
 from geoships.support.progress import NoProgress, Progress
 
 CLASSIFIER = "chips-rgb3m"
@@ -123,7 +124,7 @@ def predict_chips(
 
     Raises:
         GeoshipsError: There are no chips, a chip cannot be read, or the model does not fit.
-        OutputError: The table cannot be written.
+        OutputError: The table cannot be written, or exists and `config.overwrite` is not set.
     """
     config, progress = config or PredictConfig(), progress or NoProgress()
     if out.suffix.lower() not in FORMATS:
@@ -132,6 +133,7 @@ def predict_chips(
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not files:
         raise GeoshipsError(f"{folder}: expected PNG, JPEG or TIFF files, got none")
+    refuse_overwrites([out], (*files, *config_files(config)), overwrite=config.overwrite)
     classifier, model = _load_models(config)
     progress.start(folder.name or str(folder), len(files) * CHIP_SIZE**2)
     progress.note(f"classifier: {classifier.card.name}")

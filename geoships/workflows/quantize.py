@@ -17,6 +17,7 @@ from geoships.config import PredictConfig
 from geoships.errors import BundleError, DeviceError
 from geoships.evaluation import evaluate
 from geoships.model.bundle import Bundle, save_bundle
+from geoships.model.bundle_files import refuse_bundle
 from geoships.model.engines.convert import fingerprint, ir_bytes, to_openvino
 from geoships.model.inputs import prepare_samples
 from geoships.pipeline.scene_run import open_run
@@ -58,6 +59,7 @@ def quantize(
     ignore: Sequence[PathLike] = (),
     config: PredictConfig | None = None,
     progress: Progress | None = None,
+    overwrite: bool = False,
 ) -> QuantizationResult:
     """Write a bundle with an int8 variant of its network, for ``precision="int8"``.
 
@@ -72,6 +74,7 @@ def quantize(
         ignore: Areas without labels.
         config: How scenes are read.
         progress: Receives messages.
+        overwrite: Replace an existing bundle, but not the given one.
 
     Returns:
         The number of calibration tiles, and F1 with and without quantization.
@@ -82,6 +85,7 @@ def quantize(
     """
     config, progress = config or PredictConfig(), progress or NoProgress()
     bundle.require_segmentation()
+    refuse_bundle(out, (bundle.path, *map(Path, (*calibration, *scenes, *labels, *ignore))), overwrite=overwrite)
     calibration = find_scenes(calibration)
     _check_held_out(calibration, find_scenes(scenes) if scenes else ())
     images = _calibration_images(bundle, calibration, tiles, config)

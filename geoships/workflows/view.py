@@ -28,9 +28,12 @@ from geoships.output.read_ships import read_ships
 from geoships.output.viewer.page import leaflet, write_page
 from geoships.scene.layers.pixel_projection import PixelProjection
 from geoships.scene.layers.repair import usable_polygons
+from geoships.scene.layers.vector_file import vector_files
+from geoships.scene.opening.raster import local_file
 from geoships.scene.quicklook import Quicklook, RGBImage, open_quicklook
 from geoships.scene.tiling.windows import Window
 from geoships.support.files import reserve
+from geoships.support.overwrite import refuse_overwrites
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -86,6 +89,7 @@ def write_view(
     *,
     bands: Sequence[int | str] | None = None,
     trust_vrt: bool = False,
+    overwrite: bool = False,
 ) -> ViewPage:
     """Write one HTML file that shows ships in their scene and works offline.
 
@@ -98,6 +102,7 @@ def write_view(
         out: The page, .html.
         bands: Three bands to show as red, green and blue, or one to show in grey; None: by name.
         trust_vrt: Open VRT files, which can refer to any other file.
+        overwrite: Replace an existing page.
 
     Returns:
         The page, with its counts.
@@ -108,6 +113,8 @@ def write_view(
     if out.suffix.lower() not in (".html", ".htm"):
         raise GeoshipsError(f"cannot write {out}: the name of a page must end with .html")
     reserve(out)
+    scene_file = local_file(scene)
+    refuse_overwrites([out], (*vector_files(ships), *([scene_file] if scene_file else [])), overwrite=overwrite)
     leaflet()
     frame = read_ships(ships)
     with open_quicklook(scene, size=PICTURE_SIZE, bands=bands, trust_vrt=trust_vrt) as look:

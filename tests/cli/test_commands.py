@@ -1,5 +1,4 @@
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,36 +6,14 @@ import numpy as np
 import pytest
 import rasterio
 from fake_models import fake_bundle
-from geoships_cli.app import main
 from scenes import ship_scene
 from tiny_network import tiny_bundle
 
 from geoships.config import PredictConfig
 from geoships.model import bundle as bundles
 from geoships.model.bundle_files import load_card
-from geoships.model.installed import ModelChoice
 from geoships.pipeline import batch, scene_run
 from geoships.workflows import quantize as quantizing
-
-
-@pytest.fixture
-def geoships(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Runs the command with a fake model; returns exit code, stdout and stderr."""
-    for where in (bundles, batch, scene_run):
-        monkeypatch.setattr(where, "load_bundle", lambda _=None: fake_bundle())
-    monkeypatch.setattr(scene_run, "choose_model", lambda *_: ModelChoice(Path("fake"), "the only one"))
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["geoships", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_predict_writes_and_says_what_it_did(geoships, tmp_path: Path) -> None:
@@ -121,7 +98,7 @@ def test_export_writes_and_names_its_files(with_network, tmp_path: Path) -> None
     code, out, err = with_network("export", "any", "--format", "openvino", "--out", tmp_path / "m.xml", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out) == {"files": list(map(str, written)), "bytes": sum(p.stat().st_size for p in written)}
-    code, out, _ = with_network("export", "any", "--format", "openvino", "--out", tmp_path / "m.xml")
+    code, out, _ = with_network("export", "any", "--format", "openvino", "--out", tmp_path / "m.xml", "--overwrite")
     assert "openvino" in out
     assert str(tmp_path / "m.xml") in out
     assert with_network("export", "any", "-o", tmp_path / "m.pt2", "--format", "torch-export", "--size", 32, "-q") == (
@@ -275,7 +252,7 @@ def test_evaluate_says_that_the_model_was_trained_on_a_scene(
     seen = replace(fake_bundle(**{"geoships:trained_on": ("a",)}), path=tmp_path / "copy")
     monkeypatch.setattr(bundles, "load_bundle", lambda _=None: seen)
     command = "evaluate", tmp_path / "copy", "--scenes", tmp_path / "a.tif", "--labels", tmp_path / "ships"
-    command = *command, "--device", "cpu", "--no-pictures", "--out", tmp_path / "report"
+    command = *command, "--device", "cpu", "--no-pictures", "--out", tmp_path / "report", "--overwrite"
     code, out, err = geoships(*command)
     assert code == 0
     assert out.startswith("not a judgement: ")
@@ -296,7 +273,8 @@ def test_evaluate_says_that_the_model_was_trained_on_a_scene(
 
 def test_sensitivity_needs_a_model_with_operating_points(geoships, tmp_path: Path, monkeypatch) -> None:
     ship_scene(tmp_path / "a.tif")
-    command = "predict", tmp_path / "a.tif", "--out", tmp_path / "s.geojson", "--device", "cpu", "--sensitivity"
+    command = "predict", tmp_path / "a.tif", "--out", tmp_path / "s.geojson", "--overwrite", "--device", "cpu"
+    command = *command, "--sensitivity"
     code, _, err = geoships(*command, "high")
     assert (code, err.count("\n")) == (1, 1)
     assert "fake has no operating point for the sensitivity high" in err

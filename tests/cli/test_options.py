@@ -75,7 +75,7 @@ def test_every_setting_is_an_option_of_predict_and_every_other_option_is_known()
 
 def test_evaluate_has_the_settings_that_change_its_result_and_in_the_same_words() -> None:
     ours, theirs = options("evaluate"), options("predict")
-    assert set(ours) & set(PredictConfig.model_fields) - {"land"} == EVALUATED
+    assert set(ours) & set(PredictConfig.model_fields) - {"land"} == EVALUATED | {"overwrite"}
     for name in EVALUATED - {"device"}:  # `cuda:all` is for many scenes
         assert (ours[name].help, ours[name].show_default) == (theirs[name].help, theirs[name].show_default), name
 

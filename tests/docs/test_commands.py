@@ -32,7 +32,8 @@ RUN = (
     "geoships predict scene.tif --out ships.gpkg -v",
     "geoships predict scene.tif --out ships.gpkg --scores scores.tif --mask mask.tif --project harbour.qgz",
     "geoships predict scene.tif --out ships.geojson --mask mask.tif --scores scores.tif --stac item.json",
-    "geoships predict data/demo/harbour.tif --out ships.gpkg --mask mask.tif --scores scores.tif --project harbour.qgz",
+    "geoships predict data/demo/harbour.tif --out ships.gpkg --mask mask.tif --scores scores.tif --project harbour.qgz "
+    "--overwrite",
     "geoships predict data/demo/harbour.tif --out ships.gpkg --mask mask.tif --scores scores.tif",
     "geoships info data/demo/harbour.tif",
     "geoships view ships.geojson --scene scene.tif --out ships.html",
@@ -80,6 +81,7 @@ NOT_RUN = {
 
 # Programs of others whose options are not checked.
 FOREIGN = ("cp", "mkdir", "pip", "uv")
+OUTPUTS = ("--out", "--mask", "--scores", "--stac", "--preview", "--project")
 OPTION = re.compile(r"--[a-z][a-z0-9-]*")
 
 
@@ -215,10 +217,13 @@ def test_a_documented_command_runs(command: str, folder: Path, monkeypatch: pyte
     monkeypatch.chdir(folder)
     program, *arguments = shlex.split(command)
     assert program == "geoships"
+    for option, name in pairwise(arguments):  # each page begins without the outputs of another
+        if option in OUTPUTS:
+            Path(name).unlink(missing_ok=True)
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     for option, name in pairwise(arguments):
-        if option in ("--out", "--mask", "--scores", "--stac", "--preview", "--project"):
+        if option in OUTPUTS:
             assert Path(name).exists(), f"{command} did not write {name}"
 
 

@@ -294,7 +294,7 @@ def test_wrong_outputs_are_refused_before_any_work(tmp_path: Path) -> None:
 
 def test_outputs_never_meet_each_other_or_the_scene(tmp_path: Path) -> None:
     ship_scene(tmp_path / "scene.tif")
-    with pytest.raises(OutputError, match="the scene itself"):
+    with pytest.raises(OutputError, match="is the input"):
         predict(tmp_path / "scene.tif", mask=tmp_path / "scene.tif", model=fake_bundle())
     with pytest.raises(OutputError, match="one file"):
         predict(tmp_path / "scene.tif", mask=tmp_path / "a.tif", scores=tmp_path / "a.tif", model=fake_bundle())

@@ -35,7 +35,7 @@ def test_the_screen_skips_empty_tiles_and_no_ship(with_screen: FakeBundle, tmp_p
     results = [
         predict(
             tmp_path / "scene.tif", mask=tmp_path / f"{screen}.tif", scores=tmp_path / "scores.tif",
-            config=SMALL_TILES.model_copy(update={"screen": screen}), model=with_screen,
+            config=SMALL_TILES.model_copy(update={"screen": screen, "overwrite": True}), model=with_screen,
         )
         for screen in (False, True)
     ]  # fmt: skip

@@ -166,7 +166,7 @@ def test_the_command_line_turns_verification_on_and_off(
 
     def found(*arguments: str) -> dict[str, object]:
         line = ["predict", str(tmp_path / "scene.tif"), "--model", "m", "--out", str(tmp_path / "s.json"), "--json"]
-        monkeypatch.setattr(sys, "argv", ["geoships", *line, "--device", "cpu", *arguments])
+        monkeypatch.setattr(sys, "argv", ["geoships", *line, "--overwrite", "--device", "cpu", *arguments])
         with pytest.raises(SystemExit):
             main()
         out = capsys.readouterr()

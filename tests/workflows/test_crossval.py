@@ -8,7 +8,7 @@ from labelled_scenes import BANDS, write_scene
 from safetensors.torch import load_file
 
 from geoships.config import train_config
-from geoships.errors import GeoshipsError
+from geoships.errors import GeoshipsError, OutputError
 from geoships.workflows.crossval import cross_validate, finished_folds, make_folds
 
 SETTINGS = """
@@ -56,7 +56,9 @@ def test_each_scene_is_evaluated_with_a_model_of_other_scenes_and_a_second_run_t
         assert (ships.outcome != "false").sum() == 14
     weights = out / "fold-1" / "bundle" / "model.safetensors"
     before, written = load_file(weights), weights.stat().st_mtime_ns
-    second = cross_validate(config, out, groups=("east", "west"), quiet=True)
+    with pytest.raises(OutputError, match=r"crossval\.json .*exists already"):
+        cross_validate(config, out, groups=("east", "west"), quiet=True)
+    second = cross_validate(config, out, groups=("east", "west"), quiet=True, overwrite=True)
     assert second == first
     assert weights.stat().st_mtime_ns == written
     torch.testing.assert_close(load_file(weights), before, rtol=0, atol=0)

@@ -25,10 +25,11 @@ from geoships.scene.georeference import Georeference, georeference_of
 from geoships.scene.layers.labels import IGNORED, require_overlap
 from geoships.scene.layers.polygons import read_polygons
 from geoships.scene.layers.repair import left_out_summary, usable_polygons
-from geoships.scene.layers.vector_file import read_vector
+from geoships.scene.layers.vector_file import read_vector, vector_files
 from geoships.scene.opening.names import stem_of
-from geoships.scene.opening.raster import gdal_env, open_dataset, resolve
+from geoships.scene.opening.raster import gdal_env, local_file, open_dataset, resolve
 from geoships.scene.tiling.windows import Window
+from geoships.support.overwrite import refuse_overwrites
 
 ROWS = 512  # rasterised at a time
 
@@ -118,6 +119,7 @@ def write_mask(
     *,
     annotation_format: str | None = None,
     column: str = "class",
+    overwrite: bool = False,
 ) -> MaskSummary:
     """Rasterise annotations into a Cloud Optimized GeoTIFF on the scene's grid.
 
@@ -132,6 +134,7 @@ def write_mask(
         classes: Classes of the mask; labels are compared with their names and aliases, ignoring case.
         annotation_format: One of FORMATS; None detects it.
         column: Column of a vector file with the labels; without such a column, all polygons are of the first class.
+        overwrite: Replace an existing mask; never the scene or the annotations.
 
     Returns:
         Counts of shapes and pixels.
@@ -139,7 +142,11 @@ def write_mask(
     Raises:
         GeoshipsError: The annotations are not valid, have a label that no class has, or have an image whose size is
             not that of its tile.
+        OutputError: The mask exists, or is one of the files that are read.
     """
+    scene = local_file(layout.name)
+    read = vector_files(annotations) if annotations.is_file() else iter(())
+    refuse_overwrites([out], (*read, *([scene] if scene else [])), overwrite=overwrite)
     annotation_format = annotation_format or detect_format(annotations)
     if annotation_format == "vector":
         shapes = _read_vector(annotations, layout.georeference, classes, column)

@@ -20,7 +20,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
 from geoships.datasets.group_split import assign
-from geoships.errors import GeoshipsError
+from geoships.errors import GeoshipsError, OutputError
 from geoships.output.raster import ClassSink
 from geoships.output.stitch import RowBand
 from geoships.scene.bands import describe_bands
@@ -32,10 +32,12 @@ from geoships.scene.stored import read_stored
 from geoships.scene.tiling.windows import Window
 from geoships.scene.validity import Validity
 from geoships.support.files import atomic_write, output_errors
+from geoships.support.overwrite import set_aside
 
 SplitBy = Literal["scene", "block", "chip"]
 Unit = tuple[str, int, int]  # what is never split, by scene name, row and column
 INDEX = "chips.csv"
+CONTENT = ("chips", "scenes", INDEX)  # of a folder of parts
 COLUMNS = ("file", "mask", "scene", "row", "column", "ship_pixels", "known_pixels", "part")
 
 CHIP_WARNING = (
@@ -115,6 +117,7 @@ def split(
     chip: int = 256,
     block: int = 1024,
     seed: int = 0,
+    overwrite: bool = False,
 ) -> SplitSummary:
     """Split scenes into parts, and write the chips and scenes of each part with their masks.
 
@@ -130,6 +133,7 @@ def split(
         chip: Pixels per side of a chip.
         block: Pixels per side of a block, rounded to whole chips.
         seed: Order of units with the same pixel counts.
+        overwrite: Replace the parts that `out` holds, with all their chips and scenes.
 
     Returns:
         Counts by part.
@@ -138,7 +142,7 @@ def split(
         GeoshipsError: A mask has another size than its scene, `out` already holds parts, or there are fewer units
             than parts.
     """
-    _check_empty(out)
+    _check_free(out, pairs, overwrite=overwrite)
     side = {"scene": 0, "block": max(1, round(block / chip)) * chip, "chip": chip}[by]
     units: dict[Unit, tuple[int, int]] = {}
     for pair in pairs:
@@ -148,7 +152,8 @@ def split(
         raise GeoshipsError(
             f"{len(units)} {by}s with labelled pixels cannot fill {len(shares)} parts; use fewer parts or smaller units"
         )
-    summary = _write_parts(pairs, out, assign(units, shares, seed=seed), list(shares), chip, side)
+    with set_aside(out / name for name in CONTENT):
+        summary = _write_parts(pairs, out, assign(units, shares, seed=seed), list(shares), chip, side)
     if by == "chip":
         summary.warnings.append(CHIP_WARNING)
     return summary
@@ -169,14 +174,19 @@ def cut_into_parts(pairs: Sequence[Pair], out: Path, parts: Mapping[str, str], *
     Raises:
         GeoshipsError: A mask has another size than its scene, or `out` already holds parts.
     """
-    _check_empty(out)
+    _check_free(out, pairs)
     units = {(pair.name, 0, 0): parts[pair.name] for pair in pairs}
     return _write_parts(pairs, out, units, sorted(set(parts.values())), chip, 0)
 
 
-def _check_empty(out: Path) -> None:
-    if any((out / name).exists() for name in ("chips", "scenes", INDEX)):
-        raise GeoshipsError(f"{out} already holds parts; choose another folder")
+def _check_free(out: Path, pairs: Sequence[Pair], *, overwrite: bool = False) -> None:
+    """Raise OutputError where a folder holds parts, or the scenes to split."""
+    inputs = {path.resolve() for pair in pairs for path in (pair.scene, pair.mask)}
+    for place in (out / name for name in CONTENT):
+        if place.exists() and not overwrite:
+            raise OutputError(f"{out} already holds parts; name another folder, or use --overwrite")
+        if any(place.resolve() in (path, *path.parents) for path in inputs):
+            raise OutputError(f"{place} holds scenes or masks that are to be split; name another folder")
 
 
 def _write_parts(

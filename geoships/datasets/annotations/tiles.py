@@ -22,9 +22,11 @@ from rasterio.windows import transform as transform_of
 
 from geoships.errors import GeoshipsError
 from geoships.scene.georeference import Georeference
+from geoships.scene.opening.raster import local_file
 from geoships.scene.quicklook import Quicklook, RGBImage, open_quicklook
 from geoships.scene.tiling.windows import Window
 from geoships.support.files import atomic_write, output_errors
+from geoships.support.overwrite import refuse_overwrites, set_aside
 
 MANIFEST = "tiles.json"
 Kind = Literal["png", "tif"]
@@ -144,6 +146,7 @@ def cut_tiles(
     kind: Kind = "png",
     bands: tuple[int | str, ...] | None = None,
     trust_vrt: bool = False,
+    overwrite: bool = False,
 ) -> TileSummary:
     """Cut a scene into RGB tiles in true or false colour with one contrast stretch; tiles without data are skipped.
 
@@ -155,6 +158,7 @@ def cut_tiles(
         kind: ``png`` with a world file, or ``tif``.
         bands: Three bands to show as red, green and blue, or one; see `open_quicklook`.
         trust_vrt: Open VRT files, which can refer to any other file.
+        overwrite: Replace the tiles that the folder holds, and its manifest; other files in it stay.
 
     Returns:
         The numbers of tiles, and the manifest.
@@ -167,23 +171,38 @@ def cut_tiles(
         raise GeoshipsError(f"tiles of {size} pixels: expected an overlap from 0 to {size - 1}, got {overlap}")
     with output_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    if (out / MANIFEST).exists():
-        raise GeoshipsError(f"{out} already holds tiles ({MANIFEST}); choose another folder")
-    tiles, empty = [], 0
     with open_quicklook(scene, bands=bands, trust_vrt=trust_vrt) as look:
         stem = Path(look.title).stem
-        for window in _windows(look.window, size, size - overlap):
-            if not _has_data(look, window):
-                empty += 1
-                continue
-            rgb = look.read(window, size)
-            tile = Tile(file=f"{stem}_{window.row}_{window.column}.{kind}", **vars(window))
-            (_write_png if kind == "png" else _write_tif)(out / tile.file, rgb, window, look.georeference)
-            tiles.append(tile)
-        manifest = _manifest(scene, look, tuple(tiles))
-    with atomic_write(out / MANIFEST) as temporary:
-        temporary.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-    return TileSummary(len(tiles), empty, out / MANIFEST)
+        windows = _windows(look.window, size, size - overlap)
+        tiles = [Tile(file=f"{stem}_{w.row}_{w.column}.{kind}", **vars(w)) for w in windows]
+        files = [out / MANIFEST, *(path for tile in tiles for path in _tile_files(out / tile.file))]
+        read = local_file(scene)
+        refuse_overwrites(files, [read] if read else (), overwrite=overwrite)
+        old = _old_tiles(out)
+        refuse_overwrites(old, [read] if read else (), overwrite=True)
+        with set_aside((*files, *old)):
+            shown = [tile for tile in tiles if _has_data(look, tile.window)]
+            for tile in shown:
+                write = _write_png if kind == "png" else _write_tif
+                write(out / tile.file, look.read(tile.window, size), tile.window, look.georeference)
+            with atomic_write(out / MANIFEST) as temporary:
+                manifest = _manifest(scene, look, tuple(shown))
+                temporary.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    return TileSummary(len(shown), len(tiles) - len(shown), out / MANIFEST)
+
+
+def _tile_files(path: Path) -> list[Path]:
+    """The files of a tile: a PNG has a world file and its CRS beside it."""
+    return [path, *(path.with_suffix(suffix) for suffix in (".pgw", ".prj") if path.suffix == ".png")]
+
+
+def _old_tiles(folder: Path) -> list[Path]:
+    """The files of the tiles that a folder's manifest lists; none without a manifest that can be read."""
+    try:
+        names = [tile.file for tile in read_manifest(folder).tiles]
+    except GeoshipsError:
+        return []
+    return [path for name in names if Path(name).name == name for path in _tile_files(folder / name)]
 
 
 def _windows(scene: Window, size: int, stride: int) -> list[Window]:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from geoships.errors import GeoshipsError
 from geoships.scene.layers.labels import RASTER_SUFFIXES
-from geoships.scene.layers.vector_file import VECTOR_SUFFIXES
+from geoships.scene.layers.vector_file import VECTOR_SUFFIXES, vector_files
 from geoships.scene.opening.names import stem_of
+from geoships.scene.opening.raster import local_file
 
 _SUFFIXES = (".tif", *VECTOR_SUFFIXES, *sorted(RASTER_SUFFIXES - {".tif"}))
 _ENDINGS = ("", "_mask")
@@ -38,6 +39,12 @@ class LabelledFiles:
     def name(self) -> str:
         """Stem of the scene's file name."""
         return stem_of(self.scene)
+
+    def paths(self) -> list[Path]:
+        """The local files of the scene and its layers."""
+        scene = local_file(self.scene)
+        layers = [path for layer in (self.labels, self.ignore, self.land) if layer for path in vector_files(layer)]
+        return [*([scene] if scene else []), *layers]
 
 
 def pair_files(

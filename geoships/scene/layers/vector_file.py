@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg", ".fgb", ".parquet", ".geoparquet", ".shp")
+SEVERAL_FILES = {  # formats whose layers are several files of one name
+    ".shp": (".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".qpj", ".shp.xml"),
+    ".tab": (".dat", ".map", ".id", ".ind"),
+    ".mif": (".mid",),
+}
 CHIP_COLUMN = "geometry"  # WKT in longitude and latitude, in the CSV files that geoships writes
 
 
@@ -46,6 +53,18 @@ def read_vector(path: Path, what: str) -> GeoDataFrame:
     if not isinstance(frame, geopandas.GeoDataFrame):  # GDAL gives GeoJSON without features no geometry column
         frame = geopandas.GeoDataFrame(frame, geometry=[None] * len(frame), crs=None)
     return frame
+
+
+def vector_files(path: Path) -> Iterator[Path]:
+    """The files that are read with a vector file: itself, and those that belong to it, as far as they exist.
+
+    A folder, such as a file geodatabase, stands for all that it holds.
+    """
+    endings = SEVERAL_FILES.get(path.suffix.lower(), ())
+    if path.is_file() and endings:
+        beside = path.parent.glob(f"{glob.escape(path.stem)}.*")
+        yield from (other for other in beside if other.name[len(path.stem) :].lower() in endings)
+    yield path
 
 
 def _is_parquet(path: Path) -> bool:

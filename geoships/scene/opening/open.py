@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import glob
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
+from pathlib import Path
 from types import TracebackType
 
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from geoships.scene.acquisition import Acquisition
@@ -15,9 +20,10 @@ from geoships.scene.bands import BandDescription, common_names, describe_bands
 from geoships.scene.georeference import georeference_of
 from geoships.scene.opening.band_files import BandFiles, Choose, SceneName
 from geoships.scene.opening.names import title_of
-from geoships.scene.opening.raster import Source, gdal_env, open_dataset, open_named, public_name
+from geoships.scene.opening.raster import Source, gdal_env, local_file, open_dataset, open_named, public_name
 from geoships.scene.opening.sentinel2_product import product_scene
 from geoships.scene.opening.stac_item import read_item
+from geoships.scene.opening.vrt import MAX_NESTING
 
 FINEST = frozenset({"blue", "green", "red"})  # bands with the smallest pixels on all sensors
 
@@ -79,6 +85,25 @@ class SceneFile:
         """Paths and URLs of all files of the scene."""
         return self.files.inputs if self.files else (self.name,)
 
+    def local_files(self) -> Iterator[Path]:
+        """Local files that the scene is read from: sidecar files, archives and the sources of VRTs, too.
+
+        A folder, such as a Sentinel-2 product, stands for all that it holds.
+
+        Raises:
+            SceneError: The raster cannot be opened safely.
+        """
+        if self.files:
+            for name in self.files.inputs:
+                if path := local_file(name):
+                    yield from (path, *_sidecars(path), *_sources(path))
+            return
+        source, dataset = self._raster()
+        if source.path:
+            yield source.path
+            for name in dataset.files:
+                yield from (Path(name), *_sources(Path(name)))
+
     @property
     def title(self) -> str:
         """File name without folders, and without the query of a URL."""
@@ -134,6 +159,27 @@ class SceneFile:
         if self._opened is None:
             self._opened = open_named(self.name, trust_vrt=self.trust_vrt)
         return self._opened
+
+
+def _sidecars(path: Path) -> Iterator[Path]:
+    """Files beside one that have its name and an ending more, such as overviews."""
+    if path.is_file():
+        yield from path.parent.glob(f"{glob.escape(path.name)}.*")
+
+
+def _sources(path: Path, depth: int = 0) -> Iterator[Path]:
+    """Files that a VRT refers to, also by way of other VRTs; none of a file of another kind."""
+    if depth > MAX_NESTING or path.suffix.lower() != ".vrt":
+        return
+    try:
+        with gdal_env(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path, driver="VRT") as dataset:
+                files = [Path(name) for name in dataset.files if Path(name) != path]
+    except RasterioError:
+        return  # those who read it say what is wrong
+    for file in files:
+        yield from (file, *_sources(file, depth + 1))
 
 
 def scene_file(name: SceneName | SceneFile, *, trust_vrt: bool = False) -> SceneFile:

@@ -145,6 +145,23 @@ def gdal_env(source: Source | None = None) -> rasterio.Env:
     return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE" if sidecars else "EMPTY_DIR", **options)
 
 
+def local_file(name: str | os.PathLike[str]) -> Path | None:
+    """The local file or folder that a name leads to, such as the archive of a member; None for an address.
+
+    >>> local_file("https://host/a.tif") is None
+    True
+    """
+    text = os.fspath(name)
+    if is_remote(text):
+        return None
+    if Path(text).exists():
+        return Path(text)
+    try:
+        return _locate(text, trust_vrt=False).path
+    except SceneError:
+        return None  # those who read it say what is wrong
+
+
 def resolve(name: str | Path, *, trust_vrt: bool = False) -> Source:
     """Check that a raster can be opened safely.
 

@@ -37,13 +37,20 @@ Data = TypeVar("Data", bound=ClassifierData)
 
 
 def fit_chips(
-    config: ChipConfig, out: Path, *, chips: ChipSet | None = None, resume: bool = False, quiet: bool = False
+    config: ChipConfig,
+    out: Path,
+    *,
+    chips: ChipSet | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
 ) -> Trained:
     """Train a classifier of chips.
 
     config: settings. out: folder of the run; it gets `config.yaml`, `checkpoints/`, `logs/` and `bundle/`.
     chips: those of the settings, where they are open already. resume: go on from `checkpoints/last.ckpt` where there
     is one; on a CPU the weights become the same as if the run had never stopped. A finished run stays as it is.
+    overwrite: delete an earlier run in the folder first; without it and `resume` one is refused.
     Raises GeoshipsError where the folder holds another run, or data or settings do not fit.
     """
 
@@ -53,7 +60,7 @@ def fit_chips(
     def card(data: ClassifierData, network: nn.Module) -> Card:
         return make_card(config, data.recipe, network)
 
-    return fit_classifier(config, out, open_data, card, resume=resume, quiet=quiet)
+    return fit_classifier(config, out, open_data, card, resume=resume, overwrite=overwrite, quiet=quiet)
 
 
 def fit_classifier(
@@ -64,6 +71,7 @@ def fit_classifier(
     *,
     head: float = 1.0,
     resume: bool,
+    overwrite: bool,
     quiet: bool,
 ) -> Trained:
     """Train a classifier of timm on chips of any kind; `fit_chips` tells of the folder and of `resume`.
@@ -72,7 +80,7 @@ def fit_classifier(
     head: factor on the last layer's first weights. timm draws them from -1 to 1 for one class in some networks, which
     makes a new network very sure of what it does not know.
     """
-    last = prepare_folder(config, out, resume)
+    last = prepare_folder(config, out, resume, overwrite=overwrite)
     if resume and (out / "bundle").is_dir():
         return Trained(out, load_bundle(out / "bundle"), f"{config.run.epochs} epochs", {})
     with quiet_lightning(), reproducible(config.seed):

@@ -14,6 +14,7 @@ from geoships.config.segmentation import TrainConfig
 from geoships.errors import OutputError
 from geoships.scene.layers.labels import IGNORED, SHIP
 from geoships.support.files import atomic_write
+from geoships.support.overwrite import refuse_overwrites
 from geoships.training.segmentation.crop_maker import CropMaker
 from geoships.training.segmentation.data import open_data
 
@@ -25,7 +26,7 @@ IGNORED_GREY, GAP_COLOUR = (110, 110, 110), (255, 60, 60)
 RGBImage = NDArray[np.uint8]
 
 
-def draw_crops(config: TrainConfig, path: Path, count: int = 36) -> None:
+def draw_crops(config: TrainConfig, path: Path, count: int = 36, *, overwrite: bool = False) -> None:
     """Draw the first crops of a training as the network sees them, each beside its target.
 
     Ships are white in a target, ignored pixels grey, and pixels between ships, which count more, red.
@@ -34,10 +35,12 @@ def draw_crops(config: TrainConfig, path: Path, count: int = 36) -> None:
         config: Settings of the training.
         path: Image file to write, such as a PNG.
         count: Number of crops.
+        overwrite: Whether to replace an existing file.
 
     Raises:
-        GeoshipsError: If data are missing, or the file cannot be written.
+        GeoshipsError: If data are missing, or the file exists or cannot be written.
     """
+    refuse_overwrites([path], overwrite=overwrite)
     with TemporaryDirectory() as folder:
         data = open_data(config, Path(folder))
         batch = CropMaker(data.atlas, data.recipe, config).make(range(count))

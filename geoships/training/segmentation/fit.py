@@ -39,7 +39,9 @@ HALO_CUT = 64  # model pixels
 LARGEST_HALO = 256  # that is measured
 
 
-def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = False) -> Trained:
+def fit(
+    config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> Trained:
     """Train a segmentation network.
 
     Args:
@@ -48,6 +50,7 @@ def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = F
         resume: Whether to go on from `checkpoints/last.ckpt` where there is one. On a CPU the weights become the same
             bit for bit as those of a run that was never stopped, where the budget is `run.crops`. A finished run is
             left as it is.
+        overwrite: Whether to delete an earlier run in the folder first. Without it and `resume` one is refused.
         quiet: Whether to write nothing to standard error.
 
     Raises:
@@ -58,7 +61,7 @@ def fit(config: TrainConfig, out: Path, *, resume: bool = False, quiet: bool = F
         fabric = Fabric(**hardware(config.run))
         fabric.launch()  # with several GPUs, the processes of the others begin here
         if fabric.is_global_zero:
-            prepare_folder(config, out, resume)
+            prepare_folder(config, out, resume, overwrite=overwrite)
             remove_unfinished(out / "checkpoints")
         fabric.barrier()
         if resume and (out / "bundle").is_dir():

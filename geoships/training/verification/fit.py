@@ -26,17 +26,21 @@ HEAD = 0.01
 SHIP = "a vessel in the middle of the chip"
 
 
-def fit_verifier(config: VerifierConfig, out: Path, *, resume: bool = False, quiet: bool = False) -> Trained:
+def fit_verifier(
+    config: VerifierConfig, out: Path, *, resume: bool = False, overwrite: bool = False, quiet: bool = False
+) -> Trained:
     """Train a classifier that tells found ships from what only looks like them.
 
-    config: settings. out, resume: as for `geoships.training.classification.fit.fit_chips`.
+    config: settings. out, resume, overwrite: as for `geoships.training.classification.fit.fit_chips`.
     Raises GeoshipsError where the folder holds another run, or data or settings do not fit.
     """
 
     def card(data: VerifierData, network: nn.Module) -> Card:
         return make_card(config, data, network)
 
-    return fit_classifier(config, out, lambda: VerifierData(config), card, head=HEAD, resume=resume, quiet=quiet)
+    return fit_classifier(
+        config, out, lambda: VerifierData(config), card, head=HEAD, resume=resume, overwrite=overwrite, quiet=quiet
+    )
 
 
 def make_card(config: VerifierConfig, data: VerifierData, network: nn.Module) -> Card:

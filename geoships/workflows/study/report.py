@@ -11,6 +11,7 @@ import pandas as pd
 from geoships.config.study import StudyConfig, StudyRun
 from geoships.errors import GeoshipsError
 from geoships.support.files import atomic_write, output_errors
+from geoships.support.overwrite import refuse_overwrites
 from geoships.workflows.study.conclusion import conclusion
 from geoships.workflows.study.effects import FACTORS, group_statistics, seed_means
 from geoships.workflows.study.plots import cell_points, learning_curves, read_curves
@@ -36,21 +37,32 @@ class StudyReport:
     conclusion: tuple[str, ...]
 
 
-def write_study_report(study: StudyConfig, out: Path, folder: Path) -> StudyReport:
+def check_report(folder: Path, *, overwrite: bool) -> None:
+    """Check, before any work, that a report can be written to a folder.
+
+    Raises:
+        OutputError: The folder holds a report, and `overwrite` is not set.
+    """
+    refuse_overwrites((folder / name for name in (REPORT, RESULTS, CURVES, CELLS)), overwrite=overwrite)
+
+
+def write_study_report(study: StudyConfig, out: Path, folder: Path, *, overwrite: bool = False) -> StudyReport:
     """Write report.md, results.csv, curves.png and cells.png; all files are written, or none.
 
     Args:
         study: Settings.
         out: Folder of the runs.
         folder: Folder for the report; created if needed.
+        overwrite: Replace an existing report.
 
     Returns:
         The report.
 
     Raises:
         GeoshipsError: No run is finished.
-        OutputError: The folder cannot be written.
+        OutputError: The folder holds a report, or cannot be written.
     """
+    check_report(folder, overwrite=overwrite)
     results = {run: read_result(study, out, run) for run in study.all_runs()}
     runs = pd.DataFrame([result for result in results.values() if result])
     missing = tuple(run for run, result in results.items() if not result)
