@@ -16,10 +16,12 @@ from geoships.support.memory import use_one_arena
 from geoships_cli.crossval import crossval
 from geoships_cli.data import data
 from geoships_cli.demo import demo
+from geoships_cli.doctor import doctor
 from geoships_cli.evaluate import evaluate
 from geoships_cli.export import export, quantize
 from geoships_cli.failures import ExitCode, PartialFailureError, print_error
 from geoships_cli.info import info, models
+from geoships_cli.logs import LOGGER, SHOWN
 from geoships_cli.predict import predict
 from geoships_cli.screen import screen
 from geoships_cli.study import study
@@ -48,6 +50,7 @@ for command in (
     quantize,
     models,
     info,
+    doctor,
 ):
     app.command()(command)
 app.add_typer(data)
@@ -97,6 +100,7 @@ def _show_warning(
 ) -> None:  # fmt: skip
     """Print a warning of geoships as one line on stderr, and others as Python does."""
     if issubclass(category, GeoshipsWarning):
+        LOGGER.warning(str(message), extra={SHOWN: True})
         typer.echo(f"warning: {message}", err=True)
     else:
         (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,12 +10,14 @@ import typer
 
 from geoships.errors import GeoshipsError
 from geoships_cli import options
+from geoships_cli.option_groups import grouped
 from geoships_cli.train import training_libraries
 
 if TYPE_CHECKING:
     from geoships.config import ChipConfig
 
 
+@grouped
 def crossval(
     config: options.TrainingFile,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the run of each fold and the summary")],
@@ -34,7 +37,8 @@ def crossval(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the summary of a finished run; trainings are kept")
     ] = False,
-    quiet: options.Quiet = False,
+    *,
+    run: options.RunOptions,
 ) -> None:
     """Train and evaluate a model for each fold; the same command resumes a stopped run."""
     from geoships.config import ChipConfig, VerifierConfig, task_config
@@ -45,27 +49,41 @@ def crossval(
             raise typer.BadParameter("chips hold no polygons to split", param_hint="--split")
         if groups:
             raise typer.BadParameter("chips have no groups; their folds are drawn at random", param_hint="--group")
-        _crossval_chips(training, out, folds, threshold, quiet, overwrite=overwrite)
+        _crossval_chips(training, out, folds, threshold, run, overwrite=overwrite)
         return
     if isinstance(training, VerifierConfig):
         raise GeoshipsError("a verifier is evaluated with its model: see scripts/measure_verifier.py")
     with training_libraries():
         from geoships.workflows.crossval import cross_validate
-    result = cross_validate(
-        training, out, folds=folds, groups=groups or (), threshold=threshold, split=split, quiet=quiet,
-        overwrite=overwrite,
-    )  # fmt: skip
-    if not quiet:
-        typer.echo(result.table)
-        typer.echo(f"{len(result.folds)} folds -> {out / 'crossval.md'}")
+    with run.clean_stdout():
+        result = cross_validate(
+            training, out, folds=folds, groups=groups or (), threshold=threshold, split=split, quiet=run.quiet,
+            overwrite=overwrite,
+        )  # fmt: skip
+    facts = {"report": str(out / "crossval.md"), "folds": result.folds, **result.figures}
+    run.report(facts, f"{result.table}\n{len(result.folds)} folds -> {out / 'crossval.md'}")
 
 
 def _crossval_chips(
-    config: ChipConfig, out: Path, folds: int | None, threshold: float | None, quiet: bool, *, overwrite: bool
+    config: ChipConfig,
+    out: Path,
+    folds: int | None,
+    threshold: float | None,
+    run: options.RunOptions,
+    *,
+    overwrite: bool,
 ) -> None:
     with training_libraries():
         from geoships.workflows.crossval_chips import cross_validate_chips
-    result = cross_validate_chips(config, out, folds=folds, threshold=threshold, quiet=quiet, overwrite=overwrite)
-    if not quiet:
-        typer.echo(result.table)
-        typer.echo(f"{len(result.wrong)} chips are wrong, {len(result.folds)} folds -> {out / 'crossval.md'}")
+    with run.clean_stdout():
+        result = cross_validate_chips(
+            config, out, folds=folds, threshold=threshold, quiet=run.quiet, overwrite=overwrite
+        )
+    facts = {
+        "report": str(out / "crossval.md"),
+        "folds": [fold.plain() for fold in result.folds],
+        "all": result.total.plain(),
+        "wrong": [asdict(chip) for chip in result.wrong],
+    }
+    text = f"{len(result.wrong)} chips are wrong, {len(result.folds)} folds -> {out / 'crossval.md'}"
+    run.report(facts, f"{result.table}\n{text}")

@@ -11,6 +11,7 @@ from geoships_cli import options
 from geoships_cli.data_chips import chip_masks
 from geoships_cli.data_sentinel2 import sentinel2
 from geoships_cli.data_upload import upload
+from geoships_cli.logs import LOGGER, SHOWN
 from geoships_cli.option_groups import grouped
 
 data = typer.Typer(
@@ -32,6 +33,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Random seed of the split")]
 
 def _warn(*texts: str) -> None:
     for text in texts:
+        LOGGER.warning(text, extra={SHOWN: True})
         typer.echo(f"warning: {text}", err=True)
 
 

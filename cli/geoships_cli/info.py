@@ -3,48 +3,68 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from geoships_cli import options
+from geoships_cli.option_groups import grouped
 
 if TYPE_CHECKING:
+    from geoships.model.bundle import Bundle
     from geoships.model.card import Card
 
 
-def models(as_json: options.AsJson = False) -> None:
+@grouped
+def models(run: options.RunOptions) -> None:
     """List the installed models."""
     from geoships.model.bundle_files import load_card
     from geoships.model.installed import DEFAULT_BUNDLE, installed
 
     cards = {name: load_card(path) for name, path in installed()}
-    if as_json:
-        typer.echo(json.dumps({name: json.loads(card.to_json()) for name, card in cards.items()}))
-        return
-    for name, card in cards.items():
-        default = " (default)" if name == DEFAULT_BUNDLE else ""
-        typer.echo(
-            f"{name}{default}: {card.description} Bands {', '.join(card.bands)}; {card.gsd:g} m; {card.licence}."
-        )
+    lines = [
+        f"{name}{' (default)' if name == DEFAULT_BUNDLE else ''}: {card.description} Bands {', '.join(card.bands)}; "
+        f"{card.gsd:g} m; {card.licence}."
+        for name, card in cards.items()
+    ]
+    run.report({name: json.loads(card.to_json()) for name, card in cards.items()}, "\n".join(lines))
 
 
+@grouped
 def info(
     what: Annotated[str, typer.Argument(help="Installed model, bundle or scene", metavar="BUNDLE|SCENE")],
     trust_vrt: options.TrustVrt = None,
-    as_json: options.AsJson = False,
+    *,
+    run: options.RunOptions,
 ) -> None:
     """Describe a model bundle or a scene."""
-    facts = _bundle_facts(what) if _is_bundle(what) else _scene_facts(what, trust_vrt=bool(trust_vrt))
-    if as_json:
-        typer.echo(json.dumps(facts, default=str))
+    if _is_bundle(what):
+        from geoships.model.bundle import load_bundle
+        from geoships.model.installed import find_bundle
+
+        bundle = load_bundle(find_bundle(what))
+        for each in filter(None, (bundle, bundle.verifier)):
+            each.network()  # raises where the weights do not fit the card
+        run.report(_bundle_values(bundle), _lines(_bundle_facts(bundle)))
         return
+    from geoships.scene.describe import describe_scene, scene_facts
+
+    values = scene_facts(what, trust_vrt=bool(trust_vrt)) if run.as_json else {}
+    run.report(
+        {"kind": "scene", **values}, "" if run.as_json else _lines(describe_scene(what, trust_vrt=bool(trust_vrt)))
+    )
+
+
+def _lines(facts: Mapping[str, object]) -> str:
+    """Facts in two columns, with a line for each element of a list."""
     width = max(len(name) for name in facts)
+    lines = []
     for name, value in facts.items():
-        lines = value if isinstance(value, list) else [value]
-        for number, line in enumerate(lines or ["none"]):
-            typer.echo(f"{name if number == 0 else '':{width}}  {line}")
+        texts = value if isinstance(value, list) else [value]
+        lines += [f"{name if number == 0 else '':{width}}  {text}" for number, text in enumerate(texts or ["none"])]
+    return "\n".join(lines)
 
 
 def _is_bundle(what: str) -> bool:
@@ -58,17 +78,28 @@ def _is_bundle(what: str) -> bool:
     return path.suffix == ".zip" and product_scene(what) is None
 
 
-def _bundle_facts(what: str) -> dict[str, object]:
-    from geoships.model.bundle import load_bundle
-    from geoships.model.installed import find_bundle
+def _bundle_values(bundle: Bundle) -> dict[str, object]:
+    """A bundle as plain values: its card as it is stored, and what else it holds."""
+    from geoships.model.engines.convert import fingerprint
 
-    bundle = load_bundle(find_bundle(what))
-    bundle.network()  # raises where the weights do not fit the card
+    verifier = bundle.verifier
+    return {
+        "kind": "bundle",
+        "name": bundle.card.name,
+        "path": str(bundle.path),
+        "fingerprint": fingerprint(bundle),
+        "card": json.loads(bundle.card.to_json()),
+        "int8": bundle.int8 is not None,
+        "screen": bundle.screen is not None,
+        "verifier": None if verifier is None else json.loads(verifier.card.to_json()),
+    }
+
+
+def _bundle_facts(bundle: Bundle) -> dict[str, object]:
     int8 = "yes, for --precision int8" if bundle.int8 else "none"
     facts = {"path": bundle.path, **_card_facts(bundle.card), "int8 variant": int8}
     if bundle.verifier is None:
         return facts
-    bundle.verifier.network()
     return {**facts, "verifier": _verifier_facts(bundle.verifier.card, on=bundle.card.verify)}
 
 
@@ -99,9 +130,3 @@ def _verifier_facts(card: Card, *, on: bool) -> list[str]:
         f"chips of {rows} x {columns} pixels of {card.gsd:g} m; bands {', '.join(card.bands)}",
         f"threshold {card.threshold:g}; {'on, unless --no-verify is given' if on else 'off, unless --verify is given'}",
     ]
-
-
-def _scene_facts(what: str, *, trust_vrt: bool) -> dict[str, object]:
-    from geoships.scene.describe import describe_scene
-
-    return describe_scene(what, trust_vrt=trust_vrt)

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter
-from typing import Any, get_type_hints
+from typing import Any, Protocol, get_type_hints, runtime_checkable
+
+
+@runtime_checkable
+class Surrounding(Protocol):
+    """A group of options whose meaning is the same for every command, and which no command has to apply itself."""
+
+    def around(self, command: str) -> AbstractContextManager[None]:
+        """Return what is entered around the command of this name."""
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -56,7 +65,11 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
             name: group(**{field.name: values.pop(field.name) for field in fields(group)})
             for name, group in groups.items()
         }
-        command(**arguments, **values)
+        with ExitStack() as stack:
+            for group in arguments.values():
+                if isinstance(group, Surrounding):
+                    stack.enter_context(group.around(command.__name__))
+            command(**arguments, **values)
 
     with_groups.__signature__ = signature  # type: ignore[attr-defined]  # what Typer reads
     with_groups.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -7,14 +7,16 @@ None, so that a setting that is not given leaves that of a YAML file; `show_defa
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext, redirect_stdout
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from geoships_cli.logs import LogLevel, logged
 from geoships_cli.progress import Display, Lines, progress_display
 
 OUTPUTS, SCENE, MODEL, SHIPS, SPEED, RUN = "Outputs", "Scene", "Model", "Ships", "Speed", "Run"
@@ -344,10 +346,32 @@ class RunOptions:
 
     quiet: Quiet = False
     as_json: AsJson = False
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Print more: the log, the tile plan, skipped tiles", rich_help_panel=RUN),
+    ] = False
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(help="Least level of the log", show_default="warning; info with -v", rich_help_panel=RUN),
+    ] = None
+    log_file: Annotated[
+        Path | None, typer.Option(help="File to append the log to", show_default="none", rich_help_panel=RUN)
+    ] = None
+
+    def around(self, command: str) -> AbstractContextManager[None]:
+        """Return the log of a command, which is written while the block runs."""
+        return logged(
+            command.replace("_", "-"), level=self.log_level, file=self.log_file, verbose=self.verbose,
+            quiet=self.quiet, json_lines=getattr(self, "progress", Display.auto) is Display.json,
+        )  # fmt: skip
 
     def progress_display(self) -> closing[Lines]:
         """Return the display of progress, which the block closes."""
-        return closing(progress_display(quiet=self.quiet))
+        return closing(progress_display(quiet=self.quiet, verbose=self.verbose))
+
+    def clean_stdout(self) -> AbstractContextManager[object]:
+        """Return what sends to stderr all that libraries print in the block, where stdout is one JSON object."""
+        return redirect_stdout(sys.stderr) if self.as_json else nullcontext()
 
     def report(self, summary: Mapping[str, object], text: str) -> None:
         """Print the result of a command: as JSON, as text, or not at all."""
@@ -362,20 +386,6 @@ class ProgressRunOptions(RunOptions):
     """What is printed, and how progress is shown."""
 
     progress: Progress = Display.auto
-
-    def progress_display(self) -> closing[Lines]:
-        """Return the display of progress, which the block closes."""
-        return closing(progress_display(quiet=self.quiet, display=self.progress))
-
-
-@dataclass(frozen=True)
-class PredictRunOptions(ProgressRunOptions):
-    """What is printed of a run that finds ships."""
-
-    verbose: Annotated[
-        bool,
-        typer.Option("--verbose", "-v", help="Also print the tile plan and skipped tiles", rich_help_panel=RUN),
-    ] = False
 
     def progress_display(self) -> closing[Lines]:
         """Return the display of progress, which the block closes."""

@@ -37,7 +37,7 @@ def predict(
     ships: options.PredictShipOptions,
     speed: options.PredictSpeedOptions,
     config_file: options.ConfigFile = None,
-    run: options.PredictRunOptions,
+    run: options.ProgressRunOptions,
 ) -> None:
     """Find the ships of one scene (--out) or of many (--out-dir)."""
     with run.progress_display() as progress:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from geoships_cli.logs import LOGGER, SHOWN
+
 
 class Display(StrEnum):
     """How to show progress; `auto` is a bar on a terminal and lines elsewhere."""
@@ -39,33 +41,49 @@ class Lines:
         """Begin a scene of so many pixels."""
         self._name, self._pixels, self._done = name, pixels, 0
         self._started = self._printed = time.monotonic()
-        self.note(f"{name}: {pixels / 1e6:.1f} Mpix")
+        LOGGER.info("%s: %.1f Mpix", name, pixels / 1e6, extra={SHOWN: True})
+        self._begin()
 
     def advance(self, pixels: int) -> None:
         """Count finished pixels."""
         self._done += pixels
+        self._advance(pixels)
+
+    def warn(self, text: str) -> None:
+        """Show a warning."""
+        LOGGER.warning(text, extra={SHOWN: True})
+        self._warn(text)
+
+    def note(self, text: str) -> None:
+        """Show a choice that was made for the user."""
+        LOGGER.info(text, extra={SHOWN: True})
+        self._note(text)
+
+    def detail(self, text: str) -> None:
+        """Show a detail of the run's speed, with --verbose."""
+        LOGGER.debug(text, extra={SHOWN: self.verbose})
+        if self.verbose:
+            self._note(text)
+
+    def close(self) -> None:
+        """Close the display."""
+
+    def _begin(self) -> None:
+        self._note(f"{self._name}: {self._pixels / 1e6:.1f} Mpix")
+
+    def _advance(self, pixels: int) -> None:  # noqa: ARG002 - other displays show them
         now = time.monotonic()
         if now - self._printed >= self.interval:
             self._printed = now
             speed = self._done / 1e6 / (now - self._started)
             left = (self._pixels - self._done) / 1e6 / speed
-            self.note(f"{self._name}: {self._done / self._pixels:.0%}, {speed:.2f} Mpix/s, {left:.0f} s left")
+            self._note(f"{self._name}: {self._done / self._pixels:.0%}, {speed:.2f} Mpix/s, {left:.0f} s left")
 
-    def warn(self, text: str) -> None:
-        """Show a warning."""
+    def _warn(self, text: str) -> None:
         typer.echo(f"warning: {text}", err=True)
 
-    def note(self, text: str) -> None:
-        """Show a choice that was made for the user."""
+    def _note(self, text: str) -> None:
         typer.echo(text, err=True)
-
-    def detail(self, text: str) -> None:
-        """Show a detail of the run's speed, with --verbose."""
-        if self.verbose:
-            self.note(text)
-
-    def close(self) -> None:
-        """Close the display."""
 
 
 class Bar(Lines):
@@ -84,26 +102,22 @@ class Bar(Lines):
         )
         self._task = self._bar.add_task("", visible=False)
 
-    def start(self, name: str, pixels: int) -> None:
-        """Begin a scene of so many pixels."""
-        self._bar.start()
-        self._bar.reset(self._task, total=pixels, description=name, visible=True)
-
-    def advance(self, pixels: int) -> None:
-        """Count finished pixels."""
-        self._bar.advance(self._task, pixels)
-
-    def warn(self, text: str) -> None:
-        """Show a warning."""
-        self._bar.console.print(Text(f"warning: {text}", "yellow"))
-
-    def note(self, text: str) -> None:
-        """Show a choice that was made for the user."""
-        self._bar.console.print(Text(text))
-
     def close(self) -> None:
         """Close the display."""
         self._bar.stop()
+
+    def _begin(self) -> None:
+        self._bar.start()
+        self._bar.reset(self._task, total=self._pixels, description=self._name, visible=True)
+
+    def _advance(self, pixels: int) -> None:
+        self._bar.advance(self._task, pixels)
+
+    def _warn(self, text: str) -> None:
+        self._bar.console.print(Text(f"warning: {text}", "yellow"))
+
+    def _note(self, text: str) -> None:
+        self._bar.console.print(Text(text))
 
 
 class _Speed(ProgressColumn):
@@ -114,35 +128,32 @@ class _Speed(ProgressColumn):
 class Quiet(Lines):
     """Print nothing."""
 
-    def advance(self, pixels: int) -> None:
-        """Do nothing."""
+    def _begin(self) -> None:
+        pass
 
-    def warn(self, text: str) -> None:
-        """Do nothing."""
+    def _advance(self, pixels: int) -> None:
+        pass
 
-    def note(self, text: str) -> None:
-        """Do nothing."""
+    def _warn(self, text: str) -> None:
+        pass
+
+    def _note(self, text: str) -> None:
+        pass
 
 
 class JsonLines(Lines):
     """One JSON object a line on stderr, for programs; see docs/how-to/outputs.md for their fields."""
 
-    def start(self, name: str, pixels: int) -> None:
-        """Begin a scene of so many pixels."""
-        self._pixels, self._done = pixels, 0
-        _print(event="start", scene=name, pixels=pixels)
+    def _begin(self) -> None:
+        _print(event="start", scene=self._name, pixels=self._pixels)
 
-    def advance(self, pixels: int) -> None:
-        """Count finished pixels."""
-        self._done += pixels
+    def _advance(self, pixels: int) -> None:  # noqa: ARG002 - the sum is printed
         _print(event="progress", done=self._done, pixels=self._pixels)
 
-    def warn(self, text: str) -> None:
-        """Show a warning."""
+    def _warn(self, text: str) -> None:
         _print(event="warning", text=text)
 
-    def note(self, text: str) -> None:
-        """Show a choice that was made for the user."""
+    def _note(self, text: str) -> None:
         _print(event="note", text=text)
 
 

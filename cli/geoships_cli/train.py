@@ -12,11 +12,14 @@ import typer
 from geoships.errors import GeoshipsError
 from geoships.support.threads import yield_while_waiting
 from geoships_cli import options
+from geoships_cli.option_groups import grouped
 
 if TYPE_CHECKING:
     from geoships.config import ChipConfig, TrainConfig, VerifierConfig
+    from geoships.training.run import Trained
 
 
+@grouped
 def train(
     config: options.TrainingFile,
     out: Annotated[
@@ -30,14 +33,16 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Delete an earlier run in --out, or replace the image")
     ] = False,
-    quiet: options.Quiet = False,
+    *,
+    run: options.RunOptions,
 ) -> None:
     """Train a model on labelled scenes, a classifier of chips, or a verifier; the finished bundle is OUT/bundle."""
-    from geoships.config import ChipConfig, VerifierConfig, task_config
+    from geoships.config import task_config
 
     training = task_config(config, tuple(settings or ()))
     if show_crops is not None:
         _draw_crops(training, show_crops, overwrite=overwrite)
+        run.report({"name": training.name, "crops": str(show_crops)}, f"{training.name}: first crops -> {show_crops}")
         return
     if out is None:
         raise typer.BadParameter("name the folder of the run", param_hint="--out")
@@ -47,21 +52,30 @@ def train(
         from geoships.support.overwrite import refuse_overwrites
 
         refuse_overwrites([out / "config.yaml"], [config], overwrite=True)  # it is the earlier run's own
+    with run.clean_stdout():
+        trained = _train(training, out, resume=resume, overwrite=overwrite, quiet=run.quiet)
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trained.validation.items()))
+    bundle = trained.folder / "bundle"
+    facts = {"name": training.name, "trained": trained.amount, "validation": trained.validation, "bundle": str(bundle)}
+    run.report(facts, f"{training.name}: {trained.amount} ({figures}) -> {bundle}")
+
+
+def _train(
+    training: ChipConfig | TrainConfig | VerifierConfig, out: Path, *, resume: bool, overwrite: bool, quiet: bool
+) -> Trained:
+    from geoships.config import ChipConfig, VerifierConfig
+
     if isinstance(training, ChipConfig):
         with training_libraries():
             from geoships.training.classification.fit import fit_chips
-        trained = fit_chips(training, out, resume=resume, overwrite=overwrite, quiet=quiet)
-    elif isinstance(training, VerifierConfig):
+        return fit_chips(training, out, resume=resume, overwrite=overwrite, quiet=quiet)
+    if isinstance(training, VerifierConfig):
         with training_libraries():
             from geoships.training.verification.fit import fit_verifier
-        trained = fit_verifier(training, out, resume=resume, overwrite=overwrite, quiet=quiet)
-    else:
-        with training_libraries():
-            from geoships.training.segmentation.fit import fit
-        trained = fit(training, out, resume=resume, overwrite=overwrite, quiet=quiet)
-    if not quiet:
-        figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trained.validation.items()))
-        typer.echo(f"{training.name}: {trained.amount} ({figures}) -> {trained.folder / 'bundle'}")
+        return fit_verifier(training, out, resume=resume, overwrite=overwrite, quiet=quiet)
+    with training_libraries():
+        from geoships.training.segmentation.fit import fit
+    return fit(training, out, resume=resume, overwrite=overwrite, quiet=quiet)
 
 
 def _draw_crops(config: ChipConfig | TrainConfig | VerifierConfig, path: Path, *, overwrite: bool) -> None:

@@ -8,6 +8,7 @@ code, and nothing is unpickled.
 
 from __future__ import annotations
 
+import logging
 import os
 import zipfile
 from collections.abc import Mapping
@@ -33,6 +34,8 @@ from geoships.model.bundle_files import (
 )
 from geoships.model.card import Card
 from geoships.model.installed import find_bundle
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ def load_bundle(where: str | Path | None = None) -> Bundle:
     """
     path = find_bundle(where)
     card, weights = _load_model(path)
+    _log.info("bundle %s of %s", card.name, path)
     verifier = Bundle(*_load_model(path, VERIFIER), path / VERIFIER) if _has_verifier(path) else None
     return Bundle(card, weights, path, verifier, _load_int8(path), _load_screen(path))
 
@@ -216,6 +220,7 @@ def save_bundle(
             _write_zip(path, files)
         else:
             _write_folder(path, files)
+        _log.info("bundle %s written to %s", card.name, path)
     except OSError as error:
         raise BundleError(f"cannot write the bundle {path}: {error.strerror or error}") from error
 

@@ -7,6 +7,7 @@ Data goes one way, and no step holds more of the scene than a few rows of tiles.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -33,12 +34,15 @@ from geoships.pipeline.outputs import (
 from geoships.pipeline.scene_run import SceneRun, open_run
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.open import SceneFile
+from geoships.scene.opening.raster import public_name
 from geoships.scene.streaming import TileCounts
 from geoships.support.memory import use_one_arena
 from geoships.support.progress import NoProgress, Progress
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,9 @@ def predict(
         with open_run(file, config=config, model=model) as run:
             announce(run, progress)
             ships, notes = _run(run, paths, progress)
+    seconds = time.monotonic() - started
+    written = ", ".join(map(str, paths.values())) or "no file"
+    _log.info("%s: %d found in %.1f s; written: %s", public_name(file.name), len(ships), seconds, written)
     return Prediction(
         scene=file.name,
         model=run.bundle.card.name,
@@ -147,7 +154,7 @@ def predict(
         bands=run.scene.bands.summary,
         radiometry=run.scene.radiometry.origin,
         pixels=run.georeference.height * run.georeference.width,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         warnings=(*run.warnings, *notes),
         verifier=run.verifier.bundle.card.name if run.verifier else None,
         tiles=run.counts,

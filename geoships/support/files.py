@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from geoships.errors import OutputError
+
+_log = logging.getLogger(__name__)
 
 # Sidecar files of a GIS or a database. They describe the old content of a file that is replaced.
 SIDECARS = (".aux.xml", ".ovr", ".msk", "-journal", "-wal", "-shm")
@@ -113,6 +116,7 @@ def publish(temporary: Path, path: Path) -> None:
         for sidecar in SIDECARS:
             path.with_name(path.name + sidecar).unlink(missing_ok=True)
         temporary.replace(path)
+    _log.debug("written: %s", path)
 
 
 def discard(temporary: Path) -> None:

@@ -192,7 +192,35 @@ def test_info_describes_a_scene(geoships, tmp_path: Path) -> None:
     assert "200 columns x 180 rows" in out
     assert "1: B04, uint16, red, reflectance = value * 0.0001 + 0" in out
     code, out, _ = geoships("info", tmp_path / "scene.tif", "--json")
-    assert json.loads(out)["format"] == "GTiff"
+    facts = json.loads(out)
+    assert (facts["kind"], facts["format"], facts["rows"], facts["columns"]) == ("scene", "GTiff", 180, 200)
+    assert facts["bands"] == [
+        {
+            "number": 1,
+            "name": "B04",
+            "common_name": "red",
+            "dtype": "uint16",
+            "scale": 1e-4,
+            "offset": 0.0,
+            "nodata": None,
+        }
+    ]
+    assert (facts["crs"]["epsg"], facts["transform"]) == (32631, [10, 0, 500000, 0, -10, 4000000])
+    assert facts["pixel_size_m"] == pytest.approx([10, 10], rel=0.01)
+    assert facts["centre"] == pytest.approx([3.011, 36.137], abs=0.01)
+    assert (facts["block"], facts["overviews"], facts["ground_control_points"]) == ([64, 64], [], 0)
+
+
+def test_info_of_a_bundle_is_its_card_and_what_it_holds(with_network, tmp_path: Path) -> None:
+    bundle = tiny_bundle()
+    bundles.save_bundle(tmp_path / "b", bundle.card, bundle.weights)
+    code, out, _ = with_network("info", tmp_path / "b", "--json")
+    facts = json.loads(out)
+    assert (code, facts["kind"], facts["name"]) == (0, "bundle", bundle.card.name)
+    assert facts["card"] == json.loads(bundle.card.to_json())
+    assert (facts["int8"], facts["screen"], facts["verifier"]) == (False, False, None)
+    assert len(facts["fingerprint"]) == 64
+    assert bundle.card.name in with_network("info", tmp_path / "b")[1]
 
 
 def test_models_lists_what_is_installed(geoships) -> None:

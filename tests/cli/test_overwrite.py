@@ -12,7 +12,7 @@ from typer.main import get_command
 from geoships.errors import OutputError
 from geoships.model.bundle_files import refuse_bundle
 
-WITHOUT_OUTPUTS = {"models", "info", "data upload"}
+WITHOUT_OUTPUTS = {"models", "info", "doctor", "data upload"}
 
 
 def leaves(command: Any, path: str = "") -> dict[str, Any]:

@@ -26,6 +26,7 @@ ROOT: Any = typer.main.get_command(app)
 RUN = (
     "geoships models",
     "geoships info scene.tif",
+    "geoships doctor",
     "geoships predict scene.tif --out ships.geojson",
     "geoships predict scene.tif --out ships.geojson --mask mask.tif",
     "geoships predict scene.tif --out ships.geojson --preview ships.png",

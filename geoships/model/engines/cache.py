@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
+
+_log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
@@ -28,11 +31,14 @@ def cached(key: str, make: Callable[[Path], None]) -> Path:
     """
     folder = cache_folder() / key
     if folder.is_dir():
+        _log.debug("cached: %s", folder)
         return folder
+    _log.info("converting a model, once, into %s", folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
-    except OSError:
+    except OSError as error:
+        _log.info("the cache cannot be written (%s), so the model is converted anew each time", error)
         return _make_temporary(make)
     try:
         make(partial)

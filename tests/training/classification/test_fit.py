@@ -224,10 +224,11 @@ def test_the_task_says_which_settings_a_file_holds(settings: Path) -> None:
 def test_the_command_trains_a_classifier(
     settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["train", "--config", settings, "--out", tmp_path / "run", "--set", "run.epochs=1"]
+    arguments = ["train", "--config", settings, "--out", tmp_path / "run", "--set", "run.epochs=1", "--json"]
     monkeypatch.setattr(sys, "argv", ["geoships", *map(str, arguments)])
     with pytest.raises(SystemExit) as end:
         main()
     assert not end.value.code
-    assert "tiny: 1 epochs" in capsys.readouterr().out
+    said = json.loads(capsys.readouterr().out)  # nothing else is on stdout, no progress either
+    assert (said["name"], said["trained"], said["bundle"]) == ("tiny", "1 epochs", str(tmp_path / "run" / "bundle"))
     assert (tmp_path / "run" / "bundle" / "model.json").exists()
