@@ -191,6 +191,12 @@ class PredictSceneOptions(SceneOptions):
             rich_help_panel=SCENE,
         ),
     ] = None  # fmt: skip
+    on_error: Annotated[
+        Literal["fail", "skip"] | None,
+        typer.Option(
+            help="A part that cannot be read: fail, or skip it as nodata", show_default="fail", rich_help_panel=SCENE
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

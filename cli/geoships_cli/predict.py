@@ -57,7 +57,7 @@ def predict(
         _keep_settings(config_file, jobs)
     with run.progress_display() as progress, area_file(config.area, search.bbox) as area:
         result = _run(jobs, config.model_copy(update={"area": area}), progress)
-    _report(result, outputs, run)
+    _report(result, outputs, run, box=area is not None and config.area is None)
 
 
 def _plan(scenes: Sequence[str | BandFiles], outputs: options.OutputOptions) -> list[SceneJob]:
@@ -104,13 +104,17 @@ def _run(jobs: Sequence[SceneJob], config: PredictConfig, progress: Lines) -> Ba
     return predict_many(jobs, config, progress, overlap=overlap, on_failure=on_failure)
 
 
-def _report(result: BatchResult, outputs: options.OutputOptions, run: options.RunOptions) -> None:
-    """Print what was found.
+def _report(result: BatchResult, outputs: options.OutputOptions, run: options.RunOptions, *, box: bool = False) -> None:
+    """Print what was found. box: whether the area was the box of a search, which is given again with --bbox.
 
     Raises:
         GeoshipsError: Scenes failed; PartialFailureError where others are done.
     """
     summaries = [prediction.summary() for prediction in result.predictions]
+    if box:
+        from geoships.pipeline.record import without_area
+
+        summaries = [without_area(summary) for summary in summaries]
     failed = [failure.scene for failure in result.failures]
     summary = {"scenes": summaries, "failed": failed} if outputs.out_dir else summaries[0]
     if run.as_json or result.predictions:
@@ -118,6 +122,16 @@ def _report(result: BatchResult, outputs: options.OutputOptions, run: options.Ru
     if failed:
         kind = PartialFailureError if summaries else GeoshipsError
         raise kind(f"{len(failed)} of {len(failed) + len(summaries)} scenes failed: {', '.join(failed)}")
+    if partly := [prediction for prediction in result.predictions if prediction.unread]:
+        raise PartialFailureError("; ".join(_unread(prediction) for prediction in partly))
+
+
+def _unread(prediction: Prediction) -> str:
+    from geoships.pipeline.messages import window_text
+
+    first, *others = prediction.unread
+    more = f" and {len(others)} more" if others else ""
+    return f"{prediction.scene} was read in part, without {window_text(first)}{more}: see unread in the JSON summary"
 
 
 def _sentence(prediction: Prediction) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from geoships.config.yaml_file import read_settings
+from geoships.config.yaml_file import read_values, validate_settings
+from geoships.errors import GeoshipsError
+
+EXAMPLE = "configs/predict.yaml"
 
 
 class PredictConfig(BaseModel):
@@ -33,6 +36,8 @@ class PredictConfig(BaseModel):
         offset: See scale.
         sensor: Preset of scale and offset, e.g. ``sentinel-2-l2a``; None: from the file.
         trust_vrt: Open a VRT whatever files it refers to.
+        on_error: What to do about a part of the scene that cannot be read: ``fail``, or ``skip`` it as pixels without
+            data, and list it in the result.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or ``cuda:all`` for several scenes on all GPUs.
         engine: Inference engine; ``auto`` is OpenVINO on a CPU where that is installed, else PyTorch.
         precision: ``auto`` is bfloat16 where the hardware supports it; ``int8`` is the model's int8 variant.
@@ -67,6 +72,7 @@ class PredictConfig(BaseModel):
     offset: float | None = None
     sensor: str | None = None
     trust_vrt: bool = False
+    on_error: Literal["fail", "skip"] = "fail"
     device: str = "auto"
     engine: Literal["auto", "torch", "openvino", "onnx"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
@@ -86,11 +92,31 @@ def predict_config(file: Path | None = None, **overrides: object) -> PredictConf
     """Read the settings of a prediction.
 
     Args:
-        file: YAML file of settings; None: the defaults.
+        file: YAML file of settings, or the JSON summary of an earlier prediction, whose options are taken; None: the
+            defaults.
         overrides: Settings by name that override the file; those that are None do not.
 
     Raises:
         GeoshipsError: Names each wrong setting and what it may be.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
-    return read_settings(PredictConfig, file, given, example="configs/predict.yaml")
+    values = read_values(file, {}, EXAMPLE)
+    where = f" in {file} or on the command line" if file else ""
+    return validate_settings(PredictConfig, {**_options(values, file), **given}, where)
+
+
+def _options(values: dict[str, Any], file: Path | None) -> dict[str, Any]:
+    """The settings in a file: all of it, or the options of a summary, of which one of many scenes holds several."""
+    several = values.get("scenes")
+    summaries = several if isinstance(several, list) else [values]
+    found = [
+        each["options"] for each in summaries if isinstance(each, dict) and {"options", "options_sha256"} <= each.keys()
+    ]
+    if not found:
+        return values
+    if any(options != found[0] for options in found):
+        raise GeoshipsError(
+            f"{file}: a summary of scenes that were not all predicted with the same options; keep that of one scene"
+        )
+    options: dict[str, Any] = found[0]
+    return options

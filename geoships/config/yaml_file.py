@@ -28,11 +28,25 @@ def read_settings(kind: type[Settings], file: Path | None, overrides: Mapping[st
         GeoshipsError: The file cannot be read, or a setting is wrong; the message names each wrong setting and its
             valid values.
     """
+    where = f" in {file} or on the command line" if file else ""
+    return validate_settings(kind, read_values(file, overrides, example), where)
+
+
+def validate_settings(kind: type[Settings], values: Mapping[str, Any], where: str = "") -> Settings:
+    """Validate settings that have been read.
+
+    Args:
+        kind: Model of the settings, with their defaults.
+        values: The settings that are given.
+        where: Where they were given, for errors; begins with a space.
+
+    Raises:
+        GeoshipsError: Names each wrong setting and its valid values.
+    """
     try:
-        return kind.model_validate(read_values(file, overrides, example))
+        return kind.model_validate(values)
     except ValidationError as error:
         details = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        where = f" in {file} or on the command line" if file else ""
         raise GeoshipsError(f"wrong setting{where}: {details}") from error
 
 

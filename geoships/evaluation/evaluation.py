@@ -82,7 +82,7 @@ def evaluate(
         ignore: Ignore layers, likewise: parts of the scenes that have no labels.
         land: Land layers, likewise, for distances to land.
         thresholds: Scores from 0 to 1 at which the curves are computed; the threshold of the run is added.
-        config: Settings as for `geoships.predict`, without an area of interest.
+        config: Settings as for `geoships.predict`, without an area of interest; scenes have to be readable throughout.
         model: The bundle; by default the one that `config` names.
         allow_seen: Only note scenes that the model was trained on, instead of a warning that the figures do not judge
             the model.
@@ -98,6 +98,7 @@ def evaluate(
     config, progress = config or PredictConfig(), progress or NoProgress()
     if config.area is not None:
         raise GeoshipsError("evaluation needs whole scenes: leave out the area, and give an ignore layer instead")
+    config = config.model_copy(update={"on_error": "fail"})  # ships in a part that is skipped would count as missed
     pairs = pair_files(scenes, labels, ignore, land)
     bundle = model or load_bundle(config.model)
     use_one_arena()

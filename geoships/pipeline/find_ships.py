@@ -35,16 +35,19 @@ def find_ships(
     since = 0  # pixels since memory was handed back
     with ExitStack() as stack:
         opened = [stack.enter_context(sink) for sink in sinks]
-        for band in stack.enter_context(closing(run.bands())):
-            for sink in opened:
-                sink.write(band)
-            ships += finder.feed(band)[0]
-            progress.advance(band.valid.size)
-            since += band.valid.size
-            del band  # a row of tiles is computed before the next one comes
-            if since >= RELEASE_PIXELS:
-                release_memory()
-                since = 0
-        ships += finder.finish()[0]
+        with run.timed("scores"):
+            for band in stack.enter_context(closing(run.bands())):
+                for sink in opened:
+                    sink.write(band)
+                ships += finder.feed(band)[0]
+                progress.advance(band.valid.size)
+                since += band.valid.size
+                del band  # a row of tiles is computed before the next one comes
+                if since >= RELEASE_PIXELS:
+                    release_memory()
+                    since = 0
+            ships += finder.finish()[0]
         with compressing(opened):
-            yield run.keep(ships)
+            with run.timed("ships"):
+                kept = run.keep(ships)
+            yield kept

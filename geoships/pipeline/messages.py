@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from geoships.pipeline.scene_run import SceneRun, operating_point
 from geoships.scene.tiling.plan import overlap_fraction
+from geoships.scene.tiling.windows import Window
 from geoships.support.progress import Progress
+
+SHOWN = 20  # windows that could not be read are shown one by one; the result lists all of them
 
 
 def announce(run: SceneRun, progress: Progress) -> None:
@@ -39,6 +44,23 @@ def sensitivity_line(run: SceneRun) -> str:
     if point.precision is None or point.recall is None:
         return text
     return f"{text} (precision {point.precision:.2f}, recall {point.recall:.2f} on {', '.join(point.measured_on)})"
+
+
+def warn_of_unread(unread: Mapping[Window, str], progress: Progress) -> list[str]:
+    """Tell which windows could not be read; returns the one line that sums them up, if there are any."""
+    if not unread:
+        return []
+    for window, reason in list(unread.items())[:SHOWN]:
+        progress.warn(f"not read, and without data in all outputs: {window_text(window)}: {reason}")
+    pixels = sum(window.height * window.width for window in unread)
+    text = f"{len(unread)} parts of the scene, {pixels} pixels, could not be read and have no data"
+    progress.warn(text)
+    return [text]
+
+
+def window_text(window: Window) -> str:
+    """A window in words."""
+    return f"row {window.row}, column {window.column}, {window.height} x {window.width} pixels"
 
 
 def plan_line(run: SceneRun) -> str:

@@ -139,7 +139,7 @@ def write_companions(
 def _write_preview(run: SceneRun, path: Path, ships: Sequence[DetectedShip]) -> None:
     bands = run.scene.bands
     known = dict(zip(bands.names, bands.indexes, strict=True))
-    with open_quicklook(run.scene.source, known=known) as look:
+    with open_quicklook(run.scene.source, known=known, skip=run.config.on_error == "skip") as look:
         write_preview(path, look, [kept.polygon for kept in ships])
 
 

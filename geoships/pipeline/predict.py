@@ -11,7 +11,8 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from geoships.output.qgis.project import project_warnings
 from geoships.output.qgis.style_files import StylePlan, appearing_styles, plan_styles
 from geoships.output.stitch import RowBand
 from geoships.pipeline.find_ships import find_ships
-from geoships.pipeline.messages import announce
+from geoships.pipeline.messages import announce, warn_of_unread
 from geoships.pipeline.outputs import (
     appearing_vector,
     check_outputs,
@@ -31,11 +32,13 @@ from geoships.pipeline.outputs import (
     ship_table,
     write_companions,
 )
+from geoships.pipeline.record import input_fingerprints, run_record
 from geoships.pipeline.scene_run import SceneRun, open_run
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.open import SceneFile
 from geoships.scene.opening.raster import public_name
 from geoships.scene.streaming import TileCounts
+from geoships.scene.tiling.windows import Window
 from geoships.support.memory import use_one_arena
 from geoships.support.progress import NoProgress, Progress
 
@@ -56,6 +59,9 @@ class Prediction:
     bands, radiometry: how the scene was read. warnings: what was assumed.
     pixels: of the scene. seconds: from opening the scene to the last file.
     tiles: how many were computed, and how many skipped for which reason.
+    unread: windows of the scene that could not be read and have no data, with the reason; see `PredictConfig.on_error`.
+    timings: seconds of each part: open, scores, ships, outputs.
+    record: what the run was made of, see `geoships.pipeline.record.run_record`.
     """
 
     scene: str
@@ -70,6 +76,9 @@ class Prediction:
     warnings: tuple[str, ...] = field(default=())
     verifier: str | None = None
     tiles: TileCounts = field(default_factory=TileCounts)
+    unread: dict[Window, str] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    record: dict[str, object] = field(default_factory=dict, repr=False)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: a small map, and the first ships."""
@@ -92,7 +101,10 @@ class Prediction:
             "seconds": round(self.seconds, 3),
             "megapixels_per_second": round(self.pixels / 1e6 / self.seconds, 3),
             "tiles": self.tiles.summary(),
+            "unread": [{**asdict(window), "reason": reason} for window, reason in self.unread.items()],
             "warnings": list(self.warnings),
+            "timings": {part: round(seconds, 3) for part, seconds in self.timings.items()},
+            **self.record,
         }
 
 
@@ -131,17 +143,22 @@ def predict(
         GeoshipsError: with one line that says what is wrong; outputs then do not exist, or are as they were.
 
     """
-    started = time.monotonic()
+    started, clock = time.monotonic(), datetime.now(UTC)
     config, progress = config or PredictConfig(), progress or NoProgress()
     kinds = {"vector": out, "mask": mask, "scores": scores, "preview": preview, "project": project, "stac": stac}
     paths = {kind: Path(path) for kind, path in kinds.items() if path}
     use_one_arena()
-    with SceneFile(scene, trust_vrt=config.trust_vrt) as file:
+    with SceneFile(scene, trust_vrt=config.trust_vrt, incomplete=config.on_error == "skip") as file:
+        layers = list(config_files(config))
         if paths:
-            check_outputs(paths, chain(config_files(config), file.local_files()), overwrite=config.overwrite)
+            check_outputs(paths, chain(layers, file.local_files()), overwrite=config.overwrite)
+        inputs = input_fingerprints(file, layers)
         with open_run(file, config=config, model=model) as run:
+            record = run_record(run, inputs)
             announce(run, progress)
+            run.timings["open"] = time.monotonic() - started
             ships, notes = _run(run, paths, progress)
+            notes += tuple(warn_of_unread(run.scene.unread, progress))
     seconds = time.monotonic() - started
     written = ", ".join(map(str, paths.values())) or "no file"
     _log.info("%s: %d found in %.1f s; written: %s", public_name(file.name), len(ships), seconds, written)
@@ -158,6 +175,9 @@ def predict(
         warnings=(*run.warnings, *notes),
         verifier=run.verifier.bundle.card.name if run.verifier else None,
         tiles=run.counts,
+        unread=run.scene.unread,
+        timings={**run.timings, "outputs": seconds - sum(run.timings.values())},
+        record={"started": clock.isoformat(timespec="seconds"), **record},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from geoships.config import PredictConfig
+from geoships.errors import SceneError
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card, OperatingPoint
 from geoships.model.engines.base import Engine, run
@@ -30,6 +32,7 @@ from geoships.scene.layers.area import Area, read_area
 from geoships.scene.layers.land import Land, MaskLand, read_land
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.open import SceneFile, scene_file
+from geoships.scene.opening.raster import public_name
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.streaming import TileCounts, stream_tiles
 from geoships.scene.tiles import Sample
@@ -57,6 +60,7 @@ class SceneRun:
         warnings: what was assumed on the way.
         engines: stay open for the scenes to come; None: this run's own.
         counts: what became of the tiles, once `bands` has run.
+        timings: seconds of each part of the run, see `timed`.
 
     """
 
@@ -74,6 +78,16 @@ class SceneRun:
     warnings: tuple[str, ...]
     engines: EngineCache | None = None
     counts: TileCounts = field(default_factory=TileCounts)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Add the seconds of the block to a part of the run."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.timings[part] = self.timings.get(part, 0.0) + time.monotonic() - started
 
     @property
     def georeference(self) -> Georeference:
@@ -119,7 +133,17 @@ class SceneRun:
                 rows, columns = tiles.weights(self.plan.tile_at(window))
                 whole = resample(scores[::turn], window.shape) if scores.size else np.zeros(window.shape, np.float32)
                 yield from stitcher.add(window, whole, sample["valid"].numpy(), rows[:, None] * columns)
+        self._require_pixels()
         yield from stitcher.finish()
+
+    def _require_pixels(self) -> None:
+        """Raise SceneError where not one tile could be read."""
+        counts, unread = self.counts, self.scene.unread
+        if unread and counts.no_data == counts.planned - counts.outside:
+            raise SceneError(
+                f"{public_name(self.scene.name)}: no part of it could be read ({next(iter(unread.values()))}); copy or "
+                "download it again"
+            )
 
     def keep(self, ships: Iterable[Ship]) -> list[DetectedShip]:
         """Clean, measure and verify whole ships, and return the large and certain ones in reading order."""
@@ -173,7 +197,7 @@ def open_run(
         GeoshipsError: with one line that says what is wrong.
 
     """
-    with scene_file(scene, trust_vrt=config.trust_vrt) as file:
+    with scene_file(scene, trust_vrt=config.trust_vrt, incomplete=config.on_error == "skip") as file:
         bundle, why = _choose_bundle(file, config, model)
         with open_scene(file, bundle.card.bands, reading(config), bundle.card.optional) as opened:
             yield _scene_run(opened, bundle, why, config, engines)
@@ -210,7 +234,7 @@ def operating_point(config: PredictConfig, card: Card) -> OperatingPoint | None:
 
 def reading(config: PredictConfig) -> Reading:
     """How the settings want a scene to be read."""
-    return Reading(config.bands, config.scale, config.offset, config.sensor, config.trust_vrt)
+    return Reading(config.bands, config.scale, config.offset, config.sensor, config.trust_vrt, config.on_error)
 
 
 def _choose_bundle(file: SceneFile, config: PredictConfig, model: Bundle | None) -> tuple[Bundle, str]:

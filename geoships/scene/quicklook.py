@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import cv2
@@ -28,6 +28,7 @@ from geoships.scene.validity import Validity
 RGBImage = NDArray[np.uint8]  # (rows, columns, 3): red, green, blue
 
 CHUNK = 2048  # squared: scene pixels that are read at once, unless a block is larger
+SMALLEST = 64  # scene pixels a side of a part that cannot be read and is not divided further
 PERCENTILES = (1.0, 99.5)  # of the valid values of a band: drawn black and white
 COMPOSITES = (  # bands for red, green and blue; the first whose bands the scene has
     ("red", "green", "blue"),
@@ -112,6 +113,7 @@ class Quicklook:
         indexes: Numbers (from 1) of three bands shown in red, green and blue, or of one band shown in grey.
         band_names: Names of these bands, as text.
         size: Longest side of the overview in pixels.
+        skip: Show parts of the file that cannot be read as parts without data.
 
     Attributes:
         band_names: Names of the bands shown, as text.
@@ -120,8 +122,16 @@ class Quicklook:
     """
 
     def __init__(
-        self, dataset: DatasetReader, source: Source, indexes: Sequence[int], band_names: str, size: int
+        self,
+        dataset: DatasetReader,
+        source: Source,
+        indexes: Sequence[int],
+        band_names: str,
+        size: int,
+        *,
+        skip: bool = False,
     ) -> None:
+        self._skip = skip
         self._dataset, self._source, self._indexes, self.band_names = dataset, source, tuple(indexes), band_names
         self.georeference: Georeference = georeference_of(dataset)
         self._validity = Validity.of(dataset, indexes)
@@ -193,29 +203,46 @@ class Quicklook:
 
     def _read_means(self, window: Window, shape: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Means (bands, *shape) of the valid pixels of a window, and whether at least half of the pixels are valid."""
+        try:
+            with gdal_env(self._source):
+                return self._means(window, shape)
+        except RasterioError as error:
+            if self._skip:
+                return self._readable_means(window, shape)
+            raise SceneError(
+                f"cannot read {self.title}: {error.__cause__ or error}; the file is damaged or unreachable"
+            ) from error
+
+    def _readable_means(self, window: Window, shape: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Means of the parts of a window that can be read: it is halved until a part is too small to show."""
+        axis = int(shape[1] > shape[0])
+        if shape[axis] < 2 or max(window.shape) <= SMALLEST:
+            return np.zeros((len(self._indexes), *shape), np.float32), np.zeros(shape, np.bool_)
+        halves = (window.shape[axis] // 2, window.shape[axis] - window.shape[axis] // 2)
+        sides = (shape[axis] // 2, shape[axis] - shape[axis] // 2)
+        parts = (
+            replace(window, height=halves[0]) if axis == 0 else replace(window, width=halves[0]),
+            replace(window, row=window.row + halves[0], height=halves[1])
+            if axis == 0
+            else replace(window, column=window.column + halves[0], width=halves[1]),
+        )
+        shapes = [(side, shape[1]) if axis == 0 else (shape[0], side) for side in sides]
+        means = [self._read_means(part, each) for part, each in zip(parts, shapes, strict=True)]
+        return np.concatenate([mean for mean, _ in means], axis + 1), np.concatenate([v for _, v in means], axis)
+
+    def _means(self, window: Window, shape: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         step = min(window.height / shape[0], window.width / shape[1])
         factor = max([1, *(factor for factor in self._overviews if factor <= step)])
         area = RasterioWindow(window.column, window.row, window.width, window.height)
         read_shape = (len(self._indexes), -(-window.height // factor), -(-window.width // factor))
-        with self._read_errors():
-            stored = read_stored(self._dataset, self._indexes, window=area, out_shape=read_shape)
-            valid = self._validity.mask(self._dataset, stored, area)
+        stored = read_stored(self._dataset, self._indexes, window=area, out_shape=read_shape)
+        valid = self._validity.mask(self._dataset, stored, area)
         weight = _resized(valid.astype(np.float32), shape)
         if valid.all():
             return np.stack([_resized(band.astype(np.float32), shape) for band in stored]), weight > 0
         sums = np.stack([_resized(np.where(valid, band, 0).astype(np.float32), shape) for band in stored])
         means = sums / np.maximum(weight, 1e-6)
         return means.astype(np.float32, copy=False), weight >= 0.5
-
-    @contextmanager
-    def _read_errors(self) -> Iterator[None]:
-        try:
-            with gdal_env(self._source):
-                yield
-        except RasterioError as error:
-            raise SceneError(
-                f"cannot read {self.title}: {error.__cause__ or error}; the file is damaged or unreachable"
-            ) from error
 
 
 @contextmanager
@@ -226,6 +253,7 @@ def open_quicklook(
     bands: Sequence[int | str] | None = None,
     known: Mapping[str, int] | None = None,
     trust_vrt: bool = False,
+    skip: bool = False,
 ) -> Iterator[Quicklook]:
     """Open a scene for RGB images, and read its overview. Overviews of the file are used if it has them.
 
@@ -237,6 +265,7 @@ def open_quicklook(
         known: Band numbers by common name, which override the band names of the file. If `name` is a source, only
             these bands are shown.
         trust_vrt: Open a VRT whatever files it refers to.
+        skip: Show parts of the file that cannot be read as parts without data.
 
     Yields:
         The open scene.
@@ -253,7 +282,7 @@ def open_quicklook(
     with gdal_env(source), opened as dataset:
         described = [band for band in describe_bands(dataset) if only is None or band.index in only]
         indexes, band_names = _display_bands(described, bands, known)
-        yield Quicklook(dataset, source, indexes, band_names, size)
+        yield Quicklook(dataset, source, indexes, band_names, size, skip=skip)
 
 
 def _display_bands(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import rasterio
@@ -23,7 +23,7 @@ from geoships.scene.georeference import Georeference, georeference_of, unused_pl
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.open import SceneFile, scene_file
 from geoships.scene.opening.product_radiometry import product_scale
-from geoships.scene.opening.raster import Source, gdal_env, open_dataset
+from geoships.scene.opening.raster import Source, gdal_env, open_dataset, public_name
 from geoships.scene.radiometry import FILE_TAGS, Radiometry, choose_radiometry
 from geoships.scene.stored import read_stored
 from geoships.scene.tiling.blocks import BlockCache, BlockGrid, Pixels, block_grid
@@ -44,6 +44,8 @@ class Reading:
         offset: Offset to reflectance; needs `scale`. None: from the file.
         sensor: Name of a radiometry preset, e.g. ``sentinel-2-l2a``; None: from the file.
         trust_vrt: Open a VRT whatever files it refers to.
+        on_error: What to do about a part of the file that cannot be read: ``fail``, or ``skip`` it as pixels without
+            data, see `Scene.unread`.
     """
 
     bands: Sequence[int | str] | None = None
@@ -51,6 +53,7 @@ class Reading:
     offset: float | None = None
     sensor: str | None = None
     trust_vrt: bool = False
+    on_error: Literal["fail", "skip"] = "fail"
 
 
 class Scene:
@@ -95,7 +98,9 @@ class Scene:
         picked = [index - 1 for index in self.bands.indexes]
         self.dtype = np.result_type(*(np.dtype(dataset.dtypes[index]) for index in picked))
         self._validity = Validity.of(dataset, self.bands.indexes)
-        self.grid: BlockGrid = block_grid(dataset.height, dataset.width, dataset.block_shapes[picked[0]])
+        block = dataset.block_shapes[picked[0]]
+        self.grid: BlockGrid = block_grid(dataset.height, dataset.width, block)
+        self._file_blocks = BlockGrid(dataset.height, dataset.width, *block)
         self.radiometry: Radiometry = choose_radiometry(
             [dataset.dtypes[index] for index in picked],
             [dataset.scales[index] for index in picked],
@@ -113,9 +118,12 @@ class Scene:
         self._local = threading.local()
         self._handles: list[rasterio.DatasetReader] = []
         self._lock = threading.Lock()
+        self._unread: dict[Window, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("_local", "_handles", "_lock")}
+        return {
+            key: value for key, value in self.__dict__.items() if key not in ("_local", "_handles", "_lock", "_unread")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -166,6 +174,12 @@ class Scene:
         stated = (self.bands.warning, self.radiometry.warning, place, self.georeference.warning, *self._listed_warnings)
         return tuple(text for text in stated if text)
 
+    @property
+    def unread(self) -> dict[Window, str]:
+        """Windows that could not be read so far, with the reason, from top to bottom; see `Reading.on_error`."""
+        with self._lock:
+            return dict(sorted(self._unread.items()))
+
     def decode(self, window: Window) -> Pixels:
         """Read the stored values and the validity of the selected bands.
 
@@ -177,20 +191,44 @@ class Scene:
             ``scene.radiometry.apply(pixels.values)``.
 
         Raises:
-            SceneError: The file is damaged or unreachable.
+            SceneError: The file is damaged or unreachable, and such parts are not skipped.
         """
-        area = RasterioWindow(window.column, window.row, window.width, window.height)
         try:
-            with gdal_env(self._source):
-                dataset = self._dataset()
-                values = read_stored(dataset, self.bands.indexes, window=area)
-                valid = self._validity.mask(dataset, values, area)
+            return self._decode(window)
         except RasterioError as error:
+            if self.reading.on_error == "skip":
+                return self._readable(window)
             raise SceneError(
-                f"cannot read rows {window.row} to {window.row_end}, columns {window.column} to {window.column_end} "
-                f"of {self.name}: {error.__cause__ or error}; the file is damaged or unreachable"
+                f"cannot read the window at row {window.row}, column {window.column} ({window.height} x "
+                f"{window.width} pixels) of {public_name(self.name)}: {_reason(error)}; the file is damaged or "
+                "unreachable; --on-error skip goes on without it"
             ) from error
-        return Pixels(values, valid)
+
+    def _decode(self, window: Window) -> Pixels:
+        area = RasterioWindow(window.column, window.row, window.width, window.height)
+        with gdal_env(self._source):
+            dataset = self._dataset()
+            values = read_stored(dataset, self.bands.indexes, window=area)
+            return Pixels(values, self._validity.mask(dataset, values, area))
+
+    def _readable(self, window: Window) -> Pixels:
+        """What can be read of a window, block by block of the file; the other blocks have no data."""
+        pixels = Pixels(
+            np.zeros((len(self.bands.indexes), *window.shape), self.dtype), np.zeros(window.shape, np.bool_)
+        )
+        for block in self._file_blocks.blocks_of(window):
+            whole = self._file_blocks.window(block)
+            part = whole.intersection(window)
+            try:
+                read = self._decode(part)
+            except RasterioError as error:
+                with self._lock:
+                    # a block of thousands of rows is read in slices, of which others may be whole
+                    self._unread[whole if whole.height <= self.grid.block_height else part] = _reason(error)
+                continue
+            rows, columns = part.within(window)
+            pixels.values[:, rows, columns], pixels.valid[rows, columns] = read.values, read.valid
+        return pixels
 
     def cache(self, windows: Sequence[Window]) -> BlockCache:
         """Create a cache that decodes each block of the file once.
@@ -229,6 +267,11 @@ class Scene:
         return np.concatenate(found, axis=1)
 
 
+def _reason(error: RasterioError) -> str:
+    """Why pixels cannot be read, on one line."""
+    return " ".join(str(error.__cause__ or error).split()).rstrip(".")
+
+
 def _lossy(dataset: rasterio.DatasetReader) -> str | None:
     """Warning about JPEG compression, whatever the name of the file."""
     if dataset.driver != "JPEG" and dataset.compression != Compression.jpeg:
@@ -251,7 +294,8 @@ def open_scene(
             whose open file handle is then used.
         wanted: Requested bands, as common names of the STAC electro-optical extension, e.g. ``["red", "nir"]``. They
             are read in this order.
-        reading: Options for files that lack metadata, or have wrong ones: bands, scale, offset, sensor, trust_vrt.
+        reading: Options for files that lack metadata, or have wrong ones: bands, scale, offset, sensor, trust_vrt,
+            on_error.
         optional: Requested bands that the scene may lack.
 
     Returns:
@@ -267,5 +311,5 @@ def open_scene(
     ...     reflectance = scene.radiometry.apply(pixels.values)
     """
     reading = reading or Reading()
-    with scene_file(name, trust_vrt=reading.trust_vrt) as file:
+    with scene_file(name, trust_vrt=reading.trust_vrt, incomplete=reading.on_error == "skip") as file:
         return Scene(file, wanted, reading, optional)

@@ -89,7 +89,7 @@ class BandFiles:
     tags: Mapping[str, str] = field(default_factory=dict)
     rule: str = "scale and offset tags of the files"
     warnings: tuple[str, ...] = ()
-    _parts: dict[tuple[int, bool], _Part] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _parts: dict[tuple[int, bool, bool], _Part] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -113,13 +113,14 @@ class BandFiles:
         """Names of the bands, without opening a file."""
         return tuple(BandDescription(index, file.name) for index, file in enumerate(self.files, 1))
 
-    def source(self, choose: Choose | None = None, *, trust_vrt: bool = False) -> Source:
+    def source(self, choose: Choose | None = None, *, trust_vrt: bool = False, incomplete: bool = False) -> Source:
         """Make a virtual raster of all bands, on the finest grid of the bands that will be read.
 
         Args:
             choose: Function that takes `described` and returns the numbers (from 1) of the bands that will be read;
                 None: all bands.
             trust_vrt: Open VRTs whatever files they refer to.
+            incomplete: Open TIFFs that end before their last block.
 
         Returns:
             The virtual raster. Bands that will not be read are empty in it.
@@ -128,7 +129,7 @@ class BandFiles:
             SceneError: A file cannot be opened safely, or its grid does not fit the grid of the other files.
         """
         chosen = set(choose(self.described)) if choose else set(range(1, len(self.files) + 1))
-        parts = {index: self._part(index, trust_vrt) for index in sorted(chosen)}
+        parts = {index: self._part(index, trust_vrt, incomplete) for index in sorted(chosen)}
         grid = min(parts.values(), key=lambda part: part.pixel_area)
         root = _virtual_raster(grid, {**grid.tags, **self.tags})
         for index, file in enumerate(self.files, 1):
@@ -137,11 +138,13 @@ class BandFiles:
         remote = any(part.source.is_remote for part in parts.values())
         return Source(self.name, ElementTree.tostring(root, encoding="unicode"), "VRT", None, remote)
 
-    def _part(self, index: int, trust_vrt: bool) -> _Part:
+    def _part(self, index: int, trust_vrt: bool, incomplete: bool) -> _Part:
         """Metadata of a file, which is opened only once."""
-        known = self._parts.get((index, trust_vrt))
+        key = index, trust_vrt, incomplete
+        known = self._parts.get(key)
         if known is None:
-            known = self._parts[index, trust_vrt] = _Part.of(self.files[index - 1], trust_vrt=trust_vrt)
+            file = self.files[index - 1]
+            known = self._parts[key] = _Part.of(file, trust_vrt=trust_vrt, incomplete=incomplete)
         return known
 
 
@@ -203,8 +206,8 @@ class _Part:
     tags: Mapping[str, str]
 
     @classmethod
-    def of(cls, file: BandFile, *, trust_vrt: bool) -> _Part:
-        source, dataset = open_named(file.href, trust_vrt=trust_vrt)
+    def of(cls, file: BandFile, *, trust_vrt: bool, incomplete: bool) -> _Part:
+        source, dataset = open_named(file.href, trust_vrt=trust_vrt, incomplete=incomplete)
         with gdal_env(source), dataset:
             if file.index > dataset.count:
                 raise SceneError(

@@ -50,19 +50,21 @@ class SceneFile:
     Args:
         name: A scene, as for `open_scene`.
         trust_vrt: Open a VRT whatever files it refers to.
+        incomplete: Open a TIFF that ends before its last block.
 
     Attributes:
         name: The name as text.
         trust_vrt: As given.
+        incomplete: As given.
         files: The files of a Sentinel-2 product, of a STAC Item or of separate bands; None for a single raster.
 
     Raises:
         SceneError: A Sentinel-2 product or a STAC Item cannot be read or has no bands. A raster is not opened yet.
     """
 
-    def __init__(self, name: SceneName, *, trust_vrt: bool = False) -> None:
+    def __init__(self, name: SceneName, *, trust_vrt: bool = False, incomplete: bool = False) -> None:
         self.name = str(name)
-        self.trust_vrt = trust_vrt
+        self.trust_vrt, self.incomplete = trust_vrt, incomplete
         self.files: BandFiles | None = name if isinstance(name, BandFiles) else _listed(self.name)
         self._opened: tuple[Source, DatasetReader] | None = None
 
@@ -129,7 +131,7 @@ class SceneFile:
             SceneError: The raster cannot be opened safely.
         """
         if self.files:
-            source = self.files.source(_finest, trust_vrt=self.trust_vrt)
+            source = self.files.source(_finest, trust_vrt=self.trust_vrt, incomplete=self.incomplete)
             with gdal_env(source), open_dataset(source) as dataset:
                 return _header(dataset)
         source, dataset = self._raster()
@@ -149,7 +151,7 @@ class SceneFile:
             SceneError: The raster cannot be opened safely, or separate band files do not fit together.
         """
         if self.files:
-            source = self.files.source(choose, trust_vrt=self.trust_vrt)
+            source = self.files.source(choose, trust_vrt=self.trust_vrt, incomplete=self.incomplete)
             return source, open_dataset(source)
         taken = self._raster()
         self._opened = None
@@ -157,7 +159,7 @@ class SceneFile:
 
     def _raster(self) -> tuple[Source, DatasetReader]:
         if self._opened is None:
-            self._opened = open_named(self.name, trust_vrt=self.trust_vrt)
+            self._opened = open_named(self.name, trust_vrt=self.trust_vrt, incomplete=self.incomplete)
         return self._opened
 
 
@@ -182,12 +184,13 @@ def _sources(path: Path, depth: int = 0) -> Iterator[Path]:
         yield from (file, *_sources(file, depth + 1))
 
 
-def scene_file(name: SceneName | SceneFile, *, trust_vrt: bool = False) -> SceneFile:
+def scene_file(name: SceneName | SceneFile, *, trust_vrt: bool = False, incomplete: bool = False) -> SceneFile:
     """Resolve a name to a scene, unless this has been done already.
 
     Args:
         name: A scene, as for `open_scene`, or a resolved scene.
         trust_vrt: Open a VRT whatever files it refers to.
+        incomplete: Open a TIFF that ends before its last block.
 
     Returns:
         The resolved scene.
@@ -195,7 +198,7 @@ def scene_file(name: SceneName | SceneFile, *, trust_vrt: bool = False) -> Scene
     Raises:
         SceneError: As for `SceneFile`.
     """
-    return name if isinstance(name, SceneFile) else SceneFile(name, trust_vrt=trust_vrt)
+    return name if isinstance(name, SceneFile) else SceneFile(name, trust_vrt=trust_vrt, incomplete=incomplete)
 
 
 def _listed(name: str) -> BandFiles | None:

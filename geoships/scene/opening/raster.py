@@ -6,6 +6,7 @@ GDAL may only use a list of drivers, and a VRT is checked before GDAL opens it.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import warnings
@@ -25,6 +26,8 @@ from geoships.scene.opening.hdf5 import check_hdf5
 from geoships.scene.opening.names import is_remote, without_query
 from geoships.scene.opening.signatures import check_sidecars, is_vrt, read_header, vector_format
 from geoships.scene.opening.vrt import check_vrt
+
+_log = logging.getLogger(__name__)
 
 # Drivers that read images from the given file and its sidecar files. Left out on purpose: web services (WMS, WMTS,
 # EEDAI, ...), indexes of other files (GTI, STACIT, ...), DERIVED, and products with XML metadata.
@@ -180,13 +183,14 @@ def resolve(name: str | Path, *, trust_vrt: bool = False) -> Source:
     return source
 
 
-def open_named(name: str | Path, *, trust_vrt: bool = False) -> tuple[Source, DatasetReader]:
+def open_named(name: str | Path, *, trust_vrt: bool = False, incomplete: bool = False) -> tuple[Source, DatasetReader]:
     """Check that a raster can be opened safely, and open it.
 
     Args:
         name: Local path, file://, http(s):// or s3:// URL, member of a zip:// or tar:// archive (`zip://a.zip!b.tif`),
             or subdataset (`NETCDF:"a.nc":var`, `HDF5:"a.h5"://group/var`).
         trust_vrt: Open VRTs whatever files they refer to. Python code in them is disabled anyway.
+        incomplete: Open a TIFF that ends before its last block, whose other blocks can be read.
 
     Returns:
         The raster, and an open handle for one thread, which the caller closes. Read from it within `gdal_env(source)`.
@@ -201,9 +205,12 @@ def open_named(name: str | Path, *, trust_vrt: bool = False) -> tuple[Source, Da
         dataset = _open(candidate, location.drivers)
         try:
             _check_dataset(dataset, text, trust_vrt)
+            if not incomplete:
+                _check_complete(dataset, _shown(text))
         except BaseException:
             dataset.close()
             raise
+        _log.debug("%s: opened by %s, %s", candidate.public_name, dataset.driver, dataset.shape)
         return replace(candidate, driver=dataset.driver), dataset
 
 
@@ -368,8 +375,6 @@ def _check_dataset(dataset: DatasetReader, name: str, trust_vrt: bool) -> None:
         )
     if fault := placement_fault(dataset):
         raise SceneError(f"{shown}: {fault}")
-    if dataset.driver == "GTiff":
-        _check_complete(dataset, shown)
 
 
 def _explain_no_bands(dataset: DatasetReader) -> str:
@@ -384,7 +389,7 @@ def _explain_no_bands(dataset: DatasetReader) -> str:
 def _check_complete(dataset: DatasetReader, shown: str) -> None:
     """Raise SceneError if a local TIFF ends before its last block: an interrupted copy or download."""
     path = Path(dataset.name)
-    if not path.is_file():
+    if dataset.driver != "GTiff" or not path.is_file():
         return
     size = path.stat().st_size
     for band, (rows, columns) in enumerate(dataset.block_shapes, start=1):
@@ -392,7 +397,10 @@ def _check_complete(dataset: DatasetReader, shown: str) -> None:
         offset = dataset.get_tag_item(f"BLOCK_OFFSET_{block}", "TIFF", bidx=band)
         length = dataset.get_tag_item(f"BLOCK_SIZE_{block}", "TIFF", bidx=band)
         if offset and length and int(offset) + int(length) > size:
-            raise SceneError(f"{shown}: the file is truncated ({size} bytes); copy or download it again")
+            raise SceneError(
+                f"{shown}: the file is truncated ({size} bytes); copy or download it again, or read what is there with "
+                "--on-error skip"
+            )
 
 
 def _explain(error: Exception, source: Source) -> str:
