@@ -138,9 +138,9 @@ def test_errors_do_not_change_an_existing_page(tmp_path: Path, monkeypatch: pyte
         ((ships, scene, tmp_path / "none" / "page.html"), "does not exist"),
     ):
         with pytest.raises(GeoshipsError, match=message):
-            write_view(*arguments)
+            write_view(*arguments, overwrite=True)
     monkeypatch.setitem(sys.modules, "js_lib_leaflet", None)
     with pytest.raises(GeoshipsError, match=r"pip install 'geoships\[view\]'"):
-        write_view(ships, scene, page)
+        write_view(ships, scene, page, overwrite=True)
     assert page.read_text() == "older"
     assert len(list(tmp_path.iterdir())) == 3
