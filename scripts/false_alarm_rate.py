@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import shapely
-import yaml
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -30,6 +29,7 @@ from geoships.output.ships import ShipBuilder
 from geoships.pipeline.scene_run import open_run
 from geoships.scene.layers.labels import read_labels
 from geoships.scene.reader import open_scene
+from geoships.support.yaml_text import parse_yaml
 from geoships.training.labelled_scenes import find_layer
 
 BANDS = ("green", "nir", "swir16")
@@ -99,7 +99,7 @@ def measure(scene: Path, labels: Path, ignore: Path | None, bundle: Bundle, conf
 def folds(run: Path) -> Iterator[tuple[str, Path]]:
     """Yield the name of each scene, and the bundle of the fold that held it out."""
     for settings in sorted(run.glob("fold-*/config.yaml")):
-        for name in yaml.safe_load(settings.read_text())["data"]["hold_out"]:
+        for name in parse_yaml(settings.read_text(encoding="utf-8"))["data"]["hold_out"]:
             yield name, settings.parent / "bundle"
 
 

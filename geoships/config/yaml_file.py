@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from geoships.errors import GeoshipsError
+from geoships.support.yaml_text import parse_yaml
 
 Settings = TypeVar("Settings", bound=BaseModel)
+SHOWN = 80  # characters of an override that an error repeats
 
 
 def read_settings(kind: type[Settings], file: Path | None, overrides: Mapping[str, object], example: str) -> Settings:
@@ -85,9 +86,10 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, object]:
 
 def _parse_value(text: str, override: str) -> object:
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise GeoshipsError(f"--set {override}: cannot read the value: {' '.join(str(error).split())}") from error
+        value = parse_yaml(text)
+    except GeoshipsError as error:
+        shown = override if len(override) <= SHOWN else f"{override[:SHOWN]}..."
+        raise GeoshipsError(f"--set {shown}: cannot read the value: {error}") from error
     if isinstance(value, str):  # YAML 1.1 reads 1e-3 as text
         try:
             return float(value)
@@ -115,22 +117,10 @@ def _list_index(values: list[Any], key: str, name: str) -> int:
     return int(key)
 
 
-class _SettingsLoader(yaml.SafeLoader):
-    """A safe loader that refuses a name given twice, of which YAML would keep the last without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        if twice := sorted({str(name) for name in names if names.count(name) > 1}):
-            raise yaml.MarkedYAMLError(problem=f"{', '.join(twice)} given twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def _read(file: Path, example: str) -> dict[str, Any]:
     try:
-        values = yaml.load(file.read_text(encoding="utf-8"), _SettingsLoader)  # noqa: S506 (a safe loader)
-    except RecursionError as error:
-        raise GeoshipsError(f"{file}: the settings are nested too deeply; see {example}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = parse_yaml(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, GeoshipsError) as error:
         raise GeoshipsError(
             f"{file}: cannot read the settings: {' '.join(str(error).split())}; see {example}"
         ) from error

@@ -137,6 +137,14 @@ def test_names_are_found_above_the_labels(name: str, labels: str, tmp_path: Path
     assert read_yolo(top / labels, lambda _: (10, 10), ["wrong", "names"])[0].shapes[0].label == "ship"
 
 
+def test_a_list_of_names_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text("names: {0: buoy, 0: ship}\n")
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.1\n")
+    with pytest.raises(GeoshipsError, match=r"data\.yaml: expected class names .* 0 given twice") as error:
+        read_yolo(tmp_path, lambda _: (10, 10), ["ship"])
+    assert "\n" not in str(error.value)
+
+
 def test_names_that_are_found_nowhere_are_told(tmp_path: Path) -> None:
     folder = tmp_path / "1" / "2" / "3" / "4"
     folder.mkdir(parents=True)

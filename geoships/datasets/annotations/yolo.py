@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from geoships.datasets.annotations.shapes import AnnotatedImage, NoAreaError, Shape, box, polygon, reading_errors
 from geoships.errors import GeoshipsError, GeoshipsWarning
+from geoships.support.yaml_text import parse_yaml
 
 NAME_LISTS = ("classes.txt", "obj.names")
 DATA_FILES = ("data.yaml", "data.yml", "dataset.yaml")
@@ -108,8 +108,8 @@ def _listed_names(folder: Path) -> dict[int, str]:
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        content = parse_yaml(path.read_text(encoding="utf-8"))
+    except (GeoshipsError, OSError, UnicodeDecodeError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -129,8 +129,8 @@ def _is_of(path: Path, folder: Path) -> bool:
 
 def _read_yaml_names(path: Path) -> dict[int, str]:
     try:
-        names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
+        names = parse_yaml(path.read_text(encoding="utf-8"))["names"]
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
         return {int(number): str(name) for number, name in pairs}
-    except (yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
+    except (GeoshipsError, OSError, KeyError, TypeError, ValueError) as error:
         raise GeoshipsError(f"{path}: expected class names under `names`, as in YOLO: {error}") from error
