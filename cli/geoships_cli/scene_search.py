@@ -98,7 +98,7 @@ def area_file(area: Path | None, bbox: Box | None) -> Iterator[Path | None]:
         return
     from shapely.geometry import mapping
 
-    from geoships.scene.opening.stac_search import bbox_shape
+    from geoships.scene.place import bbox_shape
 
     with TemporaryDirectory(prefix="geoships-") as folder:
         path = Path(folder) / "bbox.geojson"

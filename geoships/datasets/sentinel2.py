@@ -29,7 +29,8 @@ from geoships.scene.bands import BandDescription, common_names
 from geoships.scene.opening.band_files import BandFiles
 from geoships.scene.opening.open import SceneFile
 from geoships.scene.opening.raster import gdal_env, public_name
-from geoships.scene.opening.stac_search import Box, FoundItem, bbox_shape
+from geoships.scene.opening.stac_search import FoundItem
+from geoships.scene.place import Box, bbox_shape
 from geoships.scene.reader import Scene, open_scene
 from geoships.scene.tiling.windows import Window
 

@@ -7,14 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from geoships.evaluation.evaluate_scene import EvaluatedScene
-from geoships.model.card import Box, Card
-from geoships.scene.georeference import Georeference
-from geoships.scene.opening.stac_search import bbox_shape
-
-_EDGE_POINTS = 9  # points on each edge of a scene that its place is computed from
+from geoships.model.card import Card
+from geoships.scene.place import overlap, place_of
 
 
 @dataclass(frozen=True)
@@ -105,27 +100,6 @@ def _seen(scene: EvaluatedScene, card: Card) -> SeenScene | None:
     if here is None:
         return None
     for trained, place in card.trained_places.items():
-        if bbox_shape(here).intersection(bbox_shape(place)).area:
+        if overlap(here, place):
             return SeenScene(name, card.name, trained, "place")
     return None
-
-
-def place_of(georeference: Georeference) -> Box | None:
-    """West, south, east and north of a scene in degrees (WGS 84), as in the STAC specification.
-
-    West is greater than east across the antimeridian. None for a scene without georeference, or one that reaches
-    beyond the area of its map projection.
-    """
-    if not georeference.placed:
-        return None
-    steps = np.linspace(0, 1, _EDGE_POINTS)
-    columns, rows = (grid.ravel() * side for grid, side in zip(
-        np.meshgrid(steps, steps), (georeference.width, georeference.height), strict=True
-    ))  # fmt: skip
-    longitudes, latitudes = georeference.to_lonlat(columns, rows)
-    if not (np.isfinite(longitudes).all() and np.isfinite(latitudes).all()):
-        return None
-    centre = longitudes[longitudes.size // 2]
-    unwrapped = centre + (longitudes - centre + 180) % 360 - 180
-    west, east = ((edge + 180) % 360 - 180 for edge in (unwrapped.min(), unwrapped.max()))
-    return float(west), float(latitudes.min()), float(east), float(latitudes.max())

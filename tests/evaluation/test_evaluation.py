@@ -26,7 +26,7 @@ from geoships.evaluation.figures import totals_by_scene
 from geoships.evaluation.land_distance import land_distances
 from geoships.evaluation.operating_points import operating_points
 from geoships.evaluation.report import html, markdown
-from geoships.evaluation.seen import place_of, seen_scenes
+from geoships.evaluation.seen import seen_scenes
 from geoships.evaluation.size_classes import heading_difference
 from geoships.evaluation.tables import by_scene
 from geoships.evaluation.temperature import tempered_card
@@ -37,6 +37,7 @@ from geoships.model.bundle_files import load_card
 from geoships.model.card import OperatingPoint
 from geoships.pipeline.predict import score_rows
 from geoships.scene.georeference import Georeference
+from geoships.scene.place import place_of
 
 CONFIG = PredictConfig(tile_size=128, device="cpu", engine="torch", precision="fp32")
 SHAPE = (180, 200)

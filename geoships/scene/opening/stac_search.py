@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -16,12 +16,12 @@ from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition
 from geoships.scene.opening.raster import public_name
 from geoships.scene.opening.stac_item import MISSING, TIMEOUT, item_acquisition
+from geoships.scene.place import Box, bbox_shape
 
 if TYPE_CHECKING:
     from pystac import Item
     from pystac_client import Client
 
-Box = tuple[float, float, float, float]
 
 MAX_ITEMS = 200  # of one search
 
@@ -168,18 +168,3 @@ def _covered_part(item: Item, bbox: Box) -> BaseGeometry:
     except (ShapelyError, ValueError, TypeError, KeyError, AttributeError):
         return shapely.Polygon()
     return shapely.intersection(footprint, bbox_shape(bbox))
-
-
-def bbox_shape(bbox: Sequence[float]) -> BaseGeometry:
-    """Convert a bounding box to a geometry.
-
-    Args:
-        bbox: (west, south, east, north) in degrees.
-
-    Returns:
-        A polygon in degrees; a multipolygon of two parts if the box crosses the antimeridian (west greater than east).
-    """
-    west, south, east, north = bbox
-    if west < east:
-        return shapely.box(west, south, east, north)
-    return shapely.MultiPolygon([shapely.box(west, south, 180, north), shapely.box(-180, south, east, north)])
