@@ -13,7 +13,6 @@ from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from geoships.config import PredictConfig
-from geoships.errors import SceneError
 from geoships.evaluation.land_distance import land_distances, read_land
 from geoships.metrics.blocks import BlockCounts
 from geoships.metrics.comparison import Comparison, compare
@@ -68,6 +67,7 @@ class EvaluatedScene:
         curve: Counts of ships at each threshold of `scores`, matched one to one at CURVE_IOU.
         blocks: Pixels of the mask by blocks of BLOCK metres a side.
         peaks: Counts of ships by minimum peak score, at the threshold of the run, matched one to one at CURVE_IOU.
+        grid: The same at each threshold of `scores`.
     """
 
     files: LabelledFiles
@@ -81,6 +81,7 @@ class EvaluatedScene:
     curve: tuple[ObjectCounts, ...]
     blocks: BlockCounts
     peaks: dict[float, ObjectCounts]
+    grid: tuple[dict[float, ObjectCounts], ...]
 
 
 def evaluate_scene(
@@ -99,13 +100,13 @@ def evaluate_scene(
         The evaluated scene.
 
     Raises:
-        GeoshipsError: Where a file cannot be read, or all labelled ships are outside the scene.
+        GeoshipsError: Where a file cannot be read, or the labels are of another place.
     """
     with open_run(files.scene, config=config, model=model) as run:
         announce(run, progress)
         card = model.card
         only = None if card.label_value is None else (card.label_value, card.classes[0].name)
-        labels = _clipped(read_labels(files.labels, run.georeference, files.ignore, only), run.scene.window, files)
+        labels = _clipped(read_labels(files.labels, run.georeference, files.ignore, only), run.scene.window)
         layer = read_land(files.land, run.georeference) if files.land else None
         land = None if layer is None else layer.polygons
         for text in (*labels.warnings, *_land_warnings(files, layer)):
@@ -115,10 +116,9 @@ def evaluate_scene(
         scores, blocks, components = _find_components(run, labels, all_thresholds, progress)
         ignored = shapely.union_all(list(labels.ignored))
         outlines = [_polygon(ship) for ship in labels.ships]
-        found, comparison, peaks = _found(run, components[current], labels.ships, ignored)
-        others = [run.keep(ships) for index, ships in enumerate(components) if index != current]
-        curve = [compare([ship.polygon for ship in ships], labels.ships, ignored) for ships in others]
-        curve.insert(current, comparison)
+        by_threshold = [_found(run, ships, labels.ships, ignored) for ships in components]
+        found, comparison, peaks = by_threshold[current]
+        grid = tuple(counts for _, _, counts in by_threshold)
 
         def distances(polygons: Sequence[BaseGeometry]) -> tuple[float, ...] | None:
             return None if land is None else tuple(land_distances(polygons, land, run.pixel_size))
@@ -132,9 +132,10 @@ def evaluate_scene(
             label_land=distances(labels.ships),
             found_land=distances([ship.polygon for ship in found]),
             scores=scores,
-            curve=tuple(at_threshold.one_to_one(CURVE_IOU) for at_threshold in curve),
+            curve=tuple(counts[run.min_peak] for counts in grid),
             blocks=blocks,
             peaks=peaks,
+            grid=grid,
         )
 
 
@@ -172,7 +173,7 @@ def _find_components(
 def _found(
     run: SceneRun, components: Sequence[Ship], labels: Sequence[BaseGeometry], ignored: BaseGeometry
 ) -> tuple[tuple[DetectedShip, ...], Comparison, dict[float, ObjectCounts]]:
-    """The ships at the threshold of the run, their comparison with the labels, and counts by minimum peak score."""
+    """The ships among the components at a threshold, their comparison with labels, and counts by minimum peak score."""
     min_peaks = sorted({*PEAKS, run.min_peak})
     lowest = replace(run, config=run.config.model_copy(update={"min_peak": min_peaks[0]}))
     candidates = lowest.keep(components)
@@ -185,17 +186,11 @@ def _found(
     return found, comparison.with_predicted(peak >= run.min_peak), counts
 
 
-def _clipped(labels: Labels, scene: Window, files: LabelledFiles) -> Labels:
-    """Clip the labelled ships to the scene. Raises SceneError where there are some, and none is in the scene."""
+def _clipped(labels: Labels, scene: Window) -> Labels:
+    """Clip the labelled ships to the scene."""
     box = shapely.box(0, 0, scene.width, scene.height)
     parts = (_polygon(shapely.intersection(ship, box)) for ship in labels.ships if ship.intersects(box))
-    inside = tuple(part for part in parts if part.area)
-    if labels.ships and not inside:
-        raise SceneError(
-            f"the labels {files.labels}: none of their {len(labels.ships)} ships is in the scene {files.name}; check "
-            "that they belong to this scene and that their CRS is right"
-        )
-    return replace(labels, ships=inside)
+    return replace(labels, ships=tuple(part for part in parts if part.area))
 
 
 def _polygon(geometry: BaseGeometry) -> Polygon | MultiPolygon:

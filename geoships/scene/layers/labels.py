@@ -32,9 +32,10 @@ class Labels:
     """Labels of one scene, in pixel coordinates (column, row).
 
     Attributes:
-        ships: One polygon per labelled ship.
+        ships: One polygon per labelled ship that lies in the scene, also partly.
         ignored: Areas that are not labelled; predictions there are neither right nor wrong.
-        warnings: What was left out of the files, and an ignore layer that does not overlap the scene.
+        warnings: What was left out of the files, an ignore layer that does not overlap the scene, and labels around
+            the scene of which none lies in it.
     """
 
     ships: tuple[BaseGeometry, ...]
@@ -81,7 +82,8 @@ def read_labels(
             `class` of a vector file; None: all.
 
     Returns:
-        The labels.
+        The labels. A scene without ships is valid: its file is empty, or the extent of the labels covers the scene and
+        none lies in it. If the extent covers a part of the scene only, there is a warning.
 
     Raises:
         SceneError: A file cannot be read, a mask raster has not the grid of the scene, or the labels do not overlap
@@ -92,11 +94,24 @@ def read_labels(
     if ignored.apart:
         warnings += (f"the ignore layer {ignore} does not overlap the scene and has no effect; {ignored.apart}",)
     if path.suffix.lower() in RASTER_SUFFIXES:
-        ships, unlabelled = _raster_labels(path, georeference, only[0] if only else None)
-        return Labels(tuple(ships), (*ignored.polygons, *unlabelled), warnings)
+        outlines, unlabelled = _raster_labels(path, georeference, only[0] if only else None)
+        return Labels(tuple(outlines), (*ignored.polygons, *unlabelled), warnings)
     labels = read_polygons(path, georeference, "the labels", ("class", only[1]) if only else None)
     require_overlap(path, labels)
-    return Labels(labels.polygons, ignored.polygons, (*labels.warnings, *warnings))
+    ships = _inside(labels.polygons, georeference)
+    if not (ships or labels.covers):
+        warnings += (
+            f"no label of {path} lies in the scene, although their extent overlaps it: the scene counts as one without "
+            "ships; check that these are its own labels",
+        )
+    return Labels(ships, ignored.polygons, (*labels.warnings, *warnings))
+
+
+def _inside(polygons: tuple[BaseGeometry, ...], georeference: Georeference) -> tuple[BaseGeometry, ...]:
+    """The polygons that share area with the scene."""
+    box = shapely.box(0, 0, georeference.width, georeference.height)
+    shared = shapely.area(shapely.intersection(list(polygons), box)) if polygons else ()
+    return tuple(polygon for polygon, area in zip(polygons, shared, strict=True) if area > 0)
 
 
 def require_overlap(path: Path, labels: PolygonLayer) -> None:

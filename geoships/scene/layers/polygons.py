@@ -29,11 +29,13 @@ class PolygonLayer:
         warnings: What was left out of the file, in one line, if anything was.
         apart: Why the layer as a whole does not overlap the scene, as far as it can be told; None if its extent
             overlaps the scene or it has no polygons.
+        covers: Whether the extent of the layer covers the whole scene; True without polygons.
     """
 
     polygons: tuple[BaseGeometry, ...]
     warnings: tuple[str, ...] = ()
     apart: str | None = None
+    covers: bool = True
 
 
 def read_polygons(
@@ -79,7 +81,10 @@ def read_polygons(
         )
     warnings = (f"{layer_name} {path}: {usable.summary}",) if usable.summary else ()
     return PolygonLayer(
-        tuple(polygon for polygon in polygons if not polygon.is_empty), warnings, _apart(bounds, crs, georeference)
+        tuple(polygon for polygon in polygons if not polygon.is_empty),
+        warnings,
+        _apart(bounds, crs, georeference),
+        _covers(bounds, crs, georeference),
     )
 
 
@@ -123,10 +128,19 @@ def _apart(bounds: Bounds, crs: CRS | None, georeference: Georeference) -> str |
 
 
 def _overlaps(bounds: Bounds, crs: CRS | None, georeference: Georeference) -> bool:
-    extent = PixelProjection(crs, georeference)(shapely.box(*bounds))
-    if extent.is_empty or not np.isfinite(extent.bounds).all():
-        return False
+    extent = _extent(bounds, crs, georeference)
     return bool(shapely.intersects(extent, shapely.box(0, 0, georeference.width, georeference.height)))
+
+
+def _covers(bounds: Bounds, crs: CRS | None, georeference: Georeference) -> bool:
+    extent = _extent(bounds, crs, georeference)
+    return bool(shapely.covers(extent, shapely.box(0, 0, georeference.width, georeference.height)))
+
+
+def _extent(bounds: Bounds, crs: CRS | None, georeference: Georeference) -> BaseGeometry:
+    """An extent in pixel coordinates; empty where it does not reach the scene's surroundings."""
+    extent = PixelProjection(crs, georeference)(shapely.box(*bounds))
+    return extent if extent.is_empty or np.isfinite(extent.bounds).all() else shapely.Polygon()
 
 
 def _text(bounds: Bounds) -> str:
