@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing, nullcontext, redirect_stdout
 from dataclasses import dataclass, fields
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from geoships.errors import GeoshipsWarning
 from geoships_cli.logs import LogLevel, logged
 from geoships_cli.progress import Display, Lines, progress_display
 
@@ -57,7 +59,19 @@ Setting = Annotated[
 ShownBands = Annotated[
     str | None, typer.Option(help="Bands to show as red, green, blue, e.g. 3,2,1", show_default="by name")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only", rich_help_panel=RUN)]
+
+
+def _leave_out_warnings(quiet: bool) -> bool:
+    """With --quiet, leave out warnings of geoships that no display of progress gets, as those are left out."""
+    if quiet:
+        warnings.simplefilter("ignore", GeoshipsWarning)
+    return quiet
+
+
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print errors only", rich_help_panel=RUN, callback=_leave_out_warnings),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON summary on stdout", rich_help_panel=RUN)]
 Progress = Annotated[
     Display,

@@ -57,7 +57,14 @@ def train(
     figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trained.validation.items()))
     bundle = trained.folder / "bundle"
     facts = {"name": training.name, "trained": trained.amount, "validation": trained.validation, "bundle": str(bundle)}
-    run.report(facts, f"{training.name}: {trained.amount} ({figures}) -> {bundle}")
+    shown = f" ({figures})" if figures else ""
+    run.report(facts, f"{training.name}: {trained.amount}{shown} -> {bundle}")
+    if training.bundle.licence is None and not run.quiet:
+        typer.echo(
+            "the card states no licence: write one, such as MIT or proprietary, as `license` in "
+            f"{bundle / 'model.json'}, and as bundle.licence in the settings of the next training",
+            err=True,
+        )
 
 
 def _train(

@@ -142,7 +142,7 @@ class BundleSettings(Part):
 
     Attributes:
         description: One sentence for people.
-        licence: SPDX identifier, or ``proprietary``.
+        licence: SPDX identifier, or ``proprietary``; None: the card says that none is stated.
         halo: Context in model pixels that a score needs; None: measured on the trained network.
         threshold: Minimum score of a ship pixel; None: the best on the validation data, else 0.5.
         min_peak: Minimum peak score: what at least one pixel of a ship has to reach.
@@ -153,7 +153,7 @@ class BundleSettings(Part):
     """
 
     description: str = ""
-    licence: str = "proprietary"
+    licence: Annotated[str, Field(min_length=1)] | None = None
     halo: Annotated[int, Field(ge=0)] | None = None
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     min_peak: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -13,6 +13,7 @@ Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sensitivity = Literal["high", "balanced", "precise"]
 Box = tuple[float, float, float, float]
+NOT_STATED = "not stated"  # licence of a model whose makers have not given one
 
 
 class _CardSection(BaseModel):
@@ -138,7 +139,7 @@ class Card(_CardSection):
     Attributes:
         name: Name of the model.
         description: What the model finds, for people.
-        licence: Licence of the weights, as an SPDX identifier.
+        licence: Licence of the weights, as an SPDX identifier; NOT_STATED: its makers have given none.
         framework: Always ``pytorch``.
         architecture: Name of the architecture, for people.
         tasks: ``semantic-segmentation``, or ``classification`` for a classifier of chips.
@@ -162,8 +163,9 @@ class Card(_CardSection):
         network: The network's architecture.
         training_data: The data sets that the model was trained on, with their licences.
         trained_on: Names of the scenes, or of the groups of scenes, that the model was trained on.
-        trained_places: For some of `trained_on`, the place: west, south, east and north in degrees (WGS 84); west is
-            greater than east across the antimeridian.
+        trained_places: The places of georeferenced scenes that the model was trained on, by the name of the scene, or
+            of the scene that chips were cut from: west, south, east and north in degrees (WGS 84); west is greater than
+            east across the antimeridian.
         operating_points: Settings for each sensitivity: `high` has the best F2, `balanced` the best F1 and `precise`
             the best F0.5 of the scenes that they were measured on.
         metrics: Results of evaluations.

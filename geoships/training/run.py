@@ -1,11 +1,10 @@
-"""What every training has in common: its folder, its trainer, and the weights that are kept of it."""
+"""What every training has in common: its trainer, and the weights that are kept of it."""
 
 from __future__ import annotations
 
 import logging
-import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +12,15 @@ from typing import Any, Literal
 
 import lightning
 import torch
-import yaml
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
-from pydantic import BaseModel
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from geoships.config.training import EpochRun, Run
-from geoships.errors import DeviceError, GeoshipsError, OutputError
+from geoships.errors import DeviceError
 from geoships.model.bundle import Bundle
 from geoships.model.engines.device import has_fast_bf16
-from geoships.support.files import atomic_write, output_errors
-from geoships.training.trackers import LOGS, check_trackers, make_loggers
+from geoships.training.trackers import make_loggers
 
-CONTENT = ("config.yaml", "checkpoints", "bundle", LOGS)  # of a run's folder
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
@@ -52,79 +47,6 @@ class Monitor:
 
     name: str
     mode: Literal["min", "max"]
-
-
-def prepare_folder(config: BaseModel, out: Path, resume: bool, *, overwrite: bool = False) -> Path | None:
-    """Make the run's folder; the checkpoint to go on from.
-
-    Args:
-        config: Settings of the training.
-        out: The folder.
-        resume: Whether to go on with the run in it.
-        overwrite: Whether to delete an earlier run in it, and only that; not with `resume`.
-
-    Raises:
-        GeoshipsError: It holds another run or a file that the settings name, cannot be written, or a tracker is not
-            installed.
-    """
-    if resume and overwrite:
-        raise GeoshipsError(f"{out}: a run is resumed or overwritten, not both")
-    run = getattr(config, "run", None)
-    if isinstance(run, Run):
-        check_trackers(run.tracker)
-    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-    last, saved = out / "checkpoints" / "last.ckpt", out / "config.yaml"
-    if overwrite:
-        _delete_run(config, out)
-    if held := [out / name for name in CONTENT if (out / name).exists()]:
-        if not resume:
-            raise OutputError(
-                f"{out} holds a training already ({held[0].name}); use --resume to go on with it, --overwrite to begin "
-                "anew, or another folder"
-            )
-        if saved.exists() and not _same_settings(config, saved):
-            raise GeoshipsError(f"the settings differ from those in {saved}; a run goes on only with its own")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with atomic_write(saved) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise GeoshipsError(f"cannot write the folder {out}: {error.strerror or error}") from error
-    return last if resume and last.exists() else None
-
-
-def _delete_run(config: BaseModel, out: Path) -> None:
-    """Delete an earlier run, unless the new one reads from it. Other files of the folder stay."""
-    own = {(out / name).resolve() for name in CONTENT}
-    root = getattr(getattr(config, "data", None), "root", None) or Path()
-    for named in _texts(config.model_dump(mode="json")):
-        paths = Path(named).resolve(), (root / named).resolve()
-        if any(own & {path, *path.parents} for path in paths):
-            raise OutputError(f"{named} belongs to the run in {out} that would be overwritten; name another folder")
-    with output_errors(out):
-        for place in (out / name for name in CONTENT):
-            if place.is_dir() and not place.is_symlink():
-                shutil.rmtree(place)
-            else:
-                place.unlink(missing_ok=True)
-
-
-def _texts(values: object) -> Iterator[str]:
-    """All texts in nested settings, names of files among them."""
-    if isinstance(values, str) and "\0" not in values:
-        yield values
-    elif isinstance(values, dict | list):
-        for value in values.values() if isinstance(values, dict) else values:
-            yield from _texts(value)
-
-
-def _same_settings(config: BaseModel, saved: Path) -> bool:
-    """Whether a run's saved settings are these; what it did not know yet has its default."""
-    try:
-        known = type(config).model_validate(yaml.safe_load(saved.read_text(encoding="utf-8")))
-        return known.model_dump(mode="json") == config.model_dump(mode="json")
-    except (OSError, ValueError, yaml.YAMLError):
-        return False
 
 
 def make_trainer(
@@ -209,6 +131,21 @@ def kept_weights(run: EpochRun, out: Path) -> tuple[dict[str, torch.Tensor], dic
         name.removeprefix(prefix): value for name, value in checkpoint["state_dict"].items() if name.startswith(prefix)
     }
     return weights, checkpoint
+
+
+def validation_figures(task: lightning.LightningModule, chips: Iterable[Any]) -> dict[str, float]:
+    """The validation figures of a classifier by name.
+
+    Args:
+        task: The classifier, on the CPU.
+        chips: Batches of the validation chips.
+    """
+    trainer = lightning.Trainer(
+        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    (figures,) = trainer.validate(task, chips, verbose=False)
+    return {str(name): float(value) for name, value in figures.items()}
 
 
 @contextmanager

@@ -9,12 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only  # type: ignore[attr-defined]
 
 from geoships.config.training import Run
 from geoships.errors import GeoshipsError
+from geoships.support.yaml_text import parse_yaml
 
 LOGS = "logs"
 NEEDS = {
@@ -67,8 +67,9 @@ def check_trackers(names: tuple[str, ...]) -> None:
     """Raise GeoshipsError for a tracker that is not installed."""
     for name in names:
         if any(find_spec(module) is None for module in NEEDS.get(name, ())):
+            extra = "train" if name == "tensorboard" else name  # the extra of training has it, and all else it needs
             raise GeoshipsError(
-                f"run.tracker: {name} is not installed: install geoships with its extra, geoships[{name}]"
+                f"run.tracker: {name} is not installed: install geoships with its extra, geoships[{extra}]"
             )
 
 
@@ -80,7 +81,7 @@ def _introduce(logger: Logger, tracker: str, out: Path) -> None:
     """
     ids = _ids(out)
     try:
-        logger.log_hyperparams(yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8")))
+        logger.log_hyperparams(parse_yaml((out / "config.yaml").read_text(encoding="utf-8")))
         ids[tracker] = str(logger.run_id if isinstance(logger, MLFlowLogger) else logger.version)
     except Exception as error:  # each has errors of its own
         raise GeoshipsError(f"run.tracker: {tracker} takes no run: {error}") from error

@@ -6,11 +6,16 @@ import pytest
 
 from geoships.config import ChipConfig
 from geoships.errors import GeoshipsError, OutputError
-from geoships.training.run import CONTENT, prepare_folder
+from geoships.training.run_folder import CONTENT, run_folder
 
 
 def settings(**network: object) -> ChipConfig:
     return ChipConfig.model_validate({"task": "classification", "name": "x", "network": network})
+
+
+def prepare_folder(config: ChipConfig, out: Path, *, resume: bool, overwrite: bool = False) -> None:
+    with run_folder(config, out, resume, overwrite=overwrite):
+        pass
 
 
 @pytest.fixture

@@ -75,11 +75,13 @@ class ClassifierData(lightning.LightningDataModule):
     """Loaders of chips to train on and of chips that judge; an item holds `image` and `label`.
 
     recipe: what the images have become. varied: chips by (epoch, number). plain: those that judge.
+    counts: how much is trained on, for the card.
     """
 
-    def __init__(self, recipe: Recipe, varied: Items, plain: Items, run: EpochRun) -> None:
+    def __init__(self, recipe: Recipe, varied: Items, plain: Items, run: EpochRun, counts: dict[str, int]) -> None:
         super().__init__()
         self.recipe, self._varied, self._plain, self._run = recipe, varied, plain, run
+        self.counts = {**counts, "validation_chips": len(plain)}
 
     @property
     def validated(self) -> bool:
@@ -114,7 +116,9 @@ class ChipData(ClassifierData):
         self.split = split_chips(chips, config.data)
         recipe = _recipe(config, chips, self.split.train)
         varied = VariedChips(chips, self.split.train, recipe, config.augment, config.seed)
-        super().__init__(recipe, varied, PlainChips(chips, self.split.validation, recipe), config.run)
+        ships = sum(chips.chips[number].label for number in self.split.train)
+        counts = {"chips": len(self.split.train), "chips_with_ship": ships}
+        super().__init__(recipe, varied, PlainChips(chips, self.split.validation, recipe), config.run, counts)
 
 
 def chip_item(image: np.ndarray[tuple[int, ...], np.dtype[np.float32]], label: int) -> Item:

@@ -12,27 +12,30 @@ from torch import nn
 from geoships.config.classification import ChipConfig, ClassifierSettings
 from geoships.config.verification import VerifierConfig
 from geoships.errors import GeoshipsError
-from geoships.model.bundle import load_bundle, save_bundle
-from geoships.model.card import Card
+from geoships.model.bundle import load_bundle
+from geoships.model.card import NOT_STATED, Card
 from geoships.model.networks import Architecture, build_classifier, load_body
 from geoships.training.augment.radiometry import Recipe
 from geoships.training.classification.data import ChipData, ClassifierData
 from geoships.training.classification.folds import ChipSet, open_chips
 from geoships.training.classification.task import Classification
 from geoships.training.encoder import read_weights, rgb_channels
+from geoships.training.record import training_record
 from geoships.training.run import (
     Monitor,
     Trained,
     kept_weights,
     make_trainer,
-    prepare_folder,
     quiet_lightning,
     reproducible,
+    validation_figures,
 )
+from geoships.training.run_folder import run_folder, write_bundle
 
 # Paths say nothing to those who get the model; the bundle's own settings are the card.
 NOT_IN_CARD: Any = {"bundle": True, "data": {"root", "labels"}, "network": {"encoder_weights", "start"}}
 MONITOR = Monitor("val_loss", "min")
+VALIDATION_NOTE = "On the validation chips; where they chose the weights, the figures are somewhat too good."
 Data = TypeVar("Data", bound=ClassifierData)
 
 
@@ -80,22 +83,31 @@ def fit_classifier(
     head: factor on the last layer's first weights. timm draws them from -1 to 1 for one class in some networks, which
     makes a new network very sure of what it does not know.
     """
-    last = prepare_folder(config, out, resume, overwrite=overwrite)
-    if resume and (out / "bundle").is_dir():
-        return Trained(out, load_bundle(out / "bundle"), f"{config.run.epochs} epochs", {})
-    with quiet_lightning(), reproducible(config.seed):
-        data = open_data()
-        network = _starting_network(config.network, data.recipe.bands, head)
-        task = Classification(network, config.loss, config.optimiser, config.schedule)
-        trainer = make_trainer(config.run, out, MONITOR if data.validated else None, seed=config.seed, quiet=quiet)
-        trainer.fit(task, datamodule=data, ckpt_path=str(last) if last else None, weights_only=False)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    weights, _ = kept_weights(config.run, out)
-    network.load_state_dict(weights)
-    save_bundle(out / "bundle", make_card(data, network.cpu().float().eval()), weights)
-    figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    return Trained(out, load_bundle(out / "bundle"), f"{trainer.current_epoch} epochs", figures)
+    with run_folder(config, out, resume, overwrite=overwrite) as last:
+        if resume and (out / "bundle").is_dir():
+            return Trained(out, load_bundle(out / "bundle"), f"{config.run.epochs} epochs", {})
+        with quiet_lightning(), reproducible(config.seed):
+            data = open_data()
+            network = _starting_network(config.network, data.recipe.bands, head)
+            task = Classification(network, config.loss, config.optimiser, config.schedule)
+            trainer = make_trainer(config.run, out, MONITOR if data.validated else None, seed=config.seed, quiet=quiet)
+            trainer.fit(task, datamodule=data, ckpt_path=str(last) if last else None, weights_only=False)
+            if trainer.interrupted:
+                raise KeyboardInterrupt
+            weights, _ = kept_weights(config.run, out)
+            network.load_state_dict(weights)
+            network.cpu().float().eval()
+            figures = validation_figures(task, data.val_dataloader()) if data.validated else {}
+        card = make_card(data, network)
+        record = training_record(
+            figures=figures,
+            threshold=card.threshold,
+            budget={"epochs": trainer.current_epoch},
+            data=data.counts,
+            note=VALIDATION_NOTE if data.validated else None,
+        )
+        write_bundle(out, card.model_copy(update={"metrics": (record,)}), weights)
+        return Trained(out, load_bundle(out / "bundle"), f"{trainer.current_epoch} epochs", figures)
 
 
 def _starting_network(settings: ClassifierSettings, bands: Sequence[str], head: float) -> nn.Module:
@@ -127,7 +139,7 @@ def classifier_card(
     return {
         "mlm:name": config.name,
         "description": settings.description,
-        "license": settings.licence,
+        "license": settings.licence or NOT_STATED,
         "mlm:architecture": config.network.encoder,
         "mlm:tasks": ["classification"],
         "mlm:total_parameters": sum(parameter.numel() for parameter in network.parameters()),

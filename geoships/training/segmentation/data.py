@@ -16,6 +16,7 @@ from geoships.config.augment import Augment
 from geoships.config.segmentation import TrainConfig, Validation
 from geoships.config.training import Input
 from geoships.errors import GeoshipsError
+from geoships.scene.place import Box, enclosing, place_of
 from geoships.training.augment.radiometry import Recipe
 from geoships.training.labelled_scenes import LabelDataset, LabelledScene, below, named_polygons, open_scenes
 from geoships.training.pixel_table import rotation
@@ -84,13 +85,17 @@ class TrainingData:
         atlas: What crops are cut from.
         recipe: Normalisation.
         validation: Validation items with ``image`` and ``mask``; None: there are none.
-        groups: Groups that are trained on.
+        trained_on: Names of the scenes that are trained on, and of their groups; of chips, the scenes they are from.
+        places: Places of those that are georeferenced, by scene.
+        counts: How much is trained on: scenes or chips, and labelled ships; and validation items (blocks or chips).
     """
 
     atlas: Atlas
     recipe: Recipe
     validation: Dataset[Item] | None
-    groups: tuple[str, ...]
+    trained_on: tuple[str, ...]
+    places: dict[str, Box]
+    counts: dict[str, int]
 
     def validation_batches(self) -> Iterator[Item]:
         """Yield the validation data in batches."""
@@ -127,8 +132,21 @@ def open_data(config: TrainConfig, folder: Path) -> TrainingData:
         ValidationBlocks(scene, blocks, recipe, block=data.validation.block, rim=data.rim)
         for scene, blocks in split.validation
     ]
-    groups = tuple(sorted({source.group for source in sources}))
-    return TrainingData(atlas, recipe, ConcatDataset(parts) if parts else None, groups)
+    validation: Dataset[Item] | None = ConcatDataset(parts) if parts else None
+    scenes = split.train
+    counts = _counts("scenes", sources, "validation_blocks", sum(map(len, parts)))
+    return TrainingData(atlas, recipe, validation, names_of(scenes), places_of(scenes), counts)
+
+
+def names_of(scenes: Sequence[LabelledScene]) -> tuple[str, ...]:
+    """The names of scenes and of their groups, sorted."""
+    return tuple(sorted({name for scene in scenes for name in (scene.name, scene.group)}))
+
+
+def places_of(scenes: Sequence[LabelledScene]) -> dict[str, Box]:
+    """The places of the scenes that are georeferenced, by name."""
+    found = {scene.name: place_of(scene.scene.georeference) for scene in scenes}
+    return {name: place for name, place in sorted(found.items()) if place}
 
 
 def _chip_data(config: TrainConfig, folder: Path) -> TrainingData:
@@ -140,7 +158,22 @@ def _chip_data(config: TrainConfig, folder: Path) -> TrainingData:
     recipe = _recipe(config, atlas)
     chips = open_chips(parts.get("validation", ()), config.data)
     validation = ValidationChips(build_atlas(chips, config, folder), recipe) if chips else None
-    return TrainingData(atlas, recipe, validation, tuple(sorted({source.group for source in sources})))
+    groups = tuple(sorted({source.group for source in sources}))
+    counts = _counts("chips", sources, "validation_chips", len(chips))
+    return TrainingData(atlas, recipe, validation, groups, _places_of_chips(sources), counts)
+
+
+def _places_of_chips(sources: Sequence[Source]) -> dict[str, Box]:
+    """The place around the chips of each scene, as far as they are georeferenced."""
+    boxes: dict[str, list[Box]] = {}
+    for source in sources:
+        if place := place_of(source.scene.georeference):
+            boxes.setdefault(source.group, []).append(place)
+    return {name: enclosing(found) for name, found in sorted(boxes.items())}
+
+
+def _counts(name: str, sources: Sequence[Source], items: str, validated: int) -> dict[str, int]:
+    return {name: len(sources), "ships": sum(len(source.labels.ships) for source in sources), items: validated}
 
 
 def _require_ships(sources: Sequence[Source], advice: str) -> None:

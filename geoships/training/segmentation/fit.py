@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from torch import nn
 
 from geoships.config.segmentation import Target, TrainConfig
 from geoships.errors import GeoshipsError
-from geoships.model.bundle import load_bundle, save_bundle
-from geoships.model.card import Card
+from geoships.model.bundle import load_bundle
+from geoships.model.card import NOT_STATED, Card
 from geoships.model.networks import Architecture, build_network, load_encoder
 from geoships.training.augment.radiometry import Recipe
 from geoships.training.encoder import choose_bands, read_weights, rgb_channels
-from geoships.training.run import Trained, hardware, prepare_folder, quiet_lightning, reproducible
+from geoships.training.record import training_record
+from geoships.training.run import Trained, hardware, quiet_lightning, reproducible
+from geoships.training.run_folder import run_folder, write_bundle
 from geoships.training.segmentation.checkpoint import load_checkpoint, remove_unfinished
 from geoships.training.segmentation.data import TrainingData, open_data
 from geoships.training.segmentation.halo import measure_halo
@@ -51,7 +54,7 @@ def fit(
             bit for bit as those of a run that was never stopped, where the budget is `run.crops`. A finished run is
             left as it is.
         overwrite: Whether to delete an earlier run in the folder first. Without it and `resume` one is refused.
-        quiet: Whether to write nothing to standard error.
+        quiet: Whether to leave out the line of progress. What is assumed or left out is a GeoshipsWarning.
 
     Raises:
         GeoshipsError: If the folder holds another run, or data or settings do not fit.
@@ -60,28 +63,32 @@ def fit(
     with quiet_lightning(), reproducible(config.seed):
         fabric = Fabric(**hardware(config.run))
         fabric.launch()  # with several GPUs, the processes of the others begin here
-        if fabric.is_global_zero:
-            prepare_folder(config, out, resume, overwrite=overwrite)
-            remove_unfinished(out / "checkpoints")
-        fabric.barrier()
-        if resume and (out / "bundle").is_dir():
-            return Trained(out, load_bundle(out / "bundle"), _budget(config), {})
-        data = open_data(config, out)
-        network = starting_network(config)
-        loggers = make_loggers(config.run, out)
-        training = Training(
-            config, network, data,
-            fabric=fabric, folder=out / "checkpoints", loggers=loggers, line=ProgressLine(quiet),
-        )  # fmt: skip
-        if resume:
-            training.resume()
-        status = "failed"
-        try:
-            training.train()
-            status = "success"
-        finally:
-            for logger in loggers:
-                logger.finalize(status)
+        with run_folder(config, out, resume, overwrite=overwrite) if fabric.is_global_zero else nullcontext():
+            return _fit(config, out, fabric, resume, quiet)
+
+
+def _fit(config: TrainConfig, out: Path, fabric: Fabric, resume: bool, quiet: bool) -> Trained:
+    if fabric.is_global_zero:
+        remove_unfinished(out / "checkpoints")
+    fabric.barrier()
+    if resume and (out / "bundle").is_dir():
+        return Trained(out, load_bundle(out / "bundle"), _budget(config), {})
+    network = starting_network(config)  # before the data, which take longer
+    data = open_data(config, out)
+    loggers = make_loggers(config.run, out)
+    training = Training(
+        config, network, data,
+        fabric=fabric, folder=out / "checkpoints", loggers=loggers, line=ProgressLine(quiet),
+    )  # fmt: skip
+    if resume:
+        training.resume()
+    status = "failed"
+    try:
+        training.train()
+        status = "success"
+    finally:
+        for logger in loggers:
+            logger.finalize(status)
     if fabric.is_global_zero:
         _write_bundle(config, training, network, data, out)
     fabric.barrier()
@@ -98,8 +105,10 @@ def _budget(config: TrainConfig) -> str:
 
 def _write_bundle(config: TrainConfig, training: Training, network: nn.Module, data: TrainingData, out: Path) -> None:
     """Write the bundle of the weights that are kept."""
-    best = out / "checkpoints" / BEST
-    kept: dict[str, Any] = {"weights": training.average.weights(), "threshold": training.state.threshold}
+    best, state = out / "checkpoints" / BEST, training.state
+    kept: dict[str, Any] = {
+        "weights": training.average.weights(), "threshold": state.threshold, "figures": state.figures,
+    }  # fmt: skip
     if config.run.keep == "best" and best.exists():
         kept = load_checkpoint(best)
     network.load_state_dict(kept["weights"])
@@ -109,7 +118,27 @@ def _write_bundle(config: TrainConfig, training: Training, network: nn.Module, d
         images = islice(data.plain_images(2 * (HALO_CUT + LARGEST_HALO) + 64), HALO_IMAGES)
         halo = measure_halo(network, images, HALO_CUT)
     card = make_card(config, data, network, halo=halo, threshold=config.bundle.threshold or kept["threshold"])
-    save_bundle(out / "bundle", card, network.state_dict())
+    record = training_record(
+        figures=kept.get("figures", {"val_iou": state.best}),  # none in a checkpoint of an older version
+        threshold=card.threshold,
+        budget={"crops": training.crops, "hours": round(state.seconds / 3600, 3)},
+        data=data.counts,
+        note=_validation_note(config) if data.validation else None,
+    )
+    write_bundle(out, card.model_copy(update={"metrics": (record,)}), network.state_dict())
+
+
+def _validation_note(config: TrainConfig) -> str:
+    """What the validation figures of a training were computed on."""
+    settings = config.data.validation
+    if config.data.chips:
+        where = "chips of the part validation"
+    elif settings.groups:
+        where = f"the groups {', '.join(settings.groups)}, which were not trained on"
+    else:
+        where = f"{settings.share:.0%} of the blocks of the training scenes, which were not trained on"
+    chosen = " and the weights" if config.run.keep == "best" else ""
+    return f"On {where}; they chose the threshold{chosen}, so that the figures are somewhat too good."
 
 
 def starting_network(config: TrainConfig) -> nn.Module:
@@ -142,7 +171,7 @@ def make_card(config: TrainConfig, data: TrainingData, network: nn.Module, *, ha
         {
             "mlm:name": config.name,
             "description": settings.description,
-            "license": settings.licence,
+            "license": settings.licence or NOT_STATED,
             "mlm:architecture": f"{config.network.decoder} over {config.network.encoder}",
             "mlm:total_parameters": sum(parameter.numel() for parameter in network.parameters()),
             "mlm:input": [_card_input(recipe)],
@@ -163,7 +192,8 @@ def make_card(config: TrainConfig, data: TrainingData, network: nn.Module, *, ha
                 "options": config.network.options,
             },
             "geoships:training_data": settings.training_data,
-            "geoships:trained_on": data.groups,
+            "geoships:trained_on": data.trained_on,
+            "geoships:trained_places": data.places,
             "geoships:training": config.model_dump(mode="json", exclude=NOT_IN_CARD),
         }
     )

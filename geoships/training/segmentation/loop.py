@@ -242,7 +242,10 @@ class Training:
         if iou > state.best:
             state.best = iou
             if self._fabric.is_global_zero:
-                best = {"weights": self.average.weights(), "threshold": threshold, "step": state.step}
+                best = {
+                    "weights": self.average.weights(), "threshold": threshold, "step": state.step,
+                    "figures": state.figures,
+                }  # fmt: skip
                 save_checkpoint(self._folder / BEST, best)
 
     def _log(self, figures: dict[str, float]) -> None:

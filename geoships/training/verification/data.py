@@ -20,7 +20,7 @@ from geoships.training.augment.chips import turn_chip
 from geoships.training.augment.radiometry import Image, Recipe, vary
 from geoships.training.classification.data import ClassifierData, Item, Items, chip_item
 from geoships.training.labelled_scenes import LabelledScene, named_polygons, open_scenes
-from geoships.training.segmentation.data import measured_recipe, split_scenes
+from geoships.training.segmentation.data import measured_recipe, names_of, places_of, split_scenes
 from geoships.training.segmentation.validation_blocks import Blocks
 from geoships.training.verification.places import Places, Points, chip_window, find_places, random_places, within
 
@@ -152,13 +152,16 @@ class VerifierData(ClassifierData):
 
         train = [(scene, found(scene)) for scene in split.train]
         judges = [(scene, found(scene), blocks) for scene, blocks in split.validation]
-        self.groups = sorted({scene.group for scene in split.train})
+        self.trained_on, self.places = names_of(split.train), places_of(split.train)
         pools = Pools(train, settings)
         drawn = (pools.draw(number % 2, rng) for number in range(STATISTICS_CHIPS))
         pictures = (scene.picture(chip_window(scene, place, settings.size)) for scene, place in drawn)
         recipe = measured_recipe(bands, config.input, pictures)
         varied = VariedPlaces(pools, recipe, settings, config.augment, config.seed)
-        super().__init__(recipe, varied, PlainPlaces(list(_judging(judges)), recipe, settings.size), config.run)
+        ships, wrong = (sum(len(getattr(places, kind)) for _, places in train) for kind in ("ships", "wrong"))
+        counts = {"scenes": len(train), "ships": ships, "wrong_candidates": wrong}
+        plain = PlainPlaces(list(_judging(judges)), recipe, settings.size)
+        super().__init__(recipe, varied, plain, config.run, counts)
 
 
 def _candidates(scenes: Sequence[LabelledScene], config: VerifierConfig) -> dict[str, list[BaseGeometry]]:

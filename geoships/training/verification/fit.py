@@ -52,7 +52,8 @@ def make_card(config: VerifierConfig, data: VerifierData, network: nn.Module) ->
             **card,
             "geoships:threshold": threshold,
             "geoships:optional_bands": config.data.optional,
-            "geoships:trained_on": data.groups,
+            "geoships:trained_on": data.trained_on,
+            "geoships:trained_places": data.places,
             "geoships:training": config.model_dump(mode="json", exclude=NOT_IN_CARD),
         }
     )

@@ -158,7 +158,7 @@ def test_a_folder_holds_one_run(settings: Path, tmp_path: Path) -> None:
     fit(train_config(settings), tmp_path / "run", quiet=True)
     with pytest.raises(GeoshipsError, match="holds a training already"):
         fit(train_config(settings), tmp_path / "run", quiet=True)
-    with pytest.raises(GeoshipsError, match="settings differ"):
+    with pytest.raises(GeoshipsError, match="settings differ in seed;"):
         fit(train_config(settings, ("seed=7",)), tmp_path / "run", resume=True, quiet=True)
 
 

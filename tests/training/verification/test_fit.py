@@ -104,7 +104,7 @@ def test_a_chip_shows_what_its_label_says_and_depends_on_seed_epoch_and_number_a
         torch.testing.assert_close(item["image"], again._varied[0, number]["image"], rtol=0, atol=0)
     judged = [int(label) for batch in data.val_dataloader() for label in batch["label"]]
     assert (judged.count(1), judged.count(0)) == (28, 7)
-    assert data.groups == ["east"]
+    assert data.trained_on == ("east",)
 
 
 def test_blocks_that_judge_are_not_trained_on(settings: Path) -> None:
