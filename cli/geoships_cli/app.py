@@ -20,6 +20,7 @@ from geoships_cli.doctor import doctor
 from geoships_cli.evaluate import evaluate
 from geoships_cli.export import export, quantize
 from geoships_cli.failures import ExitCode, PartialFailureError, print_error
+from geoships_cli.finish import finish
 from geoships_cli.info import info, models
 from geoships_cli.logs import LOGGER, SHOWN
 from geoships_cli.predict import predict
@@ -43,6 +44,7 @@ for command in (
     demo,
     train,
     crossval,
+    finish,
     study,
     verifier,
     screen,

@@ -14,7 +14,9 @@ from geoships.model.card import Sensitivity
 BETAS: dict[Sensitivity, float] = {"high": 2.0, "balanced": 1.0, "precise": 0.5}  # weight of recall in the F score
 
 
-def operating_points(scenes: Sequence[EvaluatedScene], threshold: float, min_peak: float) -> dict[str, dict[str, Any]]:
+def operating_points(
+    scenes: Sequence[EvaluatedScene], threshold: float, min_peak: float
+) -> dict[Sensitivity, dict[str, Any]]:
     """Choose the minimum peak score with the highest F score of each sensitivity: F2, F1 or F0.5 of the ships.
 
     Args:
@@ -29,10 +31,10 @@ def operating_points(scenes: Sequence[EvaluatedScene], threshold: float, min_pea
     curve = {peak: reduce(add, (scene.peaks[peak] for scene in scenes)) for peak in scenes[0].peaks}
     if not any(counts.matched_labels for counts in curve.values()):
         return {}
-    points = {}
+    points: dict[Sensitivity, dict[str, Any]] = {}
     for name, beta in BETAS.items():
         best = max(curve, key=lambda peak: (_score(curve[peak], beta), -abs(peak - min_peak)))
-        points[str(name)] = {
+        points[name] = {
             "threshold": threshold, "min_peak": best, "beta": beta, "f": _score(curve[best], beta),
             "precision": curve[best].precision, "recall": curve[best].recall,
         }  # fmt: skip

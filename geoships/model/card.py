@@ -157,7 +157,8 @@ class Card(_CardSection):
         step: Total stride of the network in model pixels; tile sizes are multiples of it.
         optional: Bands that a scene may lack; `ModelInput.neutral` replaces them.
         verify: Whether the bundle's verifier scores every ship by default.
-        label_margin: How much longer, and wider, the training labels are than the hulls, in pixels of `gsd` metres.
+        label_margin: How much longer, and wider, the model's outlines are than the hulls, in pixels of `gsd` metres: as
+            much as its training labels, unless a cross-validation has shown another value.
         label_value: Pixel value of the label masks that the model was trained to find; None: any label.
         screen: The bundle's screen, which finds tiles without ships; None: it has none.
         network: The network's architecture.

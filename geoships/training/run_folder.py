@@ -67,7 +67,7 @@ def run_folder(config: BaseModel, out: Path, resume: bool, *, overwrite: bool = 
         )
     if _holds_run(out):
         _check_settings(config, out)
-    before = _entries(out)
+    new, before = not out.exists(), _entries(out)
     _write_settings(config, out)
     last = out / CHECKPOINTS / "last.ckpt"
     try:
@@ -75,7 +75,7 @@ def run_folder(config: BaseModel, out: Path, resume: bool, *, overwrite: bool = 
     except BaseException:  # an interrupt, too
         if not _holds_run(out):
             _remove(_entries(out) - before | {out / CONFIG})
-            if not (before or any(out.iterdir())):
+            if new and not any(out.iterdir()):
                 out.rmdir()
         raise
 
@@ -90,7 +90,8 @@ def write_bundle(out: Path, card: Card, weights: Mapping[str, torch.Tensor]) -> 
     try:
         with output_errors(bundle):
             save_bundle(partial, card, weights)
-            partial.rename(bundle)
+            if not bundle.exists():  # where several processes train, another one may be first
+                partial.rename(bundle)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -20,11 +20,12 @@ from geoships.evaluation.outcomes import write_outcomes
 from geoships.evaluation.report import write_report
 from geoships.evaluation.tables import by_scene, measures
 from geoships.model.bundle import Bundle, load_bundle
-from geoships.scene.opening.names import is_remote
 from geoships.support.files import atomic_write
 from geoships.support.overwrite import refuse_overwrites
-from geoships.training.labelled_scenes import below, group_of, scene_files
+from geoships.support.progress import Progress
+from geoships.training.labelled_scenes import group_of, scene_files
 from geoships.training.segmentation.fit import fit
+from geoships.workflows.entry_files import files_of
 
 SUMMARY = ("crossval.json", "crossval.md")
 
@@ -180,6 +181,7 @@ def evaluate_entries(
     bundle: Bundle,
     config: PredictConfig,
     thresholds: Sequence[float] = THRESHOLDS,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate a model on some scenes of a training's settings.
 
@@ -189,6 +191,7 @@ def evaluate_entries(
         bundle: The model.
         config: Prediction settings; bands, scale, offset and sensor are taken from the entries.
         thresholds: Further thresholds, as for `geoships.evaluation.evaluate`.
+        progress: Reports the progress.
 
     Returns:
         The evaluation.
@@ -196,18 +199,15 @@ def evaluate_entries(
     Raises:
         GeoshipsError: Entries differ in bands, scale, offset or sensor, or a scene or its labels cannot be read.
     """
-    root = data.root
-    read_settings = {(entry.bands, entry.scale, entry.offset, entry.sensor) for entry in entries}
-    if len(read_settings) > 1:
-        raise GeoshipsError("scenes of one fold differ in bands, scale, offset or sensor; put them in different folds")
-    bands, scale, offset, sensor = read_settings.pop()
+    files = files_of(data, entries)
     return evaluate(
-        [entry.scene if is_remote(entry.scene) else below(root, entry.scene) for entry in entries],
-        [below(root, entry.labels) for entry in entries],
-        ignore=[below(root, entry.ignore) for entry in entries if entry.ignore],
+        files.scenes,
+        files.labels,
+        ignore=files.ignore,
         thresholds=thresholds,
-        config=config.model_copy(update={"bands": bands, "scale": scale, "offset": offset, "sensor": sensor}),
+        config=files.config(config),
         model=bundle,
+        progress=progress,
     )
 
 

@@ -88,7 +88,7 @@ def quantize(
     refuse_bundle(out, (bundle.path, *map(Path, (*calibration, *scenes, *labels, *ignore))), overwrite=overwrite)
     calibration = find_scenes(calibration)
     _check_held_out(calibration, find_scenes(scenes) if scenes else ())
-    images = _calibration_images(bundle, calibration, tiles, config)
+    images = sample_images(bundle, calibration, tiles, config, TILE + 2 * bundle.card.halo)
     progress.note(f"calibration: {len(images)} tiles of {len(calibration)} scenes")
     variant = replace(bundle, int8=_quantize_network(bundle, images))
     f1 = None
@@ -125,14 +125,27 @@ def _ship_f1(figures: dict[str, object]) -> float:
     return float(value)
 
 
-def _calibration_images(
-    bundle: Bundle, scenes: Sequence[PathLike], count: int, config: PredictConfig
+def sample_images(
+    bundle: Bundle, scenes: Sequence[PathLike], count: int, config: PredictConfig, size: int
 ) -> list[NDArray[np.float32]]:
-    """Return reflectance images (1, bands, rows, columns), evenly distributed over the scenes."""
+    """Read images of some scenes at a model's pixel size.
+
+    Args:
+        bundle: The model.
+        scenes: Paths of the scenes.
+        count: Maximum number of images, evenly distributed over the scenes.
+        config: How scenes are read.
+        size: Maximum rows and columns of an image, in model pixels.
+
+    Returns:
+        Reflectance, (1, bands, rows, columns).
+
+    Raises:
+        GeoshipsError: A scene cannot be read, or none has data.
+    """
     images: list[NDArray[np.float32]] = []
     per_scene = -(-count // len(scenes))
     for scene in scenes:
-        size = TILE + 2 * bundle.card.halo
         with open_run(str(scene), config=config.model_copy(update={"tile_size": size}), model=bundle) as run:
             step = max(1, len(run.plan.tiles) // per_scene)
             with closing(stream_tiles(run.scene, run.plan.tiles, run.plan.ratios)) as stream:
@@ -140,7 +153,7 @@ def _calibration_images(
                 samples = prepare_samples(selected, bundle.card, run.scene.wanted, south_up=run.plan.south_up)
                 images.extend(sample["image"].numpy()[None].copy() for sample in samples)
     if not images:
-        raise BundleError("the calibration scenes have no data; choose other scenes")
+        raise BundleError("the scenes for calibration have no data; choose other scenes")
     return images[:count]
 
 

@@ -69,6 +69,7 @@ NOT_RUN = {
     "geoships evaluate sentinel2-5band --scenes scenes/ --labels labels/ --ignore": "needs two more layers; "
     "tests/evaluation/test_evaluation.py has them",
     "geoships export": "takes half a minute each; tests/model/test_export.py writes each format",
+    "geoships finish": "needs a cross-validation; tests/workflows/test_finish.py makes a small one",
     "geoships info S2A": "needs a Sentinel-2 product; tests/test_sentinel2.py makes one",
     "geoships info item.json": "needs a STAC Item; tests/test_stac.py makes one",
     "geoships predict": "needs other files, models or a network than the rendered harbour",

@@ -184,4 +184,4 @@ def test_wrong_settings_are_named_before_anything_is_trained(
 ) -> None:
     with pytest.raises(GeoshipsError, match=message):
         fit(train_config(settings, (change,)), tmp_path / "run", quiet=True)
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run").exists()
