@@ -25,7 +25,7 @@ from geoships.support.files import reserve
 from geoships.support.progress import NoProgress, Progress
 from geoships.workflows.crossval import Fold
 from geoships.workflows.entry_files import EntryFiles, files_of
-from geoships.workflows.finish.folds import evaluate_folds, read_folds, trained_entries, with_settings
+from geoships.workflows.finish.folds import OnlyBar, evaluate_folds, read_folds, trained_entries, with_settings
 from geoships.workflows.finish.halo import measured_halo
 from geoships.workflows.finish.margin import choose_margin
 from geoships.workflows.finish.record import NAME, record
@@ -88,12 +88,14 @@ def finish(
     reserve(out.with_name(f"{out.name}.zip"))  # report a folder that cannot be written before all the work
     folds = read_folds(crossval, bundle)
     refuse_bundle(out, (bundle.path, *(fold.model.path for fold in folds)), overwrite=overwrite)
+    progress.note(f"{len(folds)} folds: each scene by a model that has not seen it")
     card, nested = _settings(bundle, folds, progress)
+    progress.note(f"threshold {card.threshold:.3f}, minimum peak {card.min_peak:.4f}; halo and figures at these")
     files = files_of(folds[0].config.data, [*trained_entries(folds[0]), *folds[0].held_out])
     card = card.model_copy(update={"halo": measured_halo(replace(bundle, card=card), files)})
     folds = [with_settings(fold, card) for fold in folds]
     plain = PredictConfig(screen=False)
-    results = list(evaluate_folds(folds, plain, curves=False, progress=progress))
+    results = list(evaluate_folds(folds, plain, curves=False, progress=OnlyBar(progress)))
     together = Evaluation(replace(bundle, card=card), plain, _scenes(results), allow_seen=True)
     seen = [seen_text(result.seen, len(result.scenes)) for result in results if result.seen]
     for text in seen:  # a scene of the same place in another group

@@ -12,9 +12,28 @@ from geoships.errors import GeoshipsError
 from geoships.evaluation.evaluation import THRESHOLDS, Evaluation
 from geoships.model.bundle import Bundle
 from geoships.model.card import Card
-from geoships.support.progress import Progress
+from geoships.support.progress import NoProgress, Progress
 from geoships.training.labelled_scenes import group_of, scene_files
 from geoships.workflows.crossval import Fold, evaluate_entries, finished_folds
+
+
+class OnlyBar(NoProgress):
+    """Passes on how far a run is, without the notes and warnings that an earlier run of the same scenes has given.
+
+    Args:
+        progress: Receives them.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def start(self, name: str, pixels: int) -> None:
+        """Report that a scene is started."""
+        self._progress.start(name, pixels)
+
+    def advance(self, pixels: int) -> None:
+        """Report finished pixels."""
+        self._progress.advance(pixels)
 
 
 def read_folds(folder: Path, bundle: Bundle) -> list[Fold]:
@@ -57,7 +76,6 @@ def evaluate_folds(
         progress: Reports the progress.
     """
     for fold in folds:
-        progress.note(f"{fold.name}: {', '.join(sorted(group_of(entry) for entry in fold.held_out))}")
         yield evaluate_entries(
             fold.config.data, fold.held_out, fold.model, config, THRESHOLDS if curves else (), progress=progress
         )

@@ -16,9 +16,11 @@ from geoships.model.bundle import Bundle, load_bundle
 from geoships.support.progress import Progress
 from geoships.workflows.crossval import Fold
 from geoships.workflows.entry_files import EntryFiles, files_of
-from geoships.workflows.finish.folds import evaluate_folds, trained_entries
+from geoships.workflows.finish.folds import OnlyBar, evaluate_folds, trained_entries
 from geoships.workflows.fit_screen import TILE, fit_screen, passing_ships
 from geoships.workflows.quantize import quantize
+
+CALIBRATION = 32  # tiles, as many as installed int8 variants were calibrated on
 
 Make = Callable[[Bundle, Path, EntryFiles], object]
 
@@ -64,6 +66,7 @@ def check_screen(folds: Sequence[Fold], folder: Path, progress: Progress) -> Che
         folder: For the bundles of the folds.
         progress: Reports the progress.
     """
+    progress.note("a screen for each fold, and its scenes with and without it")
     small = PredictConfig(device="cpu", tile_size=TILE + 2 * folds[0].model.card.halo)
     screened = _variants(folds, folder, make_screen)
     check = _compare(folds, screened, small.model_copy(update={"screen": False}), small, progress)
@@ -85,6 +88,7 @@ def check_int8(folds: Sequence[Fold], folder: Path, progress: Progress) -> Check
         folder: For the bundles of the folds.
         progress: Reports the progress.
     """
+    progress.note("an int8 variant for each fold, and its scenes with both")
     plain = PredictConfig(device="cpu", screen=False)
     int8 = plain.model_copy(update={"precision": "int8"})
     return _compare(folds, _variants(folds, folder, make_int8), plain, int8, progress)
@@ -98,7 +102,7 @@ def make_screen(bundle: Bundle, out: Path, files: EntryFiles) -> None:
 
 def make_int8(bundle: Bundle, out: Path, files: EntryFiles) -> None:
     """Write a bundle with an int8 variant that is calibrated on some scenes."""
-    quantize(bundle, out, files.scenes, config=files.config(PredictConfig(device="cpu")))
+    quantize(bundle, out, files.scenes, tiles=CALIBRATION, config=files.config(PredictConfig(device="cpu")))
 
 
 def _variants(folds: Sequence[Fold], folder: Path, make: Make) -> list[Fold]:
@@ -113,8 +117,9 @@ def _variants(folds: Sequence[Fold], folder: Path, make: Make) -> list[Fold]:
 def _compare(
     folds: Sequence[Fold], variants: Sequence[Fold], plain: PredictConfig, other: PredictConfig, progress: Progress
 ) -> Check:
+    bar = OnlyBar(progress)
     before, after = (
-        [scene for result in evaluate_folds(models, config, curves=False, progress=progress) for scene in result.scenes]
+        [scene for result in evaluate_folds(models, config, curves=False, progress=bar) for scene in result.scenes]
         for models, config in ((folds, plain), (variants, other))
     )
     lost = [one.files.name for one, two in zip(before, after, strict=True) for _ in range(lost_ships(one, two))]
