@@ -78,7 +78,7 @@ def test_a_scene_of_the_training_is_known_again(
     (seen,) = json.loads((tmp_path / "report" / "metrics.json").read_text())["seen"]
     assert (seen["trained_as"], seen["by"]) == ("east", by)
     if by == "place":
-        said = geoships("evaluate", run[0] / "bundle", *scene, *more, "--allow-seen")
+        said = geoships("evaluate", run[0] / "bundle", *scene, *more, "--allow-seen", "--overwrite")
         assert said.exit_code == 0, said.output
         assert "warning" not in said.stderr
 
@@ -91,7 +91,7 @@ def test_a_scene_that_was_not_trained_on_is_not_warned_of(
     assert said.exit_code == 0, said.output
     assert "warning" not in said.stderr
     wrong = ["--scenes", labelled / "west.tif", "--labels", labelled / "east.geojson"]
-    said = geoships("evaluate", run[0] / "bundle", *wrong, "--out", tmp_path, "--device", "cpu")
+    said = geoships("evaluate", run[0] / "bundle", *wrong, "--out", tmp_path / "other", "--device", "cpu")
     assert isinstance(said.exception, GeoshipsError)
     assert "no label of" in str(said.exception)
     assert "\n" not in str(said.exception)
@@ -136,6 +136,7 @@ def test_quiet_leaves_out_warnings_of_layers(labelled: Path, tmp_path: Path) -> 
     (tmp_path / "a.yaml").write_text(SETTINGS.format(root=labelled))
     scenes = "data.scenes=[{scene: east.tif, labels: east.geojson, ignore: west.geojson}]"
     command = ["train", "--config", tmp_path / "a.yaml", "--show-crops", tmp_path / "crops.png", "--set", scenes]
+    command.append("--overwrite")
     code = "from geoships_cli.app import main; main()"
     for more, lines in (((), 1), (("--quiet",), 0)):
         process = [sys.executable, "-c", code, *map(str, command), *more]
