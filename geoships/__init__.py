@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from geoships.errors import BundleError, DeviceError, GeoshipsError, OutputError, SceneError
 
 if TYPE_CHECKING:
+    from geoships.ais.match import AisMatch, match_ais
+    from geoships.ais.settings import MatchSettings
     from geoships.config import PredictConfig
     from geoships.model.bundle import Bundle, load_bundle
     from geoships.model.classify import classify
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AisMatch",
     "Bundle",
     "BundleError",
     "DeviceError",
     "GeoshipsError",
+    "MatchSettings",
     "OutputError",
     "PredictConfig",
     "Prediction",
@@ -46,6 +50,7 @@ __all__ = [
     "band_files",
     "classify",
     "load_bundle",
+    "match_ais",
     "open_scene",
     "plan_axis",
     "predict",
@@ -53,7 +58,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AisMatch": "geoships.ais.match",
     "Bundle": "geoships.model.bundle",
+    "MatchSettings": "geoships.ais.settings",
     "PredictConfig": "geoships.config",
     "Prediction": "geoships.pipeline.predict",
     "Scene": "geoships.scene.reader",
@@ -64,6 +71,7 @@ _HOMES = {
     "band_files": "geoships.scene.opening.band_files",
     "classify": "geoships.model.classify",
     "load_bundle": "geoships.model.bundle",
+    "match_ais": "geoships.ais.match",
     "open_scene": "geoships.scene.reader",
     "plan_axis": "geoships.scene.tiling.windows",
     "predict": "geoships.pipeline.predict",

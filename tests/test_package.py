@@ -69,10 +69,12 @@ predict({str(tmp_path / "scene.tif")!r}, out={str(tmp_path / "s.gpkg")!r}, mask=
 
 def test_the_public_names_are_these() -> None:
     assert sorted(geoships.__all__) == [
+        "AisMatch",
         "Bundle",
         "BundleError",
         "DeviceError",
         "GeoshipsError",
+        "MatchSettings",
         "OutputError",
         "PredictConfig",
         "Prediction",
@@ -86,6 +88,7 @@ def test_the_public_names_are_these() -> None:
         "band_files",
         "classify",
         "load_bundle",
+        "match_ais",
         "open_scene",
         "plan_axis",
         "predict",
@@ -97,7 +100,7 @@ def test_the_public_names_are_these() -> None:
 
 
 def test_no_public_name_is_hidden_by_a_module() -> None:
-    for name in ("pipeline.predict", "pipeline.stitch", "model.classify", "scene.opening.band_files"):
+    for name in ("pipeline.predict", "pipeline.stitch", "model.classify", "scene.opening.band_files", "ais.match"):
         importlib.import_module(f"geoships.{name}")
-    for name in ("predict", "stitch", "classify", "band_files"):
+    for name in ("predict", "stitch", "classify", "band_files", "match_ais"):
         assert callable(getattr(geoships, name))

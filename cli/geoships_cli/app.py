@@ -13,6 +13,7 @@ import typer
 from geoships import __version__
 from geoships.errors import GeoshipsError, GeoshipsWarning
 from geoships.support.memory import use_one_arena
+from geoships_cli.ais import ais
 from geoships_cli.crossval import crossval
 from geoships_cli.data import data
 from geoships_cli.demo import demo
@@ -55,6 +56,7 @@ for command in (
     doctor,
 ):
     app.command()(command)
+app.add_typer(ais)
 app.add_typer(data)
 
 

@@ -89,7 +89,7 @@ def appearing_ships(
     with atomic_write(path) as temporary:
         write(temporary, frame, path.stem, title, note)
         if style and path.suffix.lower() == ".gpkg":
-            _add_style(temporary, path.stem, style)
+            add_style(temporary, path.stem, style)
         yield
 
 
@@ -106,8 +106,14 @@ def _write_geopackage(path: Path, frame: geopandas.GeoDataFrame, layer: str, tit
     _write_layer(path, frame, layer, "GPKG", options, {"VERSION": "1.2"})
 
 
-def _add_style(path: Path, layer: str, style: str) -> None:
-    """Store a style in a GeoPackage as QGIS does: as a row of the table `layer_styles`."""
+def add_style(path: Path, layer: str, style: str) -> None:
+    """Store a style in a GeoPackage as QGIS does: as a row of the table `layer_styles`.
+
+    Args:
+        path: The GeoPackage.
+        layer: The layer whose style it becomes.
+        style: QML text.
+    """
     row = {
         "f_table_catalog": "",
         "f_table_schema": "",

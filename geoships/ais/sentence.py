@@ -1,0 +1,125 @@
+"""Takes a line of a receiver's log apart: AIS sentences, their station, and when they were heard."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache, reduce
+from operator import xor
+
+_SENTENCE = re.compile(rb"![A-Z][A-Z0-9]VD[MO],([1-9]),([1-9]),(\d?),([^,*\s]?),([0-W`-w]+),([0-5])\*([0-9A-Fa-f]{2})")
+_TAG_BLOCK = re.compile(rb"\\([^\\!]*)\*([0-9A-Fa-f]{2})\\[^\\!]*$")
+_TAG_TIME, _TAG_STATION = re.compile(rb"(?:^|,)c:(\d+)"), re.compile(rb"(?:^|,)s:([^,*]+)")
+_TAG_GROUP = re.compile(rb"(?:^|,)g:\d+-\d+-([^,*]+)")
+_WRAPPER = re.compile(rb"\$PGHP,\d+,(\d{4}),(\d\d?),(\d\d?),(\d\d?),(\d\d?),(\d\d?),(\d{1,3})?")
+_ISO = re.compile(rb"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?)\s?(Z|[+-]\d\d:?\d\d)?")
+_EPOCH = re.compile(rb"(?<![\d.])(1\d{12}|[1-9]\d{8,9}(?:\.\d+)?)(?![\d.])")
+_GROUPS = 4_096  # groups of sentences whose time is remembered
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of AIS.
+
+    Attributes:
+        raw: From the exclamation mark to the checksum.
+        count: Sentences of its message.
+        number: Which of them it is, from 1.
+        key: What sentences of one message share.
+        payload: Its share of the message, in six-bit characters.
+        time: When it was heard, in seconds since 1970; None if the line does not tell.
+    """
+
+    raw: bytes
+    count: int
+    number: int
+    key: tuple[bytes, ...]
+    payload: bytes
+    time: float | None
+
+
+class LineParser:
+    """Takes lines apart, and remembers times that stand in an earlier line."""
+
+    def __init__(self) -> None:
+        self._groups: OrderedDict[bytes, float] = OrderedDict()
+        self._wrapper: float | None = None
+
+    def parse(self, line: bytes) -> list[Sentence]:
+        """The sentences of a line; more than one where line ends were lost.
+
+        The time is that of a tag block (``c:``, in seconds or milliseconds, of the sentence or of its group), else a
+        time before or after the sentence (ISO 8601 or seconds since 1970), else that of a Gatehouse line before it.
+        """
+        matches = list(_SENTENCE.finditer(line))
+        if not matches:
+            if wrapper := _WRAPPER.search(line):
+                self._wrapper = _wrapper_time(wrapper)
+            return []
+        ends = [0, *(match.end() for match in matches)]
+        found = []
+        for match, end in zip(matches, ends, strict=False):
+            after = line[match.end() :] if match is matches[-1] else b""
+            time, station = self._context(line[end : match.start()], after)
+            count, number, sequence, channel, payload, _, _ = match.groups()
+            key = (station, sequence, channel, count)
+            found.append(Sentence(match[0], int(count), int(number), key, payload, time))
+        self._wrapper = None
+        return found
+
+    def _context(self, before: bytes, after: bytes) -> tuple[float | None, bytes]:
+        """Time and station, from what stands around a sentence."""
+        block = _TAG_BLOCK.search(before)
+        if block is None or not _is_whole(block[1], block[2]):
+            return _written_time(before) or _written_time(after) or self._wrapper, b""
+        time = _seconds(found[1]) if (found := _TAG_TIME.search(block[1])) else None
+        station = found[1] if (found := _TAG_STATION.search(block[1])) else b""
+        if group := _TAG_GROUP.search(block[1]):
+            time = self._of_group(group[1], time)
+        return time or _written_time(before[: block.start()]) or _written_time(after) or self._wrapper, station
+
+    def _of_group(self, group: bytes, time: float | None) -> float | None:
+        """Only the first sentence of a group has the time."""
+        if time is None:
+            return self._groups.get(group)
+        self._groups[group] = time
+        if len(self._groups) > _GROUPS:
+            self._groups.popitem(last=False)
+        return time
+
+
+def _is_whole(text: bytes, checksum: bytes) -> bool:
+    return reduce(xor, text, 0) == int(checksum, 16)
+
+
+def _seconds(digits: bytes) -> float:
+    """Seconds since 1970 of a number of seconds or milliseconds."""
+    number = float(digits)
+    return number / 1000 if number > 1e11 else number
+
+
+def _written_time(text: bytes) -> float | None:
+    if len(text) < 9:  # most lines: nothing, or a line end
+        return None
+    if found := _ISO.search(text):
+        return _iso_seconds(found[1], found[2] or b"Z")
+    found = _EPOCH.search(text)
+    return _seconds(found[1]) if found else None
+
+
+@lru_cache(maxsize=1024)
+def _iso_seconds(text: bytes, zone: bytes) -> float | None:
+    try:
+        return datetime.fromisoformat((text + zone).decode()).timestamp()
+    except ValueError:
+        return None
+
+
+def _wrapper_time(match: re.Match[bytes]) -> float | None:
+    year, month, day, hour, minute, second, millisecond = (int(part or 0) for part in match.groups())
+    try:
+        return datetime(year, month, day, hour, minute, second, millisecond * 1000, UTC).timestamp()
+    except ValueError:
+        return None
