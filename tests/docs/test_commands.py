@@ -55,6 +55,7 @@ NOT_RUN = {
     "uv run python scripts/draw_augmentation.py": "tests/test_draw_augmentation.py draws it",
     "cp": "gathers the files of a run",
     "mkdir": "makes a folder",
+    "geoships ais": "needs AIS; tests/ais/test_match.py runs it on a synthetic sea",
     "geoships crossval": "trains for hours; tests/workflows/test_crossval.py runs it on small scenes",
     "geoships data chip-masks": "needs chips from Kaggle; tests/datasets/test_chip_masks.py runs it",
     "geoships data kaggle": "needs an account of Kaggle; tests/datasets/test_kaggle.py runs it against a fake server",
