@@ -85,7 +85,7 @@ def match(
     ships: Annotated[Path, typer.Argument(help="Ships: .geojson, .gpkg, .fgb or .parquet")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Ships and AIS to write (.gpkg)")],
     report: Annotated[Path | None, typer.Option(help="Report to write (.html)")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist")] = False,
+    overwrite: options.Overwrite = False,
     *,
     feed: FeedOptions,
     seen: SeenOptions,
@@ -93,12 +93,15 @@ def match(
     run: options.RunOptions,
 ) -> None:
     """Tell which ships broadcast (matched), which do not (dark), and where nobody can tell (unknown)."""
+    from geoships.ais.feed_files import find_feeds
     from geoships.ais.geopackage import check_outputs, write_geopackage
     from geoships.ais.match import match_ais
     from geoships.ais.report import write_report
 
-    check_outputs({out: ".gpkg", **({report: ".html"} if report else {})}, overwrite=overwrite)
-    found = match_ais(ships, feed.feeds, _settings(feed, seen, matching))
+    files = find_feeds(feed.feeds)
+    inputs = [ships, *files, *(path for path in (seen.area, seen.clouds) if path)]
+    check_outputs({out: ".gpkg", **({report: ".html"} if report else {})}, inputs, overwrite=overwrite)
+    found = match_ais(ships, files, _settings(feed, seen, matching))
     write_geopackage(out, found)
     if report:
         write_report(report, found)

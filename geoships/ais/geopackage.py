@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from geoships.ais.styles import heard_style, ships_style, unmatched_style
 from geoships.errors import OutputError
 from geoships.output.formats import add_style
 from geoships.support.files import atomic_write, reserve
+from geoships.support.overwrite import refuse_overwrites
 
 if TYPE_CHECKING:
     from geoships.ais.match import AisMatch
@@ -20,21 +22,22 @@ if TYPE_CHECKING:
 UNMATCHED, HEARD = "ais_unmatched", "ais_heard"
 
 
-def check_outputs(files: dict[Path, str], *, overwrite: bool) -> None:
+def check_outputs(files: Mapping[Path, str], inputs: Iterable[Path], *, overwrite: bool) -> None:
     """Check that files can be written, before anything is read.
 
     Args:
         files: Extension that each file must have.
+        inputs: Files that are read, and are never written over.
         overwrite: Replace files that exist.
 
     Raises:
-        OutputError: A file has another extension, exists, or cannot be written.
+        OutputError: A file has another extension, exists, is read, or cannot be written.
     """
     for path, extension in files.items():
         if path.suffix.lower() != extension:
             raise OutputError(f"cannot write {path}: its name must end with {extension}")
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path} exists: choose another name, or give --overwrite to replace it")
+    refuse_overwrites(files, inputs, overwrite=overwrite)
+    for path in files:
         reserve(path)
 
 

@@ -124,7 +124,7 @@ def test_the_command_writes_three_layers_and_a_report_and_overwrites_nothing(tmp
     page = (tmp_path / "matched.html").read_text("utf-8")
     assert "<td>dark: AIS is received here, and none fits</td><td>1</td>" in page
     before = (tmp_path / "matched.gpkg").read_bytes()
-    with pytest.raises(GeoshipsError, match="exists: choose another name, or give --overwrite"):
+    with pytest.raises(GeoshipsError, match="exists already; name another, or use --overwrite"):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert (tmp_path / "matched.gpkg").read_bytes() == before
     again = CliRunner().invoke(app, [*arguments, "--overwrite", "--quiet"], catch_exceptions=False)
