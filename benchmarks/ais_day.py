@@ -21,6 +21,7 @@ KM = 1000.0
 LON, LAT = 4.0, 56.0  # middle of the sea, in degrees
 DEGREE = 111_195.0  # metres of latitude
 STEP = 30.0  # seconds of the paths
+FADING = 0.05  # share of a station's reach in which it hears only some messages
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def make_day(vessels: int = 5000, hours: float = 5.0, seed: int = 0, *, dark: fl
     is_dark = rng.random(vessels) < dark
     elsewhere = ~is_dark & (rng.random(vessels) < 0.005)  # they send a false place all the time
     messages = _messages(rng, (x, y, speed, course), times, length, ~is_dark, elsewhere, gaps, side)
-    messages = messages[_hears(stations, messages.pop("x").to_numpy(), messages.pop("y").to_numpy())]
+    chance = _chance(stations, messages.pop("x").to_numpy(), messages.pop("y").to_numpy())
+    messages = messages[rng.random(len(messages)) < chance]
     found = np.flatnonzero((rng.random(vessels) < 0.95) & (length >= 30))
     middle = len(times) // 2
     place = np.column_stack((x[found, middle], y[found, middle]))
@@ -99,7 +101,16 @@ def _stations(rng: np.random.Generator, side: float) -> NDArray:
 
 
 def _hears(stations: NDArray, x: NDArray, y: NDArray) -> NDArray[np.bool_]:
-    return np.any([np.hypot(x - east, y - north) <= reach for east, north, reach in stations], axis=0)
+    """Whether a place is within reach of a station."""
+    return _chance(stations, x, y) > 0
+
+
+def _chance(stations: NDArray, x: NDArray, y: NDArray) -> NDArray[np.float64]:
+    """Chance that a message is heard: it falls from 1 to 0 in the last part of a station's reach."""
+    return np.max(
+        [np.clip((reach - np.hypot(x - east, y - north)) / (FADING * reach), 0, 1) for east, north, reach in stations],
+        axis=0,
+    )
 
 
 def _messages(

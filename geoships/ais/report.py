@@ -75,7 +75,7 @@ def draw_map(match: AisMatch) -> Figure:
     figure = Figure((9, 7), layout="constrained")
     axes = figure.subplots()
     for value, (colour, _) in HEARD.items():
-        cells = match.heard[match.heard["received"] == (value == "1")]
+        cells = match.heard[match.heard["received"] == (value == "yes")]
         if len(cells):
             cells.plot(ax=axes, color=_rgb(colour), alpha=0.25, linewidth=0)
     shown = match.ships.geometry if match.ships.crs is None else match.ships.geometry.to_crs(4326)

@@ -28,8 +28,8 @@ REASONS: Mapping[str, Colour] = {
     Why.OUTSIDE: (150, 150, 150, 120),
 }
 HEARD: Mapping[str, tuple[Colour, str]] = {
-    "1": ((0, 158, 115, 60), "received"),
-    "0": ((240, 228, 66, 60), "heard, but not well enough"),
+    "yes": ((0, 158, 115, 60), "received"),
+    "no": ((240, 228, 66, 60), "heard, but not well enough"),
 }
 
 
@@ -52,7 +52,10 @@ def unmatched_style() -> Style:
 def heard_style() -> Style:
     """Cells, by whether AIS is received in them."""
     symbols = [_fill(str(number), [_area(colour)]) for number, (colour, _) in enumerate(HEARD.values())]
-    return _by_value("received", [(value, label) for value, (_, label) in HEARD.items()], symbols, geometry=2)
+    # QGIS compares values of categories as text; how it writes a truth value depends on its version
+    return _by_value(
+        "if(received, 'yes', 'no')", [(value, label) for value, (_, label) in HEARD.items()], symbols, geometry=2
+    )
 
 
 def _by_value(attribute: str, labels: list[tuple[str, str]], symbols: list[Element], *, geometry: int) -> Style:

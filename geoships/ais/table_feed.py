@@ -65,16 +65,21 @@ def stage_table(
         GeoshipsError: The table lacks a column, or cannot be read.
     """
     chosen = choose_columns(list(source.types), columns, source.path)
+    kept = ("mmsi", "t", "lon", "lat", "sog", "cog", "heading", "aid", "name", "length", "width", "bow", "stern")
+    values = ", ".join(f"CASE WHEN reason IS NULL THEN {column} END AS {column}" for column in kept)
     messages = f"SELECT *, {_reason(wanted)} AS reason FROM ({_values(source, chosen, time_format)})"
-    kept = "mmsi, t, lon, lat, sog, cog, heading, aid, name, length, width, bow, stern"
+    # The table is read once: what is left out is written as its reason alone, which takes next to no room.
+    every = out.with_suffix(".every")
     try:
-        rows = connection.execute(f"SELECT reason, count(*) FROM ({messages}) GROUP BY reason").fetchall()
+        connection.execute(f"COPY (SELECT {values}, reason FROM ({messages})) TO {text(every)} (FORMAT parquet)")
         rejected = _rejected(connection)
-        connection.execute(
-            f"COPY (SELECT {kept} FROM ({messages}) WHERE reason IS NULL) TO {text(out)} (FORMAT parquet)"
-        )
+        read = f"FROM read_parquet({text(every)})"
+        rows = connection.execute(f"SELECT reason, count(*) {read} GROUP BY reason").fetchall()
+        wanted_rows = f"SELECT {', '.join(kept)} {read} WHERE reason IS NULL"
+        connection.execute(f"COPY ({wanted_rows}) TO {text(out)} (FORMAT parquet)")
     except Exception as error:  # the database's own errors have no common base but Exception's
         raise GeoshipsError(f"cannot read AIS from {source.path}: {_first_line(error)}") from error
+    every.unlink()
     counts = MessageCounts(read=sum(count for _, count in rows) + rejected)
     counts.left_out.update({LeftOut(reason): count for reason, count in rows if reason is not None})
     if rejected:
