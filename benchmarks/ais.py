@@ -12,8 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+import duckdb
 import numpy as np
-from ais_day import Day, make_day, write_csv
+from ais_day import Day, make_day
 from timed_process import run_timed
 
 VESSELS = 5000
@@ -64,7 +65,11 @@ def measure_speed(messages: int) -> None:
         command += [str(folder / "ships.geojson")]
         command += ["--ais", str(folder / "day.csv"), "--out", str(folder / "matched.gpkg")]
         # timed_process wants a line of results, which the command itself does not print
-        script = f"import subprocess; subprocess.run({command!r}, check=True); print('RESULT {{}}')"
+        script = (
+            f"import json, resource, subprocess; subprocess.run({command!r}, check=True); "
+            "used = resource.getrusage(resource.RUSAGE_CHILDREN); "
+            "print('RESULT', json.dumps({'cpu_seconds': used.ru_utime + used.ru_stime, 'peak': used.ru_maxrss << 10}))"
+        )
         found = run_timed([sys.executable, "-c", script], limit=LIMIT, folder=folder)
         size = (folder / "day.csv").stat().st_size / 1e9
     print(f"{count:,} messages ({size:.2f} GB), {len(day.ships):,} ships, {os.cpu_count()} cores: {found}")
@@ -72,23 +77,17 @@ def measure_speed(messages: int) -> None:
 
 def write_large(day: Day, messages: int, path: Path) -> int:
     """Write the day again and again, at other times and places and with other numbers; returns the messages written."""
-    written, copy = 0, 0
-    while written < messages:
-        hours, place = BLOCK * (copy % 5 - 2), copy // 5 % PLACES
-        part = day.messages.head(messages - written).assign(
-            t=lambda table, hours=hours: table["t"] + hours * 3600,
-            lon=lambda table, place=place: table["lon"] + 20 * place,
-            mmsi=lambda table, copy=copy: table["mmsi"] + 100_000 * copy,
-        )
-        scratch = path.with_suffix(".part")
-        write_csv(part, scratch)
-        with path.open("ab") as file, scratch.open("rb") as rows:
-            if written:
-                rows.readline()  # the header
-            while block := rows.read(1 << 24):
-                file.write(block)
-        written, copy = written + len(part), copy + 1
-    return written
+    once = day.messages  # noqa: F841 (the query reads it)
+    query = f"""
+        SELECT mmsi + 100000 * copy AS MMSI,
+            strftime(make_timestamp((1e6 * (t + {BLOCK * 3600} * (copy % 5 - 2)))::BIGINT), '%Y-%m-%dT%H:%M:%S')
+                AS BaseDateTime,
+            round(lat, 5) AS LAT, round(lon + 20 * ((copy // 5) % {PLACES}), 5) AS LON, sog AS SOG, cog AS COG,
+            heading AS Heading, name AS VesselName, length AS Length, width AS Width
+        FROM once, range({-(-messages // len(day.messages))}) AS copies(copy) LIMIT {messages}
+    """  # noqa: S608
+    duckdb.sql(query).write_csv(str(path))
+    return messages
 
 
 if __name__ == "__main__":

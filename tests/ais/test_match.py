@@ -259,3 +259,35 @@ def test_ships_without_a_place_are_refused(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(GeoshipsError):
         MatchSettings(**wrong)
+
+
+@pytest.mark.parametrize("package", ["duckdb", "pyais"])
+def test_a_package_that_is_missing_is_named(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = tmp_path / "log.nmea"
+    feed.write_text("!AIVDM,1,1,,B,15M67FC000G?ufbE`FepT@3n00Sa,0*5C\n")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(GeoshipsError, match=r"pip install 'geoships\[ais\]'"):
+        match_ais(table(ship(10.0, 56.0)), feed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--ais", "no.csv"], 1, "there is no file of AIS at no.csv"),
+        (["--ais", "feed.csv", "--columns", "speed=x"], 1, "KIND=NAME"),
+        (["--ais", "feed.csv", "--clouds", "no.gpkg"], 1, "cannot read the clouds"),
+        ([], 2, "--ais"),
+    ],
+)
+def test_wrong_use_is_one_clear_line(
+    arguments: list[str], code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table(ship(10.0, 56.0)).to_parquet("ships.parquet")
+    Path("feed.csv").write_text("mmsi,time,lon,lat\n219000001,2024-06-01T10:00:00,10.0,56.0\n")
+    result = CliRunner().invoke(app, ["ais", "match", "ships.parquet", "--out", "out.gpkg", *arguments])
+    assert result.exit_code == code
+    text = str(result.exception) if code == 1 else result.output
+    assert message in text
+    assert code == 2 or "\n" not in text
+    assert not Path("out.gpkg").exists()

@@ -29,9 +29,12 @@ def sections() -> dict[str, str]:
 def test_every_command_has_a_section_with_its_options() -> None:
     written, command = sections(), get_command(app)
     children = {f"geoships {name}": child for name, child in command.commands.items()}  # type: ignore[attr-defined]
-    data = {f"geoships data {name}": child for name, child in children["geoships data"].commands.items()}
-    assert list(written)[1:] == ["geoships", *children, *data]
-    for path, child in {**children, **data}.items():
+    every: dict[str, Any] = {}  # in order: each command, and below it those of its group
+    for path, child in children.items():
+        every[path] = child
+        every |= {f"{path} {name}": grandchild for name, grandchild in getattr(child, "commands", {}).items()}
+    assert list(written)[1:] == ["geoships", *every]
+    for path, child in every.items():
         assert f"](#{path.replace(' ', '-')})" in written[path.rpartition(" ")[0]]
         for parameter in child.params:
             name = f"{parameter.name}" if parameter.param_type_name == "argument" else f"{parameter.opts[0]}"
