@@ -19,6 +19,7 @@ from geoships.ais.sentence_feed import stage_sentences
 from geoships.ais.table_feed import stage_table
 from geoships.ais.tracks import Fixes, Floats
 from geoships.ais.wanted import Wanted
+from geoships.errors import GeoshipsError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -69,10 +70,14 @@ class Feeds:
         Raises:
             GeoshipsError: The file cannot be read.
         """
-        for file in unpacked(path, self.folder):
-            counts = self._stage(file, wanted, columns, time_format)
-            self.counts.add(counts)
-            self.files[str(path)] = self.files.get(str(path), 0) + counts.used
+        try:
+            for file in unpacked(path, self.folder):
+                counts = self._stage(file, wanted, columns, time_format)
+                self.counts.add(counts)
+                self.files[str(path)] = self.files.get(str(path), 0) + counts.used
+        except OSError as error:
+            reason = error.strerror or error
+            raise GeoshipsError(f"cannot read {path}: {reason}; check it, and the space in {self.folder}") from error
 
     def _stage(self, file: Path, wanted: Wanted, columns: Mapping[str, str], time_format: str | None) -> MessageCounts:
         out = self.folder / f"messages-{len(self.files)}-{file.name[:40].encode().hex()}.staged"

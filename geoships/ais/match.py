@@ -100,8 +100,8 @@ def _collect(
 
 def _wanted(table: Ships, settings: MatchSettings) -> Wanted:
     around = max(HOURS * 3600, settings.max_gap * 60) + MARGIN
-    times = table.time[np.isfinite(table.time)]
-    return wanted(times.tolist(), table.lon, table.lat, around)
+    known = np.isfinite(table.time)
+    return wanted(table.time[known].tolist(), table.lon[known], table.lat[known], around)
 
 
 def _sightings(store: Feeds, table: Ships, settings: MatchSettings) -> Sightings:

@@ -63,7 +63,7 @@ def ship_table(
     """The table of ships with AIS_COLUMNS; columns of these names from an earlier match are replaced."""
     columns: dict[str, Any] = {name: np.full(len(frame), None, object) for name in AIS_COLUMNS}
     columns["ais"][:] = State.UNKNOWN.value
-    columns["ais_note"][:] = "no acquisition time"
+    columns["ais_note"][:] = "no acquisition time, or no place"
     for result in results:
         for name, values in _columns(result).items():
             columns[name][result.index] = values

@@ -34,7 +34,7 @@ class Ships:
         length: Metres.
         width: Metres.
         heading: Of the axis, 0 to 180 degrees.
-        time: Acquisition in seconds since 1970; NaN where it is not known to the hour.
+        time: Acquisition in seconds since 1970; NaN where it, or the place, is not known.
         time_error: Seconds by which that may be off.
         scene: Name of the scene.
         pixel: Size of a pixel in metres: one number.
@@ -84,6 +84,7 @@ def read_table(frame: geopandas.GeoDataFrame, time: str | None, time_error: floa
         raise GeoshipsError("the ships have no place on Earth: their table has no CRS, so nothing can be matched")
     lon, lat = _lonlat(frame)
     times, errors = _times(frame, time)
+    times = np.where(np.isfinite(lon) & np.isfinite(lat), times, np.nan)  # without a place nothing can be asked
     if len(frame) and not np.isfinite(times).any():
         raise GeoshipsError(
             "no ship has a time of acquisition (a day is not enough) in the column datetime: "

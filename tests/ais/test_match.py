@@ -225,9 +225,15 @@ def test_a_day_is_no_time(tmp_path: Path) -> None:
         matched(tmp_path, table(ship(10.0, 56.0, datetime="2024-06-01")), vessel)
     found = matched(tmp_path, table(ship(10.0, 56.0, datetime="2024-06-01"), ship(10.0, 56.0)), vessel)
     assert found.ships["ais"].tolist() == ["unknown", "matched"]
-    assert found.ships["ais_note"].iloc[0] == "no acquisition time"
+    assert found.ships["ais_note"].iloc[0] == "no acquisition time, or no place"
     found = matched(tmp_path, table(ship(10.0, 56.0, datetime=None)), vessel, time="2024-06-01T10:00:00Z")
     assert found.ships["ais"].tolist() == ["matched"]
+
+
+def test_a_ship_without_a_place_is_unknown(tmp_path: Path) -> None:
+    lost = ship(np.nan, np.nan) | {"geometry": None}
+    found = matched(tmp_path, table(ship(10.0, 56.0), lost), moored(219000001, 10.0, 56.0))
+    assert found.ships["ais"].tolist() == ["matched", "unknown"]
 
 
 def test_no_ships_give_empty_tables(tmp_path: Path) -> None:
