@@ -81,7 +81,7 @@ def false_alarms(
     with open_run(scene, config=config, model=bundle) as run:
         truth = read_labels(labels, run.georeference, ignore)
         builder = ShipBuilder(run.scene.window.width, run.threshold)
-        ships = [ship for band in run.bands() for ship in builder.feed(band)]
+        ships = [ship for band, *_ in run.bands() for ship in builder.feed(band)]
         detections = [ship.polygon for ship in run.keep([*ships, *builder.finish()])]
     compared = compare(detections, truth.ships, shapely.union_all(list(truth.ignored)))
     matched = set(compared.pairs.predicted.tolist()) | set(np.flatnonzero(compared.ignored).tolist())

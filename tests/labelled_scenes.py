@@ -38,3 +38,46 @@ def write_scene(folder: Path, name: str, *, seed: int, bands: tuple[str, ...] = 
             dataset.set_band_description(number, band)
     polygons = [shapely.transform(box, lambda xy: np.column_stack(transform * (xy[:, 0], xy[:, 1]))) for box in boxes]
     geopandas.GeoDataFrame(geometry=polygons, crs=32631).to_crs(4326).to_file(folder / f"{name}.geojson")
+
+
+# Objects of three classes: reflectance in green and near infrared, and (rows, columns).
+OBJECTS = {
+    "ship": ((0.40, 0.12), (7, 14)),
+    "cloud": ((0.75, 0.75), (14, 14)),
+    "algae": ((0.05, 0.32), (9, 9)),
+}
+
+
+def write_class_scene(folder: Path, name: str, *, seed: int, field: str = "class") -> dict[str, list[shapely.Polygon]]:
+    """Write dark water with objects of three classes, and labels that name the class in a column.
+
+    Returns the objects of each class in map coordinates.
+    """
+    rng = np.random.default_rng(seed)
+    transform = Affine(10, 0, 500_000 + 5000 * seed, 0, -10, 4_000_000)
+    image = np.stack([np.full(SHAPE, value, np.float32) for value in (0.06, 0.02)])
+    objects: dict[str, list[shapely.Polygon]] = {kind: [] for kind in OBJECTS}
+    for cell in rng.permutation(5 * 6):
+        kind = (*OBJECTS, None)[int(cell) % 4 if rng.random() < 0.9 else 3]
+        if kind is None:
+            continue
+        values, (height, width) = OBJECTS[kind]
+        row, column = 8 + 30 * int(cell // 6), 8 + 30 * int(cell % 6)
+        image[:, row : row + height, column : column + width] = np.array(values)[:, None, None]
+        corners = transform * (column, row), transform * (column + width, row + height)
+        objects[kind].append(shapely.box(corners[0][0], corners[1][1], corners[1][0], corners[0][1]))
+    stored = np.clip((image + rng.normal(0, 0.004, image.shape)) * 10_000, 0, 65_535).astype("uint16")
+    with rasterio.open(
+        folder / f"{name}.tif", "w", driver="GTiff", height=SHAPE[0], width=SHAPE[1], count=len(BANDS),
+        dtype="uint16", crs="EPSG:32631", transform=transform,
+    ) as dataset:  # fmt: skip
+        dataset.write(stored)
+        dataset.scales = (1e-4,) * len(BANDS)
+        for number, band in enumerate(BANDS, 1):
+            dataset.set_band_description(number, band)
+    rows = [(kind, polygon) for kind, polygons in objects.items() for polygon in polygons]
+    labels = {field: [kind for kind, _ in rows]}
+    geopandas.GeoDataFrame(labels, geometry=[polygon for _, polygon in rows], crs=32631).to_file(
+        folder / f"{name}.geojson"
+    )
+    return objects

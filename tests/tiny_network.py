@@ -24,12 +24,12 @@ CARD = {
 class Tiny(torch.nn.Module):
     """Downsamples and upsamples its input, as a U-Net does; its output depends on the image's orientation."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 1) -> None:
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(1)
             self.down = torch.nn.Conv2d(2, 6, 3, stride=2, padding=1)
-            self.head = torch.nn.Conv2d(8, 1, 3, padding=1)
+            self.head = torch.nn.Conv2d(8, classes, 3, padding=1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         small = torch.relu(self.down(images))
@@ -39,7 +39,7 @@ class Tiny(torch.nn.Module):
 
 class TinyBundle(FakeBundle):
     def network(self) -> torch.nn.Module:
-        return Tiny().eval()
+        return Tiny(len(self.card.classes)).eval()
 
 
 def tiny_bundle(**card: object) -> TinyBundle:

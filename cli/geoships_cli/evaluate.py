@@ -102,6 +102,11 @@ def evaluate(
     )
     from geoships.model.bundle import load_bundle
 
+    loaded = load_bundle(bundle)
+    if report.store_temperature:
+        loaded.require_one_class("--store-temperature is")
+    if judgement.store_operating_points:
+        loaded.require_one_class("--store-operating-points is")
     config = predict_config(
         config_file,
         model=bundle,
@@ -112,7 +117,7 @@ def evaluate(
     with run.progress_display() as progress:
         result = evaluate(
             labelled.scenes, labelled.labels, ignore=labelled.ignore or (), land=labelled.land or (), config=config,
-            model=load_bundle(bundle), allow_seen=judgement.allow_seen, progress=progress,
+            model=loaded, allow_seen=judgement.allow_seen, progress=progress,
         )  # fmt: skip
     files = _write(result, report, overwrite=config.overwrite)
     if not run.quiet:
@@ -162,21 +167,30 @@ def _refuse_installed(bundle: str) -> None:
 
 def _summary(result: Evaluation, files: dict[str, Path]) -> dict[str, object]:
     """Return the totals, without curves and tables."""
-    names = (
+    names: tuple[str, ...] = (
         "model", "threshold", "min_peak", "warnings", "seen", "all", "scenes", "best_threshold", "operating_points",
         "average_precision", "matched_ships", "notes",
     )  # fmt: skip
-    return {**{name: result.figures[name] for name in names}, "outputs": {n: str(path) for n, path in files.items()}}
+    if "classes" in result.figures:
+        names = ("model", "thresholds", "min_peak", "warnings", "seen", "scenes", "mean", "notes")
+        classes = {name: own["all"] for name, own in result.figures["classes"].items()}
+        kept = {**{name: result.figures[name] for name in names}, "classes": classes}
+    else:
+        kept = {name: result.figures[name] for name in names}
+    return {**kept, "outputs": {n: str(path) for n, path in files.items()}}
 
 
 def _text(result: Evaluation, files: dict[str, Path]) -> str:
-    from geoships.evaluation.tables import measures, overview
+    from geoships.evaluation.tables import class_overview, measures, overview
 
-    best = result.figures["best_threshold"]["ships_f1"]
     headline = "not a judgement: the model was trained on scenes of these\n" if result.figures["warnings"] else ""
-    table = overview(result.figures)
+    written = f"-> {', '.join(map(str, files.values()))}"
+    if "classes" in result.figures:
+        table = class_overview(result.figures)
+        return f"{headline}{table.plain()}\n{table.note}\n{written}"
+    best, table = result.figures["best_threshold"]["ships_f1"], overview(result.figures)
     return (
         f"{headline}{table.plain()}\n{table.note}\n{measures(result.figures).plain()}\n"
         f"threshold {result.figures['threshold']:g}; ships at IoU 0.3 are best at {best['threshold']:g} "
-        f"(F1 {best['value']:.3f})\n-> {', '.join(map(str, files.values()))}"
+        f"(F1 {best['value']:.3f})\n{written}"
     )

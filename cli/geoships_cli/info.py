@@ -114,13 +114,22 @@ def _card_facts(card: Card) -> dict[str, object]:
         "bands": ", ".join(card.bands),
         "optional bands": ", ".join(card.optional) or "none",
         "pixel size": f"{low:g} to {high:g} m; others are resampled to {card.gsd:g} m",
-        "threshold": card.threshold,
+        **(_class_facts(card) if card.several else {"threshold": card.threshold}),
         "minimum peak score of a ship": card.min_peak,
         "views": card.views,
         "temperature": card.temperature,
         "training data": [f"{source.get('name')} ({source.get('license')})" for source in card.training_data],
         "metrics": [json.dumps(metric) for metric in card.metrics],
     }
+
+
+def _class_facts(card: Card) -> dict[str, object]:
+    how = "exclude each other" if card.activation == "softmax" else "may overlap"
+    lines = [
+        f"{found.name}: value {found.value}, threshold {threshold:g}"
+        for found, threshold in zip(card.classes, card.thresholds, strict=True)
+    ]
+    return {"classes": [*lines, f"{card.activation}: they {how}"]}
 
 
 def _verifier_facts(card: Card, *, on: bool) -> list[str]:

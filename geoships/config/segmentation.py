@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from geoships.config.augment import Augment, NotNegative, Part, Positive, Share
 from geoships.config.training import BundleSettings, CropRun, Input, Optimiser, Schedule, check_bands
 from geoships.config.yaml_file import parse_overrides, read_settings
+from geoships.output.classes import PALETTE
 
 LossName = Literal["bce", "crop_dice", "dice", "focal", "jaccard", "lovasz", "tversky"]
 
@@ -64,6 +65,16 @@ class Target(Part):
     description: str = ""
 
 
+class ClassTarget(Target):
+    """One of several classes that one network looks for.
+
+    value: pixel value of the class in masks, those of labels and those that are predicted; None: its number in the
+    list, from 1. colour: None: one of a palette, by its number. The rest is as for `Target`.
+    """
+
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None  # type: ignore[assignment]
+
+
 class Validation(Part):
     """The validation data, which are not trained on.
 
@@ -87,6 +98,10 @@ class Data(Part):
     bands: STAC common names, in the network's order. optional: those that a scene may lack.
     gsd: pixel size in metres of the model; scenes outside `gsd_range` are resampled to it.
     rim: pixels on both sides of each outline that the loss leaves out. target: the class that is looked for.
+    classes: in its place, two or more classes of one network; pixels of none of them are background.
+    class_field: column of vector labels that holds the name of the class, or its value; masks hold the values.
+    activation: with ``softmax`` a pixel belongs to one class at most (of labels that overlap, to the last in the list);
+    with ``sigmoid`` each class is found by itself, so that classes may overlap.
     """
 
     root: Path = Path()
@@ -101,7 +116,42 @@ class Data(Part):
     gsd_range: tuple[Positive, Positive] = (5.0, 15.0)
     rim: Annotated[int, Field(ge=0, le=8)] = 0
     target: Target = Target()
+    classes: tuple[ClassTarget, ...] = ()
+    class_field: Annotated[str, Field(min_length=1)] = "class"
+    activation: Literal["softmax", "sigmoid"] = "softmax"
     validation: Validation = Validation()
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What is looked for: the classes, or the one target."""
+        return self.classes or (self.target,)
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether a pixel belongs to one of several classes at most."""
+        return bool(self.classes) and self.activation == "softmax"
+
+    @field_validator("classes")
+    @classmethod
+    def _complete_classes(cls, given: tuple[ClassTarget, ...]) -> tuple[ClassTarget, ...]:
+        if len(given) == 1:
+            raise ValueError("expected two classes or more; give a single one as `target`")
+        completed = tuple(
+            entry.model_copy(
+                update={"value": entry.value or number, "colour": entry.colour or PALETTE[(number - 1) % len(PALETTE)]}
+            )
+            for number, entry in enumerate(given, 1)
+        )
+        for what, several in (("name", [c.name for c in completed]), ("value", [str(c.value) for c in completed])):
+            if twice := sorted({entry for entry in several if several.count(entry) > 1}):
+                raise ValueError(f"two classes have the {what} {', '.join(twice)}; give each its own")
+        return completed
+
+    @model_validator(mode="after")
+    def _one_way_to_name_classes(self) -> Data:
+        if self.classes and "target" in self.model_fields_set and self.target != Target():
+            raise ValueError("give either `target`, for one class, or `classes`")
+        return self
 
     @model_validator(mode="after")
     def _scenes_or_chips(self) -> Data:

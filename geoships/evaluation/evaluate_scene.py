@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from scipy.special import expit, logit
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
@@ -23,9 +24,12 @@ from geoships.output.attributes import Measures, measure_all
 from geoships.output.ship_filter import DetectedShip
 from geoships.output.ship_finder import ShipFinder
 from geoships.output.ships import Ship
+from geoships.output.stitch import RowBand
+from geoships.pipeline.find_ships import own_pixels
 from geoships.pipeline.messages import announce
 from geoships.pipeline.scene_run import SceneRun, open_run
 from geoships.scene.georeference import Georeference
+from geoships.scene.layers.label_classes import LabelClasses
 from geoships.scene.layers.labelled_files import LabelledFiles
 from geoships.scene.layers.labels import Labels, read_labels
 from geoships.scene.layers.polygons import PolygonLayer
@@ -86,7 +90,7 @@ class EvaluatedScene:
 
 def evaluate_scene(
     files: LabelledFiles, thresholds: Sequence[float], *, config: PredictConfig, model: Bundle, progress: Progress
-) -> EvaluatedScene:
+) -> tuple[EvaluatedScene, ...]:
     """Run a scene through a model once, and compare the prediction with the labels.
 
     Args:
@@ -97,46 +101,65 @@ def evaluate_scene(
         progress: Reports the progress.
 
     Returns:
-        The evaluated scene.
+        The evaluated scene, once for each class of the model.
 
     Raises:
         GeoshipsError: Where a file cannot be read, or the labels are of another place.
     """
     with open_run(files.scene, config=config, model=model) as run:
         announce(run, progress)
-        card = model.card
-        only = None if card.label_value is None else (card.label_value, card.classes[0].name)
-        labels = _clipped(read_labels(files.labels, run.georeference, files.ignore, only), run.scene.window)
+        labels = _clipped(_labels(run, files), run.scene.window)
         layer = read_land(files.land, run.georeference) if files.land else None
         land = None if layer is None else layer.polygons
         for text in (*labels.warnings, *_land_warnings(files, layer)):
             progress.warn(text)
-        all_thresholds = sorted({*thresholds, run.threshold})
-        current = all_thresholds.index(run.threshold)
-        scores, blocks, components = _find_components(run, labels, all_thresholds, progress)
+        passes = _find_components(run, labels, thresholds, progress)
         ignored = shapely.union_all(list(labels.ignored))
-        outlines = [_polygon(ship) for ship in labels.ships]
-        by_threshold = [_found(run, ships, labels.ships, ignored) for ships in components]
-        found, comparison, peaks = by_threshold[current]
-        grid = tuple(counts for _, _, counts in by_threshold)
-
-        def distances(polygons: Sequence[BaseGeometry]) -> tuple[float, ...] | None:
-            return None if land is None else tuple(land_distances(polygons, land, run.pixel_size))
-
-        return EvaluatedScene(
-            files=files,
-            georeference=run.georeference,
-            found=found,
-            labels=tuple(map(LabelledShip, outlines, measure_all(outlines, run.georeference, run.margin))),
-            comparison=comparison,
-            label_land=distances(labels.ships),
-            found_land=distances([ship.polygon for ship in found]),
-            scores=scores,
-            curve=tuple(counts[run.min_peak] for counts in grid),
-            blocks=blocks,
-            peaks=peaks,
-            grid=grid,
+        return tuple(
+            _evaluate_class(run, files, labels.of_class(kind), ignored, land, done) for kind, done in enumerate(passes)
         )
+
+
+def _labels(run: SceneRun, files: LabelledFiles) -> Labels:
+    card = run.bundle.card
+    only = None if card.label_value is None else (card.label_value, card.classes[0].name)
+    members = tuple((found.name, found.value) for found in run.object_class.members)
+    classes = LabelClasses(card.label_field, members) if card.several else None
+    return read_labels(files.labels, run.georeference, files.ignore, only, classes)
+
+
+def _evaluate_class(
+    run: SceneRun,
+    files: LabelledFiles,
+    labels: Labels,
+    ignored: BaseGeometry,
+    land: Sequence[BaseGeometry] | None,
+    done: _ClassPass,
+) -> EvaluatedScene:
+    """Compare the objects of one class with its labels."""
+    current = done.thresholds.index(done.threshold)
+    by_threshold = [_found(run, ships, labels.ships, ignored) for ships in done.ships]
+    found, comparison, peaks = by_threshold[current]
+    grid = tuple(counts for _, _, counts in by_threshold)
+    outlines = [_polygon(ship) for ship in labels.ships]
+
+    def distances(polygons: Sequence[BaseGeometry]) -> tuple[float, ...] | None:
+        return None if land is None else tuple(land_distances(polygons, land, run.pixel_size))
+
+    return EvaluatedScene(
+        files=files,
+        georeference=run.georeference,
+        found=tuple(replace(ship, kind=done.kind) for ship in found),
+        labels=tuple(map(LabelledShip, outlines, measure_all(outlines, run.georeference, run.margin))),
+        comparison=comparison,
+        label_land=distances(labels.ships),
+        found_land=distances([ship.polygon for ship in found]),
+        scores=done.scores,
+        curve=tuple(counts[run.min_peak] for counts in grid),
+        blocks=done.blocks,
+        peaks=peaks,
+        grid=grid,
+    )
 
 
 def _land_warnings(files: LabelledFiles, land: PolygonLayer | None) -> tuple[str, ...]:
@@ -146,28 +169,55 @@ def _land_warnings(files: LabelledFiles, land: PolygonLayer | None) -> tuple[str
     return (*land.warnings, f"the land layer {files.land} is far from the scene {files.name}; {land.apart}")
 
 
+class _ClassPass:
+    """Pixel scores of one class by label, and its connected sets of pixels at each threshold.
+
+    Args:
+        run: The run.
+        kind: Number of the class.
+        thresholds: Ascending thresholds of the curve; that of the run is added.
+    """
+
+    def __init__(self, run: SceneRun, kind: int, thresholds: Sequence[float]) -> None:
+        self.kind, self.threshold = kind, run.thresholds[kind]
+        self.thresholds = sorted({*thresholds, self.threshold})
+        self.scores = ScoreCounts.none(self.thresholds)
+        side = max(1, round(BLOCK / min(run.pixel_size)))
+        self.blocks = BlockCounts(run.scene.window.shape, side, self.threshold)
+        self.ships: list[list[Ship]] = [[] for _ in self.thresholds]
+        self._finder = ShipFinder(run.scene.window.width, self.thresholds, split=run.config.split)
+
+    def feed(self, band: RowBand, own: RowBand, label: NDArray[np.uint8]) -> None:
+        """Add a row band. own: as objects are made of it, see `own_pixels`. label: (rows, columns)."""
+        self.scores.feed(band.scores, band.valid, label, own.scores)
+        self.blocks.feed(band.row, own.scores, band.valid, label)
+        self._add(self._finder.feed(own))
+
+    def finish(self) -> None:
+        """Add what reaches the last row."""
+        self._add(self._finder.finish())
+
+    def _add(self, ships: list[list[Ship]]) -> None:
+        for at_threshold, new in zip(self.ships, ships, strict=True):
+            at_threshold += new
+
+
 def _find_components(
     run: SceneRun, labels: Labels, thresholds: Sequence[float], progress: Progress
-) -> tuple[ScoreCounts, BlockCounts, list[list[Ship]]]:
-    """Pixel scores by label, and the connected sets of ship pixels at each threshold; one row band is in memory."""
-    width = run.scene.window.width
-    scores = ScoreCounts.none(thresholds)
-    side = max(1, round(BLOCK / min(run.pixel_size)))
-    blocks = BlockCounts(run.scene.window.shape, side, run.threshold)
-    finder = ShipFinder(width, thresholds, split=run.config.split)
-    ships: list[list[Ship]] = [[] for _ in thresholds]
-    with closing(run.bands()) as bands:
-        for band in bands:
-            label = labels.mask(Window(band.row, 0, len(band.scores), width))
-            scores.feed(band.scores, band.valid, label)
-            blocks.feed(band.row, band.scores, band.valid, label)
-            for at_threshold, new in zip(ships, finder.feed(band), strict=True):
-                at_threshold += new
-            progress.advance(band.valid.size)
+) -> list[_ClassPass]:
+    """Send the scene through the model once, for all classes; one row band is in memory."""
+    passes = [_ClassPass(run, kind, thresholds) for kind in range(len(run.thresholds))]
+    with closing(run.bands()) as several:
+        for bands in several:
+            window = Window(bands[0].row, 0, *bands[0].scores.shape)
+            masks = labels.masks(window, len(passes), exclusive=run.exclusive)
+            for each, band, own, label in zip(passes, bands, own_pixels(run, bands), masks, strict=True):
+                each.feed(band, own, label)
+            progress.advance(bands[0].valid.size)
             release_memory()
-    for at_threshold, new in zip(ships, finder.finish(), strict=True):
-        at_threshold += new
-    return scores, blocks, ships
+    for each in passes:
+        each.finish()
+    return passes
 
 
 def _found(
@@ -189,8 +239,10 @@ def _found(
 def _clipped(labels: Labels, scene: Window) -> Labels:
     """Clip the labelled ships to the scene."""
     box = shapely.box(0, 0, scene.width, scene.height)
-    parts = (_polygon(shapely.intersection(ship, box)) for ship in labels.ships if ship.intersects(box))
-    return replace(labels, ships=tuple(part for part in parts if part.area))
+    parts = [_polygon(shapely.intersection(ship, box)) for ship in labels.ships]
+    kept = [number for number, part in enumerate(parts) if part.area]
+    kinds = tuple(labels.kinds[number] for number in kept) if labels.kinds else ()
+    return replace(labels, ships=tuple(parts[number] for number in kept), kinds=kinds)
 
 
 def _polygon(geometry: BaseGeometry) -> Polygon | MultiPolygon:

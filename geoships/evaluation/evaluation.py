@@ -8,11 +8,12 @@ from functools import cached_property
 
 from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
+from geoships.evaluation.class_figures import class_figures
 from geoships.evaluation.evaluate_scene import EvaluatedScene, evaluate_scene
 from geoships.evaluation.figures import Figures, figures
 from geoships.evaluation.seen import SeenScene, seen_figures, seen_scenes
 from geoships.model.bundle import Bundle, load_bundle
-from geoships.pipeline.scene_run import min_peak_of, threshold_of
+from geoships.pipeline.scene_run import min_peak_of, threshold_of, thresholds_of
 from geoships.pipeline.verify import choose_verifier
 from geoships.scene.layers.labelled_files import PathLike, pair_files
 from geoships.support.memory import use_one_arena
@@ -28,14 +29,22 @@ class Evaluation:
     Attributes:
         model: The bundle.
         config: The settings of the prediction.
-        scenes: Predicted and labelled ships of each scene.
+        scenes: Predicted and labelled ships of each scene; of several classes, those of the first.
         allow_seen: Whether scenes that the model was trained on are only noted, not warned of.
+        others: Of several classes: the scenes once more for each of the other classes.
     """
 
     model: Bundle
     config: PredictConfig
     scenes: tuple[EvaluatedScene, ...]
     allow_seen: bool = False
+    others: tuple[tuple[EvaluatedScene, ...], ...] = ()
+
+    @property
+    def by_class(self) -> dict[str, tuple[EvaluatedScene, ...]]:
+        """The scenes for each class, by its name."""
+        names = (found.name for found in self.model.card.classes)
+        return dict(zip(names, (self.scenes, *self.others), strict=False))
 
     @property
     def threshold(self) -> float:
@@ -58,8 +67,12 @@ class Evaluation:
     def figures(self) -> Figures:
         """All metrics, as plain values for JSON; None where one is undefined (recall without ships, say)."""
         seen = seen_figures(self.seen, len(self.scenes), allowed=self.allow_seen)
-        others = figures(self.scenes, self.model, self.config, self.threshold, self.min_peak)
-        return {**seen, **others, "notes": [*seen["notes"], *others["notes"]]}
+        if self.model.card.several:
+            thresholds = thresholds_of(self.config, self.model.card)
+            own = class_figures(self.by_class, self.model, self.config, thresholds, self.min_peak)
+        else:
+            own = figures(self.scenes, self.model, self.config, self.threshold, self.min_peak)
+        return {**seen, **own, "notes": [*seen["notes"], *own["notes"]]}
 
 
 def evaluate(
@@ -103,5 +116,6 @@ def evaluate(
     bundle = model or load_bundle(config.model)
     use_one_arena()
     steps = sorted(set(thresholds))
-    judged = tuple(evaluate_scene(files, steps, config=config, model=bundle, progress=progress) for files in pairs)
-    return Evaluation(bundle, config, judged, allow_seen)
+    judged = [evaluate_scene(files, steps, config=config, model=bundle, progress=progress) for files in pairs]
+    first, *others = zip(*judged, strict=True)
+    return Evaluation(bundle, config, first, allow_seen, tuple(others))

@@ -27,7 +27,7 @@ def outcome_path(folder: Path, files: LabelledFiles) -> Path:
 
 
 def write_outcomes(evaluation: Evaluation, folder: Path, *, overwrite: bool = False) -> list[Path]:
-    """Write FOLDER/SCENE.geojson for each scene, with all predicted and all missed ships.
+    """Write FOLDER/SCENE.geojson for each scene, with all predicted and all missed ships; of several, with the class.
 
     Args:
         evaluation: The evaluation.
@@ -48,10 +48,15 @@ def write_outcomes(evaluation: Evaluation, folder: Path, *, overwrite: bool = Fa
     except OSError as error:
         raise OutputError(f"cannot create the folder {folder}: {error.strerror or error}; choose another") from error
     paths = []
-    for scene in evaluation.scenes:
+    for number, scene in enumerate(evaluation.scenes):
         paths.append(outcome_path(folder, scene.files))
         title = f"Ships found and missed by {evaluation.model.card.name} in {scene.files.name}"
-        write_ships(paths[-1], outcomes(scene), georeference=scene.georeference, title=title)
+        table = outcomes(scene)
+        if evaluation.others:
+            title = title.replace("Ships", "Objects", 1)
+            tables = {name: outcomes(own[number]) for name, own in evaluation.by_class.items()}
+            table = pd.concat([own.assign(**{"class": name}) for name, own in tables.items()], ignore_index=True)
+        write_ships(paths[-1], table, georeference=scene.georeference, title=title)
     return paths
 
 

@@ -16,7 +16,7 @@ from geoships.evaluation.evaluation import Evaluation
 from geoships.evaluation.figures import Figures
 from geoships.evaluation.outcomes import outcome_path
 from geoships.evaluation.plots import plots
-from geoships.evaluation.tables import tables
+from geoships.evaluation.tables import class_overview, tables
 from geoships.scene.layers.labelled_files import LabelledFiles
 from geoships.support.files import atomic_write
 from geoships.support.overwrite import refuse_overwrites
@@ -75,7 +75,8 @@ def write_report(
     """
     check_files(folder, pairs=[scene.files for scene in evaluation.scenes], overwrite=overwrite)
     figures = evaluation.figures
-    sheet = contact_sheet(evaluation.scenes, evaluation.model.card.bands, evaluation.config) if pictures else None
+    scenes = [scene for own in evaluation.by_class.values() for scene in own]
+    sheet = contact_sheet(scenes, evaluation.model.card.bands, evaluation.config) if pictures else None
     texts = {
         METRICS: json.dumps(figures, indent=2) + "\n",
         MARKDOWN: markdown(figures),
@@ -94,7 +95,12 @@ def write_report(
 def markdown(figures: Figures) -> str:
     """The report as Markdown text."""
     warnings = [f"**Warning: {warning}.**" for warning in figures["warnings"]]
-    parts = [f"# {_title(figures)}", *warnings, _settings(figures), *(table.markdown() for table in tables(figures))]
+    parts = [f"# {_title(figures)}", *warnings, _settings(figures)]
+    if "classes" in figures:
+        parts.append(class_overview(figures).markdown())
+    for heading, own in _sections(figures):
+        parts += [f"# {heading}"] if heading else []
+        parts += [table.markdown() for table in tables(own)]
     if figures["notes"]:
         parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in figures["notes"]))
     return "\n\n".join(parts) + "\n"
@@ -103,21 +109,40 @@ def markdown(figures: Figures) -> str:
 def html(figures: Figures, sheet: bytes | None = None) -> str:
     """The report as one self-contained HTML page. sheet: the contact sheet, a PNG image."""
     title = escape(_title(figures))
-    drawn = "\n".join(
-        f'<figure><img src="{_data("image/svg+xml", svg.encode())}" alt="{escape(name)}">'
-        f"<figcaption>{escape(name)}</figcaption></figure>"
-        for name, svg in plots(figures)
-    )
     warnings = [f'<p class="warning">Warning: {escape(warning)}.</p>' for warning in figures["warnings"]]
-    parts = [f"<h1>{title}</h1>", *warnings, f"<p>{escape(_settings(figures))}</p>", drawn]
-    if sheet is not None:
-        source = _data("image/png", sheet)
-        parts.append(f'<h2>Missed ships and false alarms</h2>\n<img src="{source}" alt="contact sheet">')
-    parts += [table.html() for table in tables(figures)]
+    parts = [f"<h1>{title}</h1>", *warnings, f"<p>{escape(_settings(figures))}</p>"]
+    shown = [] if sheet is None else [_sheet(sheet)]
+    if "classes" in figures:
+        parts += [class_overview(figures).html(), *shown]
+        shown = []
+    for heading, own in _sections(figures):
+        parts += [f"<h1>{escape(heading)}</h1>"] if heading else []
+        parts += [_drawn(own), *shown, *(table.html() for table in tables(own))]
     if figures["notes"]:
         parts.append("<h2>Notes</h2><ul>" + "".join(f"<li>{escape(note)}</li>" for note in figures["notes"]) + "</ul>")
     head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(parts) + "\n</body></html>\n"
+
+
+def _sections(figures: Figures) -> list[tuple[str, Figures]]:
+    """Heading and metrics of each class; of one class, the metrics without a heading."""
+    if "classes" not in figures:
+        return [("", figures)]
+    return [(f"Class {name}", own) for name, own in figures["classes"].items()]
+
+
+def _drawn(figures: Figures) -> str:
+    """The plots as HTML."""
+    return "\n".join(
+        f'<figure><img src="{_data("image/svg+xml", svg.encode())}" alt="{escape(name)}">'
+        f"<figcaption>{escape(name)}</figcaption></figure>"
+        for name, svg in plots(figures)
+    )
+
+
+def _sheet(sheet: bytes) -> str:
+    """The contact sheet as HTML."""
+    return f'<h2>Missed ships and false alarms</h2>\n<img src="{_data("image/png", sheet)}" alt="contact sheet">'
 
 
 def _title(figures: Figures) -> str:
@@ -128,6 +153,9 @@ def _title(figures: Figures) -> str:
 def _settings(figures: Figures) -> str:
     chosen = ", ".join(f"{name} {value}" for name, value in figures["settings"].items() if value is not None)
     verifier = f", ships verified by {figures['verifier']}" if figures["verifier"] else ""
+    if "classes" in figures:
+        each = ", ".join(f"{name} {value:g}" for name, value in figures["thresholds"].items())
+        return f"Thresholds: {each}; {chosen}."
     return f"Threshold {figures['threshold']:g}{verifier}; {chosen}."
 
 

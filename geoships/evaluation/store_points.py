@@ -27,8 +27,9 @@ def store_operating_points(evaluation: Evaluation) -> Card:
     Raises:
         GeoshipsError: Where no labelled ship was found, or the model was trained on one of the scenes, unless that is
             allowed.
-        BundleError: Where the bundle cannot be written.
+        BundleError: Where the bundle cannot be written, or its model finds several classes.
     """
+    evaluation.model.require_one_class("operating points are")
     figures, bundle = evaluation.figures, evaluation.model
     points = stored_points(evaluation.scenes, evaluation.threshold, evaluation.min_peak, figures["seen"])
     if figures["warnings"]:

@@ -78,6 +78,21 @@ def overview(figures: Figures) -> Table:
     return Table("Overview", header, tuple(rows), _INTERVALS)
 
 
+def class_overview(figures: Figures) -> Table:
+    """The main metrics of each of several classes over all scenes, and their means."""
+    rows = []
+    for name, values in figures["classes"].items():
+        ships = values["all"]["ships"][_MATCHED]
+        rates = [_ranged(ships, rate) for rate in ("recall", "precision", "f1")]
+        counts = f"{values['threshold']:g}", str(ships["labelled"]), str(ships["found"])
+        rows.append((name, *counts, *rates, _ranged(values["all"]["pixels"], "iou")))
+    mean = figures["mean"]
+    rows.append(("mean", "", "", "", "", "", _text(mean["f1"]), _text(mean["pixel_iou"])))
+    at = f"@{CURVE_IOU}"
+    header = ("class", "threshold", "labels", "found", f"recall{at}", f"precision{at}", f"F1{at}", "pixel IoU")
+    return Table("By class", header, tuple(rows), _INTERVALS.replace("ships", "objects"))
+
+
 def by_scene(figures: Figures) -> Table:
     """One row per scene, and one for all scenes together."""
     without = figures["all"]["without_ignore"] is not None

@@ -21,8 +21,9 @@ def store_temperature(evaluation: Evaluation) -> Card:
 
     Raises:
         GeoshipsError: Where no temperature was fitted.
-        BundleError: Where the bundle cannot be written.
+        BundleError: Where the bundle cannot be written, or its model finds several classes.
     """
+    evaluation.model.require_one_class("a temperature is")
     calibration = evaluation.figures["calibration"]
     if calibration is None:
         raise GeoshipsError(

@@ -44,17 +44,26 @@ class ScoreCounts:
     def __add__(self, other: ScoreCounts) -> ScoreCounts:
         return ScoreCounts(self.thresholds, self.by_threshold + other.by_threshold, self.by_logit + other.by_logit)
 
-    def feed(self, scores: NDArray[np.float32], valid: NDArray[np.bool_], labels: NDArray[np.uint8]) -> None:
+    def feed(
+        self,
+        scores: NDArray[np.float32],
+        valid: NDArray[np.bool_],
+        labels: NDArray[np.uint8],
+        masked: NDArray[np.float32] | None = None,
+    ) -> None:
         """Add the pixels of an array.
 
         Args:
             scores: Scores, 0 to 1; any shape.
             valid: Whether the pixels have data, same shape.
             labels: BACKGROUND, SHIP or IGNORED, same shape.
+            masked: The scores that the mask is made of, where they are others, same shape: of classes that exclude each
+                other, 0 where another class has a higher score.
         """
+        reaching = scores[valid] if masked is None else masked[valid]
         scores, label = scores[valid], labels[valid]
         thresholds = np.asarray(self.thresholds, np.float32)  # the mask is thresholded in float32, too
-        reached = np.searchsorted(thresholds, scores, side="right")
+        reached = np.searchsorted(thresholds, reaching, side="right")
         step = np.rint((logit(scores.astype(np.float64)).clip(-LIMIT, LIMIT) + LIMIT) * STEPS).astype(np.intp)
         for kind, chosen in enumerate((~np.isin(label, (SHIP, IGNORED)), label == SHIP, label == IGNORED)):
             self.by_threshold[kind] += np.bincount(reached[chosen], minlength=self.by_threshold.shape[1])

@@ -107,6 +107,12 @@ class Bundle:
                 "choose another model (geoships models)"
             )
 
+    def require_one_class(self, what: str) -> None:
+        """Raise BundleError if the model finds several classes. what: begins the error, such as "a screen is"."""
+        if self.card.several:
+            names = ", ".join(found.name for found in self.card.classes)
+            raise BundleError(f"{what} for models of one class only: {self.card.name} finds {names}")
+
     def require_classifier(self) -> None:
         """Raise BundleError if the model scores pixels instead of whole chips."""
         if not self.card.is_classifier:
@@ -160,6 +166,8 @@ def check_verifier(card: Card, verifier: Bundle | None) -> None:
     verifier.require_classifier()
     if card.is_classifier:
         raise BundleError(f"{card.name} is a classifier of chips: it finds no ships that {own.name} could verify")
+    if card.several:
+        raise BundleError(f"{card.name} finds several classes: a verifier is for a model of one class")
     if min(own.input.input.shape[2:]) < 1:
         raise BundleError(f"the card of the verifier {own.name} has no chip size in its input shape")
     if unknown := sorted(set(own.bands) - set(card.bands)):
@@ -169,7 +177,9 @@ def check_verifier(card: Card, verifier: Bundle | None) -> None:
 
 
 def _check_screen(card: Card, screen: Mapping[str, torch.Tensor] | None) -> None:
-    """Raise BundleError if only one of card and bundle has a screen."""
+    """Raise BundleError if only one of card and bundle has a screen, or the model finds several classes."""
+    if card.screen is not None and card.several:
+        raise BundleError(f"{card.name} finds several classes: a screen is for a model of one class")
     if (card.screen is None) != (screen is None):
         in_bundle = "has none" if screen is None else f"holds {SCREEN_FILE}"
         in_card = "no screen" if card.screen is None else "a screen"

@@ -11,7 +11,9 @@ from geoships.errors import BundleError
 Transform = Literal["none", "sqrt"]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Threshold = Annotated[float, Field(gt=0, lt=1)]
 Sensitivity = Literal["high", "balanced", "precise"]
+Activation = Literal["sigmoid", "softmax"]
 Box = tuple[float, float, float, float]
 NOT_STATED = "not stated"  # licence of a model whose makers have not given one
 
@@ -160,6 +162,10 @@ class Card(_CardSection):
         label_margin: How much longer, and wider, the model's outlines are than the hulls, in pixels of `gsd` metres: as
             much as its training labels, unless a cross-validation has shown another value.
         label_value: Pixel value of the label masks that the model was trained to find; None: any label.
+        activation: ``sigmoid`` scores each class by itself, ``softmax`` the classes and the background together.
+        label_field: Of a model of several classes: the column of vector labels that tells the class.
+        class_thresholds: Of a model of several classes: minimum score of a pixel of a class, by its name; `threshold`
+            is that of the others.
         screen: The bundle's screen, which finds tiles without ships; None: it has none.
         network: The network's architecture.
         training_data: The data sets that the model was trained on, with their licences.
@@ -193,6 +199,9 @@ class Card(_CardSection):
     verify: Annotated[bool, Field(alias="geoships:verify")] = False
     label_margin: Annotated[float, Field(alias="geoships:label_margin", ge=0, allow_inf_nan=False)] = 0.0
     label_value: Annotated[int | None, Field(alias="geoships:label_value")] = None
+    activation: Annotated[Activation, Field(alias="geoships:activation")] = "sigmoid"
+    label_field: Annotated[str, Field(alias="geoships:label_field")] = "class"
+    class_thresholds: Annotated[dict[str, Threshold], Field(alias="geoships:class_thresholds", default_factory=dict)]
     screen: Annotated[ScreenCard | None, Field(alias="geoships:screen")] = None
     network: Annotated[Network, Field(alias="geoships:network")]
     training_data: Annotated[tuple[dict[str, Any], ...], Field(alias="geoships:training_data")] = ()
@@ -222,6 +231,29 @@ class Card(_CardSection):
     def classes(self) -> tuple[ModelClass, ...]:
         """The classes of the network's output."""
         return self.outputs[0].classes
+
+    @property
+    def several(self) -> bool:
+        """Whether the network scores the pixels of several classes."""
+        return len(self.classes) > 1 and not self.is_classifier
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Minimum score of a pixel of each class."""
+        return tuple(self.class_thresholds.get(found.name, self.threshold) for found in self.classes)
+
+    @model_validator(mode="after")
+    def _classes_fit(self) -> Card:
+        if not self.several:
+            return self
+        names, values = [[getattr(found, key) for found in self.classes] for key in ("name", "value")]
+        if len(set(names)) < len(names) or len(set(values)) < len(values):
+            raise ValueError("two classes share a name or a value")
+        if not all(1 <= value <= 254 for value in values):
+            raise ValueError("the values of classes are from 1 to 254: 0 is the background, and 255 no data")
+        if unknown := sorted(set(self.class_thresholds) - set(names)):
+            raise ValueError(f"class thresholds of {', '.join(unknown)}, which is no class of the model")
+        return self
 
     def operating_point(self, sensitivity: Sensitivity) -> OperatingPoint:
         """The settings for a sensitivity.

@@ -25,9 +25,9 @@ class ScoreChannels(nn.Module):
     """Scores with a channel axis (n, channels, rows, columns), as other programs expect them from a segmentation model.
 
     Args:
-        scoring: Maps reflectance to scores (n, rows, columns).
-        background: Threshold that fills a background channel before the ship channel, so that the channel with the
-            greater value is the class; None: the ship channel only.
+        scoring: Maps reflectance to scores (n, rows, columns), or (n, classes, rows, columns).
+        background: Threshold that fills a background channel before those of the classes, so that the channel with the
+            greatest value is the class; None: the classes only.
     """
 
     def __init__(self, scoring: nn.Module, background: float | None) -> None:
@@ -36,10 +36,11 @@ class ScoreChannels(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Scores from 0 to 1."""
-        scores: torch.Tensor = self.scoring(images)[:, None]
+        scores: torch.Tensor = self.scoring(images)
+        scores = scores if scores.ndim == 4 else scores[:, None]
         if self.background is None:
             return scores
-        return torch.cat([torch.full_like(scores, self.background), scores], 1)
+        return torch.cat([torch.full_like(scores[:, :1], self.background), scores], 1)
 
 
 def export_model(
@@ -54,7 +55,8 @@ def export_model(
     """Export a model to a format of other programs.
 
     The exported model includes the normalisation and the temperature. It maps float32 reflectance
-    (n, bands, rows, columns) of the card's bands to scores from 0 to 1: (n, 1, rows, columns), or (n,) of a classifier.
+    (n, bands, rows, columns) of the card's bands to scores from 0 to 1: (n, classes, rows, columns), or (n,) of a
+    classifier.
 
     Args:
         bundle: The model.
@@ -103,7 +105,7 @@ def model_metadata(bundle: Bundle, size: int, *, background: bool, scale: float,
     overlap = min(90, -(-200 * card.halo // size))  # percent; the halo on both sides of a tile
     deepness: dict[str, object] = {
         "model_type": "Segmentor",
-        "class_names": {"0": "background", "1": card.classes[0].name},
+        "class_names": {"0": "background", **{str(i): found.name for i, found in enumerate(card.classes, 1)}},
         "resolution": card.gsd * 100,  # cm
         "tile_size": size,
         "tiles_size": size,

@@ -1,10 +1,14 @@
-"""The class of objects that a model detects: its name and colour in every output."""
+"""The classes of objects that a model detects: their names and colours in every output."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 SHIP_COLOUR = (255, 96, 0)
+
+# Colours of several classes that have none of their own, in their order: they differ for colour-blind eyes, too, and
+# stand out on dark water (after Okabe and Ito, Color Universal Design, 2008).
+PALETTE = ("#ff6000", "#56b4e9", "#f0e442", "#009e73", "#cc79a7", "#0072b2", "#b3b3b3", "#8c564b")
 
 
 @dataclass(frozen=True)
@@ -14,10 +18,17 @@ class ObjectClass:
     Attributes:
         name: Human-readable name in the singular, such as ``ship``.
         rgb: Colour in masks; red, green and blue from 0 to 255.
+        value: Pixel value in masks.
     """
 
     name: str = "ship"
     rgb: tuple[int, int, int] = SHIP_COLOUR
+    value: int = 1
+
+    @property
+    def members(self) -> tuple[ObjectClass, ...]:
+        """The class itself, as the only one; see `ObjectClasses`."""
+        return (self,)
 
     @property
     def title(self) -> str:
@@ -48,6 +59,38 @@ class ObjectClass:
         return (*self.rgb, 255)
 
 
+@dataclass(frozen=True)
+class ObjectClasses:
+    """Several classes that one model detects; outputs name and draw each of them.
+
+    Attributes:
+        members: The classes, in the order of the model's outputs.
+    """
+
+    members: tuple[ObjectClass, ...]
+
+    @property
+    def name(self) -> str:
+        """What objects of any class are called."""
+        return "objects"
+
+    @property
+    def title(self) -> str:
+        """The first word of titles."""
+        return "Class"
+
+    @property
+    def layer(self) -> str:
+        """The title of a layer of objects of all classes."""
+        return "Objects"
+
+    @property
+    def is_ship(self) -> bool:
+        """Whether these are ships alone."""
+        return False
+
+
+Detected = ObjectClass | ObjectClasses  # what a model detects: one class, or several
 SHIPS = ObjectClass()
 
 
@@ -64,8 +107,17 @@ def class_of(name: str, colour_hint: str | None) -> ObjectClass:
     >>> class_of("tank", "00ff80").rgb, class_of("tank", "green").rgb == SHIP_COLOUR
     ((0, 255, 128), True)
     """
+    return ObjectClass(name, rgb_of(colour_hint))
+
+
+def rgb_of(colour: str | None) -> tuple[int, int, int]:
+    """Red, green and blue, 0 to 255, of six hexadecimal digits; SHIP_COLOUR for None and for any other text.
+
+    >>> rgb_of("#00ff80")
+    (0, 255, 128)
+    """
     try:
-        red, green, blue = bytes.fromhex((colour_hint or "").removeprefix("#"))
+        red, green, blue = bytes.fromhex((colour or "").removeprefix("#"))
     except ValueError:
-        return ObjectClass(name)
-    return ObjectClass(name, (red, green, blue))
+        return SHIP_COLOUR
+    return red, green, blue

@@ -38,7 +38,7 @@ _CACHE_BYTES = 32 * 2**20  # GDAL's own default is 5 % of the machine's memory
 
 
 class RasterSink(ABC):
-    """A one-band Byte raster on the grid of its scene, written from top to bottom.
+    """A Byte raster on the grid of its scene, written from top to bottom.
 
     Use it as a context manager. Rows are buffered until they fill a row of blocks, written to a temporary GeoTIFF
     beside `path`, and converted to a COG at the end of the with block. The file appears only when it is complete;
@@ -46,7 +46,8 @@ class RasterSink(ABC):
 
     Attributes:
         path: The GeoTIFF. An older file is replaced at the end.
-        description: Description of the band.
+        description: Description of the first band.
+        descriptions: Descriptions of all bands.
         overview_resampling: How GDAL makes the overviews.
 
     Args:
@@ -63,8 +64,12 @@ class RasterSink(ABC):
         self._georeference = georeference
         self._metadata = dict(metadata or {})
         self._row = 0  # first row of the scene that has not been written yet
-        self._block_row = np.empty((BLOCK, georeference.width), np.uint8)
         self._compressed = False
+
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """Descriptions of the bands."""
+        return (self.description,)
 
     def __enter__(self) -> Self:
         """Create the temporary file.
@@ -73,6 +78,7 @@ class RasterSink(ABC):
             OutputError: Where it cannot be written.
         """
         self._temporary = reserve(self.path)
+        self._block_row = np.empty((len(self.descriptions), BLOCK, self._georeference.width), np.uint8)
         self._rows = self._temporary.with_name(f"{self._temporary.stem}-rows.tif")
         try:
             with (
@@ -100,11 +106,12 @@ class RasterSink(ABC):
         finally:
             discard(self._temporary)
 
-    def write(self, band: RowBand) -> None:
+    def write(self, band: RowBand, *others: RowBand) -> None:
         """Write the next rows.
 
         Args:
             band: Rows that begin where the last row band ended.
+            others: The same rows of the other classes, where there are several.
 
         Raises:
             ValueError: For a row band that does not begin there, or does not fit the scene.
@@ -120,18 +127,19 @@ class RasterSink(ABC):
             filled = self._row % BLOCK
             count = min(band.row_end - self._row, BLOCK - filled, _CHUNK_ROWS)
             rows = slice(self._row - band.row, self._row - band.row + count)
-            values = self._encode(band.scores[rows])
-            self._block_row[filled : filled + count] = np.where(band.valid[rows], values, NODATA)
+            values = self._encode(*(each.scores[rows] for each in (band, *others)))
+            self._block_row[:, filled : filled + count] = np.where(band.valid[rows], values, NODATA)
             self._row += count
             if self._row % BLOCK == 0 or self._row == height:
                 self._write_block_row(filled + count)
 
     @abstractmethod
-    def _encode(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Encode scores, (rows, columns), as stored values of the same shape."""
+    def _encode(self, scores: NDArray[np.float32], *others: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Encode the scores of each class, (rows, columns), as stored values, with a first axis for several bands."""
 
     def _describe(self, rows: DatasetWriter) -> None:
-        rows.set_band_description(1, self.description)
+        for number, description in enumerate(self.descriptions, 1):
+            rows.set_band_description(number, description)
         rows.update_tags(**self._metadata)
 
     def _profile(self) -> dict[str, Any]:
@@ -140,7 +148,7 @@ class RasterSink(ABC):
         return {
             "driver": "GTiff",
             "dtype": "uint8",
-            "count": 1,
+            "count": len(self.descriptions),
             "height": self._georeference.height,
             "width": self._georeference.width,
             "nodata": NODATA,
@@ -150,6 +158,8 @@ class RasterSink(ABC):
             "compress": "none" if pixels <= _UNCOMPRESSED_BYTES else "lzw",
             "bigtiff": "if_safer",
             "sparse_ok": True,  # blocks that are never written take no space and read as nodata
+            # several bands are scores, not colours
+            **({"photometric": "minisblack", "interleave": "band"} if len(self.descriptions) > 1 else {}),
             **_georeferencing(self._georeference),
         }
 
@@ -159,12 +169,12 @@ class RasterSink(ABC):
         The file is reopened for each row of blocks: a dataset that stays open keeps its blocks in GDAL's cache,
         which the whole process shares and which may take gigabytes.
         """
-        values = self._block_row[:count]
+        values = self._block_row[:, :count]
         if (values == NODATA).all():
             return
         window = RasterioWindow(0, self._row - count, self._georeference.width, count)
         with output_errors(self.path), _without_transform_warning(), rasterio.open(self._rows, "r+") as rows:
-            rows.write(values, 1, window=window)
+            rows.write(values, window=window)
 
     def compress(self) -> None:
         """Convert the temporary GeoTIFF to a COG, still under a temporary name, and read it once to verify it.
@@ -246,7 +256,7 @@ class MaskSink(RasterSink):
         self._threshold = np.float32(threshold)
         self.description, self._colour = name, colour
 
-    def _encode(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def _encode(self, scores: NDArray[np.float32], *_: NDArray[np.float32]) -> NDArray[np.uint8]:
         return (scores >= self._threshold).astype(np.uint8)
 
     def _describe(self, rows: DatasetWriter) -> None:
@@ -257,6 +267,8 @@ class MaskSink(RasterSink):
 class ScoreSink(RasterSink):
     """Scores from 0 to 1, stored as Byte 0 to 254 with the scale 1/254; 255 (nodata) without data.
 
+    Several classes have one band each.
+
     The file declares the scale, so a GIS shows 0 to 1. The rounding error is at most 1/508. Float32 would take 30
     times the space and 5 times the time, most of it for noise over water.
 
@@ -265,25 +277,38 @@ class ScoreSink(RasterSink):
         georeference: Of the scene.
         metadata: Tags of the file.
         name: Name of the class.
+        others: Names of the other classes, where there are several.
     """
 
     description = "ship score"
     overview_resampling = "average"
 
     def __init__(
-        self, path: Path, georeference: Georeference, metadata: Mapping[str, str] | None = None, *, name: str = "ship"
+        self,
+        path: Path,
+        georeference: Georeference,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        name: str = "ship",
+        others: Sequence[str] = (),
     ) -> None:
         super().__init__(path, georeference, metadata)
-        self.description = f"{name} score"
+        self._names = (name, *others)
+        self.description = self.descriptions[0]
 
-    def _encode(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-        steps: NDArray[np.float32] = np.rint(scores * np.float32(SCORE_STEPS))
-        return steps.astype(np.uint8)
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """Descriptions of the bands."""
+        return tuple(f"{name} score" for name in self._names)
+
+    def _encode(self, scores: NDArray[np.float32], *others: NDArray[np.float32]) -> NDArray[np.uint8]:
+        steps = [np.rint(each * np.float32(SCORE_STEPS)).astype(np.uint8) for each in (scores, *others)]
+        return np.stack(steps)
 
     def _describe(self, rows: DatasetWriter) -> None:
         super()._describe(rows)
-        rows.scales = (1 / SCORE_STEPS,)
-        rows.offsets = (0.0,)
+        rows.scales = (1 / SCORE_STEPS,) * len(self._names)
+        rows.offsets = (0.0,) * len(self._names)
 
 
 class ClassSink(RasterSink):
@@ -292,7 +317,7 @@ class ClassSink(RasterSink):
     description = "class"
     overview_resampling = "nearest"
 
-    def _encode(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def _encode(self, scores: NDArray[np.float32], *_: NDArray[np.float32]) -> NDArray[np.uint8]:
         return scores.astype(np.uint8)
 
 
@@ -315,7 +340,7 @@ def _read_back(path: Path) -> None:
         with _without_transform_warning(), rasterio.open(path, num_threads="all_cpus", **options) as dataset:
             for row in range(0, dataset.height, BLOCK):
                 rows = min(BLOCK, dataset.height - row)
-                dataset.read(1, window=RasterioWindow(0, row, dataset.width, rows))
+                dataset.read(window=RasterioWindow(0, row, dataset.width, rows))
 
 
 @contextmanager

@@ -21,12 +21,14 @@ class DetectedShip:
         measures: Of that outline.
         ship: The mask pixels that it was made of.
         class_prob: Score of the verifier, 0 to 1; None where none ran.
+        kind: Its class, by the number from 0 of the model's output.
     """
 
     polygon: Polygon | MultiPolygon
     measures: Measures
     ship: Ship
     class_prob: float | None = None
+    kind: int = 0
 
 
 @dataclass(frozen=True)

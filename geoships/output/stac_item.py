@@ -25,7 +25,8 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import OutputError
 from geoships.output.antimeridian import cut_continuous
-from geoships.output.classes import SHIPS, ObjectClass
+from geoships.output.classes import SHIPS, Detected
+from geoships.output.stac_bands import band_fields, titles
 from geoships.scene.acquisition import Acquisition, iso
 from geoships.scene.georeference import Georeference
 from geoships.scene.opening.names import is_remote, stem_of, title_of
@@ -39,6 +40,7 @@ EXTENSIONS = (
     "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
 )
+CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
 SUFFIXES = (".json", ".geojson")
 MEDIA_TYPES = {
     ".geojson": "application/geo+json",
@@ -80,7 +82,7 @@ class ItemContent:
         outputs: Files written, by kind (vector, mask, scores, preview).
         cards: JSON texts of the model cards, by kind (model, verifier).
         properties: Further properties of the Item.
-        object_class: The class, which names the Item and its assets.
+        object_class: The class, or the classes, which name the Item and its assets.
     """
 
     scene: str
@@ -90,7 +92,7 @@ class ItemContent:
     outputs: Mapping[str, Path]
     cards: Mapping[str, str]
     properties: Mapping[str, Any]
-    object_class: ObjectClass = SHIPS
+    object_class: Detected = SHIPS
 
 
 def check_item(path: Path) -> None:
@@ -145,7 +147,7 @@ def write_item(path: Path, content: ItemContent) -> None:
             **_projection(content.georeference),
             **content.properties,
         },
-        stac_extensions=list(EXTENSIONS),
+        stac_extensions=[*EXTENSIONS, *([CLASSIFICATION] if len(objects.members) > 1 else [])],
     )
     for kind, text in content.cards.items():
         with atomic_write(card_path(path, kind)) as temporary:
@@ -161,15 +163,15 @@ def write_item(path: Path, content: ItemContent) -> None:
         )
 
 
-def _asset(path: Path, folder: Path, kind: str, object_class: ObjectClass = SHIPS) -> Asset:
+def _asset(path: Path, folder: Path, kind: str, object_class: Detected = SHIPS) -> Asset:
     import pystac
 
     return pystac.Asset(
         href=_relative(path, folder),
-        title=_titles(object_class).get(kind, kind),
+        title=titles(object_class).get(kind, kind),
         media_type=MEDIA_TYPES.get(path.suffix.lower()),
         roles=ROLES.get(kind, ["metadata"]),
-        extra_fields={**_file_fields(path), **_band_fields(kind, object_class)},
+        extra_fields={**_file_fields(path), **band_fields(kind, object_class)},
     )
 
 
@@ -178,26 +180,6 @@ def _card_asset(path: Path, folder: Path, kind: str, text: str) -> Asset:
     asset.title, asset.media_type = f"Card of the {kind}", "application/json"
     asset.extra_fields["mlm:name"] = json.loads(text)["mlm:name"]
     return asset
-
-
-def _titles(object_class: ObjectClass) -> dict[str, str]:
-    mask, scores = f"{object_class.title} mask", f"{object_class.title} scores"
-    return {
-        "vector": object_class.layer,
-        "mask": mask,
-        "scores": scores,
-        "preview": f"{object_class.layer} on the scene",
-    }
-
-
-def _band_fields(kind: str, object_class: ObjectClass) -> dict[str, Any]:
-    if kind not in ("mask", "scores"):
-        return {}
-    return {
-        "data_type": "uint8",
-        "nodata": 255,
-        "bands": [{"name": object_class.name if kind == "mask" else f"{object_class.name} score"}],
-    }
 
 
 def _file_fields(path: Path) -> dict[str, Any]:

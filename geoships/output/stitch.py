@@ -113,6 +113,29 @@ class Stitcher:
             yield RowBand(self._row - rows, scores, valid)
 
 
+def in_step(parts: Sequence[Iterator[RowBand]]) -> Iterator[tuple[RowBand, ...]]:
+    """Yield the row bands of several stitchers together; no row band is held while the next ones are computed.
+
+    Args:
+        parts: The row bands of each stitcher, which are the same rows in the same order.
+
+    Yields:
+        One row band of each.
+    """
+    while True:
+        bands = [band for part in parts if (band := next(part, None)) is not None]
+        if not bands:
+            return
+        yield _emptied(bands)
+
+
+def _emptied(bands: list[RowBand]) -> tuple[RowBand, ...]:
+    """The row bands of a list, which forgets them."""
+    taken = tuple(bands)
+    bands.clear()
+    return taken
+
+
 def _shift(rows: NDArray[np.generic], count: int) -> None:
     """Move rows up by `count`, in place, and zero the last `count` rows."""
     for start in range(0, len(rows) - count, count):  # source and target do not overlap, so numpy makes no copy

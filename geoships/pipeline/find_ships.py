@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
+from geoships.output.class_choice import only_highest
 from geoships.output.raster import RasterSink, compressing
 from geoships.output.ship_filter import DetectedShip
 from geoships.output.ship_finder import ShipFinder
 from geoships.output.ships import Ship
+from geoships.output.stitch import RowBand
 from geoships.pipeline.scene_run import SceneRun
 from geoships.support.memory import release_memory
 from geoships.support.progress import NoProgress, Progress
@@ -30,24 +32,31 @@ def find_ships(
 
     """
     progress = progress or NoProgress()
-    finder = ShipFinder(run.scene.window.width, (run.threshold,), split=run.config.split)
-    ships: list[Ship] = []
+    finders = [ShipFinder(run.scene.window.width, (each,), split=run.config.split) for each in run.thresholds]
+    ships: list[list[Ship]] = [[] for _ in finders]
     since = 0  # pixels since memory was handed back
     with ExitStack() as stack:
         opened = [stack.enter_context(sink) for sink in sinks]
         with run.timed("scores"):
-            for band in stack.enter_context(closing(run.bands())):
+            for bands in stack.enter_context(closing(run.bands())):
                 for sink in opened:
-                    sink.write(band)
-                ships += finder.feed(band)[0]
-                progress.advance(band.valid.size)
-                since += band.valid.size
-                del band  # a row of tiles is computed before the next one comes
+                    sink.write(*bands)
+                for own, finder, band in zip(ships, finders, own_pixels(run, bands), strict=True):
+                    own += finder.feed(band)[0]
+                progress.advance(bands[0].valid.size)
+                since += bands[0].valid.size
+                del bands, band  # a row of tiles is computed before the next one comes
                 if since >= RELEASE_PIXELS:
                     release_memory()
                     since = 0
-            ships += finder.finish()[0]
+            for own, finder in zip(ships, finders, strict=True):
+                own += finder.finish()[0]
         with compressing(opened):
             with run.timed("ships"):
-                kept = run.keep(ships)
+                kept = run.keep_all(ships)
             yield kept
+
+
+def own_pixels(run: SceneRun, bands: tuple[RowBand, ...]) -> tuple[RowBand, ...]:
+    """The row bands of each class as its objects are made of them: a pixel of exclusive classes counts in one alone."""
+    return only_highest(bands) if run.exclusive else bands

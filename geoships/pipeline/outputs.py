@@ -16,10 +16,13 @@ from shapely.geometry.base import BaseGeometry
 from geoships.config import PredictConfig
 from geoships.errors import OutputError
 from geoships.model.bundle_files import bundle_files
+from geoships.output.class_mask import ClassMaskSink
+from geoships.output.classes import ObjectClass
 from geoships.output.formats import PIXEL_NOTE, appearing_ships, check_format
+from geoships.output.pictures.overlay import Classes
 from geoships.output.pictures.preview import check_preview, write_preview
 from geoships.output.qgis.project import check_project, write_project
-from geoships.output.qgis.styles import ship_style
+from geoships.output.qgis.styles import vector_style
 from geoships.output.raster import MaskSink, RasterSink, ScoreSink
 from geoships.output.ship_filter import DetectedShip
 from geoships.output.ship_table import ships_frame
@@ -78,11 +81,32 @@ def raster_sinks(run: SceneRun, paths: dict[str, Path]) -> Iterator[RasterSink]:
     tags = {"software": "geoships", "model": run.bundle.card.name, "threshold": str(run.threshold)}
     if not run.georeference.placed:
         tags["note"] = PIXEL_NOTE
-    name, colour = run.object_class.name, run.object_class.rgb
+    first, *others = run.object_class.members
+    if others:
+        tags["threshold"] = ", ".join(f"{name} {value:g}" for name, value in _class_thresholds(run).items())
     if "mask" in paths:
-        yield MaskSink(paths["mask"], run.georeference, run.threshold, tags, name=name, colour=colour)
+        yield _mask_sink(run, paths["mask"], tags)
     if "scores" in paths:
-        yield ScoreSink(paths["scores"], run.georeference, tags, name=name)
+        names = [found.name for found in others]
+        yield ScoreSink(paths["scores"], run.georeference, tags, name=first.name, others=names)
+
+
+def _mask_sink(run: SceneRun, path: Path, tags: dict[str, str]) -> RasterSink:
+    found = run.object_class
+    if isinstance(found, ObjectClass):
+        return MaskSink(path, run.georeference, run.threshold, tags, name=found.name, colour=found.rgb)
+    return ClassMaskSink(path, run.georeference, found.members, run.thresholds, tags, exclusive=run.exclusive)
+
+
+def _class_thresholds(run: SceneRun) -> dict[str, float]:
+    """Minimum score of a pixel of each class, by its name."""
+    return {found.name: value for found, value in zip(run.object_class.members, run.thresholds, strict=True)}
+
+
+def class_counts(run: SceneRun, ships: GeoDataFrame) -> dict[str, int]:
+    """Number of objects of each class, where the model finds several; else empty."""
+    members = run.object_class.members
+    return {found.name: int((ships["class"] == found.name).sum()) for found in members} if len(members) > 1 else {}
 
 
 def ship_table(run: SceneRun, ships: Sequence[DetectedShip]) -> GeoDataFrame:
@@ -98,7 +122,7 @@ def ship_table(run: SceneRun, ships: Sequence[DetectedShip]) -> GeoDataFrame:
             "scene": scene.title,
             "datetime": scene.datetime,
             **({"class_prob": kept.class_prob} if run.verifier else {}),
-            **({} if found.is_ship else {"class": found.name}),
+            **({} if found.is_ship else {"class": found.members[kept.kind].name}),
         }
         for number, kept in enumerate(ships, 1)
     ]
@@ -119,7 +143,7 @@ def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list
 def appearing_vector(run: SceneRun, path: Path, ships: GeoDataFrame) -> AbstractContextManager[None]:
     """Write the vector file; it appears when the block ends without an error."""
     title = f"{run.object_class.layer} found by geoships in {run.scene.title}"
-    style = ship_style().qml() if run.config.style else None
+    style = vector_style(run.object_class).qml() if run.config.style else None
     return appearing_ships(path, ships, georeference=run.georeference, title=title, style=style)
 
 
@@ -140,7 +164,10 @@ def _write_preview(run: SceneRun, path: Path, ships: Sequence[DetectedShip]) -> 
     bands = run.scene.bands
     known = dict(zip(bands.names, bands.indexes, strict=True))
     with open_quicklook(run.scene.source, known=known, skip=run.config.on_error == "skip") as look:
-        write_preview(path, look, [kept.polygon for kept in ships])
+        members = run.object_class.members
+        names = [members[kept.kind].name for kept in ships]
+        classes = Classes(names, {found.name: found.rgb for found in members}) if len(members) > 1 else None
+        write_preview(path, look, [kept.polygon for kept in ships], classes)
 
 
 def _write_item(run: SceneRun, path: Path, ships: int, outputs: dict[str, Path], progress: Progress) -> None:
@@ -153,6 +180,7 @@ def _write_item(run: SceneRun, path: Path, ships: int, outputs: dict[str, Path],
         "processing:lineage": f"{card.name} of geoships; bands {scene.bands.summary}; {scene.radiometry.origin}",
         "geoships:ships": ships,
         "geoships:threshold": run.threshold,
+        **({"geoships:class_thresholds": _class_thresholds(run)} if run.bundle.card.several else {}),
         "geoships:min_peak": run.min_peak,
         "geoships:min_area_m2": run.config.min_area,
         "geoships:tiles": run.counts.summary(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoships.config import PredictConfig
+from geoships.errors import GeoshipsError
 from geoships.model.bundle import Bundle
 from geoships.output.qgis.project import project_warnings
 from geoships.output.qgis.style_files import StylePlan, appearing_styles, plan_styles
@@ -27,6 +28,7 @@ from geoships.pipeline.messages import announce, warn_of_unread
 from geoships.pipeline.outputs import (
     appearing_vector,
     check_outputs,
+    class_counts,
     config_files,
     raster_sinks,
     ship_table,
@@ -62,6 +64,7 @@ class Prediction:
     unread: windows of the scene that could not be read and have no data, with the reason; see `PredictConfig.on_error`.
     timings: seconds of each part: open, scores, ships, outputs.
     record: what the run was made of, see `geoships.pipeline.record.run_record`.
+    classes: objects of each class, where the model finds several.
     """
 
     scene: str
@@ -79,6 +82,7 @@ class Prediction:
     unread: dict[Window, str] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     record: dict[str, object] = field(default_factory=dict, repr=False)
+    classes: dict[str, int] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: a small map, and the first ships."""
@@ -91,6 +95,7 @@ class Prediction:
         return {
             "scene": self.scene,
             "ships": len(self.ships),
+            **({"classes": self.classes} if self.classes else {}),
             "model": self.model,
             "threshold": self.threshold,
             "verifier": self.verifier,
@@ -127,8 +132,8 @@ def predict(
         scene: a path, a subdataset, an ``http(s)://`` or ``s3://`` address of a raster or a STAC Item, or files band
             by band (see `geoships.band_files`).
         out: vector file to write (.geojson, .gpkg, .fgb or .parquet).
-        mask: GeoTIFF of the ship mask to write: 0 and 1, 255 without data.
-        scores: GeoTIFF of the scores to write: 0 to 1.
+        mask: GeoTIFF of the ship mask to write: 0 and 1, 255 without data; of several classes: the class's value.
+        scores: GeoTIFF of the scores to write: 0 to 1; a band for each class.
         stac: STAC Item of the run to write (.json), after all other outputs.
         preview: PNG image to write of the scene with its ships.
         project: QGIS project (.qgz) to write, of the scene and of `out`, `mask` and `scores`.
@@ -178,6 +183,7 @@ def predict(
         unread=run.scene.unread,
         timings={**run.timings, "outputs": seconds - sum(run.timings.values())},
         record={"started": clock.isoformat(timespec="seconds"), **record},
+        classes=class_counts(run, ships),
     )
 
 
@@ -199,7 +205,11 @@ def _run(run: SceneRun, paths: dict[str, Path], progress: Progress) -> tuple[Geo
 
 
 def score_rows(
-    scene: SceneName, *, config: PredictConfig | None = None, model: Bundle | None = None
+    scene: SceneName,
+    *,
+    config: PredictConfig | None = None,
+    model: Bundle | None = None,
+    class_name: str | None = None,
 ) -> Iterator[RowBand]:
     """Yield the scores of a scene as finished rows, from top to bottom, without writing anything.
 
@@ -207,10 +217,17 @@ def score_rows(
         scene: as for `predict`.
         config: settings.
         model: a loaded bundle, in place of `config.model`.
+        class_name: class of a model of several classes; None: the first.
 
     Raises:
-        GeoshipsError: as for `predict`.
+        GeoshipsError: as for `predict`, and for a class that the model does not find.
 
     """
     with open_run(scene, config=config or PredictConfig(), model=model) as run:
-        yield from run.bands()
+        names = [found.name for found in run.object_class.members]
+        if class_name is not None and class_name not in names:
+            raise GeoshipsError(f"{run.bundle.card.name} finds {', '.join(names)}, not {class_name}")
+        kind = 0 if class_name is None else names.index(class_name)
+        with closing(run.bands()) as bands:
+            for each in bands:
+                yield each[kind]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -14,17 +14,17 @@ from geoships.config import PredictConfig
 from geoships.errors import SceneError
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.card import Card, OperatingPoint
-from geoships.model.engines.base import Engine, run
+from geoships.model.engines.base import Engine, Scores, run
 from geoships.model.engines.choose import EngineCache, EngineChoice, Precision, choose_engine
 from geoships.model.engines.device import choose_device
 from geoships.model.inputs import prepare_samples
 from geoships.model.installed import choose_model
 from geoships.model.screen import screen_of, skip_empty_tiles
 from geoships.output.attributes import Margin
-from geoships.output.classes import ObjectClass, class_of
+from geoships.output.classes import Detected, ObjectClass, ObjectClasses, class_of, rgb_of
 from geoships.output.ship_filter import DetectedShip, ShipFilter
 from geoships.output.ships import Ship
-from geoships.output.stitch import RowBand, Stitcher
+from geoships.output.stitch import RowBand, Stitcher, in_step
 from geoships.pipeline.run_plan import RunPlan, plan_run, scene_pixel_size
 from geoships.pipeline.verify import Verifier, choose_verifier
 from geoships.scene.georeference import Georeference
@@ -104,11 +104,27 @@ class SceneRun:
         """Minimum peak score of a ship."""
         return min_peak_of(self.config, self.bundle.card)
 
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Minimum score of a pixel of each class."""
+        card = self.bundle.card
+        return thresholds_of(self.config, card) if card.several else (self.threshold,)
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether a pixel belongs to one of several classes at most."""
+        card = self.bundle.card
+        return card.several and card.activation == "softmax"
+
     @cached_property
-    def object_class(self) -> ObjectClass:
-        """The class of objects that the model finds."""
-        first = self.bundle.card.classes[0]
-        return class_of(first.name, first.color_hint)
+    def object_class(self) -> Detected:
+        """The class of objects that the model finds, or the classes."""
+        card = self.bundle.card
+        if not card.several:
+            return class_of(card.classes[0].name, card.classes[0].color_hint)
+        return ObjectClasses(
+            tuple(ObjectClass(found.name, rgb_of(found.color_hint), found.value) for found in card.classes)
+        )
 
     @property
     def margin(self) -> Margin:
@@ -117,10 +133,10 @@ class SceneRun:
         model_pixel = sum(size * ratio.scene / ratio.model for size, ratio in ratios) / 2
         return Margin(self.bundle.card.label_margin * self.bundle.card.gsd, model_pixel)
 
-    def bands(self) -> Generator[RowBand]:
-        """Yield finished rows of scores, from top to bottom."""
+    def bands(self) -> Generator[tuple[RowBand, ...]]:
+        """Yield finished rows of scores of each class, from top to bottom."""
         self.counts = TileCounts()
-        stitcher = Stitcher(*self.scene.window.shape)
+        stitchers = [Stitcher(*self.scene.window.shape) for _ in self.thresholds]
         tiles, turn = self.plan.tiles, -1 if self.plan.south_up else 1
         land = (lambda window: any(land.covers(window) for land in self.lands)) if self.lands else None
         stream = stream_tiles(self.scene, tiles, self.plan.ratios, self.area, land=land, counts=self.counts)
@@ -131,10 +147,31 @@ class SceneRun:
             for sample, scores in run(engine, self._screened(north_up)):
                 window = Window(*sample["window"].tolist())
                 rows, columns = tiles.weights(self.plan.tile_at(window))
-                whole = resample(scores[::turn], window.shape) if scores.size else np.zeros(window.shape, np.float32)
-                yield from stitcher.add(window, whole, sample["valid"].numpy(), rows[:, None] * columns)
+                weights, valid = rows[:, None] * columns, sample["valid"].numpy()
+                blended = [
+                    stitcher.add(window, self._whole(each, window, turn), valid, weights)
+                    for stitcher, each in zip(stitchers, self._by_class(scores), strict=True)
+                ]
+                yield from in_step(blended)
         self._require_pixels()
-        yield from stitcher.finish()
+        yield from in_step([stitcher.finish() for stitcher in stitchers])
+
+    def _by_class(self, scores: Scores) -> Iterable[Scores]:
+        """The scores of a tile for each class, (rows, columns)."""
+        if not scores.size:
+            return [scores] * len(self.thresholds)
+        return scores if self.bundle.card.several else [scores]
+
+    def _whole(self, scores: Scores, window: Window, turn: int) -> Scores:
+        """Scores of a tile at the scene's pixel size."""
+        return resample(scores[::turn], window.shape) if scores.size else np.zeros(window.shape, np.float32)
+
+    def keep_all(self, ships: Sequence[Iterable[Ship]]) -> list[DetectedShip]:
+        """The ships of each class that `keep` returns, in one list in reading order."""
+        if len(ships) == 1:
+            return self.keep(ships[0])
+        kept = [replace(ship, kind=kind) for kind, own in enumerate(ships) for ship in self.keep(own)]
+        return sorted(kept, key=lambda ship: (ship.ship.first_pixel, ship.kind))
 
     def _require_pixels(self) -> None:
         """Raise SceneError where not one tile could be read."""
@@ -211,6 +248,17 @@ def threshold_of(config: PredictConfig, card: Card) -> float:
     """
     given, point = config.threshold, operating_point(config, card)
     return given if given is not None else (point or card).threshold
+
+
+def thresholds_of(config: PredictConfig, card: Card) -> tuple[float, ...]:
+    """Minimum score of a pixel of each class: that of the settings for all, else the model's own of each.
+
+    Raises:
+        BundleError: The model has no operating point for the sensitivity.
+    """
+    if config.threshold is None and operating_point(config, card) is None:
+        return card.thresholds
+    return (threshold_of(config, card),) * len(card.classes)
 
 
 def min_peak_of(config: PredictConfig, card: Card) -> float:

@@ -16,6 +16,7 @@ from torchgeo.datasets import GeoDataset, IntersectionDataset
 
 from geoships.config.segmentation import Data, SceneFiles, Target
 from geoships.errors import GeoshipsError, GeoshipsWarning
+from geoships.scene.layers.label_classes import LabelClasses
 from geoships.scene.layers.labels import Labels, read_labels
 from geoships.scene.layers.polygons import read_polygons
 from geoships.scene.layers.vector_file import VECTOR_SUFFIXES
@@ -173,7 +174,9 @@ def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
     at = entry.scene if is_remote(entry.scene) else str(below(data.root, entry.scene))
     scene = open_scene(at, data.bands, reading, optional=data.optional)
     ignore = below(data.root, entry.ignore) if entry.ignore else None
-    labels = read_labels(below(data.root, entry.labels), scene.georeference, ignore, _only(data.target))
+    labels = read_labels(
+        below(data.root, entry.labels), scene.georeference, ignore, only_label(data.target), label_classes(data)
+    )
     _warn(labels.warnings)
     images = SceneDataset(scene, fetch=_fetch(scene))
     return LabelledScene(
@@ -188,8 +191,16 @@ def open_labelled(entry: SceneFiles, data: Data) -> LabelledScene:
     )
 
 
-def _only(target: Target) -> tuple[int, str] | None:
+def only_label(target: Target) -> tuple[int, str] | None:
+    """Which labels are of the one class that is looked for, see `read_labels`; None: all."""
     return None if target.value is None else (target.value, target.name)
+
+
+def label_classes(data: Data) -> LabelClasses | None:
+    """How labels tell their class; None where one class is looked for."""
+    if not data.classes:
+        return None
+    return LabelClasses(data.class_field, tuple((entry.name, entry.value or 0) for entry in data.classes))
 
 
 def below(root: Path, path: str | Path) -> Path:

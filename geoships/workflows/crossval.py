@@ -80,6 +80,7 @@ def cross_validate(
         GeoshipsError: Settings, scenes or labels are not valid, a group is unknown, or there are fewer groups than
             folds.
     """
+    require_one_class(config, "cross-validation")
     refuse_overwrites((out / name for name in SUMMARY), overwrite=overwrite)
     entries = [entry for entry in scene_files(config.data) if group_of(entry) not in config.data.hold_out]
     all_held_out = make_folds(_groups_to_evaluate(entries, groups), folds, config.seed)
@@ -94,6 +95,15 @@ def cross_validate(
         write_outcomes(evaluation, folder / "evaluation" / "ships", overwrite=True)
         evaluations.append(evaluation)
     return _write(CrossValidation(all_held_out, *summary(evaluations)), out)
+
+
+def require_one_class(config: TrainConfig, what: str) -> None:
+    """Raise GeoshipsError if a training is of several classes. what: is for one class only, for the error."""
+    if config.data.classes:
+        raise GeoshipsError(
+            f"{what} is for one class: give data.target in place of data.classes, or evaluate each training with "
+            "geoships evaluate"
+        )
 
 
 @dataclass(frozen=True)

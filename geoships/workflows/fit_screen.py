@@ -157,6 +157,7 @@ def fit_screen(
     """
     config, progress = config or PredictConfig(), progress or NoProgress()
     bundle.require_segmentation()
+    bundle.require_one_class("a screen is")
     refuse_bundle(out, (bundle.path, *map(Path, (*scenes, *labels, *ignore))), overwrite=overwrite)
     pairs = pair_files(scenes, labels, ignore)
     splits = _split_names([pair.name for pair in pairs], held_out)

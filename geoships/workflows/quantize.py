@@ -9,6 +9,7 @@ from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,12 +118,14 @@ def _check_held_out(calibration: Sequence[PathLike], scenes: Sequence[PathLike])
         raise BundleError(f"{min(both)} is a calibration scene and an evaluation scene; evaluate on other scenes")
 
 
-def _ship_f1(figures: dict[str, object]) -> float:
-    """Return F1 of ships, matched by touching, over all scenes."""
-    value = figures["all"]["ships"]["touched"]["f1"]  # type: ignore[index]
-    if value is None:
+def _ship_f1(figures: dict[str, Any]) -> float:
+    """Return F1 of ships, matched by touching, over all scenes; of several classes, the mean of those with labels."""
+    classes: list[dict[str, Any]] = list(figures["classes"].values()) if "classes" in figures else [figures]
+    values = [own["all"]["ships"]["touched"]["f1"] for own in classes]
+    known = [float(value) for value in values if value is not None]
+    if not known:
         raise BundleError("the labelled scenes have no ships to evaluate with; choose other scenes")
-    return float(value)
+    return sum(known) / len(known)
 
 
 def sample_images(

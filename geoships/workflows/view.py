@@ -23,7 +23,9 @@ from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import GeoshipsError
+from geoships.output.classes import PALETTE
 from geoships.output.pictures.canvas import Canvas, Floats
+from geoships.output.qgis.style_files import class_colours
 from geoships.output.read_ships import read_ships
 from geoships.output.viewer.page import leaflet, write_page
 from geoships.scene.layers.pixel_projection import PixelProjection
@@ -123,7 +125,8 @@ def write_view(
         usable = [usable_polygons([shape]) for shape in frame.geometry]
         polygons = [shapes.polygons[0] if shapes.polygons else shapely.Polygon() for shapes in usable]
         pixels = list(map(PixelProjection(crs, look.georeference), polygons))
-        content = _content(frame, look, canvas)
+        classes = _classes(frame, ships)
+        content = {**_content(frame, look, canvas, classed=bool(classes)), "classes": classes}
         content["outlines"], exact = _outlines(canvas, polygons, pixels, crs)
         content["scene"] = _scene_image(look, canvas)
         remaining = PAGE_BYTES - len(json.dumps(content))
@@ -134,15 +137,19 @@ def write_view(
     return ViewPage(out, len(frame), len(chips), sum(map(extent.intersects, pixels)), out.stat().st_size)
 
 
-def _content(frame: GeoDataFrame, look: Quicklook, canvas: Canvas) -> dict[str, Any]:
-    """Return the content of the page without images: facts of the scene, columns, and values of each ship."""
+def _content(frame: GeoDataFrame, look: Quicklook, canvas: Canvas, *, classed: bool) -> dict[str, Any]:
+    """Return the content of the page without images: facts of the scene, columns, and values of each ship.
+
+    classed: whether the ships are objects of several classes, which the table shows first.
+    """
     table = frame.drop(columns=frame.geometry.name)
     columns, values = [], {}
-    for name in [*(name for name in _COLUMNS if name in table), *(n for n in table if n not in _COLUMNS)]:
+    labels = {"class": ("class", "", 0, True), **_COLUMNS} if classed else _COLUMNS
+    for name in [*(name for name in labels if name in table), *(n for n in table if n not in labels)]:
         if name == "id" or (name != "score" and table[name].isna().all()):
             continue
         kind, values[name] = _values(table[name])
-        label, unit, digits, in_table = _COLUMNS.get(name, (str(name), "", 3, False))
+        label, unit, digits, in_table = labels.get(name, (str(name), "", 3, False))
         columns.append({"name": name, "label": label, "unit": unit, "digits": digits, "kind": kind, "table": in_table})
     if not any(column["table"] for column in columns):
         columns = [{**column, "table": index < 5} for index, column in enumerate(columns)]
@@ -159,6 +166,23 @@ def _content(frame: GeoDataFrame, look: Quicklook, canvas: Canvas) -> dict[str, 
         "values": values,
         "names": names,
     }
+
+
+def _classes(frame: GeoDataFrame, ships: Path) -> list[dict[str, str]]:
+    """Name and colour of each class, by which the page colours objects; empty where they are not of several classes.
+
+    Colours are those of the QGIS style beside the file; classes without one have those of a palette.
+    """
+    if "class" not in frame:
+        return []
+    names = sorted({str(name) for name in frame["class"].dropna()})
+    colours = class_colours(ships.with_suffix(".qml"))
+    if len(names) < 2 and not colours:
+        return []
+    free = [colour for colour in PALETTE if colour not in colours.values()] or list(PALETTE)
+    unknown = [name for name in names if name not in colours]
+    colours = {**colours, **{name: free[number % len(free)] for number, name in enumerate(unknown)}}
+    return [{"name": name, "colour": colour} for name, colour in colours.items()]
 
 
 def _values(column: pd.Series[Any]) -> tuple[str, list[Any]]:

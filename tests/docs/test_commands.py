@@ -79,6 +79,8 @@ NOT_RUN = {
     "geoships study": "trains for hours; tests/workflows/test_study.py runs a small one",
     "geoships train": "trains for minutes; tests/test_smoke.py and the gallery train small models",
     "geoships verifier": "needs two trained models; tests/training/verification runs it",
+    "geoships info runs/classes": "needs a model of several classes; tests/docs/test_page_of_classes.py trains one",
+    "geoships view objects.gpkg": "needs objects of several classes; tests/docs/test_page_of_classes.py finds some",
     "geoships view data/demo/ships.geojson": "needs all outputs of the demonstration",
 }
 

@@ -38,7 +38,10 @@ class Engine(Protocol):
         """Start to compute a batch (n, bands, rows, columns) of float32 reflectance and return a handle."""
 
     def collect(self, handle: Any) -> Scores:
-        """Wait for a batch and return its scores (n, rows, columns) from 0 to 1."""
+        """Wait for a batch and return its scores from 0 to 1.
+
+        They are (n, rows, columns); of several classes (n, classes, rows, columns), of a classifier (n,).
+        """
 
 
 def run(engine: Engine, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Scores]]:
@@ -52,7 +55,8 @@ def run(engine: Engine, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Sco
         samples: Samples of a dataset or a tile stream. A sample without an ``image`` is not computed.
 
     Yields:
-        Each sample without its image, and its scores (rows, columns); SKIPPED, of shape (0, 0), if not computed.
+        Each sample without its image, and its scores, as `Engine.collect` gives them but for the first axis; SKIPPED,
+        of shape (0, 0), if not computed.
 
     Raises:
         DeviceError: A single tile does not fit into the device's memory.

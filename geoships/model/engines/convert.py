@@ -42,6 +42,8 @@ def fingerprint(bundle: Bundle) -> str:
     digest = hashlib.sha256(type(bundle).__qualname__.encode())
     for text in (card.network.model_dump_json(), card.input.model_dump_json(), f"{card.temperature} {card.tasks}"):
         digest.update(text.encode())
+    if card.several:
+        digest.update(f"{card.activation} over {len(card.classes)} classes".encode())
     for name in sorted(bundle.weights):
         value = bundle.weights[name].contiguous()
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())

@@ -23,7 +23,8 @@ from geoships.model.engines.views import VIEWS, View
 STREAMS = 1  # tiles that OpenVINO computes at the same time
 
 Image = NDArray[np.float32]
-Session = Callable[[Image], Image]  # reflectance (1, bands, rows, columns) to scores (1, rows, columns) or (1,)
+# reflectance (1, bands, rows, columns) to scores (1, rows, columns), (1, classes, rows, columns) or (1,)
+Session = Callable[[Image], Image]
 
 
 class SessionEngine:
@@ -59,7 +60,7 @@ class SessionEngine:
         return self._worker.submit(self._score_batch, images)
 
     def collect(self, handle: Future[Scores]) -> Scores:
-        """Wait for a batch and return its scores (n, rows, columns) from 0 to 1.
+        """Wait for a batch and return its scores from 0 to 1; see `Engine.collect`.
 
         Raises:
             DeviceError: The memory is too small for a tile.
@@ -84,7 +85,7 @@ class SessionEngine:
     def _score_view(self, image: torch.Tensor, view: View) -> Scores:
         augmented = view.apply(image).contiguous().numpy()
         scores = self._session(augmented.shape)(augmented)
-        return view.undo(torch.from_numpy(scores)).numpy() if scores.ndim == 3 else scores
+        return view.undo(torch.from_numpy(scores)).numpy() if scores.ndim >= 3 else scores
 
     def _session(self, shape: tuple[int, ...]) -> Session:
         with self._opening:

@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 import torch
 
+from geoships.model.activation import class_scores
 from geoships.model.bundle import Bundle
 from geoships.model.engines.base import Scores, check_out_of_memory
-from geoships.model.engines.scoring import Normalised
+from geoships.model.engines.scoring import Normalised, activation_of
 from geoships.model.engines.views import VIEWS, View
 from geoships.support.memory import reuse_large_blocks
 
@@ -49,7 +50,9 @@ class TorchEngine:
             reuse_large_blocks()
         self._bf16 = bf16
         self._views = VIEWS[:views]
-        self._model = Normalised(bundle.network(), bundle.card.input, bundle.card.temperature).eval()
+        card = bundle.card
+        self._model = Normalised(bundle.network(), card.input, card.temperature, several=card.several).eval()
+        self._activation = activation_of(card)
         self._model.to(device)
         self._model.to(memory_format=torch.channels_last)
         self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
@@ -76,7 +79,7 @@ class TorchEngine:
         return GpuScores(on_host, ready)
 
     def collect(self, handle: GpuScores | Future[Scores]) -> Scores:
-        """Wait for a batch and return its scores (n, rows, columns) from 0 to 1."""
+        """Wait for a batch and return its scores from 0 to 1; see `Engine.collect`."""
         if isinstance(handle, Future):
             return handle.result()
         handle.ready.synchronize()
@@ -103,5 +106,5 @@ class TorchEngine:
         augmented = view.apply(images).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             logits = self._model(augmented)
-        scores: torch.Tensor = logits.sigmoid()
-        return view.undo(scores) if scores.ndim == 3 else scores  # a classifier's scores have no rows and columns
+        scores = class_scores(logits, self._activation)
+        return view.undo(scores) if scores.ndim >= 3 else scores  # a classifier's scores have no rows and columns

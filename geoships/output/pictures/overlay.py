@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -31,11 +31,28 @@ _BACKGROUND, _FOREGROUND = (24, 28, 34), (235, 238, 240)
 
 
 @dataclass(frozen=True)
+class Classes:
+    """The class of each predicted ship.
+
+    Attributes:
+        names: Name of the class of each ship.
+        colours: Colour of each class by its name.
+    """
+
+    names: Sequence[str]
+    colours: Mapping[str, Colour]
+
+
+@dataclass(frozen=True)
 class _Mark:
-    """The outline of a ship in pixel coordinates, and its kind: found, false (false alarm) or missed."""
+    """The outline of a ship in pixel coordinates, its kind and colour.
+
+    The kind is found, false (false alarm), missed, or of several classes the name of the class.
+    """
 
     outline: BaseGeometry
     kind: str
+    colour: Colour
 
 
 def true_colour(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> RGBImage:
@@ -64,6 +81,7 @@ def draw_overlay(
     *,
     scale: tuple[float, float] = (1.0, 1.0),
     read_window: Callable[[Window, int], RGBImage] | None = None,
+    classes: Classes | None = None,
 ) -> None:
     """Write a PNG image of a scene with its ships outlined, and enlarged insets of some of them on the right.
 
@@ -81,11 +99,12 @@ def draw_overlay(
         scale: Pixels of `rgb` per scene pixel, (across, down).
         read_window: Reads a window inside the scene, with at most so many pixels along a side, as an image (rows,
             columns, 3); None to crop from `rgb`, which then has the scene's resolution.
+        classes: Instead of `truth`, the class of each predicted ship; None: they are of one class.
 
     Raises:
         OutputError: Where the file cannot be written.
     """
-    marks = _marks(ships, truth)
+    marks = _marks(ships, truth) if classes is None else _marks_by_class(ships, classes)
     side = int(np.clip(rgb.shape[0] // MAX_INSETS, 160, 512))
     inset_marks = _choose_insets(marks)[: max(1, rgb.shape[0] // side)]
     shape = (max(1, round(rgb.shape[0] / scale[1])), max(1, round(rgb.shape[1] / scale[0])))
@@ -93,7 +112,8 @@ def draw_overlay(
     metres = None if pixel_metres is None else (pixel_metres * scale[0], pixel_metres * scale[1])
     drawn = [_draw_inset(read_window or _crop_from(rgb), marks, inset, side, metres) for inset in insets]
     page = Image.fromarray(_compose(rgb, marks, scale, insets, drawn, side))
-    header = _draw_header(page.width, marks, truth is not None, title, pixel_metres)
+    kinds = _COLOURS if truth is not None else {"found": _COLOURS["found"]}
+    header = _draw_header(page.width, marks, kinds if classes is None else classes.colours, title, pixel_metres)
     sheet = Image.new("RGB", (page.width, header.height + page.height), _BACKGROUND)
     sheet.paste(header, (0, 0))
     sheet.paste(page, (0, header.height))
@@ -124,19 +144,27 @@ def _crop_from(rgb: RGBImage) -> Callable[[Window, int], RGBImage]:
 
 def _marks(ships: Sequence[BaseGeometry], truth: Sequence[BaseGeometry] | None) -> list[_Mark]:
     if truth is None:
-        return [_Mark(ship, "found") for ship in ships]
+        return [_mark(ship, "found") for ship in ships]
     pairs = STRtree(list(truth)).query(np.array(ships, dtype=object), predicate="intersects")
     matched_ships, matched_truth = (set(side.tolist()) for side in pairs)
-    return [_Mark(ship, "found" if index in matched_ships else "false") for index, ship in enumerate(ships)] + [
-        _Mark(ship, "missed") for index, ship in enumerate(truth) if index not in matched_truth
+    return [_mark(ship, "found" if index in matched_ships else "false") for index, ship in enumerate(ships)] + [
+        _mark(ship, "missed") for index, ship in enumerate(truth) if index not in matched_truth
     ]
+
+
+def _mark(ship: BaseGeometry, kind: str) -> _Mark:
+    return _Mark(ship, kind, _COLOURS[kind])
+
+
+def _marks_by_class(ships: Sequence[BaseGeometry], classes: Classes) -> list[_Mark]:
+    return [_Mark(ship, name, classes.colours[name]) for ship, name in zip(ships, classes.names, strict=True)]
 
 
 def _choose_insets(marks: Sequence[_Mark]) -> list[_Mark]:
     """Choose the ships of the insets: found ones from large to small, the largest missed and false one."""
     by_area = sorted(marks, key=lambda mark: -mark.outline.area)
     chosen = [mark for kind in ("missed", "false") for mark in [m for m in by_area if m.kind == kind][:1]]
-    found = [mark for mark in by_area if mark.kind == "found"]
+    found = [mark for mark in by_area if mark.kind not in ("missed", "false")]
     count = min(MAX_INSETS - len(chosen), len(found))
     indices = np.linspace(0, 0.85 * (len(found) - 1), count).round().astype(int)
     return [found[index] for index in indices] + chosen
@@ -158,7 +186,7 @@ def _compose(
     across, down = scale
     for mark in marks:
         scaled = affine_transform(mark.outline, [across, 0, 0, down, 0, 0])
-        _outline(scene, _Mark(scaled, mark.kind), 1.5 + thickness, thickness)
+        _outline(scene, replace(mark, outline=scaled), 1.5 + thickness, thickness)
     for index, (inset, image) in enumerate(zip(insets, drawn, strict=True)):
         left, top = round(inset.window.column * across), round(inset.window.row * down)
         right, bottom = round(inset.window.column_end * across), round(inset.window.row_end * down)
@@ -186,7 +214,7 @@ def _draw_inset(
     inset_image[:height, :width] = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST)
     for mark in marks:
         scaled = affine_transform(mark.outline, [zoom, 0, 0, zoom, -zoom * window.column, -zoom * window.row])
-        _outline(inset_image, _Mark(scaled, mark.kind), 1.2 * max(1.0, zoom), 2)
+        _outline(inset_image, replace(mark, outline=scaled), 1.2 * max(1.0, zoom), 2)
     if metres is None:
         return inset_image
     page = Image.fromarray(inset_image)
@@ -224,19 +252,18 @@ def _outline(image: RGBImage, mark: _Mark, gap: float, thickness: int) -> None:
     """Draw a line around a ship, `gap` pixels outside of its outline so that the ship is not covered."""
     for part in get_parts(mark.outline.buffer(gap, quad_segs=4)):
         corners = np.round((np.asarray(part.exterior.coords) - 0.5) * 16).astype(np.int32)
-        cv2.polylines(image, [corners], True, _COLOURS[mark.kind], thickness, cv2.LINE_AA, shift=4)
+        cv2.polylines(image, [corners], True, mark.colour, thickness, cv2.LINE_AA, shift=4)
 
 
 def _draw_header(
-    width: int, marks: Sequence[_Mark], compared: bool, title: str, pixel_metres: float | None
+    width: int, marks: Sequence[_Mark], kinds: Mapping[str, Colour], title: str, pixel_metres: float | None
 ) -> Image.Image:
     """Draw title, legend and scale bar, wrapped to as many lines as the width needs."""
     font = ImageFont.load_default(size=int(np.clip(width / 80, 11, 26)))
     assert isinstance(font, ImageFont.FreeTypeFont)
     line = round(font.getbbox("Ag")[3] * 1.5)
-    kinds = ("found", "false", "missed") if compared else ("found",)
     entries: list[tuple[str, Colour | None]] = [(title, None)] if title else []
-    entries += [(f"{kind}: {sum(mark.kind == kind for mark in marks)}", _COLOURS[kind]) for kind in kinds]
+    entries += [(f"{kind}: {sum(mark.kind == kind for mark in marks)}", colour) for kind, colour in kinds.items()]
     longest = max(1, min(8 * line, width - line))
     widths = [round(font.getlength(text)) for text, _ in entries]
     positions: list[tuple[int, int]] = []

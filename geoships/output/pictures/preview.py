@@ -8,7 +8,7 @@ from pathlib import Path
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import OutputError
-from geoships.output.pictures.overlay import draw_overlay
+from geoships.output.pictures.overlay import Classes, draw_overlay
 from geoships.scene.quicklook import Quicklook
 from geoships.support.files import reserve
 
@@ -24,7 +24,7 @@ def check_preview(path: Path) -> None:
     reserve(path)
 
 
-def write_preview(path: Path, look: Quicklook, ships: Sequence[BaseGeometry]) -> None:
+def write_preview(path: Path, look: Quicklook, ships: Sequence[BaseGeometry], classes: Classes | None = None) -> None:
     """Write a PNG image of a scene with its ships outlined, a scale bar, and enlarged insets of some ships.
 
     The scale bar has the scene's true pixel size. The file appears only when it is complete.
@@ -33,6 +33,7 @@ def write_preview(path: Path, look: Quicklook, ships: Sequence[BaseGeometry]) ->
         path: The PNG file.
         look: The scene.
         ships: Polygons in the scene's pixel coordinates (column, row).
+        classes: Of several classes: that of each ship, for its colour and the legend.
 
     Raises:
         GeoshipsError: Where the scene cannot be read or the file cannot be written.
@@ -41,5 +42,5 @@ def write_preview(path: Path, look: Quicklook, ships: Sequence[BaseGeometry]) ->
     title = f"{look.title} ({look.band_names})"
     draw_overlay(
         path, overview.image, ships, title=title, pixel_metres=overview.pixel_metres, scale=overview.scale,
-        read_window=look.read,
+        read_window=look.read, classes=classes,
     )  # fmt: skip

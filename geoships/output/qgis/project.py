@@ -16,8 +16,8 @@ from geopandas import GeoDataFrame
 from pyproj import CRS
 
 from geoships.errors import OutputError
-from geoships.output.classes import SHIPS, ObjectClass
-from geoships.output.qgis.styles import Style, mask_style, scene_style, score_style, ship_style
+from geoships.output.classes import SHIPS, Detected
+from geoships.output.qgis.styles import Style, mask_style, scene_style, score_style, vector_style
 from geoships.output.qgis.xml import VERSION, document, element, rectangle, reference_system
 from geoships.scene.display import choose_display
 from geoships.scene.georeference import Georeference
@@ -95,7 +95,7 @@ def project_warnings(scene: Scene, outputs: Mapping[str, Path]) -> tuple[str, ..
 
 
 def write_project(
-    path: Path, scene: Scene, outputs: Mapping[str, Path], ships: GeoDataFrame, object_class: ObjectClass = SHIPS
+    path: Path, scene: Scene, outputs: Mapping[str, Path], ships: GeoDataFrame, object_class: Detected = SHIPS
 ) -> None:
     """Write a QGIS project (.qgz, for QGIS 3.22 and newer). The file appears only when it is complete.
 
@@ -108,7 +108,7 @@ def write_project(
         scene: The scene.
         outputs: Files by kind (vector, mask, scores).
         ships: The table of ships from `ships_frame`, in the scene's CRS.
-        object_class: The class, which names the layers.
+        object_class: The class, which names the layers; of several, each has a layer of its scores.
 
     Raises:
         OutputError: Where the file cannot be written.
@@ -122,21 +122,23 @@ def write_project(
         archive.writestr(f"{path.stem}.qgs", document(root))
 
 
-def _layers(scene: Scene, outputs: Mapping[str, Path], folder: Path, object_class: ObjectClass) -> list[Layer]:
+def _layers(scene: Scene, outputs: Mapping[str, Path], folder: Path, object_class: Detected) -> list[Layer]:
     placed, layers = scene.georeference.placed, []
     crs = scene.georeference.crs if placed else None
     if "vector" in outputs and placed:
         vector = outputs["vector"]
         source = _relative(vector, folder) + (f"|layername={vector.stem}" if vector.suffix.lower() == ".gpkg" else "")
         geojson = vector.suffix.lower() in (".geojson", ".json")
-        layers.append(Layer(object_class.layer, source, ship_style(), CRS(4326) if geojson else crs, vector=True))
+        style = vector_style(object_class)
+        layers.append(Layer(object_class.layer, source, style, CRS(4326) if geojson else crs, vector=True))
     if "mask" in outputs:
         # The mask is switched on where ships cannot be shown.
         mask = _relative(outputs["mask"], folder)
         layers.append(Layer(f"{object_class.title} mask", mask, mask_style(object_class), crs, visible=not placed))
     if "scores" in outputs:
         scores = _relative(outputs["scores"], folder)
-        layers.append(Layer(f"{object_class.title} scores", scores, score_style(), crs))
+        for band, found in enumerate(object_class.members, 1):
+            layers.append(Layer(f"{found.title} scores", scores, score_style(band), crs, visible=band == 1))
     if not (_is_secret(scene.name) or _is_listed(scene)):
         layers.append(Layer("Scene", _scene_source(scene, folder), scene_style(choose_display(scene)), crs))
     return layers

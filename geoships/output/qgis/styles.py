@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
-from geoships.output.classes import SHIPS, ObjectClass
+from geoships.output.classes import SHIPS, Detected, ObjectClass
 from geoships.output.qgis.xml import VERSION, Colour, comma, document, element, hexadecimal, options
 from geoships.scene.display import Display
 
@@ -61,23 +62,36 @@ class Style:
 
 def ship_style() -> Style:
     """Outlines coloured by score, without fill; labels with the length from 1:50,000 on."""
+    return _outline_style(_ship_renderer())
+
+
+def _outline_style(renderer: Element) -> Style:
     attributes = (("labelsEnabled", "1"), ("simplifyDrawingHints", "1"), ("hasScaleBasedVisibilityFlag", "0"))
-    return Style((_ship_renderer(), _ship_labels(), element("layerGeometryType", "2")), attributes)
+    return Style((renderer, _ship_labels(), element("layerGeometryType", "2")), attributes)
 
 
-def mask_style(object_class: ObjectClass = SHIPS) -> Style:
-    """The class in its colour; all other pixels are transparent."""
-    entry = element("paletteEntry", value=1, color=hexadecimal(object_class.rgba), alpha=220, label=object_class.name)
+def vector_style(detected: Detected = SHIPS) -> Style:
+    """Outlines without fill and labels, as `ship_style`; several classes have their colours in place of the score's."""
+    members = detected.members
+    return ship_style() if len(members) == 1 else _outline_style(_class_renderer(members))
+
+
+def mask_style(detected: Detected = SHIPS) -> Style:
+    """Each class in its colour; all other pixels are transparent."""
+    entries = [
+        element("paletteEntry", value=found.value, color=hexadecimal(found.rgba), alpha=220, label=found.name)
+        for found in detected.members
+    ]
     renderer = element(
         "rasterrenderer",
-        [element("rasterTransparency"), element("colorPalette", [entry])],
+        [element("rasterTransparency"), element("colorPalette", entries)],
         type="paletted", band=1, opacity=1, alphaBand=-1, nodataColor="",
     )  # fmt: skip
     return _raster(renderer)
 
 
-def score_style() -> Style:
-    """A perceptually uniform colour ramp from 0 to 1, transparent near 0."""
+def score_style(band: int = 1) -> Style:
+    """A perceptually uniform colour ramp from 0 to 1, transparent near 0. band: of the raster, from 1."""
     items = [
         element("item", value=value, label=f"{value:g}", color=hexadecimal(colour), alpha=colour[3])
         for value, colour in SCORE_RAMP
@@ -90,7 +104,7 @@ def score_style() -> Style:
     renderer = element(
         "rasterrenderer",
         [element("rasterTransparency"), element("rastershader", [ramp])],
-        type="singlebandpseudocolor", band=1, opacity=1, alphaBand=-1, nodataColor="",
+        type="singlebandpseudocolor", band=band, opacity=1, alphaBand=-1, nodataColor="",
         classificationMin=0, classificationMax=1,
     )  # fmt: skip
     return _raster(renderer)
@@ -141,6 +155,23 @@ def _ship_renderer() -> Element:
         ],
         type="graduatedSymbol", attr="score", graduatedMethod="GraduatedColor",
         symbollevels=0, enableorderby=0, forceraster=0,
+    )  # fmt: skip
+
+
+def _class_renderer(members: Sequence[ObjectClass]) -> Element:
+    categories = [
+        element("category", value=found.name, label=found.name, symbol=number, render="true", type="string")
+        for number, found in enumerate(members)
+    ]
+    symbols = [_outline(str(number), found.rgba) for number, found in enumerate(members)]
+    return element(
+        "renderer-v2",
+        [
+            element("categories", categories),
+            element("symbols", symbols),
+            element("source-symbol", [_outline("0", members[0].rgba)]),
+        ],
+        type="categorizedSymbol", attr="class", symbollevels=0, enableorderby=0, forceraster=0,
     )  # fmt: skip
 
 

@@ -26,7 +26,12 @@
     }
     return column.kind === "bool" ? (value ? "yes" : "no") : String(value);
   };
-  const name = (ship) => `Ship ${content.names[ship]}`;
+  const classes = new Map((content.classes || []).map((each) => [each.name, each.colour]));
+  const classOf = (ship) => classes.size ? values.class[ship] : null;
+  const name = (ship) => {
+    const kind = classOf(ship) || "ship";
+    return `${kind[0].toUpperCase()}${kind.slice(1)} ${content.names[ship]}`;
+  };
   const scores = values.score || null;
   const known = scores ? scores.filter((score) => score !== null) : [];
   const lowest = known.length ? Math.floor(Math.min(...extremes(known)) * 100) / 100 : 0;
@@ -39,6 +44,7 @@
   }
 
   function colour(ship) {
+    if (classes.has(classOf(ship))) return classes.get(classOf(ship));
     const score = scores ? scores[ship] : null;
     if (score === null) return RAMP[2];
     const part = highest > lowest ? (score - lowest) / (highest - lowest) : 1;
@@ -104,7 +110,17 @@
     control.onAdd = () => build();
     control.addTo(map);
   };
-  if (known.length) plate("topright", () => {
+  if (classes.size) plate("topright", () => {
+    const box = element("div", null, { class: "plate classes" });
+    for (const [kind, tint] of classes) {
+      const line = element("span"), mark = element("i");
+      mark.style.background = tint;
+      line.append(mark, element("b", kind));
+      box.append(line);
+    }
+    return box;
+  });
+  else if (known.length) plate("topright", () => {
     const box = element("div", null, { class: "plate" });
     const bar = element("i");
     bar.style.background = `linear-gradient(90deg, ${RAMP.join(",")})`;
@@ -170,7 +186,7 @@
   let order = { column: tabled.find((column) => column.name === "score") || tabled[0], down: true };
   let visible = [], limit = ROWS;
 
-  const cells = [{ name: null, label: "ship", kind: "text" }, ...tabled];
+  const cells = [{ name: null, label: classes.size ? "object" : "ship", kind: "text" }, ...tabled];
   for (const column of cells) {
     const cell = element("th", null, { scope: "col", class: column.kind === "number" ? "" : "text" });
     const button = element("button", column.unit ? `${column.label} (${column.unit})` : column.label, { type: "button" });
@@ -247,8 +263,9 @@
       const sorted = order.column && cells[index].name === order.column.name;
       cell.setAttribute("aria-sort", sorted ? (order.down ? "descending" : "ascending") : "none");
     }
-    find("#count").textContent = count === 0 ? "No ships were found in this scene."
-      : `${visible.length} of ${count} ship${count === 1 ? "" : "s"} shown`;
+    const noun = classes.size ? "object" : "ship";
+    find("#count").textContent = count === 0 ? `No ${noun}s were found in this scene.`
+      : `${visible.length} of ${count} ${noun}${count === 1 ? "" : "s"} shown`;
   }
   let waiting = false;
   slider.addEventListener("input", () => {

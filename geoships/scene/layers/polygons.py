@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -15,6 +16,9 @@ from geoships.scene.georeference import Georeference
 from geoships.scene.layers.pixel_projection import PixelProjection
 from geoships.scene.layers.repair import usable_polygons
 from geoships.scene.layers.vector_file import read_vector
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
 
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top in the units of a CRS
 _LATITUDE, _LONGITUDE = 90.001, 540.001  # degrees; longitudes may count on beyond 180
@@ -63,6 +67,24 @@ def read_polygons(
     frame = read_vector(path, layer_name)
     if only and only[0] in frame:
         frame = frame[frame[only[0]] == only[1]]
+    return polygon_layer(path, frame, georeference, layer_name)
+
+
+def polygon_layer(path: Path, frame: GeoDataFrame, georeference: Georeference, layer_name: str) -> PolygonLayer:
+    """Convert the rows of a vector file to pixel coordinates of a scene.
+
+    Args:
+        path: The file, for messages.
+        frame: Some of its rows, or all.
+        georeference: Georeference of the scene.
+        layer_name: As for `read_polygons`.
+
+    Returns:
+        As `read_polygons`.
+
+    Raises:
+        SceneError: As `read_polygons`.
+    """
     usable = usable_polygons(frame.geometry)
     if usable.left_out and not usable.polygons:
         raise SceneError(f"{layer_name} {path} has no polygon with an area ({usable.summary}); draw polygons")

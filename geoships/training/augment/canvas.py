@@ -18,19 +18,21 @@ class Canvas:
 
     Attributes:
         image: (bands, rows, columns) float32, reflectance.
-        ship: (rows, columns) bool.
+        planes: (classes, rows, columns) bool: the objects of each class.
+        ship: (rows, columns) bool: objects of any class; of one class, its plane itself.
         water: (rows, columns) bool, without ships.
         land: (rows, columns) bool, without ships.
     """
 
     image: torch.Tensor
+    planes: torch.Tensor
     ship: torch.Tensor
     water: torch.Tensor
     land: torch.Tensor
 
 
 def make_canvas(
-    image: torch.Tensor, ship: torch.Tensor, bands: Sequence[str], present: Sequence[bool]
+    image: torch.Tensor, planes: torch.Tensor, bands: Sequence[str], present: Sequence[bool]
 ) -> Canvas | None:
     """The canvas of a crop.
 
@@ -39,7 +41,7 @@ def make_canvas(
 
     Args:
         image: (bands, rows, columns) reflectance.
-        ship: (rows, columns) bool.
+        planes: (classes, rows, columns) bool.
         bands: Common names of the image's bands.
         present: Whether the scene has each of them.
 
@@ -50,8 +52,9 @@ def make_canvas(
     if ndwi is None:
         return None
     green, infrared = image[ndwi[0]], image[ndwi[1]]
+    ship = planes[0] if len(planes) == 1 else planes.any(0)
     water = (green > infrared) & (infrared < BRIGHTEST_WATER) & ~ship
-    return Canvas(image, ship, water, (infrared > green) & ~ship)
+    return Canvas(image, planes, ship, water, (infrared > green) & ~ship)
 
 
 def water_bands(bands: Sequence[str], present: Sequence[bool]) -> tuple[int, int] | None:

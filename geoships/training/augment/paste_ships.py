@@ -32,15 +32,17 @@ class Cutouts:
         table: Images of the ships with their surroundings: reflectance, and as last channel the ship's mask.
         levels: (ships, bands) float32: mean reflectance of the water around each ship.
         groups: The group of scenes that each ship is from.
+        kinds: The class of each, by its number from 0.
     """
 
     table: PixelTable
     levels: torch.Tensor
     groups: tuple[str, ...]
+    kinds: tuple[int, ...]
 
     def to(self, device: torch.device) -> Cutouts:
         """The same ships on another device."""
-        return Cutouts(self.table.to(device), self.levels.to(device), self.groups)
+        return Cutouts(self.table.to(device), self.levels.to(device), self.groups, self.kinds)
 
     def of_others(self, group: str) -> NDArray[np.int64]:
         """Numbers of the ships of other groups; of all ships where there is no other group."""
@@ -120,5 +122,7 @@ def _paste(canvas: Canvas, ship: ShipPaste, cutouts: Cutouts) -> None:
     level = (here * around).sum((1, 2)) / around.sum().clamp(min=1)
     shifted = values[0, :-1] + ((level - cutouts.levels[ship.cutout]) * ship.shift)[:, None, None]
     canvas.image[:, index[0], index[1]] = torch.where(fits, here + alpha * (shifted - here), here)
-    canvas.ship[index] |= mask & fits
+    canvas.planes[cutouts.kinds[ship.cutout]][index] |= mask & fits
+    if len(canvas.planes) > 1:
+        canvas.ship[index] |= mask & fits
     canvas.water[index] &= ~(around & fits)

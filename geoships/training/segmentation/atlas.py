@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from geoships.config.segmentation import TrainConfig
 from geoships.scene.georeference import Georeference
-from geoships.scene.layers.labels import IGNORED, SHIP, Labels
+from geoships.scene.layers.labels import IGNORED, SHIP, Labels, without_overlaps
 from geoships.scene.reader import Scene
 from geoships.scene.tiles import TileReader
 from geoships.scene.tiling.resample import ratio
@@ -34,7 +34,7 @@ from geoships.training.segmentation.target_planes import (
 
 STEP = 32  # model pixels of the units in which scenes are resampled, as in prediction
 STRIP = 1024  # scene rows that are read at once
-PLANES = 3  # ship, counted, weight
+PLANES = 2  # after those of the classes: counted, weight
 MARGIN = 4  # pixels around a ship that are cut out with it
 LARGEST = 90  # pixels along a side of what is cut out
 DARKEST_LAND = 0.12  # reflectance in near infrared that the water around a ship stays below
@@ -88,8 +88,8 @@ class Atlas:
     """All training scenes in one table.
 
     Attributes:
-        table: Pixels of the scenes: reflectance of each band (0 in absent ones), then 1 on ships, 1 on pixels that
-            count, and the weight of the pixel.
+        table: Pixels of the scenes: reflectance of each band (0 in absent ones), then 1 on ships (of several classes,
+            one such number for each), 1 on pixels that count, and the weight of the pixel.
         scenes: One for each image of the table.
         cutouts: Ships to paste.
         bands: Common names of the model's bands.
@@ -113,6 +113,7 @@ class _Parts:
     shapes: list[tuple[int, int]] = field(default_factory=list)
     levels: list[NDArray[np.float32]] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    kinds: list[int] = field(default_factory=list)
 
 
 def build_atlas(sources: Sequence[Source], config: TrainConfig, folder: Path) -> Atlas:
@@ -130,7 +131,7 @@ def build_atlas(sources: Sequence[Source], config: TrainConfig, folder: Path) ->
     """
     data = config.data
     grids = [_grid(source.scene.georeference, config) for source in sources]
-    channels = len(data.bands) + PLANES
+    channels = len(data.bands) + len(data.targets) + PLANES
     table = new_table(
         [grid.shape for grid in grids],
         _allocate(sum(grid.shape[0] * grid.shape[1] for grid in grids), channels, config.crops.memory, folder),
@@ -140,11 +141,12 @@ def build_atlas(sources: Sequence[Source], config: TrainConfig, folder: Path) ->
     for source, grid, first in zip(sources, grids, table.first.tolist(), strict=True):
         rows, columns = grid.shape
         pixels = table.pixels.numpy()[first : first + rows * columns].reshape(rows, columns, channels)
-        ships = list(ship_masks(source.labels, grid))
+        ships = [list(ship_masks(source.labels.of_class(kind), grid)) for kind in range(len(data.targets))]
         plane = _write_planes(pixels, source, grid, ships, config)
         source.scene.close()
         if source.present == everywhere and config.augment.paste_ships:
-            _cut_out(parts, pixels, ships, plane, source, data.bands)
+            for kind, own in enumerate(ships):
+                _cut_out(parts, pixels, own, plane, source, data.bands, kind)
         scenes.append(_describe(source, grid))
     return Atlas(table, tuple(scenes), _cutouts(parts, len(data.bands)), data.bands)
 
@@ -166,21 +168,25 @@ def _allocate(pixels: int, channels: int, memory: float, folder: Path) -> torch.
 
 
 def _write_planes(
-    pixels: NDArray[np.float16], source: Source, grid: ModelGrid, ships: list[ShipMask], config: TrainConfig
+    pixels: NDArray[np.float16], source: Source, grid: ModelGrid, ships: list[list[ShipMask]], config: TrainConfig
 ) -> NDArray[np.uint8]:
-    """Fill a scene's pixels; returns the plane of ships, (rows, columns)."""
-    plane = ship_plane(ships, grid.shape)
-    bands = len(source.present)
-    pixels[..., bands] = plane
-    pixels[..., bands + 2] = np.where(gap_plane(ships, plane, config.pixels.reach), config.pixels.gap, 1)
+    """Fill a scene's pixels, given the ships of each class; returns the plane of all ships, (rows, columns)."""
+    planes = np.stack([ship_plane(own, grid.shape) for own in ships])
+    if config.data.exclusive:
+        planes = without_overlaps(planes)
+    plane = np.asarray(planes.max(axis=0), np.uint8)
+    bands, classes = len(source.present), len(planes)
+    pixels[..., bands : bands + classes] = planes.transpose(1, 2, 0)
+    gaps = np.any([gap_plane(own, plane, config.pixels.reach) for own in ships], axis=0)
+    pixels[..., bands + classes + 1] = np.where(gaps, config.pixels.gap, 1)
     counted = (source.labels.mask(source.scene.window) != IGNORED)[np.ix_(grid.nearest(0), grid.nearest(1))]
     counted |= plane > 0
-    mask = np.where(counted, plane * np.uint8(SHIP), np.uint8(IGNORED))
-    counted = hide_rim(mask, config.data.rim) != IGNORED
+    masks = [np.where(counted, each * np.uint8(SHIP), np.uint8(IGNORED)) for each in planes]
+    counted = np.all([hide_rim(mask, config.data.rim) != IGNORED for mask in masks], axis=0)
     own = np.flatnonzero(source.present)
     for rows, image, valid in _strips(source, grid):
         pixels[rows, :, own] = image.transpose(1, 2, 0)
-        pixels[rows, :, bands + 1] = counted[rows] & valid
+        pixels[rows, :, bands + classes] = counted[rows] & valid
     return plane
 
 
@@ -211,8 +217,9 @@ def _cut_out(
     plane: NDArray[np.uint8],
     source: Source,
     bands: Sequence[str],
+    kind: int,
 ) -> None:
-    """Add the ships of a scene that lie whole and alone on water."""
+    """Add the ships of one class of a scene that lie whole and alone on water; `plane` has those of all classes."""
     ndwi = water_bands(bands, source.present)
     if ndwi is None:
         return
@@ -230,13 +237,14 @@ def _cut_out(
         green, infrared = (image[..., band].astype(np.float32) for band in ndwi)
         ring = _ring(mask)
         wet = (green > infrared) & (infrared < DARKEST_LAND) & ring
-        if (labelled & ~mask).any() or not image[..., count + 1].all() or wet.sum() < WATER_SHARE * ring.sum():
+        if (labelled & ~mask).any() or not image[..., -2].all() or wet.sum() < WATER_SHARE * ring.sum():
             continue
         cut = np.concatenate((image[..., :count], mask[..., None].astype(np.float16)), axis=2)
         parts.pixels.append(cut.reshape(-1, count + 1))
         parts.shapes.append(window.shape)
         parts.levels.append(image[wet][:, :count].astype(np.float32).mean(axis=0))
         parts.groups.append(source.group)
+        parts.kinds.append(kind)
 
 
 def _ring(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -251,7 +259,8 @@ def _ring(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _cutouts(parts: _Parts, bands: int) -> Cutouts:
     pixels = np.concatenate(parts.pixels) if parts.pixels else np.zeros((0, bands + 1), np.float16)
     levels = np.stack(parts.levels) if parts.levels else np.zeros((0, bands), np.float32)
-    return Cutouts(new_table(parts.shapes, torch.from_numpy(pixels)), torch.from_numpy(levels), tuple(parts.groups))
+    table = new_table(parts.shapes, torch.from_numpy(pixels))
+    return Cutouts(table, torch.from_numpy(levels), tuple(parts.groups), tuple(parts.kinds))
 
 
 def _describe(source: Source, grid: ModelGrid) -> AtlasScene:

@@ -11,6 +11,7 @@ from geoships.config.segmentation import Data
 from geoships.errors import GeoshipsError
 from geoships.scene.layers.labels import read_labels
 from geoships.scene.reader import Reading, open_scene
+from geoships.training.labelled_scenes import label_classes, only_label
 from geoships.training.segmentation.atlas import Source
 
 INDEX = "chips.csv"
@@ -63,11 +64,11 @@ def open_chips(chips: Iterable[MaskedChip], data: Data) -> list[Source]:
     """
     assert data.chips
     reading = Reading(data.chips.bands, data.chips.scale, data.chips.offset, data.chips.sensor)
-    only = None if data.target.value is None else (data.target.value, data.target.name)
+    only, classes = only_label(data.target), label_classes(data)
     sources = []
     for chip in chips:
         with open_scene(str(chip.image), data.bands, reading, optional=data.optional) as scene:
-            labels = read_labels(chip.mask, scene.georeference, only=only)
+            labels = read_labels(chip.mask, scene.georeference, only=only, classes=classes)
         present = tuple(band in scene.wanted for band in data.bands)
         sources.append(Source(chip.image.stem, chip.scene, scene, labels, present))
     return sources

@@ -44,8 +44,8 @@ class CropMaker:
             numbers: Numbers of the crops.
 
         Returns:
-            ``image``, (crops, bands, rows, columns) float32, normalised, 0 in absent bands; ``mask``, (crops, 1, rows,
-            columns) uint8: BACKGROUND, SHIP or IGNORED; ``weight``, (crops, 1, rows, columns) float32.
+            ``image``, (crops, bands, rows, columns) float32, normalised, 0 in absent bands; ``mask``, (crops, classes,
+            rows, columns) uint8: BACKGROUND, SHIP or IGNORED; ``weight``, (crops, 1, rows, columns) float32.
         """
         plans = [self._planner.plan(number) for number in numbers]
         groups = [plans[start : start + self._together] for start in range(0, len(plans), self._together)]
@@ -66,9 +66,9 @@ class CropMaker:
             if plan.pier:
                 paste_pier(canvas, plan.pier)
             paste_ships(canvas, plan.ships, self.atlas.cutouts)
-        mask = torch.where(counted, ship * SHIP, IGNORED).to(torch.uint8)
+        mask = torch.where(counted[:, None], ship * SHIP, IGNORED).to(torch.uint8)
         images = apply_changes(images, [plan.change for plan in plans], self.recipe)
-        return {"image": images, "mask": mask[:, None], "weight": weight[:, None]}
+        return {"image": images, "mask": mask, "weight": weight[:, None]}
 
     def _cut(self, plans: Sequence[CropPlan]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Reflectance, ships, pixels that count, and weights of pixels."""
@@ -87,10 +87,10 @@ def cut(
         size: Pixels along a side.
 
     Returns:
-        Reflectance, (squares, bands, size, size) float32; ships and pixels that count, (squares, size, size) bool;
-        weights of pixels, (squares, size, size) float32.
+        Reflectance, (squares, bands, size, size) float32; ships of each class, (squares, classes, size, size) bool;
+        pixels that count, (squares, size, size) bool; weights of pixels, (squares, size, size) float32.
     """
     values, inside = atlas.table.sample(scenes, np.stack(transforms), (size, size))
     bands = len(atlas.bands)
-    ship, counted, weight = values[:, bands:].unbind(1)
-    return values[:, :bands], ship > 0.5, (counted > 0.99) & inside, weight.clamp(min=1)
+    counted, weight = values[:, -2:].unbind(1)
+    return values[:, :bands], values[:, bands:-2] > 0.5, (counted > 0.99) & inside, weight.clamp(min=1)

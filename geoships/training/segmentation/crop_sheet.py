@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,11 +13,13 @@ from PIL import Image
 
 from geoships.config.segmentation import TrainConfig
 from geoships.errors import OutputError
+from geoships.output.classes import rgb_of
 from geoships.scene.layers.labels import IGNORED, SHIP
 from geoships.support.files import atomic_write
 from geoships.support.overwrite import refuse_overwrites
 from geoships.training.segmentation.crop_maker import CropMaker
 from geoships.training.segmentation.data import open_data
+from geoships.training.segmentation.validation_images import WHITE
 
 COLUMNS = 6  # pairs of crop and target in a row of the sheet
 GAP = 4  # pixels between pairs
@@ -29,7 +32,8 @@ RGBImage = NDArray[np.uint8]
 def draw_crops(config: TrainConfig, path: Path, count: int = 36, *, overwrite: bool = False) -> None:
     """Draw the first crops of a training as the network sees them, each beside its target.
 
-    Ships are white in a target, ignored pixels grey, and pixels between ships, which count more, red.
+    Ships are white in a target, objects of several classes have their colours, ignored pixels are grey, and pixels
+    between ships, which count more, red.
 
     Args:
         config: Settings of the training.
@@ -44,8 +48,9 @@ def draw_crops(config: TrainConfig, path: Path, count: int = 36, *, overwrite: b
     with TemporaryDirectory() as folder:
         data = open_data(config, Path(folder))
         batch = CropMaker(data.atlas, data.recipe, config).make(range(count))
+    colours = [WHITE] if not config.data.classes else [rgb_of(target.colour) for target in config.data.classes]
     pairs = [
-        np.concatenate((_image(image, config.data.bands), _target(mask[0], weight[0])), axis=1)
+        np.concatenate((_image(image, config.data.bands), _target(mask, weight[0], colours)), axis=1)
         for image, mask, weight in zip(batch["image"], batch["mask"], batch["weight"], strict=True)
     ]
     sheet = _sheet(pairs)
@@ -67,11 +72,12 @@ def _image(image: torch.Tensor, bands: tuple[str, ...]) -> RGBImage:
     return np.asarray((values * 255).byte().numpy())
 
 
-def _target(mask: torch.Tensor, weight: torch.Tensor) -> RGBImage:
-    target = np.zeros((*mask.shape, 3), np.uint8)
+def _target(masks: torch.Tensor, weight: torch.Tensor, colours: Sequence[tuple[int, int, int]]) -> RGBImage:
+    target = np.zeros((*weight.shape, 3), np.uint8)
     target[(weight > 1).numpy()] = GAP_COLOUR
-    target[(mask == SHIP).numpy()] = 255
-    target[(mask == IGNORED).numpy()] = IGNORED_GREY
+    for mask, colour in zip(masks, colours, strict=True):
+        target[(mask == SHIP).numpy()] = colour
+    target[(masks == IGNORED).all(0).numpy()] = IGNORED_GREY
     return target
 
 

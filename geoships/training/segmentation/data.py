@@ -124,14 +124,10 @@ def open_data(config: TrainConfig, folder: Path) -> TrainingData:
         return _chip_data(config, folder)
     split = split_scenes(open_scenes(config.data), config.data.validation, config.seed)
     sources = [_source(scene, config) for scene in split.train]
-    _require_ships(sources, "check the labels, data.hold_out and data.validation")
+    _require_ships(sources, config, "check the labels, data.hold_out and data.validation")
     atlas = build_atlas(sources, config, folder)
     recipe = _recipe(config, atlas)
-    data = config.data
-    parts = [
-        ValidationBlocks(scene, blocks, recipe, block=data.validation.block, rim=data.rim)
-        for scene, blocks in split.validation
-    ]
+    parts = [ValidationBlocks(scene, blocks, recipe, config.data) for scene, blocks in split.validation]
     validation: Dataset[Item] | None = ConcatDataset(parts) if parts else None
     scenes = split.train
     counts = _counts("scenes", sources, "validation_blocks", sum(map(len, parts)))
@@ -153,7 +149,7 @@ def _chip_data(config: TrainConfig, folder: Path) -> TrainingData:
     assert config.data.chips
     parts = read_index(below(config.data.root, config.data.chips.folder))
     sources = open_chips(parts.get("train", ()), config.data)
-    _require_ships(sources, f"no chip of the part train in {config.data.chips.folder} shows one")
+    _require_ships(sources, config, f"no chip of the part train in {config.data.chips.folder} shows one")
     atlas = build_atlas(sources, config, folder)
     recipe = _recipe(config, atlas)
     chips = open_chips(parts.get("validation", ()), config.data)
@@ -176,9 +172,12 @@ def _counts(name: str, sources: Sequence[Source], items: str, validated: int) ->
     return {name: len(sources), "ships": sum(len(source.labels.ships) for source in sources), items: validated}
 
 
-def _require_ships(sources: Sequence[Source], advice: str) -> None:
+def _require_ships(sources: Sequence[Source], config: TrainConfig, advice: str) -> None:
     if not any(source.labels.ships for source in sources):
         raise GeoshipsError(f"no labelled ship is left to train on; {advice}")
+    for kind, target in enumerate(config.data.classes):
+        if not any(source.labels.of_class(kind).ships for source in sources):
+            raise GeoshipsError(f"no label of the class {target.name} is left to train on; {advice}")
 
 
 def _source(scene: LabelledScene, config: TrainConfig) -> Source:

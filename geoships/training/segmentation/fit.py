@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import nn
 
-from geoships.config.segmentation import Target, TrainConfig
+from geoships.config.segmentation import Data, Target, TrainConfig
 from geoships.errors import GeoshipsError
 from geoships.model.bundle import load_bundle
 from geoships.model.card import NOT_STATED, Card
@@ -37,7 +38,9 @@ NOT_IN_CARD: Any = {
     "start": True,
     "run": {"tracker", "project", "checkpoint_minutes", "log_every", "workers"},
 }
+DEFAULT_THRESHOLD = 0.5
 HALO_IMAGES = 4
+LAST_LAYER = "segmentation_head."
 HALO_CUT = 64  # model pixels
 LARGEST_HALO = 256  # that is measured
 
@@ -107,7 +110,7 @@ def _write_bundle(config: TrainConfig, training: Training, network: nn.Module, d
     """Write the bundle of the weights that are kept."""
     best, state = out / "checkpoints" / BEST, training.state
     kept: dict[str, Any] = {
-        "weights": training.average.weights(), "threshold": state.threshold, "figures": state.figures,
+        "weights": training.average.weights(), "thresholds": state.thresholds, "figures": state.figures,
     }  # fmt: skip
     if config.run.keep == "best" and best.exists():
         kept = load_checkpoint(best)
@@ -117,7 +120,8 @@ def _write_bundle(config: TrainConfig, training: Training, network: nn.Module, d
     if halo is None:
         images = islice(data.plain_images(2 * (HALO_CUT + LARGEST_HALO) + 64), HALO_IMAGES)
         halo = measure_halo(network, images, HALO_CUT)
-    card = make_card(config, data, network, halo=halo, threshold=config.bundle.threshold or kept["threshold"])
+    thresholds = kept.get("thresholds") or [kept.get("threshold", DEFAULT_THRESHOLD)]  # of one class before 0.2
+    card = make_card(config, data, network, halo=halo, thresholds=thresholds)
     record = training_record(
         figures=kept.get("figures", {"val_iou": state.best}),  # none in a checkpoint of an older version
         threshold=card.threshold,
@@ -149,13 +153,18 @@ def starting_network(config: TrainConfig) -> nn.Module:
         GeoshipsError: If the bundle to start from holds another network.
     """
     settings, bands = config.network, config.data.bands
-    network = build_network(Architecture(settings.decoder, settings.encoder, len(bands), options=settings.options))
+    classes = len(config.data.targets)
+    network = build_network(Architecture(settings.decoder, settings.encoder, len(bands), classes, settings.options))
     if settings.encoder_weights:
         load_encoder(network, read_weights(settings.encoder_weights), rgb_channels(bands))
     if config.start.bundle:
         start, stem = load_bundle(config.start.bundle), next(iter(network.state_dict()))
         try:
-            network.load_state_dict(choose_bands(start.float_weights(), stem, start.card.bands, bands))
+            weights = choose_bands(start.float_weights(), stem, start.card.bands, bands)
+            if len(start.card.classes) != classes:  # the last layer, which has an output a class, starts anew
+                last = {name: value for name, value in network.state_dict().items() if name.startswith(LAST_LAYER)}
+                weights = {**weights, **last}
+            network.load_state_dict(weights)
         except (RuntimeError, KeyError) as error:
             raise GeoshipsError(
                 f"start.bundle: {config.start.bundle} holds another network than decoder {settings.decoder} over "
@@ -164,9 +173,14 @@ def starting_network(config: TrainConfig) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-def make_card(config: TrainConfig, data: TrainingData, network: nn.Module, *, halo: int, threshold: float) -> Card:
-    """The card of a trained network."""
+def make_card(
+    config: TrainConfig, data: TrainingData, network: nn.Module, *, halo: int, thresholds: Sequence[float]
+) -> Card:
+    """The card of a trained network. thresholds: the best on the validation data, of each class."""
     settings, recipe = config.bundle, data.recipe
+    names = [target.name for target in config.data.classes]
+    by_class = {} if settings.threshold else dict(zip(names, thresholds, strict=False))
+    threshold = settings.threshold or (DEFAULT_THRESHOLD if names else thresholds[0])
     return Card.model_validate(
         {
             "mlm:name": config.name,
@@ -175,7 +189,10 @@ def make_card(config: TrainConfig, data: TrainingData, network: nn.Module, *, ha
             "mlm:architecture": f"{config.network.decoder} over {config.network.encoder}",
             "mlm:total_parameters": sum(parameter.numel() for parameter in network.parameters()),
             "mlm:input": [_card_input(recipe)],
-            "mlm:output": [_card_output(config.data.target)],
+            "mlm:output": [_card_output(config.data)],
+            "geoships:activation": config.data.activation if names else "sigmoid",
+            "geoships:label_field": config.data.class_field,
+            "geoships:class_thresholds": by_class,
             "gsd": config.data.gsd,
             "geoships:gsd_range": config.data.gsd_range,
             "geoships:threshold": threshold,
@@ -184,7 +201,7 @@ def make_card(config: TrainConfig, data: TrainingData, network: nn.Module, *, ha
             "geoships:halo": halo,
             "geoships:step": _step(network),
             "geoships:label_margin": settings.label_margin,
-            "geoships:label_value": config.data.target.value,
+            "geoships:label_value": None if names else config.data.target.value,
             "geoships:optional_bands": config.data.optional,
             "geoships:network": {
                 "decoder": config.network.decoder,
@@ -199,10 +216,17 @@ def make_card(config: TrainConfig, data: TrainingData, network: nn.Module, *, ha
     )
 
 
-def _card_output(target: Target) -> dict[str, Any]:
+def _card_output(data: Data) -> dict[str, Any]:
+    name = "class score" if data.classes else f"{data.target.name} score"
+    values = [target.value or 1 for target in data.classes] or [1]
+    classes = [_card_class(target, value) for target, value in zip(data.targets, values, strict=True)]
+    return {"name": name, "classification:classes": classes}
+
+
+def _card_class(target: Target, value: int) -> dict[str, Any]:
     described = target.description or ("a vessel" if target.name == "ship" else "")
-    known = {"value": 1, "name": target.name, "description": described, "color_hint": target.colour.removeprefix("#")}
-    return {"name": f"{target.name} score", "classification:classes": [known]}
+    colour = target.colour.removeprefix("#")
+    return {"value": value, "name": target.name, "description": described, "color_hint": colour}
 
 
 def _card_input(recipe: Recipe) -> dict[str, Any]:

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from geoships.config.segmentation import TrainConfig
+from geoships.model.activation import class_scores
+from geoships.model.card import Activation
+from geoships.output.classes import rgb_of
 from geoships.training.optimisers import make_optimiser, rate_factor
 from geoships.training.segmentation.average import WeightAverage
 from geoships.training.segmentation.checkpoint import load_checkpoint, save_checkpoint
@@ -28,8 +31,8 @@ from geoships.training.segmentation.depthwise import Float32Depthwise
 from geoships.training.segmentation.feed import Feed
 from geoships.training.segmentation.losses import WeightedLoss
 from geoships.training.segmentation.progress import ProgressLine
-from geoships.training.segmentation.threshold import BINS, best_threshold
-from geoships.training.segmentation.validation_images import example_image
+from geoships.training.segmentation.validation_counts import ClassCounts, mean_iou
+from geoships.training.segmentation.validation_images import WHITE, example_image
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 
@@ -44,7 +47,8 @@ class State:
         best: Best IoU on the validation data; below 0: none yet.
         stale: Validations since then.
         stopped: Whether early stopping has ended it.
-        threshold: Threshold with the greatest IoU at the last validation.
+        threshold: Threshold with the greatest IoU at the last validation, of the first class.
+        thresholds: The same of each class.
         figures: Figures of the last validation.
     """
 
@@ -54,6 +58,7 @@ class State:
     stale: int = 0
     stopped: bool = False
     threshold: float = 0.5
+    thresholds: list[float] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
 
 
@@ -62,7 +67,7 @@ class Training:
 
     Args:
         config: Settings.
-        network: Maps normalised images (n, bands, rows, columns) to logits (n, 1, rows, columns).
+        network: Maps normalised images (n, bands, rows, columns) to logits (n, classes, rows, columns).
         data: Crops and validation data.
         fabric: Devices and precision.
         folder: Of the checkpoints.
@@ -83,7 +88,9 @@ class Training:
     ) -> None:
         self._config, self._run, self._data, self._fabric = config, config.run, data, fabric
         self._folder, self._loggers, self._line = folder, loggers, line
-        self._loss = WeightedLoss({str(name): weight for name, weight in config.loss.items()}, config.pixels.ship)
+        weights = {str(name): weight for name, weight in config.loss.items()}
+        self._activation: Activation = config.data.activation if config.data.classes else "sigmoid"
+        self._loss = WeightedLoss(weights, config.pixels.ship, self._activation)
         self._plain, optimiser = network, make_optimiser(network.parameters(), config.optimiser)
         self._network, self._optimiser = fabric.setup(network, optimiser)
         self.average = WeightAverage(network, config.run.ema)
@@ -213,29 +220,33 @@ class Training:
         network = deepcopy(self._plain)
         network.load_state_dict(self.average.weights())
         network.eval()
-        losses, counts = [], torch.zeros(2, BINS)
+        losses, measured = [], [ClassCounts() for _ in self._config.data.targets]
         examples: list[NDArray[np.uint8]] = []
-        union = torch.zeros(2)  # intersection and union at a score of 0.5
+        classes = self._config.data.classes
+        colours = [rgb_of(target.colour) for target in classes] or [WHITE]
         for batch in self._data.validation_batches():
             images = batch["image"].to(self._fabric.device).contiguous(memory_format=torch.channels_last)
             with self._fabric.autocast(), Float32Depthwise():
                 logits = network(images).float().cpu()
             losses.append(self._loss(logits, batch["mask"]))
-            scores = logits.sigmoid()
-            for kind in (0, 1):
-                counts[kind] += torch.histc(scores[batch["mask"] == kind], BINS, 0, 1)
-            found, ship, known = scores > 0.5, batch["mask"] == 1, batch["mask"] <= 1
-            union += torch.stack(((found & ship).sum(), ((found | ship) & known).sum()))
+            scores = class_scores(logits, self._activation)
+            for kind, own in enumerate(measured):
+                own.feed(scores[:, kind], batch["mask"][:, kind])
             for image, mask, score in zip(batch["image"], batch["mask"], scores, strict=True):
                 if len(examples) < self._run.pictures:
-                    examples.append(example_image(image.numpy(), mask[0].numpy(), score[0].numpy()))
-        self._record(float(torch.stack(losses).mean()), float(union[0] / union[1].clamp(min=1)), best_threshold(counts))
+                    examples.append(example_image(image.numpy(), mask.numpy(), score.numpy(), colours))
+        self._record(float(torch.stack(losses).mean()), measured)
         self._show(examples)
 
-    def _record(self, loss: float, iou: float, threshold: float) -> None:
-        """Take in the figures of a validation."""
+    def _record(self, loss: float, measured: Sequence[ClassCounts]) -> None:
+        """Take in the figures of a validation, given the counts of each class."""
         state, stopping = self.state, self._run.early_stopping
-        state.figures, state.threshold = {"val_loss": loss, "val_iou": iou}, threshold
+        iou = mean_iou(measured)
+        state.figures = {"val_loss": loss, "val_iou": iou}
+        for target, own in zip(self._config.data.classes, measured, strict=False):
+            state.figures[f"val_iou_{target.name}"] = own.iou
+        state.thresholds = [own.threshold for own in measured]
+        state.threshold = state.thresholds[0]
         self._log(state.figures)
         state.stale = 0 if iou > state.best + (stopping.min_delta if stopping else 0) else state.stale + 1
         state.stopped = stopping is not None and state.stale >= stopping.patience
@@ -243,7 +254,7 @@ class Training:
             state.best = iou
             if self._fabric.is_global_zero:
                 best = {
-                    "weights": self.average.weights(), "threshold": threshold, "step": state.step,
+                    "weights": self.average.weights(), "thresholds": state.thresholds, "step": state.step,
                     "figures": state.figures,
                 }  # fmt: skip
                 save_checkpoint(self._folder / BEST, best)

@@ -1,14 +1,20 @@
-"""Losses by name, and sums of them; ignored pixels count in none."""
+"""Losses by name, and sums of them; ignored pixels count in none.
+
+Each is a loss of one class. Of several classes it is the mean over them; with a softmax it gets the logit of each class
+against all others and the background, whose sigmoid is the score of the class, and `bce` becomes the cross-entropy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 from torch.nn import functional
 
+from geoships.model.activation import with_background
+from geoships.model.card import Activation
 from geoships.scene.layers.labels import IGNORED, SHIP
 
 # (logits, ships, known, weights), each (crops, 1, rows, columns) float32; known is 1 on pixels that count, else 0.
@@ -62,26 +68,54 @@ LOSSES: dict[str, Callable[[], Loss]] = {
 }
 
 
+def cross_entropy(logits: torch.Tensor, ship: torch.Tensor, known: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of a softmax over the background and the classes; the mean over pixels that count, weighted.
+
+    Args:
+        logits: (crops, classes, rows, columns) float32.
+        ship: Same shape: 1 in at most one class of a pixel, else 0.
+        known: (crops, 1, rows, columns): 1 on pixels that count, else 0.
+        weight: Same shape: weights of pixels.
+    """
+    target = (ship * torch.arange(1, ship.shape[1] + 1, device=ship.device)[:, None, None]).sum(1)
+    each = functional.cross_entropy(with_background(logits), target.long(), reduction="none")[:, None]
+    return (each * weight * known).sum() / known.sum().clamp(min=1)
+
+
+def one_against_others(logits: torch.Tensor) -> torch.Tensor:
+    """Logits (crops, classes, ...) of each class against all others and the background of a softmax, the same shape.
+
+    >>> one_against_others(torch.zeros(1, 3, 1, 1)).sigmoid().flatten().tolist()
+    [0.25, 0.25, 0.25]
+    """
+    every = with_background(logits)
+    others = [torch.cat((every[:, :kind], every[:, kind + 1 :]), 1) for kind in range(1, every.shape[1])]
+    return logits - torch.stack([rest.logsumexp(1) for rest in others], 1)
+
+
 class WeightedLoss(nn.Module):
     """A sum of losses.
 
     Args:
         weights: Weight of each loss, by its name in LOSSES.
         ship_weight: Weight of ship pixels in ``bce``.
+        activation: How logits of several classes become scores.
     """
 
-    def __init__(self, weights: Mapping[str, float], ship_weight: float = 1.0) -> None:
+    def __init__(
+        self, weights: Mapping[str, float], ship_weight: float = 1.0, activation: Activation = "sigmoid"
+    ) -> None:
         super().__init__()
-        self._losses = [(weight, LOSSES[name]()) for name, weight in weights.items()]
-        self._ship_weight = ship_weight
+        self._losses = [(name, weight, LOSSES[name]()) for name, weight in weights.items()]
+        self._ship_weight, self._activation = ship_weight, activation
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
         """The loss of a batch; 0 where all pixels are ignored.
 
         Args:
-            logits: (crops, 1, rows, columns).
+            logits: (crops, classes, rows, columns).
             mask: Same shape: BACKGROUND, SHIP or IGNORED.
-            weight: Same shape: weights of pixels in ``bce``; None: 1.
+            weight: (crops, 1, rows, columns): weights of pixels in ``bce``; None: 1.
         """
         known = (mask != IGNORED).float()
         ship = (mask == SHIP).float()
@@ -90,5 +124,21 @@ class WeightedLoss(nn.Module):
             weights = weights * weight
         if not known.any():
             return logits.sum() * 0
-        parts = [factor * loss(logits.float(), ship, known, weights) for factor, loss in self._losses]
+        if logits.shape[1] == 1:
+            parts = [factor * loss(logits.float(), ship, known, weights) for _, factor, loss in self._losses]
+        else:
+            parts = list(self._of_classes(logits.float(), ship, known, weights))
         return torch.stack(parts).sum()
+
+    def _of_classes(
+        self, logits: torch.Tensor, ship: torch.Tensor, known: torch.Tensor, weights: torch.Tensor
+    ) -> Iterator[torch.Tensor]:
+        """Each loss of several classes, multiplied by its weight."""
+        softmax = self._activation == "softmax"
+        apart = one_against_others(logits) if softmax else logits
+        planes = [torch.split(part, 1, 1) for part in (apart, ship, known, weights)]
+        for name, factor, loss in self._losses:
+            if softmax and name == "bce":
+                yield factor * cross_entropy(logits, ship, known.amin(1, keepdim=True), weights.amax(1, keepdim=True))
+            else:
+                yield factor * torch.stack([loss(*plane) for plane in zip(*planes, strict=True)]).mean()

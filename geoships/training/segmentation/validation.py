@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from geoships.config.segmentation import Data
 from geoships.scene.layers.labels import IGNORED, SHIP
 from geoships.scene.tiling.resample import resample
 from geoships.scene.tiling.windows import Window
@@ -28,19 +29,19 @@ Mask = NDArray[np.uint8]
 class ValidationBlocks(Dataset[Item]):
     """The chosen blocks of one scene, with context.
 
-    An item holds ``image``, (bands, size, size) float32, normalised, and ``mask``, (1, size, size) uint8: BACKGROUND,
-    SHIP, or IGNORED outside the block.
+    An item holds ``image``, (bands, size, size) float32, normalised, and ``mask``, (classes, size, size) uint8:
+    BACKGROUND, SHIP, or IGNORED outside the block.
 
     Args:
         scene: The scene.
         blocks: Its blocks.
         recipe: Normalisation.
-        block: Model pixels along a block's side.
-        rim: Model pixels on both sides of an outline that are ignored.
+        data: Settings of the data: the side of a block, the rim of outlines that is ignored, and the classes.
     """
 
-    def __init__(self, scene: LabelledScene, blocks: Blocks, recipe: Recipe, *, block: int, rim: int) -> None:
-        self._scene, self._recipe, self._rim = scene, recipe, rim
+    def __init__(self, scene: LabelledScene, blocks: Blocks, recipe: Recipe, data: Data) -> None:
+        self._scene, self._recipe, self._data = scene, recipe, data
+        block = data.validation.block
         self._size = -(-(block + 2 * CONTEXT) // STEP) * STEP
         around = (self._size - block) / 2
         rows, columns = (round(around / scale) for scale in scene.scale)
@@ -59,12 +60,13 @@ class ValidationBlocks(Dataset[Item]):
     def __getitem__(self, number: int) -> Item:
         """Read one block."""
         inside, window = self._windows[number]
-        image, mask, valid = self._scene.sample(window)
+        image, valid = self._scene.picture(window)
+        masks = self._scene.labels.masks(window, len(self._data.targets), exclusive=self._data.exclusive)
         counted = np.zeros_like(valid)
         counted[inside.within(window)] = True
-        image, mask = at_size(image, mask, valid & counted, self._size)
-        mask = hide_rim(mask, self._rim)
-        return {"image": torch.from_numpy(self._recipe.apply(image)), "mask": torch.from_numpy(mask[None])}
+        image, masks = at_size(image, masks, valid & counted, self._size)
+        masks = np.stack([hide_rim(mask, self._data.rim) for mask in masks])
+        return {"image": torch.from_numpy(self._recipe.apply(image)), "mask": torch.from_numpy(masks)}
 
 
 class ValidationChips(Dataset[Item]):
@@ -91,19 +93,23 @@ class ValidationChips(Dataset[Item]):
         images, ship, counted, _ = cut(self._atlas, [number], [transform], self._size)
         image = images[0].numpy()
         image[~np.array(scene.present)] = np.nan
-        mask = torch.where(counted, ship * SHIP, IGNORED).to(torch.uint8)
-        return {"image": torch.from_numpy(self._recipe.apply(image)), "mask": mask}
+        mask = torch.where(counted[:, None], ship * SHIP, IGNORED).to(torch.uint8)
+        return {"image": torch.from_numpy(self._recipe.apply(image)), "mask": mask[0]}
 
 
 def at_size(
-    image: NDArray[np.float32], mask: Mask, valid: NDArray[np.bool_], size: int
+    image: NDArray[np.float32], masks: Mask, valid: NDArray[np.bool_], size: int
 ) -> tuple[NDArray[np.float32], Mask]:
-    """Resample a window to (size, size); pixels without data become IGNORED."""
-    mask = np.where(valid, mask, np.uint8(IGNORED))
-    if mask.shape == (size, size):
-        return image, mask
+    """Resample a window and its masks (classes, rows, columns) to (size, size); pixels without data become IGNORED."""
+    masks = np.where(valid, masks, np.uint8(IGNORED))
+    if valid.shape == (size, size):
+        return image, masks
     shape = (size, size)
     shrunk = np.stack([resample(band, shape) for band in image])
+    return shrunk, np.stack([_mask_at_size(mask, shape) for mask in masks])
+
+
+def _mask_at_size(mask: Mask, shape: tuple[int, int]) -> Mask:
     ship = resample((mask == SHIP).astype(np.float32), shape) > 0.5
     ignored = resample((mask == IGNORED).astype(np.float32), shape) > 0.5
-    return shrunk, np.where(ship, np.uint8(SHIP), np.where(ignored, np.uint8(IGNORED), np.uint8(0)))
+    return np.where(ship, np.uint8(SHIP), np.where(ignored, np.uint8(IGNORED), np.uint8(0)))

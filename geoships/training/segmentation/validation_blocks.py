@@ -84,6 +84,9 @@ def without_blocks(labels: Labels, blocks: Blocks) -> Labels:
     if hidden.is_empty:
         return labels
     shapely.prepare(hidden)
-    ships = [ship for ship in labels.ships if not shapely.contains(hidden, ship)]
+    kept = [number for number, ship in enumerate(labels.ships) if not shapely.contains(hidden, ship)]
+    ships = [labels.ships[number] for number in kept]
     ships = [shapely.difference(ship, hidden) if shapely.intersects(hidden, ship) else ship for ship in ships]
-    return Labels(tuple(ship for ship in ships if not ship.is_empty), (*labels.ignored, hidden))
+    left = [place for place, ship in enumerate(ships) if not ship.is_empty]
+    kinds = tuple(labels.kinds[kept[place]] for place in left) if labels.kinds else ()
+    return Labels(tuple(ships[place] for place in left), (*labels.ignored, hidden), kinds=kinds)

@@ -22,7 +22,7 @@ from geoships.support.files import atomic_write, output_errors
 from geoships.support.workers import run_on_devices
 from geoships.training.labelled_scenes import group_of, scene_files
 from geoships.training.segmentation.fit import fit
-from geoships.workflows.crossval import evaluate_entries
+from geoships.workflows.crossval import evaluate_entries, require_one_class
 from geoships.workflows.study.chips import cut_chips
 
 RUNS, CHIPS, DATA, RESULT = "runs", "chips", "data.yaml", "judged.json"
@@ -75,6 +75,7 @@ def prepare_study(study: StudyConfig, out: Path) -> Plan:
             missing.
     """
     runs = study.runs()
+    require_one_class(study.scene_config(runs[0]), "a study")
     test_scenes = _test_scenes(study)
     known = {group_of(entry) for entry in scene_files(study.scene_config(runs[0]).data)}
     if unknown := sorted(set(study.judge.groups) - known):

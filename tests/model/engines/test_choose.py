@@ -61,6 +61,33 @@ def test_engines_give_the_scores_of_pytorch(engine: EngineName, views: int) -> N
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("engine", ["torch", "openvino", "onnx"])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_engines_score_several_classes(engine: EngineName, activation: str) -> None:
+    pytest.importorskip({"onnx": "onnxruntime"}.get(engine, engine))
+    classes = [{"value": value, "name": name} for value, name in enumerate(("ship", "cloud", "ice"), 1)]
+    output = [{"classification:classes": classes}]
+    bundle = tiny_bundle(**{"mlm:output": output, "geoships:activation": activation})
+    images = torch.rand(3, 2, 16, 24)
+    with torch.inference_mode():
+        logits = bundle.network()(torch.stack([recipe(images[:, band], band) for band in (0, 1)], 1)) / 1.7
+    if activation == "softmax":
+        expected = torch.cat((torch.zeros(3, 1, 16, 24), logits), 1).softmax(1)[:, 1:]
+    else:
+        expected = logits.sigmoid()
+    found = scores(bundle, images, engine, "fp32")
+    assert found.shape == (3, 3, 16, 24)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(  # each view is turned back
+        scores(bundle, images, engine, "fp32", 8), scores(bundle, images, "torch", "fp32", 8), atol=1e-5
+    )
+
+
+def recipe(band: torch.Tensor, number: int) -> torch.Tensor:
+    """The normalisation of `tiny_bundle`, written out."""
+    return (band.sqrt() - (0.2, 0.4)[number]) / (0.1, 0.2)[number]
+
+
 @pytest.mark.parametrize("engine", ["openvino", "onnx"])
 def test_engines_score_chips(engine: EngineName) -> None:
     pytest.importorskip({"onnx": "onnxruntime"}.get(engine, engine))

@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from geoships.config.segmentation import LossName
 from geoships.config.training import Optimiser, Schedule
+from geoships.model.activation import class_scores
+from geoships.model.card import Activation
 from geoships.scene.layers.labels import IGNORED
 from geoships.training.optimisers import make_optimiser, make_schedule, rate_factor
-from geoships.training.segmentation.losses import LOSSES, WeightedLoss
+from geoships.training.segmentation.losses import LOSSES, WeightedLoss, cross_entropy, one_against_others
 
 NAMES = get_args(LossName)
+THREE = torch.stack([torch.arange(64).reshape(8, 8) % 4 == kind for kind in range(3)])[None].to(torch.uint8)
 MASK = (torch.arange(64).reshape(1, 1, 8, 8) % 3 == 0).to(torch.uint8)
 
 
@@ -25,6 +28,40 @@ def test_the_right_answer_costs_less_than_the_wrong_one(name: str) -> None:
     loss = WeightedLoss({name: 1.0})
     right = (MASK.float() - 0.5) * 12
     assert loss(right, MASK) < 0.1 < loss(-right, MASK)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("name", NAMES)
+def test_several_classes_cost_less_where_each_is_right(name: str, activation: Activation) -> None:
+    loss = WeightedLoss({name: 1.0}, activation=activation)
+    right = (THREE.float() - 0.5) * 24
+    assert loss(right, THREE) < 0.1 < loss(right.roll(1, 1), THREE)
+    hidden = THREE.clone()
+    hidden[..., 4:] = IGNORED
+    torch.testing.assert_close(loss(right.roll(1, 1), hidden), loss(right.roll(1, 1)[..., :4], THREE[..., :4]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_softmax_of_one_class_is_its_sigmoid(name: str) -> None:
+    logits = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(one_against_others(logits), logits)
+    torch.testing.assert_close(class_scores(logits, "softmax"), class_scores(logits, "sigmoid"))
+    mask, none = MASK.expand(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)
+    alone = WeightedLoss({name: 1.0})(logits, mask)
+    if name == "bce":
+        torch.testing.assert_close(cross_entropy(logits, mask.float(), none + 1, none + 1), alone)
+    # A second class that nobody sees and the network rules out changes nothing but the mean over classes.
+    two = WeightedLoss({name: 1.0}, activation="softmax")
+    both = two(torch.cat((logits, none - 40), 1), torch.cat((mask, none.to(torch.uint8)), 1))
+    if name in ("bce", "focal"):
+        torch.testing.assert_close(both * (1 if name == "bce" else 2), alone)
+
+
+@given(st.lists(st.floats(-20, 20), min_size=2, max_size=5))
+def test_the_logit_of_a_class_against_the_others_gives_its_softmax_score(values: list[float]) -> None:
+    logits = torch.tensor(values).reshape(1, -1, 1)
+    scores = torch.softmax(torch.cat((torch.zeros(1, 1, 1), logits), 1), 1)[:, 1:]
+    torch.testing.assert_close(one_against_others(logits).sigmoid(), scores, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
