@@ -14,6 +14,7 @@ from geoships_cli.option_groups import grouped
 
 if TYPE_CHECKING:
     from geoships.evaluation import Evaluation
+    from geoships.model.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,8 @@ def evaluate(
         store_operating_points,
         store_temperature,
     )
-    from geoships.model.bundle import load_bundle
 
-    loaded = load_bundle(bundle)
-    if report.store_temperature:
-        loaded.require_one_class("--store-temperature is")
-    if judgement.store_operating_points:
-        loaded.require_one_class("--store-operating-points is")
+    loaded = _load(bundle, report, judgement)
     config = predict_config(
         config_file,
         model=bundle,
@@ -156,6 +152,18 @@ def _write(result: Evaluation, report: ReportOptions, *, overwrite: bool) -> dic
         write_outcomes(result, report.ships, overwrite=overwrite)
         files["ships"] = report.ships
     return files
+
+
+def _load(bundle: str, report: ReportOptions, judgement: JudgementOptions) -> Bundle:
+    """Load the bundle; refuse, before the scenes are computed, what is for models of one class only."""
+    from geoships.model.bundle import load_bundle
+
+    loaded = load_bundle(bundle)
+    if report.store_temperature:
+        loaded.require_one_class("--store-temperature is")
+    if judgement.store_operating_points:
+        loaded.require_one_class("--store-operating-points is")
+    return loaded
 
 
 def _refuse_installed(bundle: str) -> None:

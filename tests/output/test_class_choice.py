@@ -2,9 +2,11 @@
 
 import numpy as np
 import rasterio
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pyproj import CRS
 from rio_cogeo import cog_validate
 
 from geoships.output.class_choice import NONE, choose_class, only_highest
@@ -49,7 +51,7 @@ def test_row_bands_come_together_and_none_is_held():
 def test_rasters_of_classes_come_back_pixel_by_pixel(tmp_path):
     rng = np.random.default_rng(3)
     scores, valid = rng.random((3, 700, 530)).astype(np.float32), rng.random((700, 530)) > 0.2
-    grid = Georeference(700, 530)
+    grid = Georeference(700, 530, Affine(10, 0, 500_000, 0, -10, 4_000_000), CRS(32631))
     mask = ClassMaskSink(tmp_path / "m.tif", grid, CLASSES, (0.5, 0.6, 0.7), exclusive=False)
     sink = ScoreSink(tmp_path / "s.tif", grid, name="ship", others=("cloud", "ice"))
     with mask, sink:
