@@ -73,6 +73,7 @@ def predicted(folder: Path) -> Path:
     said = geoships("predict", folder / "west.tif", "--model", folder / "run" / "bundle", *paths, "--json", "--quiet")
     table = geopandas.read_file(folder / "found" / "found.gpkg", layer=0)
     assert json.loads(said)["classes"] == {name: int((table["class"] == name).sum()) for name in OBJECTS}
+    assert json.loads(said)["options"]["threshold"] is None  # made again with these options, it is the same
     return folder / "found"
 
 

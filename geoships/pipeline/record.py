@@ -54,7 +54,8 @@ def pinned_options(run: SceneRun) -> dict[str, object]:
         "model": _model_name(run.bundle),
         "engine": run.engine.engine,
         "precision": run.engine.precision,
-        "threshold": run.threshold,
+        # several classes have thresholds of their own, in the bundle
+        "threshold": config.threshold if run.bundle.card.several else run.threshold,
         "min_peak": run.min_peak,
         "sensitivity": None,  # what it stood for is in the two above
         "views": run.plan.views,
