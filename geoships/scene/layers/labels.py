@@ -140,8 +140,8 @@ def read_labels(
         if classes:
             parts = [_outlines((values == value) & ~blank) for _, value in classes.classes]
             return _of_parts(parts, unlabelled, warnings)
-        ships = _outlines((values == only[0] if only else values > 0) & ~blank)
-        return Labels(tuple(ships), unlabelled, warnings)
+        outlines = _outlines((values == only[0] if only else values > 0) & ~blank)
+        return Labels(tuple(outlines), unlabelled, warnings)
     if classes:
         layers, left_out = polygons_by_class(path, georeference, classes)
         if not any(layer.polygons and not layer.apart for layer in layers):

@@ -85,6 +85,7 @@ def finish(
     """
     progress = progress or NoProgress()
     bundle.require_segmentation()
+    bundle.require_one_class("geoships finish is")
     reserve(out.with_name(f"{out.name}.zip"))  # report a folder that cannot be written before all the work
     folds = read_folds(crossval, bundle)
     refuse_bundle(out, (bundle.path, *(fold.model.path for fold in folds)), overwrite=overwrite)
