@@ -96,7 +96,9 @@ class Bundle:
         try:
             network.load_state_dict(self.float_weights())
         except RuntimeError as error:
-            raise BundleError(f"{self.path}: the weights do not fit the model card: {error}") from error
+            first, *others = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+            more = f" (and {len(others)} faults more)" if others else ""
+            raise BundleError(f"{self.path}: the weights do not fit the model card: {first[:300]}{more}") from error
         return network.eval()
 
     def require_segmentation(self) -> None:

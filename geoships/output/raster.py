@@ -37,6 +37,17 @@ _CHUNK_ROWS = 64  # rows encoded at a time, which bounds the temporary arrays of
 _CACHE_BYTES = 32 * 2**20  # GDAL's own default is 5 % of the machine's memory
 
 
+def check_raster(path: Path) -> None:
+    """Check that a raster can be written to a file.
+
+    Raises:
+        OutputError: For an extension other than .tif and .tiff, and for a folder that cannot be written to.
+    """
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise OutputError(f"cannot write {path}: it will be a GeoTIFF, so its name must end with .tif")
+    reserve(path)
+
+
 class RasterSink(ABC):
     """A one-band Byte raster on the grid of its scene, written from top to bottom.
 

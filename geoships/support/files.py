@@ -76,6 +76,17 @@ def output_errors(path: Path) -> Iterator[None]:
         raise OutputError(f"cannot write {path}: {reason}") from error
 
 
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """Absolute path without links, of a file that need not exist.
+
+    Unlike `Path.resolve` it has an answer for links that lead in a circle and for names that are too long.
+
+    Args:
+        path: The path.
+    """
+    return Path(os.path.realpath(path))
+
+
 def reserve(path: Path) -> Path:
     """Choose a temporary path beside `path`, and check that a file can be created there.
 
@@ -91,9 +102,9 @@ def reserve(path: Path) -> Path:
     Raises:
         OutputError: The folder is missing or not writable, or `path` is a folder.
     """
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # noqa: PTH112 (False for a name that cannot be)
         raise OutputError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112
         raise OutputError(f"cannot write {path}: it is a folder; give a file name")
     temporary = path.with_name(f".geoships-{secrets.token_hex(6)}{path.suffix}")
     with output_errors(path):

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import warnings
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,6 +23,7 @@ from rasterio.io import DatasetReader
 
 from geoships.errors import SceneError
 from geoships.scene.georeference import placement_fault
+from geoships.scene.opening.complete import is_truncated
 from geoships.scene.opening.hdf5 import check_hdf5
 from geoships.scene.opening.names import is_remote, without_query
 from geoships.scene.opening.signatures import check_sidecars, is_vrt, read_header, vector_format
@@ -157,7 +159,7 @@ def local_file(name: str | os.PathLike[str]) -> Path | None:
     text = os.fspath(name)
     if is_remote(text):
         return None
-    if Path(text).exists():
+    if os.path.exists(text):  # noqa: PTH110 (False for a name that cannot be)
         return Path(text)
     try:
         return _locate(text, trust_vrt=False).path
@@ -190,7 +192,7 @@ def open_named(name: str | Path, *, trust_vrt: bool = False, incomplete: bool = 
         name: Local path, file://, http(s):// or s3:// URL, member of a zip:// or tar:// archive (`zip://a.zip!b.tif`),
             or subdataset (`NETCDF:"a.nc":var`, `HDF5:"a.h5"://group/var`).
         trust_vrt: Open VRTs whatever files they refer to. Python code in them is disabled anyway.
-        incomplete: Open a TIFF that ends before its last block, whose other blocks can be read.
+        incomplete: Open a file that ends too early, of which the rest can be read.
 
     Returns:
         The raster, and an open handle for one thread, which the caller closes. Read from it within `gdal_env(source)`.
@@ -205,8 +207,11 @@ def open_named(name: str | Path, *, trust_vrt: bool = False, incomplete: bool = 
         dataset = _open(candidate, location.drivers)
         try:
             _check_dataset(dataset, text, trust_vrt)
-            if not incomplete:
-                _check_complete(dataset, _shown(text))
+            if not incomplete and is_truncated(dataset):
+                raise SceneError(
+                    f"{_shown(text)}: the file is truncated; copy or download it again, or read what is there with "
+                    "--on-error skip"
+                )
         except BaseException:
             dataset.close()
             raise
@@ -327,8 +332,19 @@ def _locate_in_archive(name: str, rest: str, system: str, trust_vrt: bool) -> _L
     archive, member = _split_member(rest)
     if archive is None or not member.strip("/"):
         raise SceneError(f"{name}: no local archive with such a member; give e.g. zip://archive.zip!scene.tif")
+    if zipfile.is_zipfile(archive) and member.strip("/") not in (members := _members(archive)):
+        listed = ", ".join(members[:8]) + (" ..." if len(members) > 8 else "")
+        raise SceneError(f"{archive} has no member {member.strip('/')}; it has {listed or 'none'}")
     drivers = (*PICTURE_DRIVERS, *(("VRT",) if trust_vrt else ()))
     return _Location(f"{system}{{{archive}}}/{member.strip('/')}", drivers, archive)
+
+
+def _members(archive: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return opened.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise SceneError(f"{archive}: the archive is damaged ({error}); copy or download it again") from error
 
 
 def _split_member(rest: str) -> tuple[Path | None, str]:
@@ -384,23 +400,6 @@ def _explain_no_bands(dataset: DatasetReader) -> str:
     parts = [re.sub(r"^netcdf:", "NETCDF:", part) for part in dataset.subdatasets]
     listed = ", ".join(parts[:12]) + (f", and {len(parts) - 12} more" if len(parts) > 12 else "")
     return f"it has several rasters; choose one, e.g. {parts[0]} (all: {listed})"
-
-
-def _check_complete(dataset: DatasetReader, shown: str) -> None:
-    """Raise SceneError if a local TIFF ends before its last block: an interrupted copy or download."""
-    path = Path(dataset.name)
-    if dataset.driver != "GTiff" or not path.is_file():
-        return
-    size = path.stat().st_size
-    for band, (rows, columns) in enumerate(dataset.block_shapes, start=1):
-        block = f"{(dataset.width - 1) // columns}_{(dataset.height - 1) // rows}"
-        offset = dataset.get_tag_item(f"BLOCK_OFFSET_{block}", "TIFF", bidx=band)
-        length = dataset.get_tag_item(f"BLOCK_SIZE_{block}", "TIFF", bidx=band)
-        if offset and length and int(offset) + int(length) > size:
-            raise SceneError(
-                f"{shown}: the file is truncated ({size} bytes); copy or download it again, or read what is there with "
-                "--on-error skip"
-            )
 
 
 def _explain(error: Exception, source: Source) -> str:
