@@ -85,6 +85,7 @@ def main() -> None:
     use_one_arena()  # before any library starts its threads
     received = _end_on_signals()
     warnings.showwarning = _show_warning
+    sys.unraisablehook = _show_unraisable
     if "CPL_DEBUG" not in os.environ:
         os.environ.setdefault("CPL_LOG", os.devnull)  # what GDAL prints is no message for users; errors are raised
     try:
@@ -119,6 +120,12 @@ def _show_warning(
         typer.echo(f"warning: {one_line(str(message))}", err=True)
     else:
         (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
+def _show_unraisable(fault: sys.UnraisableHookArgs) -> None:
+    """Print a fault that cannot be raised as Python does, but not rasterio's: it cannot log what is not UTF-8."""
+    if fault.object != "rasterio._env.log_error":
+        sys.__unraisablehook__(fault)
 
 
 def _end_on_signals() -> list[int]:

@@ -21,6 +21,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from geoships.errors import OutputError
 from geoships.output.classes import SHIP_COLOUR
+from geoships.output.reopen import reopen
 from geoships.output.stitch import RowBand
 from geoships.scene.georeference import Georeference
 from geoships.support.files import discard, output_errors, publish, reserve
@@ -174,7 +175,7 @@ class RasterSink(ABC):
         if (values == NODATA).all():
             return
         window = RasterioWindow(0, self._row - count, self._georeference.width, count)
-        with output_errors(self.path), _without_transform_warning(), rasterio.open(self._rows, "r+") as rows:
+        with output_errors(self.path), _without_transform_warning(), reopen(self._rows) as rows:
             rows.write(values, 1, window=window)
 
     def compress(self) -> None:
