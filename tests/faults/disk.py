@@ -27,7 +27,7 @@ class Disk:
 
     Args:
         folder: The folder.
-        failing: Number of the operation that fails, from 1; odd ones as on a full disk, even ones as on a broken one.
+        failing: Number of the operation that fails, from 1: by turns as on a full disk and as on a broken one.
     """
 
     def __init__(self, folder: Path, failing: int) -> None:
@@ -48,7 +48,7 @@ class Disk:
         return self.count == self.failing
 
     def error(self, path: object) -> OSError:
-        code = CODES[self.failing % 2]
+        code = CODES[self.failing // 2 % 2]
         return OSError(code, os.strerror(code), str(path))
 
 

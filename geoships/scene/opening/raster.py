@@ -13,7 +13,7 @@ import warnings
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -23,9 +23,10 @@ from rasterio.io import DatasetReader
 
 from geoships.errors import SceneError
 from geoships.scene.georeference import placement_fault
+from geoships.scene.opening.again import asked_again, status_of
 from geoships.scene.opening.complete import is_truncated
 from geoships.scene.opening.hdf5 import check_hdf5
-from geoships.scene.opening.names import is_remote, without_query
+from geoships.scene.opening.names import is_remote, without_query, without_secrets
 from geoships.scene.opening.signatures import check_sidecars, is_vrt, read_header, vector_format
 from geoships.scene.opening.vrt import check_vrt
 
@@ -73,6 +74,18 @@ GDAL_OPTIONS = {
     "VSI_CACHE_SIZE": 16 * 2**20,  # bytes per open file
     "CPL_VSIL_CURL_CACHE_SIZE": 64 * 2**20,  # bytes, all files together
 }
+
+
+class _WithoutSecrets(logging.Filter):
+    """Takes queries and passwords of addresses out of what GDAL logs by rasterio."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_secrets(record.getMessage()), ()
+        return True
+
+
+for _name in ("rasterio._env", "rasterio._err"):
+    logging.getLogger(_name).addFilter(_WithoutSecrets())
 
 
 @dataclass(frozen=True)
@@ -244,7 +257,7 @@ def _open(source: Source, drivers: Sequence[str]) -> DatasetReader:
         with warnings.catch_warnings():
             # A missing georeference is reported by Scene.warnings.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            return DatasetReader(source.gdal_name, driver=built, sharing=False)
+            return asked_again(source, partial(DatasetReader, source.gdal_name, driver=built, sharing=False))
     except (RasterioError, OSError, ValueError) as error:
         raise SceneError(f"{_shown(source.name)}: {_explain(error, source)}") from error
 
@@ -407,7 +420,7 @@ def _explain(error: Exception, source: Source) -> str:
     text = str(error)
     if source.is_remote:
         # The URL is removed: it may contain a secret, and digits that look like a status code.
-        return _explain_remote(text.replace(source.gdal_name, "it").replace(source.name, "it"), source)
+        return _explain_remote(without_secrets(text.replace(source.gdal_name, "it").replace(source.name, "it")), source)
     header = read_header(source.path) if source.path else b""
     vector = vector_format(header)
     if vector:
@@ -419,17 +432,24 @@ def _explain(error: Exception, source: Source) -> str:
 
 def _explain_remote(text: str, source: Source) -> str:
     found = re.search(r"response code\D*(\d{3})", text)
-    status = found[1] if found else ""
+    status = found[1] if found else status_of(source.name)
     if status == "404" or "does not exist" in text or "NoSuch" in text:
         return "there is no such file on the server (404); check the URL"
+    if status == "416" or "Range downloading not supported" in text:
+        return "the server does not answer requests for parts of the file; download it first"
     if status in {"401", "403"} or any(
         mark in text for mark in ("AccessDenied", "Access Denied", "InvalidAccessKeyId")
     ):
         return f"the server refuses access; {_access_hint(source)}"
     if "AWS_" in text or "redentials" in text:
         return f"no credentials for S3; {_access_hint(source)}"
-    if "not recognized" in text:
-        return "is not a raster that geoships opens; check the URL, or convert it to a Cloud Optimized GeoTIFF"
+    if status.isdigit() and (status >= "500" or status == "429"):
+        return f"the server cannot answer now ({status}); try again later"
+    if "not recognized" in text and status != "none":
+        return (
+            "is not a raster that geoships opens, or the server sends too little in time; check the URL and the "
+            "connection, or convert it to a Cloud Optimized GeoTIFF"
+        )
     return f"cannot be read from the server; check the URL and the connection ({text})"
 
 
@@ -441,8 +461,4 @@ def _access_hint(source: Source) -> str:
 
 def _shown(name: str) -> str:
     """The name without the query and password of a URL, which may be secret."""
-    if not is_remote(name) or name.lower().startswith("s3://"):
-        return name
-    scheme, _, rest = without_query(name).partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    return without_secrets(name) if is_remote(name) else name
