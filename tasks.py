@@ -20,6 +20,12 @@ def test(c: Context, of: str = "") -> None:
     c.run(f"uv run pytest {of}".rstrip())
 
 
+@task(help={"minutes": "how long; a night has 600", "only": "part of the names of the files to change, such as scene"})
+def fuzz(c: Context, minutes: float = 1, only: str = "") -> None:
+    """Change small valid files at random and read them; what breaks is saved and printed."""
+    c.run(f"uv run python tests/fuzz/run.py --seconds {60 * minutes:g} {f'--only {only}' if only else ''}".rstrip())
+
+
 @task
 def docs(c: Context) -> None:
     """Build the documentation site into site/; warnings are errors."""

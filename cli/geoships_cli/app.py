@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import warnings
@@ -20,7 +21,7 @@ from geoships_cli.demo import demo
 from geoships_cli.doctor import doctor
 from geoships_cli.evaluate import evaluate
 from geoships_cli.export import export, quantize
-from geoships_cli.failures import ExitCode, PartialFailureError, print_error
+from geoships_cli.failures import ExitCode, PartialFailureError, one_line, print_error
 from geoships_cli.finish import finish
 from geoships_cli.info import info, models
 from geoships_cli.logs import LOGGER, SHOWN
@@ -84,6 +85,9 @@ def main() -> None:
     use_one_arena()  # before any library starts its threads
     received = _end_on_signals()
     warnings.showwarning = _show_warning
+    sys.unraisablehook = _show_unraisable
+    if "CPL_DEBUG" not in os.environ:
+        os.environ.setdefault("CPL_LOG", os.devnull)  # what GDAL prints is no message for users; errors are raised
     try:
         app()
         code: object = ExitCode.DONE
@@ -94,6 +98,14 @@ def main() -> None:
     except GeoshipsError as error:
         print_error(error)
         code = ExitCode.SOME_SCENES_FAILED if isinstance(error, PartialFailureError) else ExitCode.FAILED
+    except OSError as error:
+        if error.filename is None:  # no fault of a file that was named
+            raise
+        print_error(GeoshipsError(f"{error.filename}: {error.strerror or error}; check the name and its permissions"))
+        code = ExitCode.FAILED
+    except MemoryError as error:
+        print_error(GeoshipsError(f"out of memory ({str(error) or 'no more to be had'}); close other programs"))
+        code = ExitCode.FAILED
     # the signal tells more than the code of what it stopped: Lightning ends with 1 on Ctrl-C
     sys.exit(ExitCode.SIGNAL + received[0] if received and code else code)  # type: ignore[arg-type]
 
@@ -105,9 +117,15 @@ def _show_warning(
     """Print a warning of geoships as one line on stderr, and others as Python does."""
     if issubclass(category, GeoshipsWarning):
         LOGGER.warning(str(message), extra={SHOWN: True})
-        typer.echo(f"warning: {message}", err=True)
+        typer.echo(f"warning: {one_line(str(message))}", err=True)
     else:
         (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
+def _show_unraisable(fault: sys.UnraisableHookArgs) -> None:
+    """Print a fault that cannot be raised as Python does, but not rasterio's: it cannot log what is not UTF-8."""
+    if fault.object != "rasterio._env.log_error":
+        sys.__unraisablehook__(fault)
 
 
 def _end_on_signals() -> list[int]:

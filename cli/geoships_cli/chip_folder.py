@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 def chip_folder(scenes: Sequence[object]) -> Path | None:
     """Return the folder, where one is all that was named; None for scenes."""
-    return Path(scenes[0]) if len(scenes) == 1 and isinstance(scenes[0], str) and Path(scenes[0]).is_dir() else None
+    if len(scenes) != 1 or not isinstance(scenes[0], str) or not scenes[0]:
+        return None
+    return Path(scenes[0]) if os.path.isdir(scenes[0]) else None  # noqa: PTH112 (False for a name that cannot be)
 
 
 def predict_folder(folder: Path, outputs: OutputOptions, config: PredictConfig, run: ProgressRunOptions) -> None:

@@ -11,6 +11,7 @@ from geoships_cli import options
 from geoships_cli.data_chips import chip_masks
 from geoships_cli.data_sentinel2 import sentinel2
 from geoships_cli.data_upload import upload
+from geoships_cli.failures import one_line
 from geoships_cli.logs import LOGGER, SHOWN
 from geoships_cli.option_groups import grouped
 
@@ -34,7 +35,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Random seed of the split")]
 def _warn(*texts: str) -> None:
     for text in texts:
         LOGGER.warning(text, extra={SHOWN: True})
-        typer.echo(f"warning: {text}", err=True)
+        typer.echo(f"warning: {one_line(text)}", err=True)
 
 
 @data.command()

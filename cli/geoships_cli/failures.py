@@ -23,6 +23,15 @@ class PartialFailureError(GeoshipsError):
     """Some of many scenes failed; the others are done."""
 
 
+def one_line(text: str) -> str:
+    r"""A text without line breaks, which file names may have.
+
+    >>> one_line("two\nlines.tif: 0.1 Mpix")
+    'two lines.tif: 0.1 Mpix'
+    """
+    return " ".join(text.split())
+
+
 def print_error(error: GeoshipsError, where: str = "") -> None:
     """Print an error as one line on stderr.
 
@@ -30,4 +39,4 @@ def print_error(error: GeoshipsError, where: str = "") -> None:
         error: What went wrong.
         where: What it went wrong with, such as one of many scenes.
     """
-    typer.echo(f"error: {f'{where}: ' if where else ''}{' '.join(str(error).split())}", err=True)
+    typer.echo(f"error: {f'{where}: ' if where else ''}{one_line(str(error))}", err=True)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from geoships_cli.failures import one_line
 from geoships_cli.logs import LOGGER, SHOWN
 
 
@@ -80,10 +81,10 @@ class Lines:
             self._note(f"{self._name}: {self._done / self._pixels:.0%}, {speed:.2f} Mpix/s, {left:.0f} s left")
 
     def _warn(self, text: str) -> None:
-        typer.echo(f"warning: {text}", err=True)
+        typer.echo(f"warning: {one_line(text)}", err=True)
 
     def _note(self, text: str) -> None:
-        typer.echo(text, err=True)
+        typer.echo(one_line(text), err=True)
 
 
 class Bar(Lines):

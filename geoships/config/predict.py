@@ -66,7 +66,7 @@ class PredictConfig(BaseModel):
     simplify: Annotated[float, Field(ge=0)] = 0.0
     split: bool = True
     area: Path | None = None
-    gsd: Annotated[float, Field(gt=0)] | None = None
+    gsd: Annotated[float, Field(ge=0.001, le=1000)] | None = None
     bands: tuple[int | str, ...] | None = None
     scale: float | None = None
     offset: float | None = None

@@ -6,7 +6,6 @@ import base64
 import json
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
 from html import escape
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from geoships.evaluation.outcomes import outcome_path
 from geoships.evaluation.plots import plots
 from geoships.evaluation.tables import class_overview, tables
 from geoships.scene.layers.labelled_files import LabelledFiles
-from geoships.support.files import atomic_write
+from geoships.support.files import write_together
 from geoships.support.overwrite import refuse_overwrites
 
 METRICS, MARKDOWN, HTML = "metrics.json", "report.md", "report.html"
@@ -86,9 +85,7 @@ def write_report(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot create the folder {folder}: {error.strerror or error}; choose another") from error
-    with ExitStack() as stack:
-        for name, text in texts.items():
-            stack.enter_context(atomic_write(folder / name)).write_text(text, encoding="utf-8")
+    write_together({folder / name: text.encode() for name, text in texts.items()})
     return {name: folder / name for name in texts}
 
 

@@ -9,9 +9,9 @@ code, and nothing is unpickled.
 from __future__ import annotations
 
 import logging
-import os
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from geoships.errors import BundleError
+from geoships.errors import BundleError, OutputError
 from geoships.model.bundle_files import (
     CARD_FILE,
     INT8_FILES,
@@ -34,6 +34,7 @@ from geoships.model.bundle_files import (
 )
 from geoships.model.card import Card
 from geoships.model.installed import find_bundle
+from geoships.support.files import atomic_write, atomic_writes
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +97,9 @@ class Bundle:
         try:
             network.load_state_dict(self.float_weights())
         except RuntimeError as error:
-            raise BundleError(f"{self.path}: the weights do not fit the model card: {error}") from error
+            first, *others = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+            more = f" (and {len(others)} faults more)" if others else ""
+            raise BundleError(f"{self.path}: the weights do not fit the model card: {first[:300]}{more}") from error
         return network.eval()
 
     def require_segmentation(self) -> None:
@@ -200,8 +203,8 @@ def save_bundle(
 ) -> None:
     """Write a bundle.
 
-    A zip file is complete before it takes its name. The files of an existing folder are replaced one by one, and files
-    of a verifier, an int8 variant or a screen that the new bundle does not have are removed.
+    The bundle is complete before it takes its name; if it cannot be written, an older one at `path` is unchanged. Files
+    of a verifier, an int8 variant or a screen in an older folder that the new bundle does not have are removed.
 
     Args:
         path: Zip file if it ends in ``.zip``, else a folder.
@@ -233,23 +236,30 @@ def save_bundle(
         _log.info("bundle %s written to %s", card.name, path)
     except OSError as error:
         raise BundleError(f"cannot write the bundle {path}: {error.strerror or error}") from error
+    except OutputError as error:
+        raise BundleError(f"cannot write the bundle {path}: {error}") from error
 
 
 def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    partial.replace(path)
 
 
 def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    for name, content in files.items():
-        target = path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        partial.write_bytes(content)
-        partial.replace(target)
+    targets = [path / name for name in files]
+    made = [folder for folder in dict.fromkeys(target.parent for target in targets) if not folder.exists()]
+    for folder in made:
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with atomic_writes(targets) as temporaries:
+            for temporary, content in zip(temporaries, files.values(), strict=True):
+                temporary.write_bytes(content)
+    except BaseException:
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
+        raise
     for name in (*(f"{VERIFIER}/{name}" for name in (CARD_FILE, WEIGHTS_FILE)), *INT8_FILES, SCREEN_FILE):
         if name not in files:
             (path / name).unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from rasterio.crs import CRS
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window as RasterioWindow
 
+from geoships.output.reopen import reopen
 from geoships.scene.tiling.windows import Window
 from geoships.support.files import discard, output_errors, publish, reserve
 
@@ -71,7 +72,7 @@ def write_cog(path: Path, layout: Layout, pixels: Iterable[tuple[Window, NDArray
         for window, values in pixels:
             target = RasterioWindow(window.column, window.row, window.width, window.height)
             # Reopened for each window, so that its blocks do not stay in GDAL's cache.
-            with output_errors(path), rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), rasterio.open(rows, "r+") as dataset:
+            with output_errors(path), rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), reopen(rows) as dataset:
                 dataset.write(values, window=target)
         with output_errors(path), rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
             rasterio.shutil.copy(

@@ -21,6 +21,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from geoships.errors import OutputError
 from geoships.output.classes import SHIP_COLOUR
+from geoships.output.reopen import reopen
 from geoships.output.stitch import RowBand
 from geoships.scene.georeference import Georeference
 from geoships.support.files import discard, output_errors, publish, reserve
@@ -35,6 +36,17 @@ _LEVEL = 1  # of DEFLATE: takes a third of the time of level 6; scores take a si
 _UNCOMPRESSED_BYTES = 256 * 2**20  # a temporary file up to this size is not compressed
 _CHUNK_ROWS = 64  # rows encoded at a time, which bounds the temporary arrays of wide scenes
 _CACHE_BYTES = 32 * 2**20  # GDAL's own default is 5 % of the machine's memory
+
+
+def check_raster(path: Path) -> None:
+    """Check that a raster can be written to a file.
+
+    Raises:
+        OutputError: For an extension other than .tif and .tiff, and for a folder that cannot be written to.
+    """
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise OutputError(f"cannot write {path}: it will be a GeoTIFF, so its name must end with .tif")
+    reserve(path)
 
 
 class RasterSink(ABC):
@@ -173,7 +185,7 @@ class RasterSink(ABC):
         if (values == NODATA).all():
             return
         window = RasterioWindow(0, self._row - count, self._georeference.width, count)
-        with output_errors(self.path), _without_transform_warning(), rasterio.open(self._rows, "r+") as rows:
+        with output_errors(self.path), _without_transform_warning(), reopen(self._rows) as rows:
             rows.write(values, window=window)
 
     def compress(self) -> None:

@@ -30,7 +30,7 @@ from geoships.model.bundle import Bundle, load_bundle
 from geoships.pipeline.outputs import with_cards
 from geoships.pipeline.predict import Prediction, predict
 from geoships.scene.opening.band_files import BandFiles, SceneName
-from geoships.scene.opening.names import stem_of, title_of
+from geoships.scene.opening.names import stem_of, title_of, without_secrets
 from geoships.scene.opening.raster import local_file
 from geoships.support.overwrite import refuse_overwrites
 from geoships.support.progress import NoProgress, Progress
@@ -193,7 +193,7 @@ def predict_many(
         if isinstance(outcome, Prediction):
             predictions[number] = outcome
             continue
-        failures[number] = SceneFailure(str(jobs[number].scene), outcome)
+        failures[number] = SceneFailure(without_secrets(str(jobs[number].scene)), outcome)
         if on_failure:
             on_failure(failures[number])
     return BatchResult(
@@ -230,7 +230,9 @@ def _on_devices(
     """Run one process for each device; each loads the model for itself."""
     progress.note(f"{len(jobs)} scenes on {', '.join(devices)}")
     for number, outcome in run_on_devices(jobs, devices, partial(_on_device, config)):
-        progress.note(f"{jobs[number].scene}: {'failed' if isinstance(outcome, GeoshipsError) else 'done'}")
+        progress.note(
+            f"{without_secrets(str(jobs[number].scene))}: {'failed' if isinstance(outcome, GeoshipsError) else 'done'}"
+        )
         yield number, outcome
 
 

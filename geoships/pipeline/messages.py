@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from geoships.pipeline.scene_run import SceneRun, operating_point
+from geoships.scene.opening.names import without_secrets
 from geoships.scene.tiling.plan import overlap_fraction
 from geoships.scene.tiling.windows import Window
 from geoships.support.progress import Progress
@@ -17,7 +18,7 @@ SHOWN = 20  # windows that could not be read are shown one by one; the result li
 def announce(run: SceneRun, progress: Progress) -> None:
     """Tell of the scene and its model, and of what was assumed to read it."""
     scene, card = run.scene, run.bundle.card
-    progress.start(scene.name, run.georeference.height * run.georeference.width)
+    progress.start(without_secrets(scene.name), run.georeference.height * run.georeference.width)
     progress.note(f"model: {card.name} ({run.why})")
     progress.note(f"bands: {scene.bands.summary}")
     progress.note(f"reflectance: {scene.radiometry.origin}")

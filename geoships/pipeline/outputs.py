@@ -23,7 +23,7 @@ from geoships.output.pictures.overlay import Classes
 from geoships.output.pictures.preview import check_preview, write_preview
 from geoships.output.qgis.project import check_project, write_project
 from geoships.output.qgis.styles import vector_style
-from geoships.output.raster import MaskSink, RasterSink, ScoreSink
+from geoships.output.raster import MaskSink, RasterSink, ScoreSink, check_raster
 from geoships.output.ship_filter import DetectedShip
 from geoships.output.ship_table import ships_frame
 from geoships.output.stac_item import NO_TIME, ItemContent, card_path, check_item, write_item
@@ -31,6 +31,7 @@ from geoships.pipeline.scene_run import SceneRun
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.vector_file import vector_files
 from geoships.scene.quicklook import open_quicklook
+from geoships.support.files import real_path
 from geoships.support.overwrite import refuse_overwrites
 from geoships.support.progress import Progress
 
@@ -50,12 +51,19 @@ def check_outputs(paths: dict[str, Path], inputs: Iterable[Path], *, overwrite: 
         OutputError: an unknown format, two outputs in one file, an output that exists, or that is an input.
 
     """
-    checks = {"vector": check_format, "preview": check_preview, "project": check_project, "stac": check_item}
+    checks = {
+        "vector": check_format,
+        "mask": check_raster,
+        "scores": check_raster,
+        "preview": check_preview,
+        "project": check_project,
+        "stac": check_item,
+    }
     for kind, check in checks.items():
         if kind in paths:
             check(paths[kind])
     written = with_cards(paths)
-    places = [path.resolve() for path in written]
+    places = [real_path(path) for path in written]
     if len(set(places)) < len(places):
         raise OutputError(f"two outputs are to be written to one file: {', '.join(map(str, written))}")
     refuse_overwrites(written, inputs, overwrite=overwrite)

@@ -37,6 +37,7 @@ from geoships.pipeline.outputs import (
 from geoships.pipeline.record import input_fingerprints, run_record
 from geoships.pipeline.scene_run import SceneRun, open_run
 from geoships.scene.opening.band_files import SceneName
+from geoships.scene.opening.names import without_secrets
 from geoships.scene.opening.open import SceneFile
 from geoships.scene.opening.raster import public_name
 from geoships.scene.streaming import TileCounts
@@ -168,7 +169,7 @@ def predict(
     written = ", ".join(map(str, paths.values())) or "no file"
     _log.info("%s: %d found in %.1f s; written: %s", public_name(file.name), len(ships), seconds, written)
     return Prediction(
-        scene=file.name,
+        scene=without_secrets(file.name),
         model=run.bundle.card.name,
         threshold=run.threshold,
         ships=ships,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from geoships.config import PredictConfig
+from geoships.errors import SceneError
 from geoships.model.card import Card
 from geoships.model.engines.choose import EngineChoice
 from geoships.model.engines.device import BYTES_PER_PIXEL, choose_batch_size, tile_pixels
@@ -15,6 +16,8 @@ from geoships.scene.reader import Scene
 from geoships.scene.tiling.plan import Limits, bytes_per_row, plan_scene, tile_context
 from geoships.scene.tiling.resample import Ratio, ratio
 from geoships.scene.tiling.windows import Tile, TilePlan, Window
+
+MAX_PIXEL = 1000.0  # metres; no ship is as long as half of it
 
 Views = Literal[1, 2, 4, 8]
 
@@ -99,11 +102,19 @@ def scene_pixel_size(
         gsd: the size in metres that the user gave.
         card: of the model.
 
+    Raises:
+        SceneError: The pixels are larger than any ship.
+
     """
     if gsd is not None:
         return (gsd, gsd), None
     measured = georeference.pixel_size()
     if measured is not None:
+        if max(measured) > MAX_PIXEL:
+            raise SceneError(
+                f"pixels of {measured[0]:.4g} x {measured[1]:.4g} m are larger than any ship; take a scene with finer "
+                "pixels, or give --gsd if its georeference is wrong"
+            )
         return measured, None
     return (card.gsd, card.gsd), (
         f"the pixel size is not known: taken as the model's {card.gsd:g} m; give --gsd if that is wrong"

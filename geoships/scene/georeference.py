@@ -10,6 +10,7 @@ from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import CRSError, ProjError
+from rasterio._err import CPLE_BaseError
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS as RasterioCRS  # noqa: N811 (an acronym)
 from rasterio.errors import CRSError as RasterioCRSError
@@ -19,6 +20,7 @@ from rasterio.transform import GCPTransformer
 WGS84 = Geod(ellps="WGS84")
 
 MAX_LONGITUDE = 540.0  # degrees: scenes from 0 to 360 and scenes that go on across the antimeridian are ordinary
+MIN_PIXEL = 0.001  # metres: what has smaller pixels is no picture of the Earth
 MAX_MISFIT = 1.0  # pixels: where a polynomial misses a GCP by more, a thin plate spline goes through all of them
 
 Coordinates = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -225,6 +227,15 @@ def placement_fault(dataset: DatasetReader) -> str | None:
     if transform.is_degenerate:
         return "its geotransform has pixels of no size; assign the right one, e.g. with gdal_edit.py"
     georeference = georeference_of(dataset)
+    try:
+        size = georeference.pixel_size()
+    except CPLE_BaseError:
+        return "its ground control points lie on one line or at one place, which places no pixel; assign others"
+    if size is not None and min(size) < MIN_PIXEL:
+        return (
+            f"its pixels are {size[0]:.3g} x {size[1]:.3g} m by its CRS {getattr(georeference.crs, 'name', '')}; its "
+            "coordinates may look like degrees: assign the right CRS, e.g. with gdal_edit.py -a_srs EPSG:4326"
+        )
     if georeference.crs is None or not georeference.crs.is_geographic or not georeference.placed:
         return None
     if georeference.gcps:

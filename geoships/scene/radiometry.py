@@ -102,8 +102,9 @@ class Radiometry:
             Reflectance, float32 (rows, columns).
         """
         reflectance: NDArray[np.float32] = np.empty(dn.shape, np.float32) if out is None else out
-        np.multiply(dn, np.float32(self.scale[index]), out=reflectance, dtype=np.float32, casting="unsafe")
-        reflectance += np.float32(self.offset[index])
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers that float32 cannot hold are infinite
+            np.multiply(dn, np.float32(self.scale[index]), out=reflectance, dtype=np.float32, casting="unsafe")
+            reflectance += np.float32(self.offset[index])
         return reflectance
 
 

@@ -13,14 +13,16 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import Compression
-from rasterio.errors import RasterioError
+from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window as RasterioWindow
 
 from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition, acquisition
 from geoships.scene.bands import BandChoice, choose_bands, describe_bands
 from geoships.scene.georeference import Georeference, georeference_of, unused_placement
+from geoships.scene.opening.again import asked_again
 from geoships.scene.opening.band_files import SceneName
+from geoships.scene.opening.names import without_secrets
 from geoships.scene.opening.open import SceneFile, scene_file
 from geoships.scene.opening.product_radiometry import product_scale
 from geoships.scene.opening.raster import Source, gdal_env, open_dataset, public_name
@@ -205,9 +207,24 @@ class Scene:
             ) from error
 
     def _decode(self, window: Window) -> Pixels:
+        return asked_again(self._source, lambda: self._decode_once(window), self._close_own)
+
+    def _close_own(self) -> None:
+        """Close the file handle of this thread, which keeps what it has read; the next read opens another."""
+        dataset = getattr(self._local, "dataset", None)
+        if dataset is not None:
+            self._local.dataset = None
+            with self._lock:
+                self._handles.remove(dataset)
+            dataset.close()
+
+    def _decode_once(self, window: Window) -> Pixels:
         area = RasterioWindow(window.column, window.row, window.width, window.height)
         with gdal_env(self._source):
-            dataset = self._dataset()
+            try:
+                dataset = self._dataset()
+            except SceneError as error:  # a file that could be opened before: as a read that fails
+                raise RasterioIOError(str(error)) from error
             values = read_stored(dataset, self.bands.indexes, window=area)
             return Pixels(values, self._validity.mask(dataset, values, area))
 
@@ -269,7 +286,7 @@ class Scene:
 
 def _reason(error: RasterioError) -> str:
     """Why pixels cannot be read, on one line."""
-    return " ".join(str(error.__cause__ or error).split()).rstrip(".")
+    return without_secrets(" ".join(str(error.__cause__ or error).split()).rstrip("."))
 
 
 def _lossy(dataset: rasterio.DatasetReader) -> str | None:

@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,6 +26,7 @@ _ADVICE = {
     errno.EACCES: "no permission: choose another folder",
     errno.EPERM: "no permission: choose another folder",
     errno.EROFS: "the file system is read-only: choose another folder",
+    errno.EFBIG: "the file is larger than the file system or a limit of the account allows: choose another disk",
     errno.ENOSPC: "the disk is full: free some space or choose another disk",
     errno.EDQUOT: "the disk quota is used up: free some space or choose another disk",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
@@ -57,6 +58,70 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def atomic_writes(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Write several files under temporary names, and give them their names when the block ends: all or none.
+
+    After an error or an interrupt, or if one of them cannot take its name, older files at `paths` are unchanged.
+
+    Args:
+        paths: The files to write, each once. Their folders must exist.
+
+    Yields:
+        The temporary path of each, see `reserve`.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    temporaries: list[Path] = []
+    try:
+        temporaries += [reserve(path) for path in paths]
+        with output_errors(paths[0] if len(paths) == 1 else paths[0].parent):
+            yield temporaries
+        _publish_all(dict(zip(paths, temporaries, strict=True)))
+    finally:
+        for temporary in temporaries:
+            discard(temporary)
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write several files, all or none; see `atomic_writes`.
+
+    Args:
+        files: Content of each file.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    with atomic_writes(list(files)) as temporaries:
+        for temporary, content in zip(temporaries, files.values(), strict=True):
+            temporary.write_bytes(content)
+
+
+def _publish_all(temporaries: Mapping[Path, Path]) -> None:
+    """Give finished files their names; if one cannot have it, the older files get theirs back."""
+    older: dict[Path, Path] = {}
+    named: list[Path] = []
+    try:
+        for path, temporary in temporaries.items():
+            with output_errors(path):
+                if os.path.lexists(path):
+                    aside = temporary.with_name(f"{temporary.stem}-older")
+                    path.rename(aside)
+                    older[path] = aside
+                temporary.replace(path)
+            named.append(path)
+    except BaseException:
+        for path in named:
+            path.unlink(missing_ok=True)
+        for path, aside in older.items():
+            aside.replace(path)
+        raise
+    for path in temporaries:
+        _log.debug("written: %s", path)
+        _remove_sidecars(path)  # the older files go with their temporary names
+
+
+@contextmanager
 def output_errors(path: Path) -> Iterator[None]:
     """Convert errors of the operating system, rasterio and pyogrio to an OutputError that names `path`.
 
@@ -76,6 +141,17 @@ def output_errors(path: Path) -> Iterator[None]:
         raise OutputError(f"cannot write {path}: {reason}") from error
 
 
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """Absolute path without links, of a file that need not exist.
+
+    Unlike `Path.resolve` it has an answer for links that lead in a circle and for names that are too long.
+
+    Args:
+        path: The path.
+    """
+    return Path(os.path.realpath(path))
+
+
 def reserve(path: Path) -> Path:
     """Choose a temporary path beside `path`, and check that a file can be created there.
 
@@ -91,9 +167,9 @@ def reserve(path: Path) -> Path:
     Raises:
         OutputError: The folder is missing or not writable, or `path` is a folder.
     """
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # noqa: PTH112 (False for a name that cannot be)
         raise OutputError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112
         raise OutputError(f"cannot write {path}: it is a folder; give a file name")
     temporary = path.with_name(f".geoships-{secrets.token_hex(6)}{path.suffix}")
     with output_errors(path):
@@ -113,10 +189,16 @@ def publish(temporary: Path, path: Path) -> None:
         OutputError: The operating system refuses.
     """
     with output_errors(path):
+        temporary.replace(path)
+        _remove_sidecars(path)
+    _log.debug("written: %s", path)
+
+
+def _remove_sidecars(path: Path) -> None:
+    """Delete the sidecar files of an older file: after it is replaced, since they go with it until then."""
+    with output_errors(path):
         for sidecar in SIDECARS:
             path.with_name(path.name + sidecar).unlink(missing_ok=True)
-        temporary.replace(path)
-    _log.debug("written: %s", path)
 
 
 def discard(temporary: Path) -> None:

@@ -26,6 +26,7 @@ from geoships.scene.tiling.blocks import Pixels
 from geoships.scene.tiling.resample import scale_of
 from geoships.scene.tiling.windows import Window
 from geoships.scene.torchgeo import SceneDataset
+from geoships.support.files import real_path
 
 IN_MEMORY = 1 << 30  # bytes; larger scenes are read from their files crop by crop
 LABEL_SUFFIXES = (*VECTOR_SUFFIXES, ".tif", ".tiff", ".png")
@@ -141,7 +142,7 @@ def find_layer(folder: Path, scene: Path, marks: Sequence[str] = ("", "_mask")) 
     for mark in marks:
         for suffix in LABEL_SUFFIXES:
             path = folder / f"{scene.stem}{mark}{suffix}"
-            if path.is_file() and path.resolve() != scene.resolve():
+            if path.is_file() and real_path(path) != real_path(scene):
                 return path
     return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from geoships.evaluation.outcomes import write_outcomes
 from geoships.evaluation.report import write_report
 from geoships.evaluation.tables import by_scene, measures
 from geoships.model.bundle import Bundle, load_bundle
-from geoships.support.files import atomic_write
+from geoships.support.files import write_together
 from geoships.support.overwrite import refuse_overwrites
 from geoships.support.progress import Progress
 from geoships.training.labelled_scenes import group_of, scene_files
@@ -241,7 +240,5 @@ def _write(result: CrossValidation, out: Path) -> CrossValidation:
         json.dumps({"folds": result.folds, **result.figures}, indent=2) + "\n",
         f"# Cross-validation\n\n{folds}\n\n{table}\n",
     )
-    with ExitStack() as stack:
-        for name, text in zip(SUMMARY, texts, strict=True):
-            stack.enter_context(atomic_write(out / name)).write_text(text, encoding="utf-8")
+    write_together({out / name: text.encode() for name, text in zip(SUMMARY, texts, strict=True)})
     return result

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from geoships.config.classification import ChipConfig, HeldFold
 from geoships.model.bundle import Bundle
 from geoships.model.classify import classify
-from geoships.support.files import atomic_write
+from geoships.support.files import write_together
 from geoships.support.overwrite import refuse_overwrites
 from geoships.training.classification.fit import fit_chips
 from geoships.training.classification.folds import ChipSet, Numbers, make_folds, open_chips
@@ -223,7 +222,6 @@ def _write(result: ChipCrossValidation, chips: ChipSet, scores: NDArray[np.float
         f"minimum score of a ship {result.threshold:g}\n\n{result.table}\n\n"
         f"## Wrong chips\n\n| file | label | score | fold |\n| --- | --- | --- | --- |\n{wrong}\n"
     )
-    with ExitStack() as stack:
-        for name, written in zip(SUMMARY, (json.dumps(content, indent=2) + "\n", text), strict=True):
-            stack.enter_context(atomic_write(out / name)).write_text(written, encoding="utf-8")
+    texts = json.dumps(content, indent=2) + "\n", text
+    write_together({out / name: written.encode() for name, written in zip(SUMMARY, texts, strict=True)})
     return result

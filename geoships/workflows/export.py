@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
 from geoships.model.bundle import Bundle
 from geoships.model.bundle_files import bundle_files
 from geoships.model.export import SIZE, Format, export_model, output_paths
-from geoships.support.files import atomic_write, output_errors, reserve
+from geoships.support.files import reserve, write_together
 from geoships.support.overwrite import refuse_overwrites
 
 
@@ -33,9 +32,5 @@ def export(
     for path in paths.values():
         reserve(path)  # report files that cannot be written before the export
     files = export_model(bundle, form, size=size, background=background, scale=scale, offset=offset)
-    with ExitStack() as stack:
-        for suffix, path in reversed(paths.items()):
-            partial = stack.enter_context(atomic_write(path))
-            with output_errors(path):
-                partial.write_bytes(files[suffix])
+    write_together({path: files[suffix] for suffix, path in paths.items()})
     return list(paths.values())

@@ -24,6 +24,7 @@ from geoships.model.inputs import prepare_samples
 from geoships.pipeline.scene_run import open_run
 from geoships.scene.layers.labelled_files import PathLike, find_scenes
 from geoships.scene.streaming import stream_tiles
+from geoships.support.files import real_path
 from geoships.support.progress import NoProgress, Progress
 
 MAX_LOSS = 0.005  # maximum loss of F1 of ships by quantization
@@ -113,7 +114,7 @@ def quantize(
 
 
 def _check_held_out(calibration: Sequence[PathLike], scenes: Sequence[PathLike]) -> None:
-    both = {Path(scene).resolve() for scene in calibration} & {Path(scene).resolve() for scene in scenes}
+    both = {real_path(scene) for scene in calibration} & {real_path(scene) for scene in scenes}
     if both:
         raise BundleError(f"{min(both)} is a calibration scene and an evaluation scene; evaluate on other scenes")
 

@@ -21,7 +21,7 @@ def commands_of(task: Task, **options: object) -> list[list[str]]:
 
 
 def test_every_task_is_here() -> None:
-    assert NAMES == ["bench", "containers", "demo", "docs", "lint", "test", "train"]
+    assert NAMES == ["bench", "containers", "demo", "docs", "fuzz", "lint", "test", "train"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,6 +47,7 @@ def test_a_task_hands_its_options_on() -> None:
     assert commands_of(COLLECTION["test"], of="tests/project")[0][2:] == ["pytest", "tests/project"]
     assert commands_of(COLLECTION["bench"], only="engines")[0][-2:] == ["--only", "engines"]
     assert commands_of(COLLECTION["containers"], run=True)[0][-1] == "--run"
+    assert commands_of(COLLECTION["fuzz"], minutes=2)[0][-2:] == ["--seconds", "120"]
     train = commands_of(COLLECTION["train"], config="my.yaml", out="runs/b")[0]
     assert train[2:] == ["geoships", "train", "--config", "my.yaml", "--out", "runs/b"]
 

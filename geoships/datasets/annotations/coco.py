@@ -111,6 +111,8 @@ def _outline(annotation: _Annotation, size: tuple[int, int]) -> BaseGeometry:
     if annotation.bbox is None:
         raise ValueError("expected a segmentation or a bbox, got neither")
     left, top, width, height = annotation.bbox
+    if width < 0 or height < 0:
+        raise ValueError(f"its bbox has the size {width:g} x {height:g}; a bbox is left, top, width and height")
     return box(left, top, left + width, top + height, annotation.turn)
 
 

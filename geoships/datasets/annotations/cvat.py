@@ -96,6 +96,8 @@ def _box(element: ElementTree.Element) -> BaseGeometry:
 
 def _ellipse(element: ElementTree.Element) -> BaseGeometry:
     x, y, radius_x, radius_y = (float(element.attrib[name]) for name in ("cx", "cy", "rx", "ry"))
+    if not np.isfinite([x, y, radius_x, radius_y]).all():
+        raise NoAreaError("ellipse with coordinates that are not finite")
     ellipse = shapely.affinity.scale(shapely.Point(0, 0).buffer(1, quad_segs=32), radius_x, radius_y, origin=(0, 0))
     rotated = shapely.affinity.rotate(ellipse, float(element.get("rotation", 0)), origin=(0, 0))
     return polygons_of(shapely.affinity.translate(rotated, x, y))

@@ -44,7 +44,7 @@ def detect_format(path: Path) -> str:
 def _detect_json_format(path: Path) -> str:
     try:
         keys = set(json.loads(path.read_bytes()))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise GeoshipsError(f"cannot read the annotations {path}: {error}") from error
     kinds = (("coco", "annotations"), ("labelme", "shapes"), ("vector", "features"), ("vector", "type"))
     for annotation_format, key in kinds:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import cv2
 import numpy as np
 import rasterio.features
 import shapely
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import GeoshipsError
+
+MAX_MASK_PIXELS = 2**31  # of an image; larger ones are not annotated as a whole
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,16 @@ def reading_errors(path: Path, annotation_format: str) -> Iterator[None]:
         yield
     except GeoshipsError:
         raise
-    except (ValueError, KeyError, TypeError, IndexError, OSError, SyntaxError) as error:  # of XML, too
+    except _FAULTS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise GeoshipsError(f"cannot read the {annotation_format} annotations {path}: {reason[:300]}") from error
+
+
+# what Python, XML, OpenCV and GEOS raise for content that they cannot take
+_FAULTS = (
+    ValueError, KeyError, TypeError, IndexError, OSError, SyntaxError, OverflowError, RecursionError, cv2.error,
+    shapely.errors.GEOSException,
+)  # fmt: skip
 
 
 def polygon(points: Sequence[Sequence[float]] | NDArray[np.float64]) -> BaseGeometry:
@@ -142,6 +152,8 @@ def box(left: float, top: float, right: float, bottom: float, rotation: float = 
     Raises:
         ValueError: The box has no area.
     """
+    if not np.isfinite([left, top, right, bottom, rotation]).all():
+        raise NoAreaError("box with coordinates that are not finite")
     upright = shapely.box(left, top, right, bottom)
     return polygons_of(shapely.affinity.rotate(upright, rotation, origin="center") if rotation else upright)
 
@@ -201,6 +213,8 @@ def decode_runs(runs: Sequence[int], shape: tuple[int, int], *, by_columns: bool
     Raises:
         ValueError: The runs do not cover exactly the mask's pixels.
     """
+    if not 0 <= shape[0] * shape[1] <= MAX_MASK_PIXELS:
+        raise ValueError(f"a mask of {shape[0]} x {shape[1]} pixels cannot be")
     lengths = np.asarray(runs, np.int64)
     if (lengths < 0).any() or lengths.sum() != shape[0] * shape[1]:
         raise ValueError(f"expected runs of a mask over {shape[0]} x {shape[1]} pixels, got {lengths.sum()} pixels")

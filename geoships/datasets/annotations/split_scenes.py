@@ -31,7 +31,7 @@ from geoships.scene.radiometry import choose_radiometry
 from geoships.scene.stored import read_stored
 from geoships.scene.tiling.windows import Window
 from geoships.scene.validity import Validity
-from geoships.support.files import atomic_write, output_errors
+from geoships.support.files import atomic_write, output_errors, real_path
 from geoships.support.overwrite import set_aside
 
 SplitBy = Literal["scene", "block", "chip"]
@@ -99,7 +99,7 @@ def find_pairs(scenes: Sequence[Path], masks: Path) -> list[Pair]:
     pairs = []
     for scene in paths:
         candidates = [masks / f"{scene.stem}{suffix}.tif" for suffix in ("_mask", "")] if masks.is_dir() else [masks]
-        mask = next((path for path in candidates if path.is_file() and path.resolve() != scene.resolve()), None)
+        mask = next((path for path in candidates if path.is_file() and real_path(path) != real_path(scene)), None)
         if mask is None:
             raise GeoshipsError(
                 f"no mask of {scene}: expected {' or '.join(map(str, candidates))}; make it with geoships data masks"
@@ -378,7 +378,7 @@ def _write_scenes(pair: Pair, mask: DatasetReader, out: Path, parts: Mapping[Uni
 def _link(source: Path, target: Path) -> None:
     """Make a hard link, or a copy where the file system has no hard links."""
     try:
-        os.link(source.resolve(), target)
+        os.link(real_path(source), target)
     except OSError:
         shutil.copy2(source, target)
 

@@ -14,7 +14,7 @@ from defusedxml.ElementTree import parse
 from geoships.output.classes import SHIPS, Detected
 from geoships.output.qgis.styles import MARK, Style, mask_style, score_style, vector_style
 from geoships.output.qgis.xml import hexadecimal
-from geoships.support.files import atomic_write, output_errors
+from geoships.support.files import atomic_write, output_errors, real_path
 
 STYLES: dict[str, Callable[[Detected], Style]] = {
     "vector": vector_style,
@@ -53,12 +53,12 @@ def plan_styles(outputs: Mapping[str, Path], scene: Path | None, object_class: D
         The files to write, and the warnings.
     """
     paths = {kind: path for kind, path in outputs.items() if kind in STYLES}
-    stems = [path.resolve().with_suffix("") for path in [*paths.values(), *([scene] if scene else [])]]
+    stems = [real_path(path).with_suffix("") for path in [*paths.values(), *([scene] if scene else [])]]
     files: dict[Path, str] = {}
     warnings = []
     for kind, path in paths.items():
         style = path.with_suffix(".qml")
-        if stems.count(path.resolve().with_suffix("")) > 1:
+        if stems.count(real_path(path).with_suffix("")) > 1:
             warnings.append(f"{path} gets no style: {style.name} would apply to another layer, too; rename one")
         elif _is_foreign(style):
             warnings.append(f"{style} is kept: it was not written by geoships; delete it to get a new style")

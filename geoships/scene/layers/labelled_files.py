@@ -12,6 +12,7 @@ from geoships.scene.layers.labels import RASTER_SUFFIXES
 from geoships.scene.layers.vector_file import VECTOR_SUFFIXES, vector_files
 from geoships.scene.opening.names import stem_of
 from geoships.scene.opening.raster import local_file
+from geoships.support.files import real_path
 
 _SUFFIXES = (".tif", *VECTOR_SUFFIXES, *sorted(RASTER_SUFFIXES - {".tif"}))
 _ENDINGS = ("", "_mask")
@@ -111,7 +112,7 @@ class _FileSet:
         if self.shared:
             return self.paths[0]
         stems = [stem_of(scene) + ending for ending in _ENDINGS]
-        candidates = [path for path in self.paths if path.stem in stems and path.resolve() != Path(scene).resolve()]
+        candidates = [path for path in self.paths if path.stem in stems and real_path(path) != real_path(scene)]
         return min(candidates, key=lambda path: (stems.index(path.stem), _rank(path)), default=None)
 
 

@@ -210,6 +210,11 @@ def _read_mask(path: Path, georeference: Georeference) -> tuple[NDArray[Any], ND
         raise SceneError(
             f"cannot read the labels {path}: {error.__cause__ or error}; check that the file is complete and readable"
         ) from error
+    if values.dtype.kind == "f" and (broken := values[~ignored & (values != np.rint(values))]).size:
+        raise SceneError(
+            f"the labels {path}: a mask has one whole number a pixel, but this one has {broken[0]:g}; give a mask, or "
+            "make one with geoships data masks"
+        )
     if shape != (georeference.height, georeference.width):
         raise SceneError(
             f"the labels {path}: expected {georeference.height} x {georeference.width} pixels as the scene has, got "

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+ADDRESS = re.compile(r"(https?://)(?:[^/?#\s'\"]*@)?([^?#\s'\"]*)(?:[?#][^\s,;'\")]*)?", re.IGNORECASE)
+QUERY = re.compile(r"(?<=\w)\?[\w.~%+-]+=[^\s,;'\")]*")  # name=value and more of it
 REMOTE = re.compile(r"(?:https?|s3)://", re.IGNORECASE)
 
 
@@ -29,6 +31,20 @@ def without_query(name: str | os.PathLike[str]) -> str:
     """
     text = os.fspath(name)
     return re.split(r"[?#]", text)[0] if REMOTE.match(text) else text
+
+
+def without_secrets(text: str | os.PathLike[str]) -> str:
+    """A name or message without the queries and passwords of the addresses in it, which may be secret.
+
+    >>> without_secrets("https://me:pass@host/a.tif?token=1")
+    'https://host/a.tif'
+    >>> without_secrets("no answer from /vsicurl/http://host/a.tif?key=1, which one?")
+    'no answer from /vsicurl/http://host/a.tif, which one?'
+    >>> without_secrets("a.tif?key=1, band 1: no answer")  # how GDAL names a remote file
+    'a.tif, band 1: no answer'
+    """
+    shown = ADDRESS.sub(lambda found: f"{found[1]}{found[2]}", os.fspath(text))
+    return QUERY.sub("", shown)
 
 
 def title_of(name: str | os.PathLike[str]) -> str:

@@ -10,9 +10,10 @@ import logging
 import os
 import re
 import warnings
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,8 +23,10 @@ from rasterio.io import DatasetReader
 
 from geoships.errors import SceneError
 from geoships.scene.georeference import placement_fault
+from geoships.scene.opening.again import asked_again, status_of
+from geoships.scene.opening.complete import is_truncated
 from geoships.scene.opening.hdf5 import check_hdf5
-from geoships.scene.opening.names import is_remote, without_query
+from geoships.scene.opening.names import is_remote, without_query, without_secrets
 from geoships.scene.opening.signatures import check_sidecars, is_vrt, read_header, vector_format
 from geoships.scene.opening.vrt import check_vrt
 
@@ -71,6 +74,18 @@ GDAL_OPTIONS = {
     "VSI_CACHE_SIZE": 16 * 2**20,  # bytes per open file
     "CPL_VSIL_CURL_CACHE_SIZE": 64 * 2**20,  # bytes, all files together
 }
+
+
+class _WithoutSecrets(logging.Filter):
+    """Takes queries and passwords of addresses out of what GDAL logs by rasterio."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_secrets(record.getMessage()), ()
+        return True
+
+
+for _name in ("rasterio._env", "rasterio._err"):
+    logging.getLogger(_name).addFilter(_WithoutSecrets())
 
 
 @dataclass(frozen=True)
@@ -157,7 +172,7 @@ def local_file(name: str | os.PathLike[str]) -> Path | None:
     text = os.fspath(name)
     if is_remote(text):
         return None
-    if Path(text).exists():
+    if os.path.exists(text):  # noqa: PTH110 (False for a name that cannot be)
         return Path(text)
     try:
         return _locate(text, trust_vrt=False).path
@@ -190,7 +205,7 @@ def open_named(name: str | Path, *, trust_vrt: bool = False, incomplete: bool = 
         name: Local path, file://, http(s):// or s3:// URL, member of a zip:// or tar:// archive (`zip://a.zip!b.tif`),
             or subdataset (`NETCDF:"a.nc":var`, `HDF5:"a.h5"://group/var`).
         trust_vrt: Open VRTs whatever files they refer to. Python code in them is disabled anyway.
-        incomplete: Open a TIFF that ends before its last block, whose other blocks can be read.
+        incomplete: Open a file that ends too early, of which the rest can be read.
 
     Returns:
         The raster, and an open handle for one thread, which the caller closes. Read from it within `gdal_env(source)`.
@@ -205,8 +220,11 @@ def open_named(name: str | Path, *, trust_vrt: bool = False, incomplete: bool = 
         dataset = _open(candidate, location.drivers)
         try:
             _check_dataset(dataset, text, trust_vrt)
-            if not incomplete:
-                _check_complete(dataset, _shown(text))
+            if not incomplete and is_truncated(dataset):
+                raise SceneError(
+                    f"{_shown(text)}: the file is truncated; copy or download it again, or read what is there with "
+                    "--on-error skip"
+                )
         except BaseException:
             dataset.close()
             raise
@@ -239,7 +257,7 @@ def _open(source: Source, drivers: Sequence[str]) -> DatasetReader:
         with warnings.catch_warnings():
             # A missing georeference is reported by Scene.warnings.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            return DatasetReader(source.gdal_name, driver=built, sharing=False)
+            return asked_again(source, partial(DatasetReader, source.gdal_name, driver=built, sharing=False))
     except (RasterioError, OSError, ValueError) as error:
         raise SceneError(f"{_shown(source.name)}: {_explain(error, source)}") from error
 
@@ -327,8 +345,19 @@ def _locate_in_archive(name: str, rest: str, system: str, trust_vrt: bool) -> _L
     archive, member = _split_member(rest)
     if archive is None or not member.strip("/"):
         raise SceneError(f"{name}: no local archive with such a member; give e.g. zip://archive.zip!scene.tif")
+    if zipfile.is_zipfile(archive) and member.strip("/") not in (members := _members(archive)):
+        listed = ", ".join(members[:8]) + (" ..." if len(members) > 8 else "")
+        raise SceneError(f"{archive} has no member {member.strip('/')}; it has {listed or 'none'}")
     drivers = (*PICTURE_DRIVERS, *(("VRT",) if trust_vrt else ()))
     return _Location(f"{system}{{{archive}}}/{member.strip('/')}", drivers, archive)
+
+
+def _members(archive: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return opened.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise SceneError(f"{archive}: the archive is damaged ({error}); copy or download it again") from error
 
 
 def _split_member(rest: str) -> tuple[Path | None, str]:
@@ -386,29 +415,12 @@ def _explain_no_bands(dataset: DatasetReader) -> str:
     return f"it has several rasters; choose one, e.g. {parts[0]} (all: {listed})"
 
 
-def _check_complete(dataset: DatasetReader, shown: str) -> None:
-    """Raise SceneError if a local TIFF ends before its last block: an interrupted copy or download."""
-    path = Path(dataset.name)
-    if dataset.driver != "GTiff" or not path.is_file():
-        return
-    size = path.stat().st_size
-    for band, (rows, columns) in enumerate(dataset.block_shapes, start=1):
-        block = f"{(dataset.width - 1) // columns}_{(dataset.height - 1) // rows}"
-        offset = dataset.get_tag_item(f"BLOCK_OFFSET_{block}", "TIFF", bidx=band)
-        length = dataset.get_tag_item(f"BLOCK_SIZE_{block}", "TIFF", bidx=band)
-        if offset and length and int(offset) + int(length) > size:
-            raise SceneError(
-                f"{shown}: the file is truncated ({size} bytes); copy or download it again, or read what is there with "
-                "--on-error skip"
-            )
-
-
 def _explain(error: Exception, source: Source) -> str:
     """Translate an error of GDAL to a message that says what to do."""
     text = str(error)
     if source.is_remote:
         # The URL is removed: it may contain a secret, and digits that look like a status code.
-        return _explain_remote(text.replace(source.gdal_name, "it").replace(source.name, "it"), source)
+        return _explain_remote(without_secrets(text.replace(source.gdal_name, "it").replace(source.name, "it")), source)
     header = read_header(source.path) if source.path else b""
     vector = vector_format(header)
     if vector:
@@ -420,17 +432,24 @@ def _explain(error: Exception, source: Source) -> str:
 
 def _explain_remote(text: str, source: Source) -> str:
     found = re.search(r"response code\D*(\d{3})", text)
-    status = found[1] if found else ""
+    status = found[1] if found else status_of(source.name)
     if status == "404" or "does not exist" in text or "NoSuch" in text:
         return "there is no such file on the server (404); check the URL"
+    if status == "416" or "Range downloading not supported" in text:
+        return "the server does not answer requests for parts of the file; download it first"
     if status in {"401", "403"} or any(
         mark in text for mark in ("AccessDenied", "Access Denied", "InvalidAccessKeyId")
     ):
         return f"the server refuses access; {_access_hint(source)}"
     if "AWS_" in text or "redentials" in text:
         return f"no credentials for S3; {_access_hint(source)}"
-    if "not recognized" in text:
-        return "is not a raster that geoships opens; check the URL, or convert it to a Cloud Optimized GeoTIFF"
+    if status.isdigit() and (status >= "500" or status == "429"):
+        return f"the server cannot answer now ({status}); try again later"
+    if "not recognized" in text and status != "none":
+        return (
+            "is not a raster that geoships opens, or the server sends too little in time; check the URL and the "
+            "connection, or convert it to a Cloud Optimized GeoTIFF"
+        )
     return f"cannot be read from the server; check the URL and the connection ({text})"
 
 
@@ -442,8 +461,4 @@ def _access_hint(source: Source) -> str:
 
 def _shown(name: str) -> str:
     """The name without the query and password of a URL, which may be secret."""
-    if not is_remote(name) or name.lower().startswith("s3://"):
-        return name
-    scheme, _, rest = without_query(name).partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    return without_secrets(name) if is_remote(name) else name

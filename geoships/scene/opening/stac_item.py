@@ -59,7 +59,7 @@ def _load(path: Path) -> dict[str, Any] | None:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             return None
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) and "stac_version" in content else None
 
@@ -79,7 +79,7 @@ def _download(address: str) -> dict[str, Any]:
         raise SceneError(f"{shown}: cannot be read from the server; check the URL and the connection") from error
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or "stac_version" not in content:
         raise SceneError(f"{shown}: the response is not a STAC Item; check the URL")

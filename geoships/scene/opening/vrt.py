@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 from geoships.errors import SceneError
 from geoships.scene.opening.signatures import check_sidecars, is_plain_raster, is_vrt, read_header
+from geoships.support.files import real_path
 
 MAX_BYTES = 32 * 2**20  # a mosaic of 50,000 tiles takes about 30 MB
 MAX_NESTING = 8
@@ -80,7 +81,7 @@ def check_vrt(path: Path) -> None:
     Raises:
         SceneError: The VRT is refused, with the reason.
     """
-    real = path.resolve()  # GDAL also resolves names in a VRT relative to the target of a link
+    real = real_path(path)  # GDAL also resolves names in a VRT relative to the target of a link
     inspection = _Inspection(root=real.parent)
     try:
         _inspect(real, inspection, depth=0)
@@ -178,7 +179,7 @@ def _attributes(element: ElementTree.Element) -> dict[str, str]:
 
 
 def _check_source(element: ElementTree.Element, vrt: Path, inspection: _Inspection, depth: int) -> None:
-    real = _source_path(element, vrt).resolve()
+    real = real_path(_source_path(element, vrt))
     if not real.is_relative_to(inspection.root):
         raise _RefusedError(f"its source {element.text!r} is outside its folder {inspection.root}")
     if real in inspection.sources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         OutputError: If it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()  # torch hides errors of the disk behind its own
+    torch.save(state, content)
     with atomic_write(path) as temporary, temporary.open("wb") as file:
-        torch.save(state, file)
+        file.write(content.getbuffer())
         file.flush()
         os.fsync(file.fileno())  # else a power cut may leave an empty file under the new name
 

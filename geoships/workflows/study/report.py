@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pandas as pd
 
 from geoships.config.study import StudyConfig, StudyRun
 from geoships.errors import GeoshipsError
-from geoships.support.files import atomic_write, output_errors
+from geoships.support.files import atomic_writes, output_errors
 from geoships.support.overwrite import refuse_overwrites
 from geoships.workflows.study.conclusion import conclusion
 from geoships.workflows.study.effects import FACTORS, group_statistics, seed_means
@@ -83,12 +82,12 @@ def write_study_report(study: StudyConfig, out: Path, folder: Path, *, overwrite
         figures[CURVES] = learning_curves(curves)
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        for name, figure in figures.items():
-            figure.savefig(stack.enter_context(atomic_write(folder / name)), dpi=110)
-        text = markdown(study, runs, missing, sentences, pictures=tuple(figures))
-        stack.enter_context(atomic_write(folder / REPORT)).write_text(text, encoding="utf-8")
-        runs.to_csv(stack.enter_context(atomic_write(folder / RESULTS)), index=False)
+    text = markdown(study, runs, missing, sentences, pictures=tuple(figures))
+    with atomic_writes([folder / name for name in (*figures, REPORT, RESULTS)]) as temporaries:
+        for figure, temporary in zip(figures.values(), temporaries, strict=False):
+            figure.savefig(temporary, dpi=110)
+        temporaries[-2].write_text(text, encoding="utf-8")
+        runs.to_csv(temporaries[-1], index=False)
     return StudyReport(folder, runs, missing, sentences)
 
 
