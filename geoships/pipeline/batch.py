@@ -17,10 +17,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 from rasterio.errors import NotGeoreferencedWarning
 
@@ -29,8 +30,10 @@ from geoships.errors import GeoshipsError, OutputError
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.pipeline.outputs import with_cards
 from geoships.pipeline.predict import Prediction, predict
+from geoships.scene.listing.listed import ListedScene, listed_scene
+from geoships.scene.listing.places import places
 from geoships.scene.opening.band_files import BandFiles, SceneName
-from geoships.scene.opening.names import stem_of, title_of, without_secrets
+from geoships.scene.opening.names import title_of, without_secrets
 from geoships.scene.opening.raster import local_file
 from geoships.support.overwrite import refuse_overwrites
 from geoships.support.progress import NoProgress, Progress
@@ -59,6 +62,7 @@ class SceneJob:
         stac: STAC Item of the run (.json).
         preview: PNG image of the scene with its ships.
         project: QGIS project (.qgz) of the scene and its outputs.
+        place: Relative path of the outputs of one of many scenes, without an ending.
     """
 
     scene: SceneName
@@ -68,6 +72,7 @@ class SceneJob:
     stac: Path | None = None
     preview: Path | None = None
     project: Path | None = None
+    place: str = field(default="", compare=False)
 
     @property
     def outputs(self) -> dict[str, Path]:
@@ -104,7 +109,7 @@ class BatchResult:
 
 
 def plan_outputs(
-    scenes: Sequence[SceneName],
+    scenes: Sequence[SceneName | ListedScene],
     out_dir: str | Path,
     *,
     format: str = "geojson",  # noqa: A002 - what the command line calls it, too
@@ -114,8 +119,11 @@ def plan_outputs(
 ) -> list[SceneJob]:
     """Name the outputs of each scene in a folder, after the scene's file name without its ending.
 
+    Scenes of one name keep as many of their folders as tell them apart, see `geoships.scene.listing.places`.
+
     Args:
-        scenes: Scenes, as `geoships.predict` takes them.
+        scenes: Scenes, as `geoships.predict` takes them, or as `geoships.scene.listing` found them, with the folders
+            that their outputs keep.
         out_dir: Folder of the outputs; it is not created here.
         format: Format of the vector files, a key of `FORMATS`.
         rasters: Write masks (``NAME_mask.tif``) and scores (``NAME_scores.tif``).
@@ -126,27 +134,26 @@ def plan_outputs(
         One job for each scene, in the order of `scenes`.
 
     Raises:
-        OutputError: The format is unknown, or several scenes have the same name.
+        OutputError: The format is unknown, or the outputs of several scenes have the same name.
     """
     if format not in FORMATS:
         raise OutputError(f"unknown format {format!r} of vector files; choose one of {', '.join(FORMATS)}")
-    folder, stems = Path(out_dir), [stem_of(str(scene)) for scene in scenes]
-    if duplicates := sorted({stem for stem in stems if stems.count(stem) > 1}):
-        raise OutputError(
-            f"several scenes are named {', '.join(duplicates)}: their outputs would overwrite each other; "
-            "use one folder of outputs for each"
+    listed = [scene if isinstance(scene, ListedScene) else listed_scene(scene) for scene in scenes]
+    folder, jobs = Path(out_dir), []
+    for one, place in zip(listed, places(listed), strict=True):
+        path = folder / place
+        jobs.append(
+            SceneJob(
+                one.scene,
+                path.with_name(f"{path.name}{FORMATS[format]}"),
+                path.with_name(f"{path.name}_mask.tif") if rasters else None,
+                path.with_name(f"{path.name}_scores.tif") if rasters else None,
+                path.with_name(f"{path.name}_item.json") if items else None,
+                path.with_name(f"{path.name}.png") if previews else None,
+                place=place,
+            )
         )
-    return [
-        SceneJob(
-            scene,
-            folder / f"{stem}{FORMATS[format]}",
-            folder / f"{stem}_mask.tif" if rasters else None,
-            folder / f"{stem}_scores.tif" if rasters else None,
-            folder / f"{stem}_item.json" if items else None,
-            folder / f"{stem}.png" if previews else None,
-        )
-        for scene, stem in zip(scenes, stems, strict=True)
-    ]
+    return jobs
 
 
 def predict_many(
@@ -209,6 +216,7 @@ def _named_files(jobs: Sequence[SceneJob]) -> Iterator[Path]:
         yield from (path for name in names if (path := local_file(name)))
 
 
+Outcome = TypeVar("Outcome")
 Outcomes = Iterator[tuple[int, Prediction | GeoshipsError]]  # by number of the job, as the jobs end
 
 
@@ -237,27 +245,42 @@ def _on_devices(
 
 
 def _on_device(config: PredictConfig, job: SceneJob, device: str) -> Prediction | GeoshipsError:
-    with _without_warnings():
+    with without_warnings():
         model = load_bundle(config.model) if config.model else None
         return _attempt(job, config.model_copy(update={"device": device}), NoProgress(), model)
 
 
 def _in_threads(jobs: Sequence[SceneJob], config: PredictConfig, progress: Progress, *, overlap: bool) -> Outcomes:
-    """Run one job after the other with one loaded model; small ones overlap, so that none waits for files."""
     bundle = load_bundle(config.model) if config.model else None  # else each scene gets the one that suits it
+    return overlapped(jobs, lambda job, heard: _attempt(job, config, heard, bundle), progress, overlap=overlap)
+
+
+def overlapped(
+    jobs: Sequence[SceneJob], attempt: Callable[[SceneJob, Progress], Outcome], progress: Progress, *, overlap: bool
+) -> Iterator[tuple[int, Outcome]]:
+    """Run one job after the other in this process; small ones overlap, so that none waits for files.
+
+    Args:
+        jobs: The scenes.
+        attempt: Runs one of them; it is called in several threads.
+        progress: Told of the scenes that run alone; of small ones it hears the beginning and the warnings.
+        overlap: Run small scenes two at a time.
+
+    Yields:
+        (index of the job, what `attempt` returned), as the jobs end.
+    """
     lock = Lock()
-    waiting: deque[tuple[int, Future[Prediction | GeoshipsError]]] = deque()
-    with _without_warnings(), ThreadPoolExecutor(THREADS, thread_name_prefix="scene") as pool:
+    waiting: deque[tuple[int, Future[Outcome]]] = deque()
+    with without_warnings(), ThreadPoolExecutor(THREADS, thread_name_prefix="scene") as pool:
         for number, job in enumerate(jobs):
             small = overlap and is_small(job.scene)
             while len(waiting) >= (THREADS if small else 1):
                 first, future = waiting.popleft()
                 yield first, future.result()
             if small:
-                brief = _BriefProgress(job, progress, lock)
-                waiting.append((number, pool.submit(_attempt, job, config, brief, bundle)))
+                waiting.append((number, pool.submit(attempt, job, _BriefProgress(job, progress, lock))))
             else:
-                yield number, _attempt(job, config, progress, bundle)
+                yield number, attempt(job, progress)
         for number, future in waiting:
             yield number, future.result()
 
@@ -302,7 +325,7 @@ class _BriefProgress:
 
 
 @contextmanager
-def _without_warnings() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """NoProgress rasterio: threads that each catch its warnings for themselves would undo each other's filters."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)

@@ -69,9 +69,13 @@ def test_outputs_are_named_after_the_scenes() -> None:
     ]  # fmt: skip
 
 
-def test_outputs_that_clash_and_unknown_formats_are_refused() -> None:
-    with pytest.raises(OutputError, match=r"several scenes are named a: .*overwrite each other"):
-        plan_outputs(["x/a.tif", "b.tif", "y/a.jp2"], "out")
+def test_scenes_of_one_name_keep_their_folders() -> None:
+    jobs = plan_outputs(["x/a.tif", "b.tif", "y/a.jp2"], "out", rasters=True)
+    assert [job.place for job in jobs] == ["x/a", "b", "y/a"]
+    assert (jobs[0].out, jobs[2].mask) == (Path("out/x/a.geojson"), Path("out/y/a_mask.tif"))
+
+
+def test_unknown_formats_are_refused() -> None:
     with pytest.raises(OutputError, match=r"'shp'.* choose one of geojson, gpkg, fgb, parquet"):
         plan_outputs(["a.tif"], "out", format="shp")
 

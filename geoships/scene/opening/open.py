@@ -19,6 +19,7 @@ from geoships.scene.acquisition import Acquisition
 from geoships.scene.bands import BandDescription, common_names, describe_bands
 from geoships.scene.georeference import georeference_of
 from geoships.scene.opening.band_files import BandFiles, Choose, SceneName
+from geoships.scene.opening.item_collection import collection_item
 from geoships.scene.opening.names import title_of
 from geoships.scene.opening.raster import Source, gdal_env, local_file, open_dataset, open_named, public_name
 from geoships.scene.opening.sentinel2_product import product_scene
@@ -35,10 +36,12 @@ class Header:
     Attributes:
         bands: Metadata of each band.
         pixel_size: Pixel size in metres, the geometric mean of width and height; None if it is unknown.
+        shape: (rows, columns).
     """
 
     bands: tuple[BandDescription, ...]
     pixel_size: float | None
+    shape: tuple[int, int]
 
 
 class SceneFile:
@@ -203,12 +206,12 @@ def scene_file(name: SceneName | SceneFile, *, trust_vrt: bool = False, incomple
 
 def _listed(name: str) -> BandFiles | None:
     """The files of a Sentinel-2 product or of a STAC Item; None for any other name."""
-    return product_scene(name) or read_item(name)
+    return product_scene(name) or collection_item(name) or read_item(name)
 
 
 def _header(dataset: DatasetReader) -> Header:
     size = georeference_of(dataset).pixel_size()
-    return Header(describe_bands(dataset), None if size is None else sqrt(size[0] * size[1]))
+    return Header(describe_bands(dataset), None if size is None else sqrt(size[0] * size[1]), dataset.shape)
 
 
 def _finest(bands: Sequence[BandDescription]) -> list[int]:

@@ -60,6 +60,16 @@ def product_scene(name: str) -> BandFiles | None:
         return None if opened is None else _scene(*opened)
 
 
+def is_product(folder: Path) -> bool:
+    """Whether a folder is a Sentinel-2 product or a granule of one, by the names of the files in it."""
+    if folder.suffix.lower() == ".safe" or folder.parent.name == "GRANULE":
+        return True
+    try:
+        return any(METADATA.fullmatch(entry.name) for entry in folder.iterdir())
+    except OSError:
+        return False
+
+
 class Product(ABC):
     """The files of a Sentinel-2 product.
 
