@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
@@ -31,6 +32,9 @@ _ADVICE = {
     errno.EDQUOT: "the disk quota is used up: free some space or choose another disk",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
 }
+
+_TEMPORARY = ".geoships-"
+_owner: ContextVar[str] = ContextVar("owner", default="")  # part of the names of temporary files
 
 
 @contextmanager
@@ -171,7 +175,7 @@ def reserve(path: Path) -> Path:
         raise OutputError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
     if os.path.isdir(path):  # noqa: PTH112
         raise OutputError(f"cannot write {path}: it is a folder; give a file name")
-    temporary = path.with_name(f".geoships-{secrets.token_hex(6)}{path.suffix}")
+    temporary = path.with_name(f"{_TEMPORARY}{_owner.get()}{secrets.token_hex(6)}{path.suffix}")
     with output_errors(path):
         temporary.touch(exist_ok=False)
         temporary.unlink()  # GDAL drivers create the file themselves
@@ -208,6 +212,25 @@ def discard(temporary: Path) -> None:
             if entry.name.startswith(temporary.stem):
                 with suppress(OSError):
                     Path(entry).unlink()
+
+
+@contextmanager
+def owned_temporaries(owner: str) -> Iterator[None]:
+    """Let the names of temporary files tell whose they are, so that `remove_temporaries` finds them after a crash.
+
+    Args:
+        owner: Letters and digits.
+    """
+    token = _owner.set(f"{owner}-")
+    try:
+        yield
+    finally:
+        _owner.reset(token)
+
+
+def remove_temporaries(folder: Path, owner: str) -> None:
+    """Delete what an owner that was killed has left in a folder, see `owned_temporaries`."""
+    discard(folder / f"{_TEMPORARY}{owner}-")
 
 
 def _first_line(error: BaseException) -> str:
