@@ -206,7 +206,7 @@ def test_all_items_of_a_search_and_one_by_its_address(geoships, tmp_path: Path) 
         code, _, heard = geoships(*found[:5], 50, 50, 51, 51, "--out", tmp_path / "none.geojson")
         assert (code, heard.count("\n")) == (1, 1)
         assert "no item matches" in heard
-    written = [path for path in (tmp_path / "out").iterdir() if path.suffix != ".qml"]
+    written = [path for path in (tmp_path / "out").glob("[!.]*") if path.suffix != ".qml"]
     assert len(written) == 2 * 5
     with rasterio.open(tmp_path / "out" / "two_mask.tif") as mask:
         np.testing.assert_array_equal(mask.read(1), ship_scene(tmp_path / "same.tif", offset=-0.1))

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from geoships.config import PredictConfig
 
 
-def chip_folder(scenes: Sequence[object]) -> Path | None:
-    """Return the folder, where one is all that was named; None for scenes."""
-    if len(scenes) != 1 or not isinstance(scenes[0], str) or not scenes[0]:
+def chip_folder(scenes: Sequence[str] | None) -> Path | None:
+    """Return the folder of chips, where one is all that was named; None for scenes and Sentinel-2 products."""
+    if scenes is None or len(scenes) != 1 or not scenes[0]:
         return None
-    return Path(scenes[0]) if os.path.isdir(scenes[0]) else None  # noqa: PTH112 (False for a name that cannot be)
+    if not os.path.isdir(scenes[0]):  # noqa: PTH112 (False for a name that cannot be)
+        return None
+    from geoships.scene.opening.sentinel2_product import is_product
+
+    return None if is_product(Path(scenes[0])) else Path(scenes[0])
 
 
 def predict_folder(folder: Path, outputs: OutputOptions, config: PredictConfig, run: ProgressRunOptions) -> None:

@@ -130,8 +130,8 @@ class OutputOptions:
     ] = None  # fmt: skip
     overwrite: Annotated[bool | None, typer.Option("--overwrite", help=OVERWRITE, rich_help_panel=OUTPUTS)] = None
 
-    def of_one_scene(self) -> dict[str, Path | None]:
-        """Return the outputs of one scene, by kind."""
+    def of_one_scene(self) -> dict[str, Any]:
+        """Return the paths of the outputs of one scene, by kind; None: not wanted."""
         kinds = ("out", "mask", "scores", "stac", "preview", "project")
         return {kind: getattr(self, kind) for kind in kinds}
 

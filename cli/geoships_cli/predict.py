@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from geoships.errors import GeoshipsError, OutputError
 from geoships_cli import options
+from geoships_cli.batch_options import BatchOptions
+from geoships_cli.batch_run import predict_scenes, print_plan, unread_text
 from geoships_cli.chip_folder import chip_folder, predict_folder
-from geoships_cli.failures import PartialFailureError, print_error
+from geoships_cli.failures import PartialFailureError
 from geoships_cli.option_groups import grouped
-from geoships_cli.progress import JsonLines, Lines
 from geoships_cli.scene_search import SearchOptions, area_file, find_scenes
 
 if TYPE_CHECKING:
     from geoships.config import PredictConfig
-    from geoships.pipeline.batch import BatchResult, SceneFailure, SceneJob
     from geoships.pipeline.predict import Prediction
-    from geoships.scene.opening.band_files import BandFiles
+    from geoships.scene.listing.listed import Listing
 
 
 @grouped
 def predict(
     scenes: Annotated[
-        list[str] | None, typer.Argument(help="Scenes (paths, URLs, STAC Items), or one folder of chips")
+        list[str] | None,
+        typer.Argument(help="Files, folders, patterns, @LIST, -, URLs, STAC or CSV; or chips"),
     ] = None,
     *,
     outputs: options.OutputOptions,
@@ -37,101 +36,61 @@ def predict(
     ships: options.PredictShipOptions,
     speed: options.PredictSpeedOptions,
     config_file: options.ConfigFile = None,
-    run: options.ProgressRunOptions,
+    run: BatchOptions,
 ) -> None:
     """Find the ships of one scene (--out) or of many (--out-dir)."""
-    with run.progress_display() as progress:
-        outputs.check()
-        found = find_scenes(scenes, search, several=outputs.out_dir is not None, progress=progress)
-    if outputs.out_dir is None and len(found) > 1:
-        raise typer.BadParameter("several scenes need --out-dir", param_hint="--out-dir")
+    outputs.check()
+    run.check(outputs)
     from geoships.config import predict_config
 
     settings = options.settings_of(scene, inference, ships, speed)
     config = predict_config(config_file, model=model, style=outputs.style, overwrite=outputs.overwrite, **settings)
-    if folder := chip_folder(found):
+    if outputs.out_dir is None and (folder := chip_folder(scenes)):
+        if run.dry_run:
+            raise typer.BadParameter("--dry-run is for scenes, not for a folder of chips", param_hint="--dry-run")
         predict_folder(folder, outputs, config, run)
         return
-    jobs = _plan(found, outputs)
-    if config_file:
-        _keep_settings(config_file, jobs)
-    with run.progress_display() as progress, area_file(config.area, search.bbox) as area:
-        result = _run(jobs, config.model_copy(update={"area": area}), progress)
-    _report(result, outputs, run, box=area is not None and config.area is None)
+    with run.progress_display() as progress:
+        found = find_scenes(scenes, search, out_dir=outputs.out_dir, progress=progress)
+    if outputs.out_dir is None and len(found.scenes) > 1:
+        raise typer.BadParameter("several scenes need --out-dir", param_hint="--out-dir")
+    read = [config_file] if config_file else []
+    with area_file(config.area, search.bbox) as area:
+        box = area is not None and config.area is None  # that of a search, which is given again with --bbox
+        config = config.model_copy(update={"area": area})
+        if outputs.out_dir is None:
+            _predict_one(found, outputs, config, run, read=read, box=box)
+        else:
+            predict_scenes(found, outputs, config, run, read=read, box=box)
 
 
-def _plan(scenes: Sequence[str | BandFiles], outputs: options.OutputOptions) -> list[SceneJob]:
-    """Return the scenes with the files to write for each."""
-    from geoships.pipeline.batch import SceneJob, plan_outputs
-
-    if outputs.out_dir is None:
-        return [SceneJob(scenes[0], **outputs.of_one_scene())]
-    try:
-        jobs = plan_outputs(
-            scenes, outputs.out_dir, format=outputs.out_format, rasters=outputs.rasters, previews=outputs.previews,
-            items=outputs.items,
-        )  # fmt: skip
-    except OutputError as error:
-        raise typer.BadParameter(str(error)) from error
-    _make_folder(outputs.out_dir)
-    return jobs
-
-
-def _keep_settings(config_file: Path, jobs: Sequence[SceneJob]) -> None:
-    """Refuse an output that is the file of settings."""
-    from geoships.support.overwrite import refuse_overwrites
-
-    refuse_overwrites((path for job in jobs for path in job.outputs.values()), [config_file], overwrite=True)
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {path}: {error.strerror or error}; choose another") from error
-
-
-def _run(jobs: Sequence[SceneJob], config: PredictConfig, progress: Lines) -> BatchResult:
-    """Run all scenes. The error of a lone one is raised, that of one of many is printed at once."""
-    from geoships.pipeline.batch import predict_many
-
-    def on_failure(failure: SceneFailure) -> None:
-        if len(jobs) == 1:
-            raise failure.error
-        print_error(failure.error, failure.scene)
-
-    overlap = not isinstance(progress, JsonLines)  # programs that read JSON lines hear of one scene at a time
-    return predict_many(jobs, config, progress, overlap=overlap, on_failure=on_failure)
-
-
-def _report(result: BatchResult, outputs: options.OutputOptions, run: options.RunOptions, *, box: bool = False) -> None:
-    """Print what was found. box: whether the area was the box of a search, which is given again with --bbox.
+def _predict_one(
+    found: Listing, outputs: options.OutputOptions, config: PredictConfig, run: BatchOptions, *, read: list[Path],
+    box: bool,
+) -> None:  # fmt: skip
+    """Find the ships of one scene. read: files that no output may replace. box: whether the area is that of a search.
 
     Raises:
-        GeoshipsError: Scenes failed; PartialFailureError where others are done.
+        GeoshipsError: The scene failed; PartialFailureError where parts of it could not be read.
     """
-    summaries = [prediction.summary() for prediction in result.predictions]
-    if box:
-        from geoships.pipeline.record import without_area
+    from geoships.pipeline.batch import SceneJob, predict_many
+    from geoships.pipeline.record import without_area
+    from geoships.support.overwrite import refuse_overwrites
 
-        summaries = [without_area(summary) for summary in summaries]
-    failed = [failure.scene for failure in result.failures]
-    summary = {"scenes": summaries, "failed": failed} if outputs.out_dir else summaries[0]
-    if run.as_json or result.predictions:
-        run.report(summary, "\n".join(_sentence(prediction) for prediction in result.predictions))
-    if failed:
-        kind = PartialFailureError if summaries else GeoshipsError
-        raise kind(f"{len(failed)} of {len(failed) + len(summaries)} scenes failed: {', '.join(failed)}")
-    if partly := [prediction for prediction in result.predictions if prediction.unread]:
-        raise PartialFailureError("; ".join(_unread(prediction) for prediction in partly))
-
-
-def _unread(prediction: Prediction) -> str:
-    from geoships.pipeline.messages import window_text
-
-    first, *others = prediction.unread
-    more = f" and {len(others)} more" if others else ""
-    return f"{prediction.scene} was read in part, without {window_text(first)}{more}: see unread in the JSON summary"
+    job = SceneJob(found.scenes[0].scene, **outputs.of_one_scene())
+    if run.dry_run:
+        print_plan(found, [job], None, config, run)
+        return
+    refuse_overwrites(job.outputs.values(), read, overwrite=True)
+    with run.progress_display() as progress:
+        result = predict_many([job], config, progress)
+    if result.failures:
+        raise result.failures[0].error
+    (prediction,) = result.predictions
+    summary = without_area(prediction.summary()) if box else prediction.summary()
+    run.report(summary, _sentence(prediction))
+    if prediction.unread:
+        raise PartialFailureError(unread_text(prediction.scene, prediction.unread))
 
 
 def _sentence(prediction: Prediction) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from enum import StrEnum
 
 import typer
@@ -39,7 +40,7 @@ class Lines:
         self._started = self._printed = time.monotonic()
 
     def start(self, name: str, pixels: int) -> None:
-        """Begin a scene of so many pixels."""
+        """Begin a scene of so many pixels, or many scenes at a time."""
         self._name, self._pixels, self._done = name, pixels, 0
         self._started = self._printed = time.monotonic()
         LOGGER.info("%s: %.1f Mpix", name, pixels / 1e6, extra={SHOWN: True})
@@ -86,6 +87,15 @@ class Lines:
     def _note(self, text: str) -> None:
         typer.echo(one_line(text), err=True)
 
+    def settle(self, title: str, scene: Mapping[str, object]) -> None:  # noqa: ARG002
+        """Report what became of one of many scenes.
+
+        Args:
+            title: How many scenes are settled and failed, in words.
+            scene: Name, state, number of ships and reason of a failure, for programs.
+        """
+        self._name = title
+
 
 class Bar(Lines):
     """A progress bar with Mpix/s and time left, on a terminal."""
@@ -102,6 +112,10 @@ class Bar(Lines):
             transient=True,
         )
         self._task = self._bar.add_task("", visible=False)
+
+    def settle(self, title: str, scene: Mapping[str, object]) -> None:  # noqa: ARG002
+        """Show how many of many scenes are settled and failed."""
+        self._bar.update(self._task, description=title)
 
     def close(self) -> None:
         """Close the display."""
@@ -150,6 +164,10 @@ class JsonLines(Lines):
 
     def _advance(self, pixels: int) -> None:  # noqa: ARG002 - the sum is printed
         _print(event="progress", done=self._done, pixels=self._pixels)
+
+    def settle(self, title: str, scene: Mapping[str, object]) -> None:  # noqa: ARG002
+        """Report what became of one of many scenes."""
+        _print(event="scene", **scene)
 
     def _warn(self, text: str) -> None:
         _print(event="warning", text=text)

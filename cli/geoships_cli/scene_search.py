@@ -15,7 +15,8 @@ import typer
 from geoships_cli.options import SCENE
 
 if TYPE_CHECKING:
-    from geoships.scene.opening.band_files import BandFiles
+    from geoships.scene.listing.listed import Listing
+    from geoships.scene.opening.band_files import SceneName
     from geoships_cli.progress import Lines
 
 Box = tuple[float, float, float, float]  # west, south, east, north in degrees
@@ -23,8 +24,12 @@ Box = tuple[float, float, float, float]  # west, south, east, north in degrees
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """Scenes that are not named: files band by band, or a search in a STAC API."""
+    """Scenes that are not named: in folders, as files band by band, or from a search in a STAC API."""
 
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option(help="Files to take from folders, e.g. '*_B04.jp2'; repeatable", rich_help_panel=SCENE),
+    ] = None
     band: Annotated[
         list[str] | None,
         typer.Option(help="NAME=FILE, one band of a scene, e.g. blue=B02.jp2; repeatable", rich_help_panel=SCENE),
@@ -50,32 +55,43 @@ class SearchOptions:
 
 
 def find_scenes(
-    scenes: Sequence[str] | None, search: SearchOptions, *, several: bool, progress: Lines
-) -> list[str | BandFiles]:
+    scenes: Sequence[str] | None, search: SearchOptions, *, out_dir: Path | None, progress: Lines
+) -> Listing:
     """Return the scenes of a run.
 
     Args:
-        scenes: Names of scenes; exactly one of these, of files band by band and of a search has to be given.
+        scenes: Names of scenes, folders, patterns, lists and tables; exactly one of these, of files band by band and of
+            a search has to be given.
         search: The other two.
-        several: Take all scenes that a search finds, not only the best.
+        out_dir: Folder of the outputs, in which no scene is looked for. None: a search takes the best scene alone.
         progress: Told which scenes a search finds.
 
     Raises:
         typer.BadParameter: None or several of the three are given, or an option of the search is missing.
-        GeoshipsError: The search fails, or finds nothing.
+        GeoshipsError: The search fails or finds nothing, or a folder, list or table has no scene.
     """
     if sum(map(bool, (scenes, search.band, search.stac_api))) != 1:
         raise typer.BadParameter("name scenes, or the files of one with --band NAME=FILE, or search with --stac-api")
     if not search.stac_api and any(value is not None for value in (search.bbox, search.datetime, search.max_cloud)):
         raise typer.BadParameter("--bbox, --datetime and --max-cloud belong to --stac-api", param_hint="--stac-api")
+    from geoships.scene.listing.list_scenes import list_scenes
+
+    names: list[SceneName] = list(scenes or ())
     if search.band:
         from geoships.scene.opening.band_files import band_files
 
-        return [band_files(search.band)]
-    return _search(search, several, progress) if search.stac_api else list(scenes or ())
+        names = [band_files(search.band)]
+    elif search.stac_api:
+        names = list(_search(search, out_dir is not None, progress))
+    own = out_dir.resolve() if out_dir else None
+
+    def excluded(path: Path) -> str | None:
+        return "the folder of outputs" if path.resolve() == own else None
+
+    return list_scenes(names, patterns=search.pattern or (), excluded=excluded)
 
 
-def _search(search: SearchOptions, several: bool, progress: Lines) -> list[str | BandFiles]:
+def _search(search: SearchOptions, several: bool, progress: Lines) -> list[str]:
     if not search.collection or search.bbox is None:
         raise typer.BadParameter("a search needs --collection and --bbox", param_hint="--stac-api")
     from geoships.scene.opening.stac_search import Search, find_items

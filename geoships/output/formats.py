@@ -60,7 +60,7 @@ def appearing_ships(
     path: Path,
     frame: geopandas.GeoDataFrame,
     *,
-    georeference: Georeference,
+    georeference: Georeference | None,
     title: str,
     note: str | None = None,
     style: str | None = None,
@@ -71,7 +71,7 @@ def appearing_ships(
         path: The file; its extension chooses the format.
         frame: The ships, from `ships_frame`. GeoJSON is written in longitude and latitude (EPSG:4326), the other
             formats in the frame's CRS.
-        georeference: Of the scene.
+        georeference: Of the scene; None: the ships are of several scenes, all placed on Earth.
         title: Human-readable title of the layer.
         note: Description of the layer; by default PIXEL_NOTE for a scene that is not georeferenced.
         style: QML text, stored in a GeoPackage as the layer's default style in QGIS; the other formats cannot hold one.
@@ -83,7 +83,7 @@ def appearing_ships(
         OutputError: Where the extension is unknown or the file cannot be written.
     """
     write = _writer(path)
-    if note is None and not georeference.placed:
+    if note is None and georeference is not None and not georeference.placed:
         note = PIXEL_NOTE
     frame = frame.replace([math.inf, -math.inf], math.nan)
     with atomic_write(path) as temporary:

@@ -214,6 +214,25 @@ def discard(temporary: Path) -> None:
                     Path(entry).unlink()
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file, which appears whole; cheaper than `atomic_write`, which looks for files of drivers.
+
+    Args:
+        path: The file to write. Its folder must exist.
+        text: Its content.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    temporary = path.with_name(f"{_TEMPORARY}{_owner.get()}{secrets.token_hex(6)}{path.suffix}")
+    try:
+        with output_errors(path):
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 @contextmanager
 def owned_temporaries(owner: str) -> Iterator[None]:
     """Let the names of temporary files tell whose they are, so that `remove_temporaries` finds them after a crash.

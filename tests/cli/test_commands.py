@@ -64,7 +64,7 @@ def test_predict_draws_a_preview_that_view_s_page_goes_with(geoships, tmp_path: 
     assert json.loads(out)["in_scene"] == 0
     assert "4 of 4 ships lie outside" in err
     code, _, _ = geoships("predict", tmp_path / "a.tif", "--out-dir", tmp_path / "many", "--previews", "-q")
-    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["a.geojson", "a.png", "a.qml"]
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == [".geoships", "a.geojson", "a.png", "a.qml"]
 
 
 def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> None:
@@ -79,10 +79,50 @@ def test_many_scenes_go_on_after_one_that_fails(geoships, tmp_path: Path) -> Non
     assert summary["failed"] == [str(tmp_path / "b.tif")]
     assert "1 of 3 scenes failed" in err
     assert "Traceback" not in err
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+    files = [
         f"{stem}{ending}" for stem in "ac"
         for ending in (".geojson", ".qml", "_mask.qml", "_mask.tif", "_scores.qml", "_scores.tif")
     ]  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".geoships", *files, "failures.csv"]
+
+
+def test_a_folder_of_scenes_runs_once_and_says_what_became_of_each(geoships, tmp_path: Path) -> None:
+    for name in ("x/a.tif", "y/a.tif"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        ship_scene(tmp_path / "in" / name)
+    (tmp_path / "in" / "bad.tif").write_text("no raster")
+    command = ["predict", tmp_path / "in", "--out-dir", tmp_path / "in" / "out"]
+    code, out, _ = geoships(*command, "--dry-run")
+    assert (code, (tmp_path / "in" / "out").exists(), out.splitlines()[-1][:9]) == (0, False, "3 to run,")
+    code, out, _ = geoships("predict", tmp_path / "in" / "x" / "a.tif", "--out", tmp_path / "s.gpkg", "--dry-run")
+    assert (code, (tmp_path / "s.gpkg").exists(), f"-> {tmp_path}/s.gpkg" in out) == (0, False, True)
+    code, _, err = geoships("predict", tmp_path / "in", "--out", tmp_path / "s.csv", "--dry-run")
+    assert (code, "not for a folder of chips" in err) == (2, True)
+    code, _, err = geoships(*command, "--progress", "json", "--quiet", "--no-style")
+    assert (code, err.count("error: ")) == (3, 2)
+    code, out, err = geoships(*command, "--progress", "json")
+    events = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    assert [(one["state"], one["ships"]) for one in events if one["event"] == "scene"] == [
+        ("failed before", None), ("done before", 4), ("done before", 4),
+    ]  # fmt: skip
+    assert (code, [line.split()[:4] for line in out.splitlines()[1:]]) == (
+        3, [["done", "before", "2", "8"], ["failed", "before", "1", "0"]]
+    )  # fmt: skip
+    assert (
+        (tmp_path / "in" / "out" / "failures.csv").read_text().splitlines()[1].startswith(f"{tmp_path}/in/bad.tif,bad,")
+    )
+    assert "1 of 3 scenes failed" in err
+    assert "reasons are in" in err
+    code, _, err = geoships(*command, "--threshold", "0.7")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "threshold was not given, and is 0.7 now" in err
+    code, out, _ = geoships(*command, "--shard", "2/2", "--dry-run", "--json")
+    assert code == 0
+    assert len(json.loads(out)["skipped"]) in (1, 2)
+    merged = tmp_path / "all.geojson"
+    code, out, err = geoships("merge-runs", tmp_path / "in" / "out", "--out", merged)
+    assert (code, len(json.loads(merged.read_text())["features"])) == (3, 8)
+    assert "1 of 3 scenes are not done (1 failed)" in err
 
 
 @pytest.fixture
@@ -148,7 +188,9 @@ def test_an_int8_variant_that_is_refused_leaves_nothing(
         (["predict", "none.tif", "--out", "s.geojson"], 1, "none.tif"),
         (["predict", "a.tif"], 2, "--out"),
         (["predict", "a.tif", "b.tif", "--out", "s.geojson"], 2, "--out-dir"),
-        (["predict", "x/a.tif", "y/a.tif", "--out-dir", "o"], 2, "overwrite"),
+        (["predict", "none", "--out", "s.gpkg", "--jobs", "2"], 2, "--out-dir"),
+        (["predict", "a.tif", "--out-dir", "o", "--shard", "0/4"], 2, "add 1"),
+        (["predict", "*.none", "--out-dir", "o"], 1, "no file matches"),
         (["predict", "a.tif", "--out-dir", "o", "--format", "shp"], 2, "geojson"),
         (["predict", "a.tif", "--out", "s.geojson", "--threshold", "2"], 1, "threshold"),
         (["predict", "a.tif", "--out", "s.geojson", "--precision", "int3"], 2, "precision"),

@@ -41,6 +41,9 @@ RUN = (
     "geoships view ships.gpkg --scene data/demo/harbour.tif --out ships.html",
     "geoships evaluate sentinel2-5band --scenes scenes/ --labels labels/ --out report",
     "geoships data label-tiles scene.tif --out tiles",
+    "geoships predict scenes/ --out-dir found --dry-run",
+    "geoships predict scenes/ --out-dir found",
+    "geoships merge-runs found --out all.gpkg",
 )
 
 # Beginnings of commands that do not run here; the longest that fits a command counts.
@@ -73,6 +76,7 @@ NOT_RUN = {
     "geoships finish": "needs a cross-validation; tests/workflows/test_finish.py makes a small one",
     "geoships info S2A": "needs a Sentinel-2 product; tests/test_sentinel2.py makes one",
     "geoships info item.json": "needs a STAC Item; tests/test_stac.py makes one",
+    "geoships merge-runs": "needs the folders of two shards; tests/cluster/test_merge.py has them",
     "geoships predict": "needs other files, models or a network than the rendered harbour",
     "geoships quantize": "calibrates for minutes; tests/workflows/test_quantize.py runs it on a small network",
     "geoships screen": "needs labelled scenes; tests/workflows/test_fit_screen.py runs it",

@@ -6,7 +6,7 @@ import pytest
 from pyogrio.errors import DataSourceError
 
 from geoships.errors import OutputError
-from geoships.support.files import atomic_write
+from geoships.support.files import atomic_write, owned_temporaries, remove_temporaries, write_text
 
 
 def test_the_file_gets_its_name_at_the_end(tmp_path):
@@ -58,3 +58,30 @@ def test_paths_that_cannot_be_written(tmp_path):
     ]:
         with pytest.raises(OutputError, match=message), atomic_write(path):
             pytest.fail("the block must not run")
+
+
+def test_a_small_text_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a.json"
+    write_text(path, "old")
+    write_text(path, "new")
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("new", [path])
+    with pytest.raises(OutputError, match="no file can be created in this folder"):
+        write_text(tmp_path / "none" / "a.json", "new")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "\ud800")
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("new", [path])
+
+
+def test_what_an_owner_left_is_removed_and_nothing_else(tmp_path):
+    with owned_temporaries("one"), atomic_write(tmp_path / "a.txt") as left:
+        left.write_text("a")
+        (tmp_path / "copy").write_text("a")
+        beside = tmp_path / f"{left.name}.aux.xml"
+        beside.touch()
+        (tmp_path / ".geoships-two-1.txt").touch()
+        remove_temporaries(tmp_path, "two")
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([left.name, beside.name, "copy"])
+        remove_temporaries(tmp_path, "one")
+        assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+        left.write_text("b")
+    assert (tmp_path / "a.txt").read_text() == "b"

@@ -1,0 +1,214 @@
+"""One scene of many: claim it, compute it, and write down what became of it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import geoships
+from geoships.cluster.decide import Expected, decide
+from geoships.cluster.fingerprint import file_digest, installed_mark, known_files
+from geoships.cluster.manifest import Manifest
+from geoships.cluster.records import InputFile, OutputFile, SceneRecord, now_text
+from geoships.config import PredictConfig
+from geoships.errors import GeoshipsError
+from geoships.model.bundle import Bundle
+from geoships.pipeline.batch import SceneJob
+from geoships.pipeline.predict import Prediction, predict
+from geoships.scene.opening.raster import public_name
+from geoships.support.files import output_errors
+from geoships.support.progress import Progress
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a scene in a run.
+
+    Attributes:
+        place: Of the scene.
+        scene: Its name, without secrets.
+        state: ``done`` or ``failed`` in this run, ``done before`` or ``failed before``; ``refused``, because its
+            outputs are of something else; ``busy``, because another process works on it.
+        record: Its record; None where it has none, or where it does not belong to this run.
+        reason: Why it failed or was refused, or when it was done before.
+    """
+
+    place: str
+    scene: str
+    state: Literal["done", "failed", "done before", "failed before", "refused", "busy"]
+    record: SceneRecord | None = None
+    reason: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the scene has no outputs that belong to this run."""
+        return self.state in ("failed", "failed before", "refused")
+
+
+def attempt(
+    job: SceneJob, expected: Expected, config: PredictConfig, progress: Progress, model: Bundle | None = None
+) -> Outcome:
+    """Compute a scene unless it is done or another process has it, and write its record.
+
+    Args:
+        job: The scene and its outputs.
+        expected: What the run makes.
+        config: Settings.
+        progress: Told of the scene.
+        model: The loaded bundle of `config.model`.
+
+    Raises:
+        OutputError: The record cannot be written.
+    """
+    manifest, name = Manifest(expected.out_dir), shown_name(job)
+    with manifest.claim(job.place) as ours:
+        if not ours:
+            return Outcome(job.place, name, "busy", reason="another process works on it")
+        record = manifest.read(job.place)
+        decision = decide(job, record, expected)
+        if decision.what != "run":
+            ours_too = record is not None and record.ended_after(expected.since)  # as by a process that died then
+            return outcome_of(job, record, decision.what, decision.reason, now=ours_too)
+        begun = _begin(job, record, expected)
+        manifest.write(begun)
+        ended = _compute(job, begun, expected, config, progress, model)
+        manifest.write(ended)
+        return Outcome(job.place, name, "done" if ended.state == "done" else "failed", ended, ended.reason or "")
+
+
+def outcome_of(job: SceneJob, record: SceneRecord | None, what: str, reason: str, *, now: bool = False) -> Outcome:
+    """The outcome of a scene that is not to be computed, by its decision.
+
+    Args:
+        job: The scene.
+        record: Its record.
+        what: The decision: ``done``, ``failed`` or ``refused``.
+        reason: The reason of the decision.
+        now: Whether the scene ended since the run began.
+    """
+    name = shown_name(job)
+    if what == "done":
+        return Outcome(job.place, name, "done" if now else "done before", record, reason)
+    if what == "failed":
+        return Outcome(job.place, name, "failed" if now else "failed before", record, reason)
+    return Outcome(job.place, name, "refused", reason=f"{reason}; move its outputs away, or add --overwrite")
+
+
+def shown_name(job: SceneJob) -> str:
+    """Name of a scene as the user gave it, but without the query of an address, which may be secret."""
+    text = str(job.scene)
+    return public_name(text) if "://" in text else text
+
+
+def _begin(job: SceneJob, before: SceneRecord | None, expected: Expected) -> SceneRecord:
+    return SceneRecord(
+        scene=shown_name(job),
+        place=job.place,
+        state="running",
+        settings=dict(expected.settings),
+        model=expected.model,
+        attempts=(before.attempts if before else 0) + 1,
+        started=now_text(),
+        host=socket.gethostname(),
+        geoships=geoships.__version__,
+    )
+
+
+def _compute(
+    job: SceneJob,
+    begun: SceneRecord,
+    expected: Expected,
+    config: PredictConfig,
+    progress: Progress,
+    model: Bundle | None,
+) -> SceneRecord:
+    """Compute a scene; the record of a success or of a failure."""
+    started = time.monotonic()
+    digests = _Digests(job, trust_vrt=config.trust_vrt)
+    config = config.model_copy(update={"overwrite": True})  # what lies there is ours, as `decide` has found
+    try:
+        make_folders(job.outputs.values())
+        prediction = predict(
+            job.scene, out=job.out, mask=job.mask, scores=job.scores, stac=job.stac, preview=job.preview,
+            config=config, progress=progress, model=model,
+        )  # fmt: skip
+        return _success(begun, prediction, expected, digests.wait())
+    except GeoshipsError as error:
+        reason = " ".join(str(error).split())
+    except MemoryError:
+        reason = "out of memory; use smaller tiles (--tile-size)"
+    except Exception as error:  # a fault of geoships or a library must not stop the other scenes
+        reason = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}; please report it"
+    seconds = round(time.monotonic() - started, 3)
+    return failed_record(begun, reason, files=digests.wait(1.0), seconds=seconds)
+
+
+def _success(
+    begun: SceneRecord, prediction: Prediction, expected: Expected, files: tuple[InputFile, ...]
+) -> SceneRecord:
+    return begun.model_copy(
+        update={
+            "state": "done",
+            "model": expected.model or installed_mark(prediction.model),
+            "files": files,
+            "outputs": {kind: _output(path, expected.out_dir) for kind, path in prediction.outputs.items()},
+            "finished": now_text(),
+            "seconds": round(prediction.seconds, 3),
+            "pixels": prediction.pixels,
+            "ships": len(prediction.ships),
+            "warnings": prediction.warnings,
+            "summary": {**prediction.summary(), "scene": begun.scene},
+        }
+    )
+
+
+def failed_record(
+    begun: SceneRecord, reason: str, *, files: tuple[InputFile, ...] = (), seconds: float = 0.0
+) -> SceneRecord:
+    """The record of a scene that failed."""
+    return begun.model_copy(
+        update={"state": "failed", "reason": reason, "files": files, "finished": now_text(), "seconds": seconds}
+    )
+
+
+def make_folders(paths: Iterable[Path]) -> None:
+    """Make the folders of outputs.
+
+    Raises:
+        OutputError: One cannot be made.
+    """
+    for folder in dict.fromkeys(path.parent for path in paths):
+        with output_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def _output(path: Path, out_dir: Path) -> OutputFile:
+    with output_errors(path):
+        size = path.stat().st_size
+        return OutputFile(path=path.relative_to(out_dir).as_posix(), bytes=size, sha256=file_digest(path))
+
+
+class _Digests:
+    """Digests of a scene's files, computed in a thread while the scene is.
+
+    The thread is not waited for where the scene fails: a read that never returns would hold it for ever.
+    """
+
+    def __init__(self, job: SceneJob, *, trust_vrt: bool) -> None:
+        self._job, self._trust_vrt = job, trust_vrt
+        self._found: tuple[InputFile, ...] = ()
+        self._thread = threading.Thread(target=self._run, name="digests", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._found = known_files(self._job.scene, trust_vrt=self._trust_vrt)
+
+    def wait(self, seconds: float | None = None) -> tuple[InputFile, ...]:
+        """The digests; none where they take more than some seconds."""
+        self._thread.join(seconds)
+        return self._found

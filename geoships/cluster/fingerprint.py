@@ -1,0 +1,194 @@
+"""From what outputs are made: digests of the scene's files, of the bundle and of the settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rasterio.errors import RasterioError
+
+from geoships.cluster.records import InputFile, Model
+from geoships.config import PredictConfig
+from geoships.errors import BundleError, GeoshipsError
+from geoships.model.bundle import Bundle, load_bundle
+from geoships.model.engines.convert import fingerprint as weights_digest
+from geoships.scene.opening.band_files import SceneName
+from geoships.scene.opening.item_collection import item_content, split_name
+from geoships.scene.opening.names import is_remote, without_query
+from geoships.scene.opening.open import SceneFile
+from geoships.scene.opening.raster import gdal_env
+
+# Settings that change how fast ships are found, or how outputs look, and not what is found.
+OTHER_SETTINGS = {"model", "device", "batch_size", "trust_vrt", "style", "overwrite"}
+LAYERS = ("area", "land")  # settings that name a file, whose content counts
+
+
+def settings_mark(config: PredictConfig) -> dict[str, Any]:
+    """The settings that decide what is found, as JSON values; the content of files is given by its digest.
+
+    Raises:
+        GeoshipsError: A file cannot be read.
+    """
+    values = config.model_dump(mode="json", exclude=OTHER_SETTINGS)
+    for name in LAYERS:
+        path: Path | None = getattr(config, name)
+        if path is not None:
+            try:
+                values[name] = f"sha256 {file_digest(path)}"
+            except OSError as error:
+                raise GeoshipsError(f"{path}: cannot be read ({error.strerror}); check the setting {name}") from error
+    return values
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What is different between settings, for people.
+
+    A setting that one of the two does not have, because another version of geoships wrote it, has its default.
+
+    >>> differences({"threshold": 0.5, "area": "sha256 1"}, {"threshold": None, "area": "sha256 2", "split": True})
+    ['threshold was 0.5, and is not given now', 'area has another content']
+    """
+    defaults = PredictConfig().model_dump(mode="json")
+    found = []
+    for name in dict.fromkeys([*then, *now]):
+        before, after = (values.get(name, defaults.get(name)) for values in (then, now))
+        if before == after:
+            continue
+        if name in LAYERS and before and after:
+            found.append(f"{name} has another content")
+        else:
+            was = "was not given" if before is None else f"was {before}"
+            found.append(f"{name} {was}, and is {'not given' if after is None else after} now")
+    return found
+
+
+def model_mark(bundle: Bundle) -> Model:
+    """Name and digest of a bundle: its card, its weights and those of its verifier, screen and int8 variant."""
+    digest = hashlib.sha256()
+    for part in (bundle, bundle.verifier):
+        if part is not None:
+            digest.update(part.card.to_json().encode())
+            digest.update(weights_digest(part).encode())
+    for content in bundle.int8 or ():
+        digest.update(hashlib.sha256(content).digest())
+    for name, tensor in sorted((bundle.screen or {}).items()):
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return Model(name=bundle.card.name, sha256=digest.hexdigest())
+
+
+@cache
+def installed_mark(name: str) -> Model | None:
+    """Mark of an installed model; None if none has this name."""
+    try:
+        return model_mark(load_bundle(name))
+    except BundleError:
+        return None
+
+
+def scene_files(scene: SceneName, *, trust_vrt: bool) -> tuple[InputFile, ...]:
+    """The local files of a scene with their digests, in the order of their names.
+
+    Of an address there is no digest; of a STAC Item in a collection, that of the Item.
+
+    Args:
+        scene: The scene.
+        trust_vrt: As in `PredictConfig`.
+
+    Raises:
+        SceneError: The scene cannot be opened.
+        OSError: A file cannot be read.
+    """
+    found = [_item_file(str(scene))] if split_name(str(scene)) else []
+    return (*found, *(_input_file(path) for path in sorted(set(_local_files(scene, trust_vrt=trust_vrt)))))
+
+
+def _local_files(scene: SceneName, *, trust_vrt: bool) -> Iterator[Path]:
+    collection = split_name(str(scene))
+    with SceneFile(scene, trust_vrt=trust_vrt) as file:
+        names: Iterable[str] = file.inputs
+        if file.files is None and not is_remote(file.name):
+            source, dataset = file.take()
+            with gdal_env(source), dataset:
+                names = [*(dataset.files or ()), *([str(source.path)] if source.path else ())]
+        for name in names:
+            path = Path(name).absolute()
+            if is_remote(name) or (collection and path == collection[0].absolute()):
+                continue
+            if path.is_dir():  # of a Sentinel-2 product
+                yield from path.glob("*.xml")
+            elif path.is_file():
+                yield path
+
+
+def _input_file(path: Path) -> InputFile:
+    status = path.stat()
+    return InputFile(path=str(path), bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=file_digest(path))
+
+
+def _item_file(name: str) -> InputFile:
+    """A STAC Item in a collection; the signatures of its addresses do not count, because they end."""
+    split = split_name(name)
+    assert split is not None
+    text = json.dumps(_without_signatures(item_content(*split)), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return InputFile(path=f"{split[0].absolute()}#{split[1]}", bytes=len(text), modified_ns=0, sha256=digest)
+
+
+def _without_signatures(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_signatures(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_signatures(part) for part in value]
+    return without_query(value) if isinstance(value, str) else value
+
+
+def changed_file(files: Iterable[InputFile]) -> str | None:
+    """The first file that is not what it was, or is gone; None: all are the same.
+
+    A file of the same size and time is taken for the same without being read.
+    """
+    for file in files:
+        if split_name(file.path):
+            try:
+                same = _item_file(file.path).sha256 == file.sha256
+            except GeoshipsError:
+                same = False
+        else:
+            same = _is_same(file)
+        if not same:
+            return file.path
+    return None
+
+
+def _is_same(file: InputFile) -> bool:
+    path = Path(file.path)
+    try:
+        status = path.stat()
+        if (status.st_size, status.st_mtime_ns) == (file.bytes, file.modified_ns):
+            return True
+        return status.st_size == file.bytes and file_digest(path) == file.sha256
+    except OSError:
+        return False
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def known_files(scene: SceneName, *, trust_vrt: bool) -> tuple[InputFile, ...]:
+    """As `scene_files`; of a scene that cannot be opened the file of its name, so that a mended one is noticed."""
+    try:
+        return scene_files(scene, trust_vrt=trust_vrt)
+    except (GeoshipsError, OSError, RasterioError):
+        pass
+    try:
+        path = Path(str(scene)).absolute()
+        return (_input_file(path),) if path.is_file() else ()
+    except (OSError, ValueError):
+        return ()
