@@ -24,6 +24,7 @@ ALL_GPUS = "cuda:all"
 
 STARTING = 300.0  # s that a process may take for its imports, before the time of its first job counts
 ENDING = 5.0  # s that a process may take to clean up, before it is killed
+KILLING = 10.0  # s that a killed process may take to be gone, which is longer for one that waits for a disk
 POLLING = 0.5  # s between two looks at jobs that wait for memory
 
 Job = TypeVar("Job")
@@ -321,7 +322,7 @@ def _end_processes(workers: Sequence[_Worker]) -> None:
         worker.process.join(max(0.0, patience - time.monotonic()))
         if worker.process.is_alive():
             worker.process.kill()
-            worker.process.join(ENDING)
+            worker.process.join(KILLING)
 
 
 def _how(process: BaseProcess) -> str:
