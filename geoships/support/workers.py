@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 import signal
-import threading
 import time
-import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
-from geoships.errors import DeviceError, GeoshipsError
+from geoships.errors import DeviceError
+from geoships.support.worker_process import ENDING, run_until_stopped
 
 ALL_GPUS = "cuda:all"
 
 STARTING = 300.0  # s that a process may take for its imports, before the time of its first job counts
-ENDING = 5.0  # s that a process may take to clean up, before it is killed
 KILLING = 10.0  # s that a killed process may take to be gone, which is longer for one that waits for a disk
 POLLING = 0.5  # s between two looks at jobs that wait for memory
 
@@ -236,7 +233,7 @@ class _Pool:
         context = multiprocessing.get_context("spawn")  # CUDA does not work in forked processes
         connection, far_end = context.Pipe()
         arguments = (self._work, device, far_end, dict(self._terms.environment))
-        process: BaseProcess = context.Process(target=_run_until_stopped, args=arguments)
+        process: BaseProcess = context.Process(target=run_until_stopped, args=arguments)
         process.start()
         far_end.close()  # only the process holds it now: where it dies, the connection ends
         worker = _Worker(device, process, connection)
@@ -332,51 +329,3 @@ def _how(process: BaseProcess) -> str:
     with suppress(ValueError):
         return f"killed by {signal.Signals(-code).name}"
     return f"killed by signal {-code}"
-
-
-def _run_until_stopped(work: bytes, device: str, connection: Connection, environment: dict[str, str]) -> None:
-    """Run one job after another until the process is interrupted or its parent has closed the connection."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt_once)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.update(environment)
-    sending = threading.Lock()
-
-    def send(kind: str, content: object) -> None:
-        with sending:
-            connection.send((kind, content))
-
-    with suppress(KeyboardInterrupt, EOFError, ConnectionError):
-        function = pickle.loads(work)  # noqa: S301 (from the parent process; imported after the environment is set)
-        while True:
-            job = connection.recv()
-            try:
-                send("ended", function(job, device, partial(send, "told")))
-            except Exception as error:  # of any kind: the parent process hears of it
-                error.add_note(f"in the process on {device}:\n{traceback.format_exc()}")
-                send("raised", _picklable(error))
-
-
-def _picklable(error: Exception) -> Exception:
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 (made here)
-    except Exception:  # exceptions with arguments of their own fail in many ways
-        return GeoshipsError(f"{type(error).__name__}: {error}")
-    return error
-
-
-def _end_with_parent() -> None:
-    """Interrupt this process when its parent is dead, so that it finishes nothing that another run begins again."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(ENDING)
-    os._exit(1)
-
-
-def _interrupt_once(*_: object) -> None:
-    """Interrupt the job, and let nothing interrupt its clean-up."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt

@@ -60,7 +60,7 @@ class Recorder(cluster_run.NoProgress):
 def test_processes_give_the_outputs_of_one_and_survive_what_happens_to_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, rows in (("a", 180), ("b", 400), ("dies-when-done", 180), ("hangs", 90)):
+    for name, rows in (("a", 180), ("b", 400), ("dies-when-done", 180), ("hangs", 600)):
         ship_scene(tmp_path / f"{name}.tif", (rows, 200))
     (tmp_path / "bad.tif").write_text("no raster")
     monkeypatch.setattr(cluster_run, "run_scene", cluster_jobs.run_scene)
@@ -79,7 +79,7 @@ def test_processes_give_the_outputs_of_one_and_survive_what_happens_to_others(
     reasons = {outcome.place: outcome.reason for outcome in result.failed}
     assert reasons["hangs"] == "not done after 10 s (--scene-timeout)"
     assert {record.place: record.reason for record in Manifest(tmp_path / "two").records() if record.reason} == reasons
-    assert heard.started == [("5 scenes", 200 * (180 * 2 + 400 + 90))]
+    assert heard.started == [("5 scenes", 200 * (180 * 2 + 400 + 600))]
     assert heard.pixels == heard.started[0][1]
     assert multiprocessing.active_children() == []
     whole = [job for job in jobs if job.place in ("a", "b", "dies-when-done")]
