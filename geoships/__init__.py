@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from geoships.config import PredictConfig
     from geoships.model.bundle import Bundle, load_bundle
     from geoships.model.classify import classify
-    from geoships.pipeline.predict import Prediction, predict
+    from geoships.pipeline.batch import BatchResult, SceneFailure, SceneJob, plan_outputs, predict_many
+    from geoships.pipeline.predict import Prediction, ScoredPrediction, predict
     from geoships.pipeline.stitch import stitch
     from geoships.scene.opening.band_files import band_files
     from geoships.scene.reader import Scene, open_scene
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BatchResult",
     "Bundle",
     "BundleError",
     "DeviceError",
@@ -39,6 +41,9 @@ __all__ = [
     "Scene",
     "SceneDataset",
     "SceneError",
+    "SceneFailure",
+    "SceneJob",
+    "ScoredPrediction",
     "TilePlan",
     "TileSampler",
     "Window",
@@ -48,16 +53,22 @@ __all__ = [
     "load_bundle",
     "open_scene",
     "plan_axis",
+    "plan_outputs",
     "predict",
+    "predict_many",
     "stitch",
 ]
 
 _HOMES = {
+    "BatchResult": "geoships.pipeline.batch",
     "Bundle": "geoships.model.bundle",
     "PredictConfig": "geoships.config",
     "Prediction": "geoships.pipeline.predict",
     "Scene": "geoships.scene.reader",
     "SceneDataset": "geoships.scene.torchgeo",
+    "SceneFailure": "geoships.pipeline.batch",
+    "SceneJob": "geoships.pipeline.batch",
+    "ScoredPrediction": "geoships.pipeline.predict",
     "TilePlan": "geoships.scene.tiling.windows",
     "TileSampler": "geoships.scene.torchgeo",
     "Window": "geoships.scene.tiling.windows",
@@ -66,7 +77,9 @@ _HOMES = {
     "load_bundle": "geoships.model.bundle",
     "open_scene": "geoships.scene.reader",
     "plan_axis": "geoships.scene.tiling.windows",
+    "plan_outputs": "geoships.pipeline.batch",
     "predict": "geoships.pipeline.predict",
+    "predict_many": "geoships.pipeline.batch",
     "stitch": "geoships.pipeline.stitch",
 }
 

@@ -69,6 +69,7 @@ predict({str(tmp_path / "scene.tif")!r}, out={str(tmp_path / "s.gpkg")!r}, mask=
 
 def test_the_public_names_are_these() -> None:
     assert sorted(geoships.__all__) == [
+        "BatchResult",
         "Bundle",
         "BundleError",
         "DeviceError",
@@ -79,6 +80,9 @@ def test_the_public_names_are_these() -> None:
         "Scene",
         "SceneDataset",
         "SceneError",
+        "SceneFailure",
+        "SceneJob",
+        "ScoredPrediction",
         "TilePlan",
         "TileSampler",
         "Window",
@@ -88,7 +92,9 @@ def test_the_public_names_are_these() -> None:
         "load_bundle",
         "open_scene",
         "plan_axis",
+        "plan_outputs",
         "predict",
+        "predict_many",
         "stitch",
     ]
     assert set(geoships.__all__) <= set(dir(geoships))

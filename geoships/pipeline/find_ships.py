@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
 from geoships.output.raster import RasterSink, compressing
 from geoships.output.ship_filter import DetectedShip
 from geoships.output.ship_finder import ShipFinder
 from geoships.output.ships import Ship
+from geoships.output.stitch import RowBand
 from geoships.pipeline.scene_run import SceneRun
 from geoships.support.memory import release_memory
 from geoships.support.progress import NoProgress, Progress
@@ -18,7 +19,11 @@ RELEASE_PIXELS = 1 << 23  # of finished rows, after which freed memory is handed
 
 @contextmanager
 def find_ships(
-    run: SceneRun, *, sinks: Sequence[RasterSink] = (), progress: Progress | None = None
+    run: SceneRun,
+    *,
+    sinks: Sequence[RasterSink] = (),
+    progress: Progress | None = None,
+    on_rows: Callable[[RowBand], None] | None = None,
 ) -> Iterator[list[DetectedShip]]:
     """Send a scene through its model, and yield the ships that pass the filters.
 
@@ -27,6 +32,7 @@ def find_ships(
         sinks: rasters to write on the way. They are compressed while the block runs, and appear when it ends without
             an error.
         progress: hears of each finished band of rows.
+        on_rows: called with each finished band of rows.
 
     """
     progress = progress or NoProgress()
@@ -39,6 +45,8 @@ def find_ships(
             for band in stack.enter_context(closing(run.bands())):
                 for sink in opened:
                     sink.write(band)
+                if on_rows:
+                    on_rows(band)
                 ships += finder.feed(band)[0]
                 progress.advance(band.valid.size)
                 since += band.valid.size

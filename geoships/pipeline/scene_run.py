@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -39,7 +40,29 @@ from geoships.scene.tiles import Sample
 from geoships.scene.tiling.resample import resample
 from geoships.scene.tiling.windows import Window
 
+if TYPE_CHECKING:
+    from geoships.scene.layers.vector_file import VectorLayer
+
 EMULATED = "PyTorch emulates bfloat16 here, which is slower than float32; use --precision auto"
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Vector files, or tables, that say where to look.
+
+    Attributes:
+        area: the part of the scene to look at; None: all of it.
+        land: tiles on it are skipped; None: no layer of land.
+
+    """
+
+    area: VectorLayer | None = None
+    land: VectorLayer | None = None
+
+    @classmethod
+    def of(cls, config: PredictConfig) -> Layers:
+        """The files that settings name."""
+        return cls(config.area, config.land)
 
 
 @dataclass
@@ -184,6 +207,7 @@ def open_run(
     config: PredictConfig,
     model: Bundle | None = None,
     engines: EngineCache | None = None,
+    layers: Layers | None = None,
 ) -> Iterator[SceneRun]:
     """Open a scene for a model, for those who want more of a run than `predict` returns.
 
@@ -192,6 +216,7 @@ def open_run(
         config: settings.
         model: a loaded bundle, in place of `config.model`.
         engines: stay open for the scenes to come.
+        layers: area and land, in place of those of `config`.
 
     Raises:
         GeoshipsError: with one line that says what is wrong.
@@ -200,7 +225,7 @@ def open_run(
     with scene_file(scene, trust_vrt=config.trust_vrt, incomplete=config.on_error == "skip") as file:
         bundle, why = _choose_bundle(file, config, model)
         with open_scene(file, bundle.card.bands, reading(config), bundle.card.optional) as opened:
-            yield _scene_run(opened, bundle, why, config, engines)
+            yield _scene_run(opened, bundle, why, config, engines, layers or Layers.of(config))
 
 
 def threshold_of(config: PredictConfig, card: Card) -> float:
@@ -250,10 +275,12 @@ def _choose_bundle(file: SceneFile, config: PredictConfig, model: Bundle | None)
     return bundle, why
 
 
-def _scene_run(scene: Scene, bundle: Bundle, why: str, config: PredictConfig, engines: EngineCache | None) -> SceneRun:
+def _scene_run(
+    scene: Scene, bundle: Bundle, why: str, config: PredictConfig, engines: EngineCache | None, layers: Layers
+) -> SceneRun:
     pixel_size, assumed = scene_pixel_size(scene.georeference, config.gsd, bundle.card)
-    area = read_area(config.area, scene.georeference) if config.area else None
-    lands = tuple(_lands(config, scene.georeference, pixel_size))
+    area = None if layers.area is None else read_area(layers.area, scene.georeference)
+    lands = tuple(_lands(config, layers.land, scene.georeference, pixel_size))
     from_layers = (text for layer in (area, *lands) if layer for text in layer.warnings)
     engine = choose_engine(config.engine, config.precision, choose_device(config.device))
     return SceneRun(
@@ -273,9 +300,11 @@ def _scene_run(scene: Scene, bundle: Bundle, why: str, config: PredictConfig, en
     )
 
 
-def _lands(config: PredictConfig, georeference: Georeference, pixel_size: tuple[float, float]) -> Iterator[Land]:
-    if config.land:
-        yield read_land(config.land, georeference, config.shore, pixel_size)
+def _lands(
+    config: PredictConfig, land: VectorLayer | None, georeference: Georeference, pixel_size: tuple[float, float]
+) -> Iterator[Land]:
+    if land is not None:
+        yield read_land(land, georeference, config.shore, pixel_size)
     if config.land_mask:
         yield MaskLand(georeference, config.shore, pixel_size)
 

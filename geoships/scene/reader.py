@@ -85,7 +85,7 @@ class Scene:
         self._prepare()
         self._source, dataset = file.take(lambda bands: choose_bands(wanted, bands, reading.bands, optional).indexes)
         self._keep(dataset)
-        self.origins = file.origins if file.files else (self._source.public_name,)
+        self.origins = file.origins if file.files or file.memory else (self._source.public_name,)
         listed = file.files.warnings if file.files else ()
         self._listed_warnings = (*listed, *filter(None, [unused_placement(dataset), _lossy(dataset)]))
         self.driver: str = dataset.driver
