@@ -24,6 +24,8 @@ from geoships_cli.progress import Display, Lines, progress_display
 OUTPUTS, SCENE, MODEL, SHIPS, SPEED, RUN = "Outputs", "Scene", "Model", "Ships", "Speed", "Run"
 THE_MODELS_OWN = "the model's own"
 
+STDOUT = Path("-")
+
 VectorFormat = Literal["geojson", "gpkg", "fgb", "parquet"]
 
 # Alone, outside of a group
@@ -86,9 +88,10 @@ class OutputOptions:
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Ships of one scene: .geojson, .gpkg, .fgb or .parquet", rich_help_panel=OUTPUTS
+            "--out", "-o", help="Ships of one scene: .geojson, .gpkg, .fgb, .parquet, or - for stdout",
+            show_default="SCENE.ships.geojson here", rich_help_panel=OUTPUTS,
         ),
-    ] = None
+    ] = None  # fmt: skip
     mask: Annotated[
         Path | None, typer.Option(help="Ship mask of one scene, as a GeoTIFF (COG)", rich_help_panel=OUTPUTS)
     ] = None
@@ -135,18 +138,23 @@ class OutputOptions:
         kinds = ("out", "mask", "scores", "stac", "preview", "project")
         return {kind: getattr(self, kind) for kind in kinds}
 
+    @property
+    def names_no_result(self) -> bool:
+        """Whether no file is named that holds ships: neither a vector file nor a raster nor an image."""
+        return self.out_dir is None and not (self.out or self.mask or self.scores or self.preview)
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether the ships go to standard output."""
+        return self.out == STDOUT
+
     def check(self) -> None:
-        """Refuse outputs that are named in neither or in both of the two ways.
+        """Refuse outputs that are named in both of the two ways.
 
         Raises:
-            typer.BadParameter: Says what to leave out or to add.
+            typer.BadParameter: Says what to leave out.
         """
-        if self.out_dir is None:
-            if not (self.out or self.mask or self.scores or self.preview):
-                raise typer.BadParameter(
-                    "name an output: --out, --mask, --scores, --preview or --out-dir", param_hint="--out"
-                )
-        elif any(self.of_one_scene().values()):
+        if self.out_dir is not None and any(self.of_one_scene().values()):
             raise typer.BadParameter(
                 "--out-dir names all outputs itself; leave out --out, --mask, --scores, --preview, --stac and --project"
             )

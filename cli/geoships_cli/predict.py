@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +18,7 @@ from geoships_cli.failures import PartialFailureError, print_error
 from geoships_cli.option_groups import grouped
 from geoships_cli.progress import JsonLines, Lines
 from geoships_cli.scene_search import SearchOptions, area_file, find_scenes
+from geoships_cli.ship_table import ship_lines
 
 if TYPE_CHECKING:
     from geoships.config import PredictConfig
@@ -39,9 +43,11 @@ def predict(
     config_file: options.ConfigFile = None,
     run: options.ProgressRunOptions,
 ) -> None:
-    """Find the ships of one scene (--out) or of many (--out-dir)."""
+    """Find the ships of one scene, or of many with --out-dir; without an output they are listed, too."""
     with run.progress_display() as progress:
         outputs.check()
+        if outputs.to_stdout and run.as_json:
+            raise typer.BadParameter("--out - and --json both write to standard output; give one", param_hint="--out")
         found = find_scenes(scenes, search, several=outputs.out_dir is not None, progress=progress)
     if outputs.out_dir is None and len(found) > 1:
         raise typer.BadParameter("several scenes need --out-dir", param_hint="--out-dir")
@@ -52,18 +58,24 @@ def predict(
     if folder := chip_folder(found):
         predict_folder(folder, outputs, config, run)
         return
-    jobs = _plan(found, outputs)
-    if config_file:
-        _keep_settings(config_file, jobs)
-    with run.progress_display() as progress, area_file(config.area, search.bbox) as area:
-        result = _run(jobs, config.model_copy(update={"area": area}), progress)
+    if outputs.to_stdout:
+        config = config.model_copy(update={"style": False})
+    with area_file(config.area, search.bbox) as area, _on_stdout(outputs) as files:
+        jobs = _plan(found, files)
+        if config_file:
+            _keep_settings(config_file, jobs)
+        with run.progress_display() as progress:
+            result = _run(jobs, config.model_copy(update={"area": area}), progress)
     _report(result, outputs, run, box=area is not None and config.area is None)
 
 
 def _plan(scenes: Sequence[str | BandFiles], outputs: options.OutputOptions) -> list[SceneJob]:
     """Return the scenes with the files to write for each."""
     from geoships.pipeline.batch import SceneJob, plan_outputs
+    from geoships.scene.opening.names import stem_of
 
+    if outputs.names_no_result:
+        outputs = replace(outputs, out=Path(f"{stem_of(str(scenes[0]))}.ships.geojson"))
     if outputs.out_dir is None:
         return [SceneJob(scenes[0], **outputs.of_one_scene())]
     try:
@@ -82,6 +94,18 @@ def _keep_settings(config_file: Path, jobs: Sequence[SceneJob]) -> None:
     from geoships.support.overwrite import refuse_overwrites
 
     refuse_overwrites((path for job in jobs for path in job.outputs.values()), [config_file], overwrite=True)
+
+
+@contextmanager
+def _on_stdout(outputs: options.OutputOptions) -> Iterator[options.OutputOptions]:
+    """Yield the outputs with a temporary file for standard output, to which it is copied at the end of the block."""
+    if not outputs.to_stdout:
+        yield outputs
+        return
+    with TemporaryDirectory(prefix="geoships-") as folder:
+        path = Path(folder) / "ships.geojson"
+        yield replace(outputs, out=path)
+        typer.echo(path.read_bytes(), nl=False)
 
 
 def _make_folder(path: Path) -> None:
@@ -117,8 +141,12 @@ def _report(result: BatchResult, outputs: options.OutputOptions, run: options.Ru
         summaries = [without_area(summary) for summary in summaries]
     failed = [failure.scene for failure in result.failures]
     summary = {"scenes": summaries, "failed": failed} if outputs.out_dir else summaries[0]
-    if run.as_json or result.predictions:
-        run.report(summary, "\n".join(_sentence(prediction) for prediction in result.predictions))
+    if outputs.to_stdout:
+        if not run.quiet:
+            typer.echo(f"{result.predictions[0].scene}: {_count(result.predictions[0])}", err=True)
+    elif run.as_json or result.predictions:
+        lines = ship_lines(result.predictions[0].ships) if outputs.names_no_result else []
+        run.report(summary, "\n".join([*lines, *map(_sentence, result.predictions)]))
     if failed:
         kind = PartialFailureError if summaries else GeoshipsError
         raise kind(f"{len(failed)} of {len(failed) + len(summaries)} scenes failed: {', '.join(failed)}")
@@ -136,5 +164,9 @@ def _unread(prediction: Prediction) -> str:
 
 def _sentence(prediction: Prediction) -> str:
     files = ", ".join(str(path) for path in prediction.outputs.values())
+    return f"{prediction.scene}: {_count(prediction)} -> {files}"
+
+
+def _count(prediction: Prediction) -> str:
     count = len(prediction.ships)
-    return f"{prediction.scene}: {count} ship{'' if count == 1 else 's'} in {prediction.seconds:.1f} s -> {files}"
+    return f"{count} ship{'' if count == 1 else 's'} in {prediction.seconds:.1f} s"

@@ -303,11 +303,13 @@ def _run(
     finding = find_ships(run, sinks=sinks, progress=progress, on_rows=arrays.add if arrays else None)
     with appearing_styles(styles), ExitStack() as vector, finding as kept:
         progress.detail(str(run.counts))
+        for text in run.doubts:
+            progress.warn(text)
         ships = ship_table(run, kept)
         if "vector" in paths:
             vector.enter_context(appearing_vector(run, paths["vector"], ships))
     write_companions(run, paths, kept, ships, progress)
-    return ships, notes
+    return ships, (*notes, *run.doubts)
 
 
 def score_rows(

@@ -26,7 +26,8 @@ from geoships.output.classes import ObjectClass, class_of
 from geoships.output.ship_filter import DetectedShip, ShipFilter
 from geoships.output.ships import Ship
 from geoships.output.stitch import RowBand, Stitcher
-from geoships.pipeline.run_plan import RunPlan, plan_run, scene_pixel_size
+from geoships.pipeline.run_plan import RunPlan, odd_pixel_size, plan_run, scene_pixel_size
+from geoships.pipeline.seen import Seen
 from geoships.pipeline.verify import Verifier, choose_verifier
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.area import Area, read_area
@@ -84,6 +85,7 @@ class SceneRun:
         engines: stay open for the scenes to come; None: this run's own.
         counts: what became of the tiles, once `bands` has run.
         timings: seconds of each part of the run, see `timed`.
+        seen: data and clouds that were seen, once `bands` has run.
 
     """
 
@@ -102,6 +104,7 @@ class SceneRun:
     engines: EngineCache | None = None
     counts: TileCounts = field(default_factory=TileCounts)
     timings: dict[str, float] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen)
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -142,7 +145,7 @@ class SceneRun:
 
     def bands(self) -> Generator[RowBand]:
         """Yield finished rows of scores, from top to bottom."""
-        self.counts = TileCounts()
+        self.counts, self.seen = TileCounts(), Seen()
         stitcher = Stitcher(*self.scene.window.shape)
         tiles, turn = self.plan.tiles, -1 if self.plan.south_up else 1
         land = (lambda window: any(land.covers(window) for land in self.lands)) if self.lands else None
@@ -150,14 +153,23 @@ class SceneRun:
         with closing(stream) as samples:
             engine = self._engine()
             engine.prepare((len(self.bundle.card.bands), *self.plan.tile_shape))
-            north_up = prepare_samples(samples, self.bundle.card, self.scene.wanted, south_up=self.plan.south_up)
+            watched = self.seen.watch(samples, self.scene.wanted, is_picture=self.scene.dtype == np.uint8)
+            north_up = prepare_samples(watched, self.bundle.card, self.scene.wanted, south_up=self.plan.south_up)
             for sample, scores in run(engine, self._screened(north_up)):
                 window = Window(*sample["window"].tolist())
                 rows, columns = tiles.weights(self.plan.tile_at(window))
                 whole = resample(scores[::turn], window.shape) if scores.size else np.zeros(window.shape, np.float32)
-                yield from stitcher.add(window, whole, sample["valid"].numpy(), rows[:, None] * columns)
+                for band in stitcher.add(window, whole, sample["valid"].numpy(), rows[:, None] * columns):
+                    yield self.seen.count(band)
         self._require_pixels()
-        yield from stitcher.finish()
+        for band in stitcher.finish():
+            yield self.seen.count(band)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Warnings that only the pixels tell, once `bands` has run: little data, or many clouds."""
+        height, width = self.scene.window.shape
+        return self.seen.warnings(float(self.area.polygon.area) if self.area else float(height * width))
 
     def _require_pixels(self) -> None:
         """Raise SceneError where not one tile could be read."""
@@ -278,11 +290,12 @@ def _choose_bundle(file: SceneFile, config: PredictConfig, model: Bundle | None)
 def _scene_run(
     scene: Scene, bundle: Bundle, why: str, config: PredictConfig, engines: EngineCache | None, layers: Layers
 ) -> SceneRun:
-    pixel_size, assumed = scene_pixel_size(scene.georeference, config.gsd, bundle.card)
+    pixel_size, assumed = scene_pixel_size(scene.georeference, config.gsd, bundle.card, scene.driver)
     area = None if layers.area is None else read_area(layers.area, scene.georeference)
     lands = tuple(_lands(config, layers.land, scene.georeference, pixel_size))
     from_layers = (text for layer in (area, *lands) if layer for text in layer.warnings)
     engine = choose_engine(config.engine, config.precision, choose_device(config.device))
+    notes = (assumed, odd_pixel_size(pixel_size, bundle.card), EMULATED if engine.emulated else None)
     return SceneRun(
         scene=scene,
         bundle=bundle,
@@ -295,7 +308,7 @@ def _scene_run(
         lands=lands,
         screen=screen_of(bundle) if config.screen else None,
         verifier=_verifier(scene, bundle, config, pixel_size, engine),
-        warnings=(*scene.warnings, *filter(None, (assumed, EMULATED if engine.emulated else "")), *from_layers),
+        warnings=(*scene.warnings, *filter(None, notes), *from_layers),
         engines=engines,
     )
 

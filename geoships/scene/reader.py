@@ -24,6 +24,7 @@ from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.open import SceneFile, scene_file
 from geoships.scene.opening.product_radiometry import product_scale
 from geoships.scene.opening.raster import Source, gdal_env, open_dataset, public_name
+from geoships.scene.plausible import implausible_reflectance
 from geoships.scene.radiometry import FILE_TAGS, Radiometry, choose_radiometry
 from geoships.scene.stored import read_stored
 from geoships.scene.tiling.blocks import BlockCache, BlockGrid, Pixels, block_grid
@@ -113,6 +114,10 @@ class Scene:
             stated=file.files.rule if file.files else FILE_TAGS,
             product=product_scale(file.inputs),
         )
+        option = "--sensor" if reading.sensor is not None else "--scale"
+        if reading.sensor is not None or reading.scale is not None:
+            doubt = implausible_reflectance(self.radiometry, self._sample(), option)
+            self._listed_warnings += (doubt,) if doubt else ()
 
     def _prepare(self) -> None:
         self._local = threading.local()

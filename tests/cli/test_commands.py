@@ -146,7 +146,7 @@ def test_an_int8_variant_that_is_refused_leaves_nothing(
     ("arguments", "code", "message"),
     [
         (["predict", "none.tif", "--out", "s.geojson"], 1, "none.tif"),
-        (["predict", "a.tif"], 2, "--out"),
+        (["predict", "a.tif"], 1, "a.tif: no such file"),
         (["predict", "a.tif", "b.tif", "--out", "s.geojson"], 2, "--out-dir"),
         (["predict", "x/a.tif", "y/a.tif", "--out-dir", "o"], 2, "overwrite"),
         (["predict", "a.tif", "--out-dir", "o", "--format", "shp"], 2, "geojson"),

@@ -64,9 +64,7 @@ class SceneFile:
         SceneError: A Sentinel-2 product or a STAC Item cannot be read or has no bands. A raster is not opened yet.
     """
 
-    def __init__(
-        self, name: SceneName | MemoryScene, *, trust_vrt: bool = False, incomplete: bool = False
-    ) -> None:
+    def __init__(self, name: SceneName | MemoryScene, *, trust_vrt: bool = False, incomplete: bool = False) -> None:
         self.name = str(name)
         self.trust_vrt, self.incomplete = trust_vrt, incomplete
         self.memory = name if isinstance(name, MemoryScene) else None
