@@ -47,8 +47,11 @@ def test_without_a_place_the_table_has_pixels(geoships, folder: Path) -> None:
 def test_quiet_and_json_print_no_table(geoships, folder: Path) -> None:
     ship_scene(folder / "scenes" / "a.tif")
     assert geoships("predict", folder / "scenes" / "a.tif", "--quiet") == (0, "", "")
-    _, out, _ = geoships("predict", folder / "scenes" / "a.tif", "--json", "--stac", folder / "item.json")
-    assert json.loads(out)["outputs"] == {"vector": "a.ships.geojson", "stac": str(folder / "item.json")}
+    code, _, err = geoships("predict", folder / "scenes" / "a.tif")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "a.ships.geojson exists already" in err
+    _, out, _ = geoships("predict", folder / "scenes" / "a.tif", "--json", "--stac", folder / "i.json", "--overwrite")
+    assert json.loads(out)["outputs"] == {"vector": "a.ships.geojson", "stac": str(folder / "i.json")}
 
 
 def test_a_dash_writes_geojson_to_standard_output_and_nothing_else(geoships, folder: Path) -> None:

@@ -106,7 +106,7 @@ def test_shapes_without_an_area_are_said_to_be_left_out(tmp_path: Path) -> None:
         "coordinates": data["features"][1]["geometry"]["coordinates"][0],
     }
     ships.write_text(json.dumps(data))
-    view = write_view(ships, scene, tmp_path / "page.html")
+    view = write_view(ships, scene, tmp_path / "page.html", overwrite=True)
     assert view.warnings == (
         "the map left out 2 of 4 shapes: 1 line, 1 point; ships without a polygon, in the table only: 2",
     )
