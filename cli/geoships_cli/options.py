@@ -88,7 +88,7 @@ Quiet = Annotated[
         envvar="GEOSHIPS_QUIET",
         rich_help_panel=RUN,
         callback=_leave_out_warnings,
-    ),  # fmt: skip
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON summary on stdout", rich_help_panel=RUN)]
 Progress = Annotated[

@@ -177,7 +177,7 @@ def test_outputs_of_a_scene_in_memory(path: Path, tmp_path: Path) -> None:
     assert any("it is in memory" in text for text in found.warnings)
     with rasterio.open(outputs["mask"]) as mask:
         assert mask.transform == UTM
-    with rasterio.open(path) as dataset, pytest.raises(OutputError, match="scene.tif itself, or a part of it"):
+    with rasterio.open(path) as dataset, pytest.raises(OutputError, match="itself, or a part of it"):
         run(dataset, mask=path)
 
 
