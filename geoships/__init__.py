@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from geoships.config import PredictConfig
     from geoships.model.bundle import Bundle, load_bundle
     from geoships.model.classify import classify
-    from geoships.pipeline.predict import Prediction, predict
+    from geoships.pipeline.batch import BatchResult, SceneFailure, SceneJob, plan_outputs, predict_many
+    from geoships.pipeline.predict import Prediction, ScoredPrediction, predict
     from geoships.pipeline.stitch import stitch
     from geoships.scene.opening.band_files import band_files
     from geoships.scene.reader import Scene, open_scene
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AisMatch",
+    "BatchResult",
     "Bundle",
     "BundleError",
     "DeviceError",
@@ -43,6 +45,9 @@ __all__ = [
     "Scene",
     "SceneDataset",
     "SceneError",
+    "SceneFailure",
+    "SceneJob",
+    "ScoredPrediction",
     "TilePlan",
     "TileSampler",
     "Window",
@@ -53,18 +58,24 @@ __all__ = [
     "match_ais",
     "open_scene",
     "plan_axis",
+    "plan_outputs",
     "predict",
+    "predict_many",
     "stitch",
 ]
 
 _HOMES = {
     "AisMatch": "geoships.ais.match",
+    "BatchResult": "geoships.pipeline.batch",
     "Bundle": "geoships.model.bundle",
     "MatchSettings": "geoships.ais.settings",
     "PredictConfig": "geoships.config",
     "Prediction": "geoships.pipeline.predict",
     "Scene": "geoships.scene.reader",
     "SceneDataset": "geoships.scene.torchgeo",
+    "SceneFailure": "geoships.pipeline.batch",
+    "SceneJob": "geoships.pipeline.batch",
+    "ScoredPrediction": "geoships.pipeline.predict",
     "TilePlan": "geoships.scene.tiling.windows",
     "TileSampler": "geoships.scene.torchgeo",
     "Window": "geoships.scene.tiling.windows",
@@ -74,7 +85,9 @@ _HOMES = {
     "match_ais": "geoships.ais.match",
     "open_scene": "geoships.scene.reader",
     "plan_axis": "geoships.scene.tiling.windows",
+    "plan_outputs": "geoships.pipeline.batch",
     "predict": "geoships.pipeline.predict",
+    "predict_many": "geoships.pipeline.batch",
     "stitch": "geoships.pipeline.stitch",
 }
 

@@ -70,6 +70,7 @@ predict({str(tmp_path / "scene.tif")!r}, out={str(tmp_path / "s.gpkg")!r}, mask=
 def test_the_public_names_are_these() -> None:
     assert sorted(geoships.__all__) == [
         "AisMatch",
+        "BatchResult",
         "Bundle",
         "BundleError",
         "DeviceError",
@@ -81,6 +82,9 @@ def test_the_public_names_are_these() -> None:
         "Scene",
         "SceneDataset",
         "SceneError",
+        "SceneFailure",
+        "SceneJob",
+        "ScoredPrediction",
         "TilePlan",
         "TileSampler",
         "Window",
@@ -91,7 +95,9 @@ def test_the_public_names_are_these() -> None:
         "match_ais",
         "open_scene",
         "plan_axis",
+        "plan_outputs",
         "predict",
+        "predict_many",
         "stitch",
     ]
     assert set(geoships.__all__) <= set(dir(geoships))

@@ -37,4 +37,6 @@ def predict_folder(folder: Path, outputs: OutputOptions, config: PredictConfig, 
     correct = f" ({result.right} of {result.labelled} as their names say)" if result.labelled else ""
     with_ship = int(result.chips["ship"].sum())
     text = f"{folder}: {with_ship} of {len(result.chips)} chips with a ship{correct} -> {result.out}"
-    run.report(result.summary(), text)
+    width = max(map(len, result.meanings))
+    columns = [f"  {name.ljust(width)}  {meaning}" for name, meaning in result.meanings.items()]
+    run.report(result.summary(), "\n".join([text, "columns:", *columns]))

@@ -24,6 +24,8 @@ from geoships_cli.progress import Display, Lines, progress_display
 OUTPUTS, SCENE, MODEL, SHIPS, SPEED, RUN = "Outputs", "Scene", "Model", "Ships", "Speed", "Run"
 THE_MODELS_OWN = "the model's own"
 
+STDOUT = Path("-")
+
 VectorFormat = Literal["geojson", "gpkg", "fgb", "parquet"]
 
 # Alone, outside of a group
@@ -34,18 +36,27 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model", "-m", help="Installed model, bundle folder or bundle zip", show_default="by bands and pixel size",
-        rich_help_panel=MODEL,
+        envvar="GEOSHIPS_MODEL", rich_help_panel=MODEL,
     ),
 ]  # fmt: skip
 Device = Annotated[
-    str | None, typer.Option(help="auto, cpu, cuda or cuda:N", show_default="auto", rich_help_panel=SPEED)
+    str | None,
+    typer.Option(
+        help="auto, cpu, cuda or cuda:N", show_default="auto", envvar="GEOSHIPS_DEVICE", rich_help_panel=SPEED
+    ),
 ]
 TrustVrt = Annotated[
     bool | None, typer.Option("--trust-vrt", help="Open a VRT whatever files it refers to", rich_help_panel=SCENE)
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="YAML file of settings, e.g. configs/predict.yaml", rich_help_panel=RUN),
+    typer.Option(
+        "--config",
+        "-c",
+        help="YAML file of settings, e.g. configs/predict.yaml",
+        envvar="GEOSHIPS_CONFIG",
+        rich_help_panel=RUN,
+    ),
 ]
 TrainingFile = Annotated[
     Path, typer.Option("--config", "-c", help="YAML file of the training, e.g. configs/sentinel2-5band.yaml")
@@ -70,12 +81,24 @@ def _leave_out_warnings(quiet: bool) -> bool:
 
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Print errors only", rich_help_panel=RUN, callback=_leave_out_warnings),
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print errors only",
+        envvar="GEOSHIPS_QUIET",
+        rich_help_panel=RUN,
+        callback=_leave_out_warnings,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON summary on stdout", rich_help_panel=RUN)]
 Progress = Annotated[
     Display,
-    typer.Option("--progress", help="Progress on stderr; auto: a bar or lines, json: JSON lines", rich_help_panel=RUN),
+    typer.Option(
+        "--progress",
+        help="Progress on stderr; auto: a bar or lines, json: JSON lines",
+        envvar="GEOSHIPS_PROGRESS",
+        rich_help_panel=RUN,
+    ),
 ]
 
 
@@ -86,9 +109,10 @@ class OutputOptions:
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Ships of one scene: .geojson, .gpkg, .fgb or .parquet", rich_help_panel=OUTPUTS
+            "--out", "-o", help="Ships of one scene: .geojson, .gpkg, .fgb, .parquet, or - for stdout",
+            show_default="SCENE.ships.geojson here", rich_help_panel=OUTPUTS,
         ),
-    ] = None
+    ] = None  # fmt: skip
     mask: Annotated[
         Path | None, typer.Option(help="Ship mask of one scene, as a GeoTIFF (COG)", rich_help_panel=OUTPUTS)
     ] = None
@@ -109,7 +133,9 @@ class OutputOptions:
     ] = None
     out_format: Annotated[
         VectorFormat,
-        typer.Option("--format", help="With --out-dir: format of the ships", rich_help_panel=OUTPUTS),
+        typer.Option(
+            "--format", help="With --out-dir: format of the ships", envvar="GEOSHIPS_FORMAT", rich_help_panel=OUTPUTS
+        ),
     ] = "geojson"
     rasters: Annotated[
         bool,
@@ -125,7 +151,7 @@ class OutputOptions:
         bool | None,
         typer.Option(
             "--style/--no-style", help="Write a QGIS style next to every output", show_default="on",
-            rich_help_panel=OUTPUTS,
+            envvar="GEOSHIPS_STYLE", rich_help_panel=OUTPUTS,
         ),
     ] = None  # fmt: skip
     overwrite: Annotated[bool | None, typer.Option("--overwrite", help=OVERWRITE, rich_help_panel=OUTPUTS)] = None
@@ -135,18 +161,23 @@ class OutputOptions:
         kinds = ("out", "mask", "scores", "stac", "preview", "project")
         return {kind: getattr(self, kind) for kind in kinds}
 
+    @property
+    def names_no_result(self) -> bool:
+        """Whether no file is named that holds ships: neither a vector file nor a raster nor an image."""
+        return self.out_dir is None and not (self.out or self.mask or self.scores or self.preview)
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether the ships go to standard output."""
+        return self.out == STDOUT
+
     def check(self) -> None:
-        """Refuse outputs that are named in neither or in both of the two ways.
+        """Refuse outputs that are named in both of the two ways.
 
         Raises:
-            typer.BadParameter: Says what to leave out or to add.
+            typer.BadParameter: Says what to leave out.
         """
-        if self.out_dir is None:
-            if not (self.out or self.mask or self.scores or self.preview):
-                raise typer.BadParameter(
-                    "name an output: --out, --mask, --scores, --preview or --out-dir", param_hint="--out"
-                )
-        elif any(self.of_one_scene().values()):
+        if self.out_dir is not None and any(self.of_one_scene().values()):
             raise typer.BadParameter(
                 "--out-dir names all outputs itself; leave out --out, --mask, --scores, --preview, --stac and --project"
             )
@@ -221,14 +252,14 @@ class InferenceOptions:
         Literal[1, 2, 4, 8] | None,
         typer.Option(
             help="Test-time augmentation: average over 1, 2, 4 or 8 flips and rotations", show_default=THE_MODELS_OWN,
-            rich_help_panel=MODEL,
+            envvar="GEOSHIPS_VIEWS", rich_help_panel=MODEL,
         ),
     ] = None  # fmt: skip
     verify: Annotated[
         bool | None,
         typer.Option(
             "--verify/--no-verify", help="Drop false alarms with the model's verifier", show_default=THE_MODELS_OWN,
-            rich_help_panel=MODEL,
+            envvar="GEOSHIPS_VERIFY", rich_help_panel=MODEL,
         ),
     ] = None  # fmt: skip
 
@@ -249,7 +280,7 @@ class ShipOptions:
         Literal["high", "balanced", "precise"] | None,
         typer.Option(
             help="Threshold and peak of the model for more ships or fewer alarms", show_default="none",
-            rich_help_panel=SHIPS,
+            envvar="GEOSHIPS_SENSITIVITY", rich_help_panel=SHIPS,
         ),
     ] = None  # fmt: skip
     split: Annotated[
@@ -288,11 +319,16 @@ class SpeedOptions:
     device: Device = None
     engine: Annotated[
         Literal["auto", "torch", "openvino", "onnx"] | None,
-        typer.Option(help="Inference engine", show_default="auto", rich_help_panel=SPEED),
+        typer.Option(help="Inference engine", show_default="auto", envvar="GEOSHIPS_ENGINE", rich_help_panel=SPEED),
     ] = None
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"] | None,
-        typer.Option(help="Numerical precision of the model", show_default="auto", rich_help_panel=SPEED),
+        typer.Option(
+            help="Numerical precision of the model",
+            show_default="auto",
+            envvar="GEOSHIPS_PRECISION",
+            rich_help_panel=SPEED,
+        ),
     ] = None
 
 
@@ -303,12 +339,20 @@ class PredictSpeedOptions(SpeedOptions):
     device: Annotated[
         str | None,
         typer.Option(
-            help="auto, cpu, cuda, cuda:N, or cuda:all with --out-dir", show_default="auto", rich_help_panel=SPEED
+            help="auto, cpu, cuda, cuda:N, or cuda:all with --out-dir",
+            show_default="auto",
+            envvar="GEOSHIPS_DEVICE",
+            rich_help_panel=SPEED,
         ),
     ] = None
     tile_size: Annotated[
         int | None,
-        typer.Option(help="Maximum tile size in model pixels", show_default="the fastest", rich_help_panel=SPEED),
+        typer.Option(
+            help="Maximum tile size in model pixels",
+            show_default="the fastest",
+            envvar="GEOSHIPS_TILE_SIZE",
+            rich_help_panel=SPEED,
+        ),
     ] = None
     overlap: Annotated[
         int | None,
@@ -317,23 +361,34 @@ class PredictSpeedOptions(SpeedOptions):
         ),
     ] = None
     batch_size: Annotated[
-        int | None, typer.Option(help="Tiles in a batch", show_default="by the device", rich_help_panel=SPEED)
+        int | None,
+        typer.Option(
+            help="Tiles in a batch", show_default="by the device", envvar="GEOSHIPS_BATCH_SIZE", rich_help_panel=SPEED
+        ),
     ] = None
     screen: Annotated[
         bool | None,
         typer.Option(
             "--screen/--no-screen", help="Skip tiles that the model's screen finds empty", show_default="on",
-            rich_help_panel=SPEED,
+            envvar="GEOSHIPS_SCREEN", rich_help_panel=SPEED,
         ),
     ] = None  # fmt: skip
     land: Annotated[
         Path | None,
-        typer.Option(help="Skip tiles on the land of this vector file", show_default="none", rich_help_panel=SPEED),
+        typer.Option(
+            help="Skip tiles on the land of this vector file",
+            show_default="none",
+            envvar="GEOSHIPS_LAND",
+            rich_help_panel=SPEED,
+        ),
     ] = None
     land_mask: Annotated[
         bool | None,
         typer.Option(
-            "--land-mask", help=r"Skip tiles on land by a global mask (geoships\[landmask])", rich_help_panel=SPEED
+            "--land-mask",
+            help=r"Skip tiles on land by a global mask (geoships\[landmask])",
+            envvar="GEOSHIPS_LAND_MASK",
+            rich_help_panel=SPEED,
         ),
     ] = None
     shore: Annotated[
@@ -372,10 +427,18 @@ class RunOptions:
     ] = False
     log_level: Annotated[
         LogLevel | None,
-        typer.Option(help="Least level of the log", show_default="warning; info with -v", rich_help_panel=RUN),
+        typer.Option(
+            help="Least level of the log",
+            show_default="warning; info with -v",
+            envvar="GEOSHIPS_LOG_LEVEL",
+            rich_help_panel=RUN,
+        ),
     ] = None
     log_file: Annotated[
-        Path | None, typer.Option(help="File to append the log to", show_default="none", rich_help_panel=RUN)
+        Path | None,
+        typer.Option(
+            help="File to append the log to", show_default="none", envvar="GEOSHIPS_LOG_FILE", rich_help_panel=RUN
+        ),
     ] = None
 
     def around(self, command: str) -> AbstractContextManager[None]:

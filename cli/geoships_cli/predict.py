@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,11 +18,14 @@ from geoships_cli.chip_folder import chip_folder, predict_folder
 from geoships_cli.failures import PartialFailureError
 from geoships_cli.option_groups import grouped
 from geoships_cli.scene_search import SearchOptions, area_file, find_scenes
+from geoships_cli.ship_table import ship_lines
 
 if TYPE_CHECKING:
     from geoships.config import PredictConfig
     from geoships.pipeline.predict import Prediction
     from geoships.scene.listing.listed import Listing
+
+Printed = Literal["ships", "table", "summary"]
 
 
 @grouped
@@ -38,9 +45,11 @@ def predict(
     config_file: options.ConfigFile = None,
     run: BatchOptions,
 ) -> None:
-    """Find the ships of one scene (--out) or of many (--out-dir)."""
+    """Find the ships of one scene, or of many with --out-dir; without an output they are listed, too."""
     outputs.check()
     run.check(outputs)
+    if outputs.to_stdout and run.as_json:
+        raise typer.BadParameter("--out - and --json both write to standard output; give one", param_hint="--out")
     from geoships.config import predict_config
 
     settings = options.settings_of(scene, inference, ships, speed)
@@ -54,21 +63,58 @@ def predict(
         found = find_scenes(scenes, search, out_dir=outputs.out_dir, progress=progress)
     if outputs.out_dir is None and len(found.scenes) > 1:
         raise typer.BadParameter("several scenes need --out-dir", param_hint="--out-dir")
+    if outputs.to_stdout:
+        config = config.model_copy(update={"style": False})
     read = [config_file] if config_file else []
     with area_file(config.area, search.bbox) as area:
         box = area is not None and config.area is None  # that of a search, which is given again with --bbox
         config = config.model_copy(update={"area": area})
-        if outputs.out_dir is None:
-            _predict_one(found, outputs, config, run, read=read, box=box)
-        else:
+        if outputs.out_dir is not None:
             predict_scenes(found, outputs, config, run, read=read, box=box)
+            return
+        printed: Printed = "ships" if outputs.to_stdout else "table" if outputs.names_no_result else "summary"
+        with _on_stdout(_named(found, outputs)) as files:
+            _predict_one(found, files, config, run, read=read, box=box, printed=printed)
+
+
+def _named(found: Listing, outputs: options.OutputOptions) -> options.OutputOptions:
+    """The outputs, with a vector file in the current folder where none names a result."""
+    from geoships.scene.opening.names import stem_of
+
+    if not outputs.names_no_result:
+        return outputs
+    return replace(outputs, out=Path(f"{stem_of(str(found.scenes[0].scene))}.ships.geojson"))
+
+
+@contextmanager
+def _on_stdout(outputs: options.OutputOptions) -> Iterator[options.OutputOptions]:
+    """Yield the outputs with a temporary file for standard output, to which it is copied at the end of the block."""
+    if not outputs.to_stdout:
+        yield outputs
+        return
+    with TemporaryDirectory(prefix="geoships-") as folder:
+        path = Path(folder) / "ships.geojson"
+        try:
+            yield replace(outputs, out=path)
+        finally:
+            if path.exists():  # also where parts of the scene could not be read
+                typer.echo(path.read_bytes(), nl=False)
 
 
 def _predict_one(
     found: Listing, outputs: options.OutputOptions, config: PredictConfig, run: BatchOptions, *, read: list[Path],
-    box: bool,
+    box: bool, printed: Printed,
 ) -> None:  # fmt: skip
-    """Find the ships of one scene. read: files that no output may replace. box: whether the area is that of a search.
+    """Find the ships of one scene.
+
+    Args:
+        found: The scene.
+        outputs: The files to write.
+        config: Settings.
+        run: How the run is reported.
+        read: Files that no output may replace.
+        box: Whether the area is that of a search, which is given again with --bbox.
+        printed: What goes to standard output: the ships themselves, a table of them and the summary, or the summary.
 
     Raises:
         GeoshipsError: The scene failed; PartialFailureError where parts of it could not be read.
@@ -87,13 +133,22 @@ def _predict_one(
     if result.failures:
         raise result.failures[0].error
     (prediction,) = result.predictions
-    summary = without_area(prediction.summary()) if box else prediction.summary()
-    run.report(summary, _sentence(prediction))
+    if printed == "ships":
+        if not run.quiet:
+            typer.echo(f"{prediction.scene}: {_count(prediction)}", err=True)
+    else:
+        summary = without_area(prediction.summary()) if box else prediction.summary()
+        lines = ship_lines(prediction.ships) if printed == "table" else []
+        run.report(summary, "\n".join([*lines, _sentence(prediction)]))
     if prediction.unread:
         raise PartialFailureError(unread_text(prediction.scene, prediction.unread))
 
 
 def _sentence(prediction: Prediction) -> str:
     files = ", ".join(str(path) for path in prediction.outputs.values())
+    return f"{prediction.scene}: {_count(prediction)} -> {files}"
+
+
+def _count(prediction: Prediction) -> str:
     count = len(prediction.ships)
-    return f"{prediction.scene}: {count} ship{'' if count == 1 else 's'} in {prediction.seconds:.1f} s -> {files}"
+    return f"{count} ship{'' if count == 1 else 's'} in {prediction.seconds:.1f} s"

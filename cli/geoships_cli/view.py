@@ -31,6 +31,8 @@ def view(
         ships, scene, out or ships.with_suffix(".html"), bands=options.split_bands(bands), trust_vrt=bool(trust_vrt),
         overwrite=overwrite,
     )  # fmt: skip
+    for text in () if run.quiet else page.warnings:
+        typer.echo(f"warning: {text}", err=True)
     outside = page.ships - page.in_scene
     if outside and not run.quiet:
         typer.echo(f"warning: {outside} of {page.ships} ships lie outside {scene}: is it their scene?", err=True)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from geoships.config.yaml_file import read_values, validate_settings
 from geoships.errors import GeoshipsError
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame, GeoSeries
+    from shapely.geometry.base import BaseGeometry
 
 EXAMPLE = "configs/predict.yaml"
 
@@ -120,3 +127,66 @@ def _options(values: dict[str, Any], file: Path | None) -> dict[str, Any]:
         )
     options: dict[str, Any] = found[0]
     return options
+
+
+class PredictOptions(TypedDict, total=False):
+    """Settings of `geoships.predict` as keywords: those of `PredictConfig`; None stands for one that is not given.
+
+    `area` and `land` may also be what a program holds: a shapely geometry in the scene's coordinates, a GeoSeries or a
+    GeoDataFrame.
+    """
+
+    threshold: float | None
+    min_peak: float | None
+    sensitivity: Literal["high", "balanced", "precise"] | None
+    verify: bool | None
+    min_area: float | None
+    max_hole: float | None
+    simplify: float | None
+    split: bool | None
+    area: str | os.PathLike[str] | BaseGeometry | GeoSeries | GeoDataFrame | None
+    gsd: float | None
+    bands: Sequence[int | str] | None
+    scale: float | None
+    offset: float | None
+    sensor: str | None
+    trust_vrt: bool | None
+    on_error: Literal["fail", "skip"] | None
+    device: str | None
+    engine: Literal["auto", "torch", "openvino", "onnx"] | None
+    precision: Literal["auto", "fp32", "bf16", "int8"] | None
+    views: Literal[1, 2, 4, 8] | None
+    style: bool | None
+    overwrite: bool | None
+    screen: bool | None
+    land: str | os.PathLike[str] | BaseGeometry | GeoSeries | GeoDataFrame | None
+    land_mask: bool | None
+    shore: float | None
+    tile_size: int | None
+    overlap: int | None
+    batch_size: int | None
+
+
+def merged_config(config: PredictConfig | Mapping[str, Any] | None, options: Mapping[str, Any]) -> PredictConfig:
+    """Settings of a prediction, with single ones replaced.
+
+    Args:
+        config: Settings, or a dict of some; None: the defaults.
+        options: Settings by name that replace those of `config`; those that are None do not.
+
+    Raises:
+        GeoshipsError: Names each wrong setting and what it may be.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if isinstance(config, PredictConfig):
+        if not given:
+            return config
+        config = config.model_dump(exclude_unset=True)
+    if not isinstance(config, Mapping | None):
+        raise GeoshipsError(f"config=: expected a PredictConfig or a dict, got {type(config).__name__}")
+    values = {**(config or {}), **given}
+    if unknown := [name for name in values if name not in PredictConfig.model_fields]:
+        likely = get_close_matches(str(unknown[0]), PredictConfig.model_fields, 1)
+        advice = f"; did you mean {likely[0]}?" if likely else f": choose from {', '.join(PredictConfig.model_fields)}"
+        raise GeoshipsError(f"unknown setting {unknown[0]}{advice}")
+    return validate_settings(PredictConfig, values)

@@ -204,7 +204,7 @@ class Crops(Part):
         shift: Largest distance of that ship from the crop's centre along rows and columns, as a share of `size`.
         hard: Share of the other crops that lie around a false alarm of `hard_examples`.
         hard_examples: False alarms: a vector file, or a folder of them by scene, as `geoships evaluate --ships`
-            writes it.
+            writes it; from `data.root` on.
         by_ships: Crops around ships are shared among scenes by their number of ships to this power.
         by_area: The other crops are shared among scenes by their area to this power.
         memory: GiB of memory that the resampled scenes may take; larger ones are read from a temporary file.

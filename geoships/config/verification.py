@@ -36,7 +36,8 @@ class VerifierFiles(Data):
 
     Attributes:
         candidates: Folder of vector files, named after their scenes, with detected ships, true and false positives;
-            preferably of a model that was not trained on the scene. None: labels and random positions only.
+            preferably of a model that was not trained on the scene; from `root` on. None: labels and random positions
+            only.
         rim: Has no effect here.
     """
 

@@ -1,6 +1,6 @@
 """Many scenes: the outputs of each, and a run over all of them on every device of a machine.
 
->>> from geoships.pipeline.batch import plan_outputs, predict_many
+>>> from geoships import PredictConfig, plan_outputs, predict_many
 >>> jobs = plan_outputs(["a.tif", "b.tif"], "ships", format="gpkg")
 >>> [str(job.out) for job in jobs]
 ['ships/a.gpkg', 'ships/b.gpkg']

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
 from geoships.output.class_choice import only_highest
@@ -20,7 +20,11 @@ RELEASE_PIXELS = 1 << 23  # of finished rows, after which freed memory is handed
 
 @contextmanager
 def find_ships(
-    run: SceneRun, *, sinks: Sequence[RasterSink] = (), progress: Progress | None = None
+    run: SceneRun,
+    *,
+    sinks: Sequence[RasterSink] = (),
+    progress: Progress | None = None,
+    on_rows: Callable[[RowBand], None] | None = None,
 ) -> Iterator[list[DetectedShip]]:
     """Send a scene through its model, and yield the ships that pass the filters.
 
@@ -29,6 +33,7 @@ def find_ships(
         sinks: rasters to write on the way. They are compressed while the block runs, and appear when it ends without
             an error.
         progress: hears of each finished band of rows.
+        on_rows: called with each finished band of rows.
 
     """
     progress = progress or NoProgress()
@@ -41,6 +46,8 @@ def find_ships(
             for bands in stack.enter_context(closing(run.bands())):
                 for sink in opened:
                     sink.write(*bands)
+                if on_rows:
+                    on_rows(bands[0])
                 for own, finder, band in zip(ships, finders, own_pixels(run, bands), strict=True):
                     own += finder.feed(band)[0]
                 progress.advance(bands[0].valid.size)

@@ -11,19 +11,26 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, Unpack, cast, overload
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
 
 from geoships.config import PredictConfig
+from geoships.config.predict import PredictOptions
 from geoships.errors import GeoshipsError
 from geoships.model.bundle import Bundle
 from geoships.output.qgis.project import project_warnings
 from geoships.output.qgis.style_files import StylePlan, appearing_styles, plan_styles
+from geoships.output.score_arrays import ScoreArrays, require_rioxarray
 from geoships.output.stitch import RowBand
 from geoships.pipeline.find_ships import find_ships
+from geoships.pipeline.inputs import ConfigLike, ModelLike, RunInputs, run_inputs
 from geoships.pipeline.messages import announce, warn_of_unread
 from geoships.pipeline.outputs import (
     appearing_vector,
@@ -37,6 +44,8 @@ from geoships.pipeline.outputs import (
 from geoships.pipeline.record import input_fingerprints, run_record
 from geoships.pipeline.scene_run import SceneRun, open_run
 from geoships.scene.opening.band_files import SceneName
+from geoships.scene.opening.data_array import is_data_array
+from geoships.scene.opening.given import Placement
 from geoships.scene.opening.names import without_secrets
 from geoships.scene.opening.open import SceneFile
 from geoships.scene.opening.raster import public_name
@@ -47,6 +56,12 @@ from geoships.support.progress import NoProgress, Progress
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
+    from xarray import DataArray
+
+    from geoships.scene.opening.given import SceneLike
+
+Scores = TypeVar("Scores")
+Mask = TypeVar("Mask")
 
 _log = logging.getLogger(__name__)
 
@@ -114,8 +129,59 @@ class Prediction:
         }
 
 
+@dataclass(frozen=True)
+class ScoredPrediction(Prediction, Generic[Scores, Mask]):
+    """A prediction with the scores and the mask of the whole scene.
+
+    scores: 0 to 1, float32, NaN without data. mask: 1 where a pixel is ship, 0 elsewhere, 255 without data, uint8. Both
+    have the shape (rows, columns), as NumPy arrays or as DataArrays on the grid of the scene.
+    """
+
+    scores: Scores = field(kw_only=True)
+    mask: Mask = field(kw_only=True)
+
+    @classmethod
+    def of(cls, prediction: Prediction, scores: Scores, mask: Mask) -> ScoredPrediction[Scores, Mask]:
+        """Add scores and mask to a prediction."""
+        known = {item.name: getattr(prediction, item.name) for item in fields(prediction)}
+        return cls(**known, scores=scores, mask=mask)
+
+
+class PredictKeywords(PredictOptions, total=False):
+    """All keywords of `predict` but `return_scores`."""
+
+    out: str | Path | None
+    mask: str | Path | None
+    scores: str | Path | None
+    stac: str | Path | None
+    preview: str | Path | None
+    project: str | Path | None
+    config: ConfigLike | None
+    progress: Progress | None
+    model: ModelLike | None
+    transform: Affine | None
+    crs: object
+    nodata: float | None
+
+
+@overload
+def predict(scene: SceneLike, *, return_scores: None = None, **options: Unpack[PredictKeywords]) -> Prediction: ...
+
+
+@overload
 def predict(
-    scene: SceneName,
+    scene: SceneLike, *, return_scores: Literal["array"], **options: Unpack[PredictKeywords]
+) -> ScoredPrediction[NDArray[np.float32], NDArray[np.uint8]]: ...
+
+
+@overload
+def predict(
+    scene: SceneLike, *, return_scores: Literal["xarray"], **options: Unpack[PredictKeywords]
+) -> ScoredPrediction[DataArray, DataArray]: ...
+
+
+def predict(
+    scene: SceneLike,
     *,
     out: str | Path | None = None,
     mask: str | Path | None = None,
@@ -123,52 +189,90 @@ def predict(
     stac: str | Path | None = None,
     preview: str | Path | None = None,
     project: str | Path | None = None,
-    config: PredictConfig | None = None,
+    config: ConfigLike | None = None,
     progress: Progress | None = None,
-    model: Bundle | None = None,
+    model: ModelLike | None = None,
+    transform: Affine | None = None,
+    crs: object = None,
+    nodata: float | None = None,
+    return_scores: Literal["array", "xarray"] | None = None,
+    **options: Unpack[PredictOptions],
 ) -> Prediction:
     """Find the ships of one scene.
 
     Args:
         scene: a path, a subdataset, an ``http(s)://`` or ``s3://`` address of a raster or a STAC Item, or files band
-            by band (see `geoships.band_files`).
+            by band (see `geoships.band_files`); a rasterio dataset that is open for reading, a WarpedVRT, too; a NumPy
+            array, shape (bands, rows, columns), whose masked values are no data; or an xarray DataArray after the
+            conventions of rioxarray. An array is copied once in memory.
         out: vector file to write (.geojson, .gpkg, .fgb or .parquet).
         mask: GeoTIFF of the ship mask to write: 0 and 1, 255 without data; of several classes: the class's value.
         scores: GeoTIFF of the scores to write: 0 to 1; a band for each class.
         stac: STAC Item of the run to write (.json), after all other outputs.
         preview: PNG image to write of the scene with its ships.
         project: QGIS project (.qgz) to write, of the scene and of `out`, `mask` and `scores`.
-        config: settings; outputs that exist are refused without its `overwrite`.
+        config: settings, or a dict of some of them; outputs that exist are refused without its `overwrite`.
         progress: is told how far the run is.
-        model: a loaded bundle, which saves loading `config.model` again for every scene.
+        model: name of an installed model, path of a bundle, or a loaded bundle, which saves loading it again for every
+            scene.
+        transform: of an array: affine.Affine from pixel coordinates (column, row) to map coordinates.
+        crs: of an array: coordinate reference system, e.g. ``"EPSG:32631"``.
+        nodata: of an array: stored value of pixels without data.
+        return_scores: also return scores and mask of the whole scene: ``"array"`` or ``"xarray"``.
+        **options: single settings, by their names in `geoships.PredictConfig`, e.g. ``threshold=0.4``. `area` and
+            `land` may also be a shapely geometry in the scene's coordinates or a GeoDataFrame. Of an array whose bands
+            have no names, texts in `bands` are their names, one for each in the order of the array.
 
     Returns:
-        The ships, and the files that were written.
+        The ships, and the files that were written; a `geoships.ScoredPrediction` if scores are to be returned.
 
     Raises:
         GeoshipsError: with one line that says what is wrong; outputs then do not exist, or are as they were.
 
     """
     started, clock = time.monotonic(), datetime.now(UTC)
-    config, progress = config or PredictConfig(), progress or NoProgress()
+    progress = progress or NoProgress()
     kinds = {"vector": out, "mask": mask, "scores": scores, "preview": preview, "project": project, "stac": stac}
     paths = {kind: Path(path) for kind, path in kinds.items() if path}
+    _check_return(return_scores)
     use_one_arena()
-    with SceneFile(scene, trust_vrt=config.trust_vrt, incomplete=config.on_error == "skip") as file:
+    placement: Placement = {"transform": transform, "crs": crs, "nodata": nodata}
+    with run_inputs(scene, config, model, placement, options) as given:
+        prediction, run, arrays = _predict(given, paths, progress, started, keep_scores=return_scores is not None)
+    prediction.record.update(started=clock.isoformat(timespec="seconds"))
+    if arrays is None:
+        return prediction
+    if return_scores == "array":
+        return ScoredPrediction.of(prediction, arrays.scores, arrays.mask)
+    like = cast("DataArray", scene) if is_data_array(scene) else None
+    return ScoredPrediction.of(prediction, *arrays.as_data_arrays(run.georeference, like))
+
+
+def _predict(
+    given: RunInputs, paths: dict[str, Path], progress: Progress, started: float, *, keep_scores: bool
+) -> tuple[Prediction, SceneRun, ScoreArrays | None]:
+    """Run a scene; returns what was found, the run, and the scores in memory if they are to be kept."""
+    config = given.config
+    with SceneFile(given.scene, trust_vrt=config.trust_vrt, incomplete=config.on_error == "skip") as file:
         layers = list(config_files(config))
         if paths:
             check_outputs(paths, chain(layers, file.local_files()), overwrite=config.overwrite)
         inputs = input_fingerprints(file, layers)
-        with open_run(file, config=config, model=model) as run:
+        with open_run(file, config=config, model=given.model, layers=given.layers) as run:
             record = run_record(run, inputs)
             announce(run, progress)
             run.timings["open"] = time.monotonic() - started
-            ships, notes = _run(run, paths, progress)
+            if keep_scores and len(run.thresholds) > 1:
+                raise GeoshipsError(
+                    f"return_scores=: {run.bundle.card.name} finds several classes; write them with scores= and mask="
+                )
+            arrays = ScoreArrays(*run.scene.window.shape, run.threshold) if keep_scores else None
+            ships, notes = _run(run, paths, progress, arrays)
             notes += tuple(warn_of_unread(run.scene.unread, progress))
     seconds = time.monotonic() - started
     written = ", ".join(map(str, paths.values())) or "no file"
     _log.info("%s: %d found in %.1f s; written: %s", public_name(file.name), len(ships), seconds, written)
-    return Prediction(
+    prediction = Prediction(
         scene=without_secrets(file.name),
         model=run.bundle.card.name,
         threshold=run.threshold,
@@ -183,12 +287,22 @@ def predict(
         tiles=run.counts,
         unread=run.scene.unread,
         timings={**run.timings, "outputs": seconds - sum(run.timings.values())},
-        record={"started": clock.isoformat(timespec="seconds"), **record},
+        record=record,
         classes=class_counts(run, ships),
     )
+    return prediction, run, arrays
 
 
-def _run(run: SceneRun, paths: dict[str, Path], progress: Progress) -> tuple[GeoDataFrame, tuple[str, ...]]:
+def _check_return(return_scores: str | None) -> None:
+    if return_scores not in (None, "array", "xarray"):
+        raise GeoshipsError(f"return_scores=: expected 'array', 'xarray' or None, got {return_scores!r}")
+    if return_scores == "xarray":
+        require_rioxarray()
+
+
+def _run(
+    run: SceneRun, paths: dict[str, Path], progress: Progress, arrays: ScoreArrays | None = None
+) -> tuple[GeoDataFrame, tuple[str, ...]]:
     """Find the ships and write all outputs; returns the ships, and warnings about the outputs."""
     files = {kind: path for kind, path in paths.items() if kind not in ("project", "stac")}
     styles = plan_styles(files, run.scene.source.path, run.object_class) if run.config.style else StylePlan({})
@@ -196,13 +310,16 @@ def _run(run: SceneRun, paths: dict[str, Path], progress: Progress) -> tuple[Geo
     for text in notes:
         progress.warn(text)
     sinks = tuple(raster_sinks(run, paths))
-    with appearing_styles(styles), ExitStack() as vector, find_ships(run, sinks=sinks, progress=progress) as kept:
+    finding = find_ships(run, sinks=sinks, progress=progress, on_rows=arrays.add if arrays else None)
+    with appearing_styles(styles), ExitStack() as vector, finding as kept:
         progress.detail(str(run.counts))
+        for text in run.doubts:
+            progress.warn(text)
         ships = ship_table(run, kept)
         if "vector" in paths:
             vector.enter_context(appearing_vector(run, paths["vector"], ships))
     write_companions(run, paths, kept, ships, progress)
-    return ships, notes
+    return ships, (*notes, *run.doubts)
 
 
 def score_rows(

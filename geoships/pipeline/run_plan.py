@@ -18,6 +18,14 @@ from geoships.scene.tiling.resample import Ratio, ratio
 from geoships.scene.tiling.windows import Tile, TilePlan, Window
 
 MAX_PIXEL = 1000.0  # metres; no ship is as long as half of it
+# How many times coarser or finer than those of its model a scene's pixels may be without a warning: sentinel2-5band is
+# made for 6 m and meant for Sentinel-2's 10 m, too.
+COARSER, FINER = 1.5, 4
+
+PICTURES = ("PNG", "JPEG")
+PICTURE_HINT = (
+    ", such as --gsd 3 for the scenes of Kaggle's Ships in Satellite Imagery; a world file beside the image places it"
+)
 
 Views = Literal[1, 2, 4, 8]
 
@@ -93,7 +101,7 @@ def plan_run(
 
 
 def scene_pixel_size(
-    georeference: Georeference, gsd: float | None, card: Card
+    georeference: Georeference, gsd: float | None, card: Card, driver: str = ""
 ) -> tuple[tuple[float, float], str | None]:
     """Metres per pixel (across columns, down rows), and a warning where the size is assumed.
 
@@ -101,6 +109,7 @@ def scene_pixel_size(
         georeference: of the scene.
         gsd: the size in metres that the user gave.
         card: of the model.
+        driver: name of GDAL's driver for the scene.
 
     Raises:
         SceneError: The pixels are larger than any ship.
@@ -118,7 +127,29 @@ def scene_pixel_size(
         return measured, None
     return (card.gsd, card.gsd), (
         f"the pixel size is not known: taken as the model's {card.gsd:g} m; give --gsd if that is wrong"
+        f"{PICTURE_HINT if driver in PICTURES else ''}"
     )
+
+
+def odd_pixel_size(pixel_size: tuple[float, float], card: Card) -> str | None:
+    """Warning about a scene whose pixels are far from those that a model was made for.
+
+    Args:
+        pixel_size: metres of a scene pixel (across columns, down rows).
+        card: of the model.
+
+    """
+    low, high = min(card.gsd, card.gsd_range[0]), max(card.gsd, card.gsd_range[1])
+    largest, smallest = max(pixel_size), min(pixel_size)
+    made_for = f"{card.name} is made for {low:g} m" if low == high else f"{card.name} is made for {low:g} to {high:g} m"
+    if largest > COARSER * high:
+        return f"pixels of {largest:.3g} m are large for the model ({made_for}): most ships are too small to be found"
+    if smallest < low / FINER:
+        return (
+            f"pixels of {smallest:.3g} m are small for the model ({made_for}): the scene is reduced, and small boats "
+            "vanish; another --model may find them"
+        )
+    return None
 
 
 def _model_shape(tiles: TilePlan, ratios: tuple[Ratio, Ratio]) -> tuple[int, int]:

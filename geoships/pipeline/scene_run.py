@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +26,8 @@ from geoships.output.classes import Detected, ObjectClass, ObjectClasses, class_
 from geoships.output.ship_filter import DetectedShip, ShipFilter
 from geoships.output.ships import Ship
 from geoships.output.stitch import RowBand, Stitcher, in_step
-from geoships.pipeline.run_plan import RunPlan, plan_run, scene_pixel_size
+from geoships.pipeline.run_plan import RunPlan, odd_pixel_size, plan_run, scene_pixel_size
+from geoships.pipeline.seen import Seen
 from geoships.pipeline.verify import Verifier, choose_verifier
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.area import Area, read_area
@@ -39,7 +41,29 @@ from geoships.scene.tiles import Sample
 from geoships.scene.tiling.resample import resample
 from geoships.scene.tiling.windows import Window
 
+if TYPE_CHECKING:
+    from geoships.scene.layers.vector_file import VectorLayer
+
 EMULATED = "PyTorch emulates bfloat16 here, which is slower than float32; use --precision auto"
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Vector files, or tables, that say where to look.
+
+    Attributes:
+        area: the part of the scene to look at; None: all of it.
+        land: tiles on it are skipped; None: no layer of land.
+
+    """
+
+    area: VectorLayer | None = None
+    land: VectorLayer | None = None
+
+    @classmethod
+    def of(cls, config: PredictConfig) -> Layers:
+        """The files that settings name."""
+        return cls(config.area, config.land)
 
 
 @dataclass
@@ -61,6 +85,7 @@ class SceneRun:
         engines: stay open for the scenes to come; None: this run's own.
         counts: what became of the tiles, once `bands` has run.
         timings: seconds of each part of the run, see `timed`.
+        seen: data and clouds that were seen, once `bands` has run.
 
     """
 
@@ -79,6 +104,7 @@ class SceneRun:
     engines: EngineCache | None = None
     counts: TileCounts = field(default_factory=TileCounts)
     timings: dict[str, float] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen)
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -135,7 +161,7 @@ class SceneRun:
 
     def bands(self) -> Generator[tuple[RowBand, ...]]:
         """Yield finished rows of scores of each class, from top to bottom."""
-        self.counts = TileCounts()
+        self.counts, self.seen = TileCounts(), Seen()
         stitchers = [Stitcher(*self.scene.window.shape) for _ in self.thresholds]
         tiles, turn = self.plan.tiles, -1 if self.plan.south_up else 1
         land = (lambda window: any(land.covers(window) for land in self.lands)) if self.lands else None
@@ -143,7 +169,8 @@ class SceneRun:
         with closing(stream) as samples:
             engine = self._engine()
             engine.prepare((len(self.bundle.card.bands), *self.plan.tile_shape))
-            north_up = prepare_samples(samples, self.bundle.card, self.scene.wanted, south_up=self.plan.south_up)
+            watched = self.seen.watch(samples, self.scene.wanted, is_picture=self.scene.dtype == np.uint8)
+            north_up = prepare_samples(watched, self.bundle.card, self.scene.wanted, south_up=self.plan.south_up)
             for sample, scores in run(engine, self._screened(north_up)):
                 window = Window(*sample["window"].tolist())
                 rows, columns = tiles.weights(self.plan.tile_at(window))
@@ -152,9 +179,15 @@ class SceneRun:
                     stitcher.add(window, self._whole(each, window, turn), valid, weights)
                     for stitcher, each in zip(stitchers, self._by_class(scores), strict=True)
                 ]
-                yield from in_step(blended)
+                yield from self.seen.counted(in_step(blended))
         self._require_pixels()
-        yield from in_step([stitcher.finish() for stitcher in stitchers])
+        yield from self.seen.counted(in_step([stitcher.finish() for stitcher in stitchers]))
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Warnings that only the pixels tell, once `bands` has run: little data, or many clouds."""
+        height, width = self.scene.window.shape
+        return self.seen.warnings(float(self.area.polygon.area) if self.area else float(height * width))
 
     def _by_class(self, scores: Scores) -> Iterable[Scores]:
         """The scores of a tile for each class, (rows, columns)."""
@@ -221,6 +254,7 @@ def open_run(
     config: PredictConfig,
     model: Bundle | None = None,
     engines: EngineCache | None = None,
+    layers: Layers | None = None,
 ) -> Iterator[SceneRun]:
     """Open a scene for a model, for those who want more of a run than `predict` returns.
 
@@ -229,6 +263,7 @@ def open_run(
         config: settings.
         model: a loaded bundle, in place of `config.model`.
         engines: stay open for the scenes to come.
+        layers: area and land, in place of those of `config`.
 
     Raises:
         GeoshipsError: with one line that says what is wrong.
@@ -237,7 +272,7 @@ def open_run(
     with scene_file(scene, trust_vrt=config.trust_vrt, incomplete=config.on_error == "skip") as file:
         bundle, why = _choose_bundle(file, config, model)
         with open_scene(file, bundle.card.bands, reading(config), bundle.card.optional) as opened:
-            yield _scene_run(opened, bundle, why, config, engines)
+            yield _scene_run(opened, bundle, why, config, engines, layers or Layers.of(config))
 
 
 def threshold_of(config: PredictConfig, card: Card) -> float:
@@ -298,12 +333,15 @@ def _choose_bundle(file: SceneFile, config: PredictConfig, model: Bundle | None)
     return bundle, why
 
 
-def _scene_run(scene: Scene, bundle: Bundle, why: str, config: PredictConfig, engines: EngineCache | None) -> SceneRun:
-    pixel_size, assumed = scene_pixel_size(scene.georeference, config.gsd, bundle.card)
-    area = read_area(config.area, scene.georeference) if config.area else None
-    lands = tuple(_lands(config, scene.georeference, pixel_size))
+def _scene_run(
+    scene: Scene, bundle: Bundle, why: str, config: PredictConfig, engines: EngineCache | None, layers: Layers
+) -> SceneRun:
+    pixel_size, assumed = scene_pixel_size(scene.georeference, config.gsd, bundle.card, scene.driver)
+    area = None if layers.area is None else read_area(layers.area, scene.georeference)
+    lands = tuple(_lands(config, layers.land, scene.georeference, pixel_size))
     from_layers = (text for layer in (area, *lands) if layer for text in layer.warnings)
     engine = choose_engine(config.engine, config.precision, choose_device(config.device))
+    notes = (assumed, odd_pixel_size(pixel_size, bundle.card), EMULATED if engine.emulated else None)
     return SceneRun(
         scene=scene,
         bundle=bundle,
@@ -316,14 +354,16 @@ def _scene_run(scene: Scene, bundle: Bundle, why: str, config: PredictConfig, en
         lands=lands,
         screen=screen_of(bundle) if config.screen else None,
         verifier=_verifier(scene, bundle, config, pixel_size, engine),
-        warnings=(*scene.warnings, *filter(None, (assumed, EMULATED if engine.emulated else "")), *from_layers),
+        warnings=(*scene.warnings, *filter(None, notes), *from_layers),
         engines=engines,
     )
 
 
-def _lands(config: PredictConfig, georeference: Georeference, pixel_size: tuple[float, float]) -> Iterator[Land]:
-    if config.land:
-        yield read_land(config.land, georeference, config.shore, pixel_size)
+def _lands(
+    config: PredictConfig, land: VectorLayer | None, georeference: Georeference, pixel_size: tuple[float, float]
+) -> Iterator[Land]:
+    if land is not None:
+        yield read_land(land, georeference, config.shore, pixel_size)
     if config.land_mask:
         yield MaskLand(georeference, config.shore, pixel_size)
 

@@ -26,6 +26,7 @@ from geoships.scene.opening.names import without_secrets
 from geoships.scene.opening.open import SceneFile, scene_file
 from geoships.scene.opening.product_radiometry import product_scale
 from geoships.scene.opening.raster import Source, gdal_env, open_dataset, public_name
+from geoships.scene.plausible import implausible_reflectance
 from geoships.scene.radiometry import FILE_TAGS, Radiometry, choose_radiometry
 from geoships.scene.stored import read_stored
 from geoships.scene.tiling.blocks import BlockCache, BlockGrid, Pixels, block_grid
@@ -87,7 +88,7 @@ class Scene:
         self._prepare()
         self._source, dataset = file.take(lambda bands: choose_bands(wanted, bands, reading.bands, optional).indexes)
         self._keep(dataset)
-        self.origins = file.origins if file.files else (self._source.public_name,)
+        self.origins = file.origins if file.files or file.memory else (self._source.public_name,)
         listed = file.files.warnings if file.files else ()
         self._listed_warnings = (*listed, *filter(None, [unused_placement(dataset), _lossy(dataset)]))
         self.driver: str = dataset.driver
@@ -115,6 +116,10 @@ class Scene:
             stated=file.files.rule if file.files else FILE_TAGS,
             product=product_scale(file.inputs),
         )
+        option = "--sensor" if reading.sensor is not None else "--scale"
+        if reading.sensor is not None or reading.scale is not None:
+            doubt = implausible_reflectance(self.radiometry, self._sample(), option)
+            self._listed_warnings += (doubt,) if doubt else ()
 
     def _prepare(self) -> None:
         self._local = threading.local()

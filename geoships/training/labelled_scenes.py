@@ -164,6 +164,19 @@ def named_polygons(
     return list(layer.polygons)
 
 
+def from_root(path: Path | None, root: Path, setting: str) -> Path | None:
+    """A path of the settings, which starts from `data.root` as all of them do.
+
+    Before that was so, some started from the current folder: one that is only there is still taken, with a warning.
+
+    path: as the settings name it. setting: its name, for the warning.
+    """
+    if path is None or (root / path).exists() or not path.exists():
+        return None if path is None else root / path
+    _warn([f"{setting}: {root / path} does not exist, {path} is taken from the current folder; give its whole path"])
+    return path
+
+
 def _warn(texts: Iterable[str]) -> None:
     for text in texts:
         warnings.warn(text, GeoshipsWarning, stacklevel=2)

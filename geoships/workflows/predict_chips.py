@@ -45,15 +45,28 @@ BATCH = 64  # chips per batch
 # Nullable types where values can be missing.
 COLUMNS: dict[str, str] = {
     "file": "string",
-    "label": "Int64",  # from the file name
+    "label": "Int64",
     "scene": "string",
-    "lon": "float64",  # of the chip's centre, from the file name
+    "lon": "float64",
     "lat": "float64",
     "class_prob": "float64",
-    "ship": "boolean",  # whether class_prob reaches the classifier's threshold
-    "ships": "Int64",  # from the segmentation model, like the columns below
-    "area_m2": "float64",
-    "score": "float64",
+    "ship": "boolean",
+    "outlines": "Int64",
+    "outline_area_m2": "float64",
+    "outline_score": "float64",
+}
+
+MEANINGS = {
+    "file": "the chip, from the folder on",
+    "label": "1 ship, 0 none, as its file name says",
+    "scene": "scene that its file name gives",
+    "lon": "longitude of its centre, from its file name",
+    "lat": "latitude of its centre, from its file name",
+    "class_prob": "classifier: probability that one whole ship lies in the middle of the chip",
+    "ship": "classifier's verdict: {verdict}",
+    "outlines": "segmentation model: ships outlined anywhere in the chip, whatever the verdict",
+    "outline_area_m2": "segmentation model: their area in square metres",
+    "outline_score": "segmentation model: the highest score of an outline",
 }
 
 
@@ -70,6 +83,7 @@ class ChipPrediction:
         model: Name of the segmentation model; None without one.
         labelled: Number of chips whose file name gives their label.
         right: Number of those that are classified correctly.
+        threshold: Minimum `class_prob` of a chip with a ship.
     """
 
     folder: Path
@@ -79,6 +93,14 @@ class ChipPrediction:
     model: str | None
     labelled: int
     right: int
+    threshold: float = 0.5
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """What each column says that has a value, by its name."""
+        verdict = f"whether class_prob reaches {self.threshold:g}"
+        named = {name: text.format(verdict=verdict) for name, text in MEANINGS.items()}
+        return {name: text for name, text in named.items() if self.chips[name].notna().any()}
 
     def summary(self) -> dict[str, object]:
         """Return the result as plain values for JSON."""
@@ -91,6 +113,8 @@ class ChipPrediction:
             "model": self.model,
             "labelled": self.labelled,
             "right": self.right,
+            "threshold": self.threshold,
+            "columns": self.meanings,
         }
 
 
@@ -154,8 +178,9 @@ def predict_chips(
     labelled = chips[chips["label"].notna()]
     right = int((labelled["label"] == labelled["ship"].astype("Int64")).sum())
     return ChipPrediction(
-        folder, out, chips, classifier.card.name, model.card.name if model else None, len(labelled), right
-    )
+        folder, out, chips, classifier.card.name, model.card.name if model else None, len(labelled), right,
+        classifier.card.threshold,
+    )  # fmt: skip
 
 
 def _load_models(config: PredictConfig) -> tuple[Bundle, Bundle | None]:
@@ -264,14 +289,15 @@ def _rows(
     for path, score, chip_ships in zip(files, scores, ships, strict=True):
         named = parse_name(path.name)
         row: dict[str, object] = {"file": path.relative_to(folder).as_posix(), "class_prob": score}
-        row["ship"] = score >= threshold
+        row["ship"] = score >= threshold  # of the rounded score, so that the table cannot contradict itself
         shape: BaseGeometry = shapely.Point()
         if named:
             lon = named.lon if abs(named.lon) <= 180 else (named.lon + 180) % 360 - 180
             row |= {"label": named.label, "scene": named.scene, "lon": lon, "lat": named.lat}
             shape = shapely.Point(lon, named.lat)
         if chip_ships:
-            row |= {"ships": chip_ships.ships, "area_m2": round(chip_ships.area, 2), "score": chip_ships.score}
+            area = round(chip_ships.area, 2)
+            row |= {"outlines": chip_ships.ships, "outline_area_m2": area, "outline_score": chip_ships.score}
             shape = chip_ships.shape or shape
         yield row, shape
 

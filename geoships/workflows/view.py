@@ -9,6 +9,7 @@ import base64
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from geoships.output.qgis.style_files import class_colours
 from geoships.output.read_ships import read_ships
 from geoships.output.viewer.page import leaflet, write_page
 from geoships.scene.layers.pixel_projection import PixelProjection
-from geoships.scene.layers.repair import usable_polygons
+from geoships.scene.layers.repair import UsablePolygons, left_out_summary, usable_polygons
 from geoships.scene.layers.vector_file import vector_files
 from geoships.scene.opening.raster import local_file
 from geoships.scene.quicklook import Quicklook, RGBImage, open_quicklook
@@ -75,6 +76,7 @@ class ViewPage:
         chips: Number of ships with a chip.
         in_scene: Number of ships that are inside the scene or overlap it.
         bytes: Size of the page.
+        warnings: What the page leaves out.
     """
 
     page: Path
@@ -82,6 +84,7 @@ class ViewPage:
     chips: int
     in_scene: int
     bytes: int
+    warnings: tuple[str, ...] = ()
 
 
 def write_view(
@@ -123,6 +126,7 @@ def write_view(
         canvas = Canvas.of(look.georeference)
         crs = None if frame.crs is None else CRS.from_user_input(frame.crs)
         usable = [usable_polygons([shape]) for shape in frame.geometry]
+        left_out = _left_out(usable)
         polygons = [shapes.polygons[0] if shapes.polygons else shapely.Polygon() for shapes in usable]
         pixels = list(map(PixelProjection(crs, look.georeference), polygons))
         classes = _classes(frame, ships)
@@ -131,10 +135,20 @@ def write_view(
         content["scene"] = _scene_image(look, canvas)
         remaining = PAGE_BYTES - len(json.dumps(content))
         content["chips"] = chips = _chips(look, pixels, content["values"].get("score"), remaining)
-    content["notes"] = _notes(len(frame), len(chips), exact)
+    content["notes"] = [*left_out, *_notes(len(frame), len(chips), exact)]
     write_page(out, f"Ships in {look.title}", content)
     extent = shapely.box(0, 0, look.window.width, look.window.height)
-    return ViewPage(out, len(frame), len(chips), sum(map(extent.intersects, pixels)), out.stat().st_size)
+    in_scene = sum(map(extent.intersects, pixels))
+    return ViewPage(out, len(frame), len(chips), in_scene, out.stat().st_size, tuple(left_out))
+
+
+def _left_out(usable: Sequence[UsablePolygons]) -> list[str]:
+    """Say which shapes have no area, so that the map cannot show them, in one line; none if all have one."""
+    kinds = sum((shapes.left_out for shapes in usable), Counter[str]())
+    summary = left_out_summary(kinds, sum(shapes.total for shapes in usable))
+    bare = sum(not shapes.polygons for shapes in usable)
+    table = f"; ships without a polygon, in the table only: {bare}"
+    return [f"the map {summary}{table if bare else ''}"] if summary else []
 
 
 def _content(frame: GeoDataFrame, look: Quicklook, canvas: Canvas, *, classed: bool) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+"""The command line with a fake model."""
+
 import sys
 from pathlib import Path
 

@@ -186,7 +186,7 @@ def test_an_int8_variant_that_is_refused_leaves_nothing(
     ("arguments", "code", "message"),
     [
         (["predict", "none.tif", "--out", "s.geojson"], 1, "none.tif"),
-        (["predict", "a.tif"], 2, "--out"),
+        (["predict", "a.tif"], 1, "a.tif: no such file"),
         (["predict", "a.tif", "b.tif", "--out", "s.geojson"], 2, "--out-dir"),
         (["predict", "none", "--out", "s.gpkg", "--jobs", "2"], 2, "--out-dir"),
         (["predict", "a.tif", "--out-dir", "o", "--shard", "0/4"], 2, "add 1"),

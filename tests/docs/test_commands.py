@@ -27,6 +27,7 @@ RUN = (
     "geoships models",
     "geoships info scene.tif",
     "geoships doctor",
+    "geoships predict scene.tif",
     "geoships predict scene.tif --out ships.geojson",
     "geoships predict scene.tif --out ships.geojson --mask mask.tif",
     "geoships predict scene.tif --out ships.geojson --preview ships.png",

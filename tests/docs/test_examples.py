@@ -44,3 +44,15 @@ def test_a_model_is_trained_evaluated_and_used(example) -> None:
     assert variables["ships"]["labelled"] > 0
     assert variables["ships"]["found"] == len(variables["result"].ships)
     assert (variables["folder"] / "report" / "report.html").exists()
+
+
+def test_every_form_of_a_scene_has_the_same_ships(example) -> None:
+    variables = example("arrays_and_datasets")
+    ships = variables["ships"]
+    assert list(ships) == ["path", "dataset", "array", "DataArray"]
+    assert len(ships["path"]) > 3
+    for found in ships.values():
+        assert found.crs == ships["path"].crs
+        assert found.geometry.geom_equals_exact(ships["path"].geometry, 1e-3).all()
+        assert found.score.tolist() == ships["path"].score.tolist()
+    assert 0 < len(variables["part"].ships) < len(ships["path"])

@@ -16,6 +16,7 @@ PARAMETERS = 10
 
 # The public API's own signature lists what a user may ask for.
 MANY_PARAMETERS = {
+    "geoships/pipeline/predict.py:predict",
     "geoships/pipeline/stitch.py:stitch",
 }
 

@@ -40,15 +40,30 @@ def test_every_chip_has_a_probability_and_every_ship_an_outline(folder: Path, tm
     assert (len(result.chips), result.labelled, result.model) == (3, 2, "fake")
     table = geopandas.read_file(tmp_path / "c.geojson")
     dark, bright, unlocated = (row for _, row in table.iterrows())
-    assert (dark["ships"], dark["area_m2"], dark["label"], dark.geometry) == (0, 0, 0, shapely.Point(*LON_LAT))
-    assert (bright["ships"], bright["scene"]) == (1, "20170414_180529_0f28")
-    assert bright["area_m2"] == pytest.approx(20 * 4 * 9, rel=2e-3)
+    assert (dark["outlines"], dark["outline_area_m2"], dark["label"], dark.geometry) == (
+        0,
+        0,
+        0,
+        shapely.Point(*LON_LAT),
+    )
+    assert (bright["outlines"], bright["scene"]) == (1, "20170414_180529_0f28")
+    assert bright["outline_area_m2"] == pytest.approx(20 * 4 * 9, rel=2e-3)
     assert bright["class_prob"] > dark["class_prob"]
     area, _ = pyproj.Geod(ellps="WGS84").geometry_area_perimeter(bright.geometry)
-    assert abs(area) == pytest.approx(bright["area_m2"], rel=2e-3)
+    assert abs(area) == pytest.approx(bright["outline_area_m2"], rel=2e-3)
     assert bright.geometry.centroid.distance(shapely.Point(*LON_LAT)) < 1e-6
     assert unlocated.geometry is None
     assert unlocated["file"] == "more/any.png"
+
+
+def test_every_column_is_explained_and_the_probability_agrees_with_the_verdict(folder: Path, tmp_path: Path) -> None:
+    result = predict_chips(folder, tmp_path / "c.csv", config=PredictConfig(model="any", device="cpu", views=1))
+    table = list(csv.DictReader((tmp_path / "c.csv").read_text().splitlines()))
+    assert set(result.meanings) == set(table[0]) - {"geometry"}
+    assert f"class_prob reaches {result.threshold:g}" in result.meanings["ship"]
+    for row in table:
+        assert (float(row["class_prob"]) >= result.threshold) == (row["ship"] == "True")
+    assert not {"score", "probability"} & set(table[0])  # of which nobody could say what they belong to
 
 
 def test_without_a_segmentation_model_geometries_are_points(
@@ -60,7 +75,7 @@ def test_without_a_segmentation_model_geometries_are_points(
     assert result.model is None
     rows = list(csv.DictReader((tmp_path / "c.csv").read_text().splitlines()))
     assert [row["geometry"][:5] for row in rows] == ["POINT", "POINT", ""]
-    assert [row["ships"] for row in rows] == ["", "", ""]
+    assert [row["outlines"] for row in rows] == ["", "", ""]
     assert all(0 <= float(row["class_prob"]) <= 1 for row in rows)
 
 

@@ -92,7 +92,25 @@ def test_text_of_files_is_escaped(tmp_path: Path) -> None:
     assert "alert(2)</script>" not in text
     assert content(tmp_path / "page.html")["title"] == name
     assert content(tmp_path / "page.html")["values"]["remark"][0].endswith("{{script}}")
-    assert text.count("<script") == 3
+    assert text.count("<script") == 4
+
+
+def test_shapes_without_an_area_are_said_to_be_left_out(tmp_path: Path) -> None:
+    ships, scene = ships_and_scene(tmp_path)
+    assert write_view(ships, scene, tmp_path / "page.html").warnings == ()
+    data = json.loads(ships.read_text())
+    corner = data["features"][0]["geometry"]["coordinates"][0][0]
+    data["features"][0]["geometry"] = {"type": "Point", "coordinates": corner}
+    data["features"][1]["geometry"] = {
+        "type": "LineString",
+        "coordinates": data["features"][1]["geometry"]["coordinates"][0],
+    }
+    ships.write_text(json.dumps(data))
+    view = write_view(ships, scene, tmp_path / "page.html", overwrite=True)
+    assert view.warnings == (
+        "the map left out 2 of 4 shapes: 1 line, 1 point; ships without a polygon, in the table only: 2",
+    )
+    assert content(tmp_path / "page.html")["notes"][0] == view.warnings[0]
 
 
 def test_ships_without_scores_have_a_table_and_no_slider(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """The page of a scene and its ships in a real Chromium."""
 
+import csv
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import pytest
 from ships_with_scene import ships_and_scene
 
@@ -44,7 +46,7 @@ def show(browser: Any, tmp_path: Path) -> Iterator[Any]:
 
     yield open_page
     context.close()
-    assert [url for url in requests if not url.startswith("data:")] == [(tmp_path / "page.html").as_uri()]
+    assert {url for url in requests if not url.startswith(("data:", "blob:"))} == {(tmp_path / "page.html").as_uri()}
     assert errors == []
 
 
@@ -107,6 +109,105 @@ def test_the_table_sorts_and_selects_ships_by_keyboard(show, tmp_path: Path) -> 
     page.keyboard.press("Escape")
     page.wait_for_selector(".ship h2", state="detached")
     assert page.locator("tr[aria-selected=true]").count() == 0
+
+
+def decide(page: Any, ship: int, action: str) -> None:
+    page.locator("tbody").get_by_role("button", name=f"{action} Ship {ship}").click()
+
+
+def test_ships_are_accepted_rejected_and_hidden(show, tmp_path: Path) -> None:
+    page = show(*ships_and_scene(tmp_path))
+    before = drawn_pixels(page)
+    decide(page, 1, "Accept")
+    decide(page, 3, "Reject")
+    decide(page, 4, "Hide")
+    assert ship_numbers(page) == ["1", "3", "2"]
+    assert page.inner_text("#count") == "3 of 4 ships shown"
+    page.wait_for_timeout(200)
+    assert drawn_pixels(page) < before
+    for wanted, numbers in (
+        ("accepted", ["1"]), ("rejected", ["3"]), ("undecided", ["2"]), ("hidden", ["4"]), ("", ["1", "3", "2"]),
+    ):  # fmt: skip
+        page.locator("#verdicts").select_option(wanted)
+        playwright.expect(page.locator("tbody td button span")).to_have_text(numbers)
+    page.reload()
+    assert ship_numbers(page) == ["1", "3", "2"]  # the browser keeps what was decided
+    decide(page, 3, "Reject")  # takes it back
+    assert page.locator("tr.rejected").count() == 0
+
+
+def test_ships_are_reviewed_by_keyboard(show, tmp_path: Path) -> None:
+    page = show(*ships_and_scene(tmp_path))
+    for key in ("j", "a", "j", "r", "j", "h"):
+        page.keyboard.press(key)
+    assert page.locator("tr.accepted").get_attribute("data-ship") == "0"
+    assert page.locator("tr.rejected").get_attribute("data-ship") == "2"
+    assert ship_numbers(page) == ["1", "3", "2"]
+    page.keyboard.press("j")  # the ship that took the place of the hidden one
+    assert page.inner_text(".ship h2") == "Ship 2"
+    page.keyboard.press("k")
+    assert page.inner_text(".ship h2") == "Ship 3"
+    page.keyboard.press("u")
+    assert page.locator("tr.rejected").count() == 0
+    page.locator("#shortest").fill("103")
+    page.keyboard.press("a")  # typed into a field, it is no decision
+    assert page.locator("tr.accepted").count() <= 1
+
+
+def test_lengths_filter_too(show, tmp_path: Path) -> None:
+    page = show(*ships_and_scene(tmp_path))
+    page.locator("#shortest").fill("102")
+    playwright.expect(page.locator("#count")).to_contain_text("3 of 4")
+    page.locator("#longest").fill("103")
+    playwright.expect(page.locator("#count")).to_contain_text("2 of 4")
+    assert ship_numbers(page) == ["3", "2"]
+
+
+@pytest.mark.parametrize("georeferenced", [True, False])
+def test_what_is_shown_is_saved(show, tmp_path: Path, georeferenced: bool) -> None:
+    place = {} if georeferenced else {"transform": None, "crs": None}
+    ships, scene = ships_and_scene(tmp_path, title='a, "b".tif', **place)
+    page = show(ships, scene)
+    decide(page, 1, "Accept")
+    decide(page, 2, "Hide")
+    with page.expect_download() as saved:
+        page.locator("#geojson").click()
+    assert saved.value.suggested_filename.endswith(".ships.geojson")
+    found, true = (geopandas.read_file(path) for path in (saved.value.path(), ships))
+    assert found.id.tolist() == ["1", "3", "4"]
+    assert found.verdict.tolist() == ["accepted", "undecided", "undecided"]
+    assert found.score.tolist() == [0.95, 0.8, 0.7]
+    expected = true.set_index("id").loc[[1, 3, 4]].geometry
+    tolerance = 0.02 if georeferenced else 1e-6  # of the area; outlines in the page are rounded to 0.1 m
+    for one, other in zip(found.geometry, expected, strict=True):
+        assert one.symmetric_difference(other).area < tolerance * other.area
+    with page.expect_download() as saved:
+        page.locator("#csv").click()
+    rows = list(csv.DictReader(Path(saved.value.path()).read_text().splitlines()))
+    assert [(row["id"], row["verdict"], row["scene"]) for row in rows] == [
+        ("1", "accepted", 'a, "b".tif'), ("3", "undecided", 'a, "b".tif'), ("4", "undecided", 'a, "b".tif'),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [390, 800, 1200, 1440])
+def test_every_width_shows_all_columns(show, tmp_path: Path, width: int) -> None:
+    ships, scene = ships_and_scene(tmp_path)
+    frame = geopandas.read_file(ships).assign(width_m=31.0, heading_deg=174.0, class_prob=0.93, length_m=1234.0)
+    frame.to_file(ships)
+    page = show(ships, scene)
+    page.set_viewport_size({"width": width, "height": 800})
+    columns = page.locator("thead th")
+    assert columns.count() == 7
+    boxes = [columns.nth(index).bounding_box() for index in range(7)]
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
+    assert (
+        page.evaluate(
+            "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('#scroll'))"
+        )
+        <= 0
+    )
+    decide(page, 1, "Accept")
+    assert page.locator("tr.accepted").count() == 1
 
 
 def test_a_page_without_ships_and_with_markup_in_its_title(show, tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ def project_warnings(scene: Scene, outputs: Mapping[str, Path]) -> tuple[str, ..
         warnings.append("the project leaves out the scene: its URL may contain a password or a signature")
     elif _is_listed(scene):
         warnings.append("the project leaves out the scene: its bands are in separate files; add them in QGIS")
+    elif _is_in_memory(scene):
+        warnings.append("the project leaves out the scene: it is in memory; save it as a file, and add that in QGIS")
     if "vector" in outputs and not scene.georeference.placed:
         warnings.append("the project leaves out the ships: the scene is not georeferenced, so QGIS cannot overlay them")
     return tuple(warnings)
@@ -139,7 +141,7 @@ def _layers(scene: Scene, outputs: Mapping[str, Path], folder: Path, object_clas
         scores = _relative(outputs["scores"], folder)
         for band, found in enumerate(object_class.members, 1):
             layers.append(Layer(f"{found.title} scores", scores, score_style(band), crs, visible=band == 1))
-    if not (_is_secret(scene.name) or _is_listed(scene)):
+    if not (_is_secret(scene.name) or _is_listed(scene) or _is_in_memory(scene)):
         layers.append(Layer("Scene", _scene_source(scene, folder), scene_style(choose_display(scene)), crs))
     return layers
 
@@ -152,6 +154,11 @@ def _is_secret(name: str) -> bool:
 def _is_listed(scene: Scene) -> bool:
     """Whether a scene is a list of band files, which QGIS cannot open as one layer."""
     return scene.source.gdal_name.startswith("<")
+
+
+def _is_in_memory(scene: Scene) -> bool:
+    """Whether a scene is an array, or a dataset that a program has opened, which no other program can open."""
+    return scene.source.gdal_name.startswith("/vsimem/")
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -81,16 +81,19 @@
     }
     return points;
   };
+  const made = review.decisions(`geoships ${content.title} ${count} ${content.about}`);
+  const VERDICT_LOOK = { accepted: { color: "#37d67a" }, rejected: { color: "#aab4be", dashArray: "4 4" } };
+  const drawn = (ship) => ({ color: colour(ship), dashArray: null, weight: 2, ...VERDICT_LOOK[made.verdict(ship)] });
   const dots = L.layerGroup();
   const ships = content.outlines.map((parts, ship) => {
     const corners = parts.map((rings) => rings.map(decoded));
-    const look = { color: colour(ship), weight: 2, fillOpacity: 0.05 };
+    const look = { ...drawn(ship), fillOpacity: 0.05 };
     const outline = L.polygon(corners, look);
     // A ring makes small ships visible, and large enough to tap.
     const middle = corners.length ? outline.getBounds().getCenter() : null;
     const dot = middle ? L.circleMarker(middle, { ...look, weight: 1.5, radius: 7 }) : null;
     for (const layer of [outline, dot]) if (layer) layer.on("click", () => choose(ship, true));
-    return { outline, dot, middle };
+    return { outline, dot, middle, corners };
   });
   const smallest = (() => { // minimum zoom at which most ships are larger than their ring
     const zoom = map.getZoom();
@@ -147,9 +150,47 @@
     const chip = picture(ship, 160);
     const list = element("dl");
     for (const column of columns) list.append(element("dt", column.label), element("dd", shown(column, ship)));
-    box.append(element("h2", name(ship)), ...(chip ? [chip] : []), list);
+    box.append(element("h2", name(ship)), ...(chip ? [chip] : []), list, buttons(ship, true));
     return box;
   }
+
+  // --- decisions
+
+  const DECISIONS = [ // name of the state, what the button says and does, its sign in the table, its key
+    ["accepted", "Accept", "\u2713", "a", (ship) => made.toggle(ship, "accepted")],
+    ["rejected", "Reject", "\u2715", "r", (ship) => made.toggle(ship, "rejected")],
+    ["hidden", "Hide", "\u2013", "h", (ship) => made.hide(ship)],
+  ];
+  const isOn = (ship, state) => state === "hidden" ? made.hidden(ship) : made.verdict(ship) === state;
+
+  function buttons(ship, words) {
+    const box = element("span", null, { class: "decide" });
+    for (const [state, action, sign, , act] of DECISIONS) {
+      const button = element("button", words ? action : sign, {
+        type: "button", class: state, "aria-label": `${action} ${name(ship)}`, "aria-pressed": String(isOn(ship, state)), title: action,
+      });
+      button.addEventListener("click", (event) => { event.stopPropagation(); decide(ship, act); });
+      box.append(button);
+    }
+    return box;
+  }
+
+  function decide(ship, act) {
+    const at = visible.indexOf(ship), held = document.activeElement;
+    const kept = held && held.closest(".decide") ? held.className : null;
+    act(ship);
+    const { outline, dot } = ships[ship];
+    outline.setStyle({ ...drawn(ship), weight: ship === chosen ? 4 : 2 });
+    if (dot) dot.setStyle({ ...drawn(ship), weight: 1.5 });
+    const shown = limit;
+    refresh();
+    if (shown > limit) { limit = shown; fill(); }
+    const button = kept && body.querySelector(`tr[data-ship="${ship}"] .decide .${kept}`);
+    if (button) button.focus();
+    if (chosen === ship) popup.setContent(details(ship));
+    else if (chosen === null && !onMap.has(ship) && visible.length && at >= 0) at_hand = visible[Math.min(at, visible.length - 1)];
+  }
+  let at_hand = null; // the ship that takes the place of one that went out of sight
 
   let chosen = null;
   const popup = L.popup({ maxWidth: 300, minWidth: 190 });
@@ -159,6 +200,7 @@
     for (const [other, weight] of [[before, 2], [ship, 4]]) {
       if (other !== null) ships[other].outline.setStyle({ weight });
     }
+    at_hand = null;
     if (fromMap) reveal(ship);
     for (const row of body.rows) row.setAttribute("aria-selected", String(Number(row.dataset.ship) === ship));
     if (fromMap) {
@@ -177,7 +219,26 @@
     chosen = null;
   });
 
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") map.closePopup(); });
+  function step(by) {
+    if (!visible.length) return;
+    const at = visible.indexOf(chosen);
+    const next = at_hand !== null ? visible.indexOf(at_hand) : at < 0 ? (by > 0 ? 0 : visible.length - 1) : at + by;
+    const ship = visible[Math.max(0, Math.min(visible.length - 1, next))];
+    reveal(ship);
+    choose(ship, false);
+    const row = body.querySelector(`tr[data-ship="${ship}"]`);
+    if (row) row.scrollIntoView({ block: "nearest" });
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") map.closePopup();
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    const key = event.key.toLowerCase();
+    if (key === "j" || key === "k") step(key === "j" ? 1 : -1);
+    if (chosen === null) return;
+    const ship = chosen, decision = DECISIONS.find(([, , , letter]) => letter === key);
+    if (decision) decide(ship, decision[4]);
+    if (key === "u") decide(ship, made.clear);
+  });
 
   // --- table
 
@@ -198,6 +259,7 @@
     cell.append(button);
     head.append(cell);
   }
+  head.append(element("th", "decide", { scope: "col", class: "text decision" }));
 
   function compare(a, b) {
     if (!order.column) return a - b;
@@ -210,17 +272,21 @@
   }
 
   function row(ship) {
-    const made = element("tr", null, { "data-ship": ship, "aria-selected": String(ship === chosen) });
+    const line = element("tr", null, {
+      "data-ship": ship, "aria-selected": String(ship === chosen), class: made.verdict(ship),
+    });
     const first = element("td", null, { class: "text" });
     const button = element("button", null, { type: "button", "aria-label": `Show ${name(ship)} on the map` });
     const chip = picture(ship, 32);
     if (chip) { chip.alt = ""; button.append(chip); }
     button.append(element("span", content.names[ship]));
     first.append(button);
-    made.append(first, ...tabled.map((column) =>
-      element("td", shown({ ...column, unit: "" }, ship), { class: column.kind === "number" ? "" : "text" })));
-    made.addEventListener("click", () => choose(ship, false));
-    return made;
+    const last = element("td", null, { class: "text decision" });
+    last.append(buttons(ship, false));
+    line.append(first, ...tabled.map((column) =>
+      element("td", shown({ ...column, unit: "" }, ship), { class: column.kind === "number" ? "" : "text" })), last);
+    line.addEventListener("click", () => choose(ship, false));
+    return line;
   }
 
   function fill() {
@@ -244,12 +310,22 @@
   if (find("#filter").hidden) find("#filter").style.display = "none";
   const onMap = new Set();
 
+  const lengths = values.length_m || [];
+  find("#lengths").hidden = !lengths.some((length) => length !== null);
+  function fitsLength(ship, low, high) { // a ship without a length fits where no limit is given
+    if (low === "" && high === "") return true;
+    const length = lengths[ship];
+    return length !== null && (low === "" || length >= Number(low)) && (high === "" || length <= Number(high));
+  }
+
   function refresh() {
-    const from = Number(slider.value), all = from <= lowest;
+    const from = Number(slider.value), all = from <= lowest, wanted = find("#verdicts").value;
+    const [low, high] = ["#shortest", "#longest"].map((selector) => find(selector).value);
     least.textContent = from.toFixed(2);
     visible = [];
     ships.forEach(({ outline, dot }, ship) => {
-      const keep = all || !scores || (scores[ship] !== null && scores[ship] >= from);
+      const keep = (all || !scores || (scores[ship] !== null && scores[ship] >= from))
+        && fitsLength(ship, low, high) && made.fits(ship, wanted);
       if (keep) visible.push(ship);
       if (keep === onMap.has(ship)) return;
       if (keep) { outline.addTo(map); if (dot) dots.addLayer(dot); onMap.add(ship); }
@@ -259,7 +335,7 @@
     visible.sort(compare);
     limit = ROWS;
     fill();
-    for (const [index, cell] of [...head.cells].entries()) {
+    for (const [index, cell] of [...head.cells].slice(0, cells.length).entries()) {
       const sorted = order.column && cells[index].name === order.column.name;
       cell.setAttribute("aria-sort", sorted ? (order.down ? "descending" : "ascending") : "none");
     }
@@ -268,11 +344,18 @@
       : `${visible.length} of ${count} ${noun}${count === 1 ? "" : "s"} shown`;
   }
   let waiting = false;
-  slider.addEventListener("input", () => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => { waiting = false; refresh(); });
-  });
+  for (const control of ["#score", "#shortest", "#longest", "#verdicts"].map(find)) {
+    control.addEventListener("input", () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => { waiting = false; refresh(); });
+    });
+  }
+
+  const stem = content.title.replace(/\.[^.]*$/, "");
+  find("#geojson").addEventListener("click", () => review.save(
+    `${stem}.ships.geojson`, "application/geo+json", review.geojson(content, made, visible, ships.map(({ corners }) => corners))));
+  find("#csv").addEventListener("click", () => review.save(`${stem}.ships.csv`, "text/csv", review.csv(content, made, visible)));
 
   find("h1").textContent = content.title;
   find("#about").textContent = content.about;

@@ -41,7 +41,7 @@ def page(title: str, content: Mapping[str, Any]) -> str:
     """HTML text of the page; for the arguments and errors see `write_page`."""
     viewer = files("geoships.output.viewer")
     leaflet_script, leaflet_style = leaflet()
-    scripts = [leaflet_script, (viewer / "page.js").read_text("utf-8")]
+    scripts = [leaflet_script, *((viewer / name).read_text("utf-8") for name in ("review.js", "page.js"))]
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     parts = {
         "policy": _POLICY.format(" ".join(f"'sha256-{digest}'" for digest in hashes)),
@@ -50,7 +50,8 @@ def page(title: str, content: Mapping[str, Any]) -> str:
         # Escaped, because "</script>" in a text would end the script element.
         "content": json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "leaflet": scripts[0],
-        "script": scripts[1],
+        "review": scripts[1],
+        "script": scripts[2],
     }
     template = (viewer / "page.html").read_text("utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio.features
@@ -14,7 +14,13 @@ from shapely.geometry.base import BaseGeometry
 from geoships.errors import SceneError
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.polygons import read_polygons
+from geoships.scene.layers.vector_file import layer_title
 from geoships.scene.tiling.windows import Window
+
+if TYPE_CHECKING:
+    from geoships.scene.layers.vector_file import VectorLayer
+
+NAME = "the area of interest"
 
 
 class Area:
@@ -51,11 +57,11 @@ class Area:
         )
 
 
-def read_area(path: Path, georeference: Georeference) -> Area:
+def read_area(layer: VectorLayer, georeference: Georeference) -> Area:
     """Read an area of interest and convert it to pixel coordinates of a scene.
 
     Args:
-        path: Vector file with polygons, in any CRS.
+        layer: Vector file with polygons, in any CRS, or a table; without a CRS in the scene's coordinates.
         georeference: Georeference of the scene.
 
     Returns:
@@ -64,14 +70,14 @@ def read_area(path: Path, georeference: Georeference) -> Area:
     Raises:
         SceneError: The file cannot be read, has no polygons, or does not intersect the scene.
     """
-    layer = read_polygons(path, georeference, "the area of interest")
-    if not layer.polygons and not layer.apart:
-        raise SceneError(f"the area of interest {path} has no polygons; draw one around the area to search")
+    title, read = layer_title(layer, NAME), read_polygons(layer, georeference, NAME)
+    if not read.polygons and not read.apart:
+        raise SceneError(f"{title} has no polygons; draw one around the area to search")
     scene = _box(Window(0, 0, georeference.height, georeference.width))
-    inside = shapely.intersection(shapely.union_all(list(layer.polygons)), scene)
+    inside = shapely.intersection(shapely.union_all(list(read.polygons)), scene)
     if not inside.area > 0:
-        raise SceneError(f"the area of interest {path} is outside the scene; {layer.apart or 'check its CRS'}")
-    return Area(inside, layer.warnings)
+        raise SceneError(f"{title} is outside the scene; {read.apart or 'check its CRS'}")
+    return Area(inside, read.warnings)
 
 
 def _box(window: Window) -> shapely.Polygon:

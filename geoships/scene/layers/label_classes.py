@@ -52,7 +52,7 @@ def polygons_by_class(
         )
     given = [_class_text(value) for value in frame[classes.field]] if classes.field in frame else []
     layers = [
-        polygon_layer(path, frame[np.isin(given, [name, str(value)])], georeference, f"the labels of {name} in")
+        polygon_layer(frame[np.isin(given, [name, str(value)])], georeference, f"the labels of {name} in {path}")
         for name, value in classes.classes
     ]
     unknown = sorted({*given} - {*names, *(str(value) for _, value in classes.classes)})

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import shapely
@@ -14,7 +13,13 @@ from shapely.geometry.base import BaseGeometry
 from geoships.errors import SceneError
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.polygons import read_polygons
+from geoships.scene.layers.vector_file import layer_title
 from geoships.scene.tiling.windows import Window
+
+if TYPE_CHECKING:
+    from geoships.scene.layers.vector_file import VectorLayer
+
+NAME = "the land layer"
 
 SPACING = 100.0  # metres between the points at which the land mask is sampled
 MAX_POINTS = 512  # along one side of a window
@@ -112,11 +117,13 @@ def _points(start: int, stop: int, size: float, shore: float) -> NDArray[np.floa
     return np.linspace(first, last, min(MAX_POINTS, max(2, int((last - first) * size / SPACING) + 2)))
 
 
-def read_land(path: Path, georeference: Georeference, shore: float, pixel_size: tuple[float, float]) -> PolygonLand:
-    """Read a land mask from a vector file.
+def read_land(
+    layer: VectorLayer, georeference: Georeference, shore: float, pixel_size: tuple[float, float]
+) -> PolygonLand:
+    """Read a land mask.
 
     Args:
-        path: Vector file with polygons, in any CRS.
+        layer: Vector file with polygons, in any CRS, or a table; without a CRS in the scene's coordinates.
         georeference: Georeference of the scene.
         shore: Shore buffer in metres, as for `PolygonLand`.
         pixel_size: (width, height) of a pixel in metres.
@@ -127,10 +134,10 @@ def read_land(path: Path, georeference: Georeference, shore: float, pixel_size: 
     Raises:
         SceneError: The file cannot be read, or has no polygons.
     """
-    layer = read_polygons(path, georeference, "the land layer")
-    if not layer.polygons and not layer.apart:
-        raise SceneError(f"the land layer {path} has no polygons; leave out --land")
-    warnings = layer.warnings
-    if layer.apart:
-        warnings += (f"the land layer {path} does not overlap the scene and has no effect; {layer.apart}",)
-    return PolygonLand(layer.polygons, shore, pixel_size, warnings)
+    title, read = layer_title(layer, NAME), read_polygons(layer, georeference, NAME)
+    if not read.polygons and not read.apart:
+        raise SceneError(f"{title} has no polygons; leave out --land")
+    warnings = read.warnings
+    if read.apart:
+        warnings += (f"{title} does not overlap the scene and has no effect; {read.apart}",)
+    return PolygonLand(read.polygons, shore, pixel_size, warnings)

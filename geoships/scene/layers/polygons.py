@@ -15,10 +15,12 @@ from geoships.errors import SceneError
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.pixel_projection import PixelProjection
 from geoships.scene.layers.repair import usable_polygons
-from geoships.scene.layers.vector_file import read_vector
+from geoships.scene.layers.vector_file import layer_title, read_vector
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
+
+    from geoships.scene.layers.vector_file import VectorLayer
 
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top in the units of a CRS
 _LATITUDE, _LONGITUDE = 90.001, 540.001  # degrees; longitudes may count on beyond 180
@@ -43,41 +45,40 @@ class PolygonLayer:
 
 
 def read_polygons(
-    path: Path, georeference: Georeference, layer_name: str, only: tuple[str, str] | None = None
+    layer: VectorLayer, georeference: Georeference, layer_name: str, only: tuple[str, str] | None = None
 ) -> PolygonLayer:
-    """Read the polygons of a vector file, and convert them to pixel coordinates of a scene.
+    """Read the polygons of a layer, and convert them to pixel coordinates of a scene.
 
-    A file without a CRS is taken to be in pixel coordinates if the scene is not georeferenced, and in the scene's map
+    A layer without a CRS is taken to be in pixel coordinates if the scene is not georeferenced, and in the scene's map
     coordinates otherwise.
 
     Args:
-        path: Vector file in any CRS; see `read_vector`.
+        layer: Vector file in any CRS, see `read_vector`, or a table.
         georeference: Georeference of the scene.
         layer_name: Name of the layer for messages, such as ``the area of interest``.
         only: (column, value): only rows with this value are read; None: all rows. A file without the column is read
             completely.
 
     Returns:
-        The polygons that touch the scene's surroundings; no polygons for a file without geometries.
+        The polygons that touch the scene's surroundings; no polygons for a layer without geometries.
 
     Raises:
         SceneError: The file cannot be read, has geometries of which none has an area, or its coordinates lie outside
             its CRS.
     """
-    frame = read_vector(path, layer_name)
+    frame = read_vector(layer, layer_name) if isinstance(layer, Path) else layer
     if only and only[0] in frame:
         frame = frame[frame[only[0]] == only[1]]
-    return polygon_layer(path, frame, georeference, layer_name)
+    return polygon_layer(frame, georeference, layer_title(layer, layer_name))
 
 
-def polygon_layer(path: Path, frame: GeoDataFrame, georeference: Georeference, layer_name: str) -> PolygonLayer:
+def polygon_layer(frame: GeoDataFrame, georeference: Georeference, title: str) -> PolygonLayer:
     """Convert the rows of a vector file to pixel coordinates of a scene.
 
     Args:
-        path: The file, for messages.
         frame: Some of its rows, or all.
         georeference: Georeference of the scene.
-        layer_name: As for `read_polygons`.
+        title: Name of the layer and its file for messages, from `layer_title`.
 
     Returns:
         As `read_polygons`.
@@ -87,21 +88,21 @@ def polygon_layer(path: Path, frame: GeoDataFrame, georeference: Georeference, l
     """
     usable = usable_polygons(frame.geometry)
     if usable.left_out and not usable.polygons:
-        raise SceneError(f"{layer_name} {path} has no polygon with an area ({usable.summary}); draw polygons")
+        raise SceneError(f"{title} has no polygon with an area ({usable.summary}); draw polygons")
     if not usable.polygons:
         return PolygonLayer(())
     crs = None if frame.crs is None else CRS.from_user_input(frame.crs)
     bounds = _bounds(usable.polygons)
     if wrong := _outside_crs(bounds, crs, georeference):
-        raise SceneError(f"{layer_name} {path}: {wrong}")
+        raise SceneError(f"{title}: {wrong}")
     project = PixelProjection(crs, georeference)
     polygons = [project(polygon) for polygon in usable.polygons]
     if not all(polygon.is_empty or np.isfinite(polygon.bounds).all() for polygon in polygons):
         raise SceneError(
-            f"{layer_name} {path}: its coordinates ({_text(bounds)}) lie outside {_name(crs or georeference.crs)}; "
+            f"{title}: its coordinates ({_text(bounds)}) lie outside {_name(crs or georeference.crs)}; "
             "state the CRS that they are in"
         )
-    warnings = (f"{layer_name} {path}: {usable.summary}",) if usable.summary else ()
+    warnings = (f"{title}: {usable.summary}",) if usable.summary else ()
     return PolygonLayer(
         tuple(polygon for polygon in polygons if not polygon.is_empty),
         warnings,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import glob
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from geoships.errors import SceneError
 from geoships.scene.opening.signatures import read_header
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
+
+    VectorLayer: TypeAlias = Path | GeoDataFrame  # a vector file, or a table that holds the same
 
 VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg", ".fgb", ".parquet", ".geoparquet", ".shp")
 SEVERAL_FILES = {  # formats whose layers are several files of one name
@@ -65,6 +68,41 @@ def vector_files(path: Path) -> Iterator[Path]:
         beside = path.parent.glob(f"{glob.escape(path.stem)}.*")
         yield from (other for other in beside if other.name[len(path.stem) :].lower() in endings)
     yield path
+
+
+def vector_layer(given: object, what: str) -> VectorLayer:
+    """Take a layer in any form that a program may have it in.
+
+    Args:
+        given: Path of a vector file, GeoDataFrame, GeoSeries, or a shapely geometry in the scene's coordinates.
+        what: Names the layer in errors, such as ``the area of interest``.
+
+    Returns:
+        The path, or a table without a CRS where none is known.
+
+    Raises:
+        SceneError: It is something else, or a table without geometries.
+    """
+    import geopandas
+    from shapely.geometry.base import BaseGeometry
+
+    if isinstance(given, (str, os.PathLike)):
+        return Path(given)
+    if isinstance(given, BaseGeometry):
+        return geopandas.GeoDataFrame(geometry=[given])
+    if isinstance(given, geopandas.GeoSeries):
+        return given.to_frame("geometry")
+    if isinstance(given, geopandas.GeoDataFrame) and given.active_geometry_name is not None:
+        return given
+    raise SceneError(
+        f"{what}: expected a vector file, a shapely geometry or a GeoDataFrame with geometries, "
+        f"got {type(given).__name__}"
+    )
+
+
+def layer_title(layer: VectorLayer, what: str) -> str:
+    """Name of a layer for messages: what it is and its file, if it has one."""
+    return f"{what} {layer}" if isinstance(layer, Path) else what
 
 
 def _is_parquet(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import takewhile
@@ -9,7 +10,8 @@ from itertools import takewhile
 from geoships.errors import OutputError
 from geoships.scene.listing.listed import ListedScene
 
-FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*\\', "_"))  # in names of files on Windows; addresses may hold them
+# in names of files on this system; addresses and ids of items may hold them
+FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*\\' if os.name == "nt" else "\\", "_"))
 
 
 def places(scenes: Sequence[ListedScene]) -> list[str]:

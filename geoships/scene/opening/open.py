@@ -20,6 +20,7 @@ from geoships.scene.bands import BandDescription, common_names, describe_bands
 from geoships.scene.georeference import georeference_of
 from geoships.scene.opening.band_files import BandFiles, Choose, SceneName
 from geoships.scene.opening.item_collection import collection_item
+from geoships.scene.opening.memory_scene import MemoryScene
 from geoships.scene.opening.names import title_of
 from geoships.scene.opening.raster import Source, gdal_env, local_file, open_dataset, open_named, public_name
 from geoships.scene.opening.sentinel2_product import product_scene
@@ -60,15 +61,19 @@ class SceneFile:
         trust_vrt: As given.
         incomplete: As given.
         files: The files of a Sentinel-2 product, of a STAC Item or of separate bands; None for a single raster.
+        memory: An array, or a dataset that a program has opened; None for all others.
 
     Raises:
         SceneError: A Sentinel-2 product or a STAC Item cannot be read or has no bands. A raster is not opened yet.
     """
 
-    def __init__(self, name: SceneName, *, trust_vrt: bool = False, incomplete: bool = False) -> None:
+    def __init__(self, name: SceneName | MemoryScene, *, trust_vrt: bool = False, incomplete: bool = False) -> None:
         self.name = str(name)
         self.trust_vrt, self.incomplete = trust_vrt, incomplete
-        self.files: BandFiles | None = name if isinstance(name, BandFiles) else _listed(self.name)
+        self.memory = name if isinstance(name, MemoryScene) else None
+        self.files: BandFiles | None = name if isinstance(name, BandFiles) else None
+        if self.memory is None and self.files is None:
+            self.files = _listed(self.name)
         self._opened: tuple[Source, DatasetReader] | None = None
 
     def __enter__(self) -> SceneFile:
@@ -87,7 +92,9 @@ class SceneFile:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Paths and URLs of all files of the scene."""
+        """Paths and URLs of all files of the scene; none for an array."""
+        if self.memory:
+            return self.memory.inputs
         return self.files.inputs if self.files else (self.name,)
 
     def local_files(self) -> Iterator[Path]:
@@ -98,8 +105,8 @@ class SceneFile:
         Raises:
             SceneError: The raster cannot be opened safely.
         """
-        if self.files:
-            for name in self.files.inputs:
+        if self.files or self.memory:
+            for name in self.inputs:
                 if path := local_file(name):
                     yield from (path, *_sidecars(path), *_sources(path))
             return
@@ -114,7 +121,7 @@ class SceneFile:
         """File name without folders, and without the query of a URL."""
         if self.files:
             return self.files.name
-        return title_of(self.name)
+        return self.memory.title if self.memory else title_of(self.name)
 
     @property
     def acquired(self) -> Acquisition | None:
@@ -124,6 +131,8 @@ class SceneFile:
     @property
     def origins(self) -> tuple[str, ...]:
         """Path or URL, without secrets, of the product or Item, or else of all files."""
+        if self.memory:
+            return self.memory.origins
         return self.files.origins if self.files else (public_name(self.name),)
 
     @cached_property
@@ -161,6 +170,8 @@ class SceneFile:
         return taken
 
     def _raster(self) -> tuple[Source, DatasetReader]:
+        if self._opened is None and self.memory:
+            self._opened = self.memory.source, self.memory.open()
         if self._opened is None:
             self._opened = open_named(self.name, trust_vrt=self.trust_vrt, incomplete=self.incomplete)
         return self._opened
@@ -187,7 +198,9 @@ def _sources(path: Path, depth: int = 0) -> Iterator[Path]:
         yield from (file, *_sources(file, depth + 1))
 
 
-def scene_file(name: SceneName | SceneFile, *, trust_vrt: bool = False, incomplete: bool = False) -> SceneFile:
+def scene_file(
+    name: SceneName | MemoryScene | SceneFile, *, trust_vrt: bool = False, incomplete: bool = False
+) -> SceneFile:
     """Resolve a name to a scene, unless this has been done already.
 
     Args:

@@ -219,7 +219,7 @@ def open_named(name: str | Path, *, trust_vrt: bool = False, incomplete: bool = 
     with gdal_env(candidate):
         dataset = _open(candidate, location.drivers)
         try:
-            _check_dataset(dataset, text, trust_vrt)
+            check_dataset(dataset, text, trust_vrt=trust_vrt)
             if not incomplete and is_truncated(dataset):
                 raise SceneError(
                     f"{_shown(text)}: the file is truncated; copy or download it again, or read what is there with "
@@ -391,7 +391,17 @@ def _locate_subdataset(name: str, match: re.Match[str]) -> _Location:
 # --- contents --------------------------------------------------------------------------------------------------------
 
 
-def _check_dataset(dataset: DatasetReader, name: str, trust_vrt: bool) -> None:
+def check_dataset(dataset: DatasetReader, name: str, *, trust_vrt: bool) -> None:
+    """Check that an open dataset is an image that can be read.
+
+    Args:
+        dataset: The open dataset.
+        name: Its name, for messages.
+        trust_vrt: As for `open_named`.
+
+    Raises:
+        SceneError: It has no bands, complex values, a geotransform that cannot be true, or ends too early.
+    """
     shown = _shown(name)
     if dataset.count == 0:
         raise SceneError(f"{shown}: {_explain_no_bands(dataset)}")

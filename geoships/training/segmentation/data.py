@@ -18,7 +18,7 @@ from geoships.config.training import Input
 from geoships.errors import GeoshipsError
 from geoships.scene.place import Box, enclosing, place_of
 from geoships.training.augment.radiometry import Recipe
-from geoships.training.labelled_scenes import LabelDataset, LabelledScene, below, named_polygons, open_scenes
+from geoships.training.labelled_scenes import LabelDataset, LabelledScene, below, from_root, named_polygons, open_scenes
 from geoships.training.pixel_table import rotation
 from geoships.training.segmentation.atlas import Atlas, Source, build_atlas
 from geoships.training.segmentation.chip_folder import open_chips, read_index
@@ -247,7 +247,7 @@ def _hard_examples(scene: LabelledScene, config: TrainConfig) -> list[shapely.Ge
 
     Of a file that `geoships evaluate --ships` wrote, the false alarms alone.
     """
-    where = config.crops.hard_examples
+    where = from_root(config.crops.hard_examples, config.data.root, "crops.hard_examples")
     hidden = shapely.union_all(list(scene.labels.ignored))
     polygons = named_polygons(where, scene, "the hard examples", only=("outcome", "false")) or []
     return [polygon for polygon in polygons if not shapely.intersects(hidden, polygon)]

@@ -19,7 +19,7 @@ from geoships.scene.tiling.windows import Window
 from geoships.training.augment.chips import turn_chip
 from geoships.training.augment.radiometry import Image, Recipe, vary
 from geoships.training.classification.data import ClassifierData, Item, Items, chip_item
-from geoships.training.labelled_scenes import LabelledScene, named_polygons, open_scenes
+from geoships.training.labelled_scenes import LabelledScene, from_root, named_polygons, open_scenes
 from geoships.training.segmentation.data import measured_recipe, names_of, places_of, split_scenes
 from geoships.training.segmentation.validation_blocks import Blocks
 from geoships.training.verification.places import Places, Points, chip_window, find_places, random_places, within
@@ -166,7 +166,7 @@ class VerifierData(ClassifierData):
 
 def _candidates(scenes: Sequence[LabelledScene], config: VerifierConfig) -> dict[str, list[BaseGeometry]]:
     """Candidates by scene. Raises GeoshipsError where the settings name a folder that holds those of no scene."""
-    where = config.data.candidates
+    where = from_root(config.data.candidates, config.data.root, "data.candidates")
     found = {scene.name: named_polygons(where, scene, "the candidates") for scene in scenes}
     if where is not None and all(polygons is None for polygons in found.values()):
         raise GeoshipsError(f"data.candidates: {where} holds no vector file that is named after a scene")

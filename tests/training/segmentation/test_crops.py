@@ -11,7 +11,7 @@ from labelled_scenes import write_scene
 
 from geoships.config import TrainConfig, train_config
 from geoships.config.augment import Augment
-from geoships.errors import GeoshipsError
+from geoships.errors import GeoshipsError, GeoshipsWarning
 from geoships.scene.layers.labels import IGNORED, SHIP
 from geoships.training.segmentation import atlas as atlases
 from geoships.training.segmentation.crop_maker import Batch, CropMaker
@@ -77,6 +77,24 @@ def test_false_alarms_of_an_evaluation_are_hard_examples(settings: Path, labelle
         centre = source._planner.plan(number).transform[:, 2]
         expected = np.clip(scene.hard[0], 31.5, np.array(scene.shape) - 32.5)  # moved until the crop lies inside
         np.testing.assert_allclose(centre, expected, atol=1e-6)
+
+
+def test_hard_examples_start_from_the_folder_of_the_data(
+    settings: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ships = geopandas.read_file(labelled / "east.geojson")
+    for folder in (labelled / "alarms", tmp_path / "elsewhere" / "others"):
+        folder.mkdir(parents=True)
+        ships[:2].to_file(folder / "east.geojson")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    def hard(where: str) -> int:
+        (scene,) = maker(settings, "crops.hard=1", f"crops.hard_examples={where}", *NO_STEPS).atlas.scenes
+        return len(scene.hard)
+
+    assert hard("alarms") == 2
+    with pytest.warns(GeoshipsWarning, match="others is taken from the current folder; give its whole path"):
+        assert hard("others") == 2
 
 
 def test_scales_and_dropped_bands_keep_the_shape(settings: Path) -> None:

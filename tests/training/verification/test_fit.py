@@ -54,7 +54,7 @@ data:
   root: {root}
   scenes: ["*.tif"]
   labels: .
-  candidates: {root / "candidates"}
+  candidates: candidates
   bands: [green, nir]
   validation: {{groups: [west], block: 64}}
 network: {{encoder: resnet10t}}
