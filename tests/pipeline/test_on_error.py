@@ -57,7 +57,7 @@ def test_of_a_truncated_file_what_is_there_is_read(tmp_path: Path) -> None:
     true = ship_scene(tmp_path / "scene.tif")
     directory_first(tmp_path / "scene.tif")
     cut(tmp_path / "scene.tif", (2, 2))
-    with pytest.raises(SceneError, match=r"truncated .* --on-error skip"):
+    with pytest.raises(SceneError, match=r"truncated; .* --on-error skip"):
         predict(tmp_path / "scene.tif", config=CONFIG, model=fake_bundle())
     result = predict(tmp_path / "scene.tif", mask=tmp_path / "mask.tif", config=SKIP, model=fake_bundle())
     assert list(result.unread) == [Window(128, 128, 52, 64), Window(128, 192, 52, 8)]

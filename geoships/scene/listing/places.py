@@ -9,9 +9,10 @@ from itertools import takewhile
 
 from geoships.errors import OutputError
 from geoships.scene.listing.listed import ListedScene
+from geoships.scene.opening.names import is_remote
 
-# in names of files on this system; addresses and ids of items may hold them
-FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*\\' if os.name == "nt" else "\\", "_"))
+# Signs that no file may have on Windows; addresses and ids of items hold them, and files on other systems may.
+FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*\\', "_"))
 
 
 def places(scenes: Sequence[ListedScene]) -> list[str]:
@@ -80,4 +81,5 @@ def _lengthen(group: Sequence[int], paths: Sequence[tuple[str, ...]], kept: list
 def _place(listed: ListedScene, kept: int, with_suffix: bool) -> str:
     *folders, stem = listed.parts[-kept:]
     name = f"{stem}_{listed.suffix.lstrip('.')}" if with_suffix and listed.suffix else stem
-    return "/".join(part.translate(FORBIDDEN).strip() or "_" for part in (*folders, name))
+    own = isinstance(listed.scene, str) and not is_remote(listed.scene) and os.name != "nt"  # a name of this system
+    return "/".join((part if own else part.translate(FORBIDDEN)).strip() or "_" for part in (*folders, name))
