@@ -84,7 +84,7 @@ def evaluate(
             truths[name] = row, truth == 1
         settings = config.model_copy(update={"model": bundle})
         table = predict_chips(folder, Path(scratch) / "ships.geojson", config=settings).chips
-        shapes = dict(zip(table["file"], zip(table["outlines"], table.to_crs(4326).geometry, strict=True), strict=True))
+        shapes = dict(zip(table["file"], zip(table["shapes"], table.to_crs(4326).geometry, strict=True), strict=True))
         return [_compare(name, *truths[name], *shapes[name]) for name in truths]
 
 

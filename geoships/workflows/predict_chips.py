@@ -51,9 +51,9 @@ COLUMNS: dict[str, str] = {
     "lat": "float64",
     "class_prob": "float64",
     "ship": "boolean",
-    "outlines": "Int64",
-    "outline_area_m2": "float64",
-    "outline_score": "float64",
+    "shapes": "Int64",
+    "shape_area_m2": "float64",
+    "shape_score": "float64",
 }
 
 MEANINGS = {
@@ -64,9 +64,9 @@ MEANINGS = {
     "lat": "latitude of its centre, from its file name",
     "class_prob": "classifier: probability that one whole ship lies in the middle of the chip",
     "ship": "classifier's verdict: {verdict}",
-    "outlines": "segmentation model: ships outlined anywhere in the chip, whatever the verdict",
-    "outline_area_m2": "segmentation model: their area in square metres",
-    "outline_score": "segmentation model: the highest score of an outline",
+    "shapes": "segmentation model: ships outlined anywhere in the chip, whatever the verdict",
+    "shape_area_m2": "segmentation model: their area in square metres",
+    "shape_score": "segmentation model: the highest score of an outline",
 }
 
 
@@ -297,7 +297,7 @@ def _rows(
             shape = shapely.Point(lon, named.lat)
         if chip_ships:
             area = round(chip_ships.area, 2)
-            row |= {"outlines": chip_ships.ships, "outline_area_m2": area, "outline_score": chip_ships.score}
+            row |= {"shapes": chip_ships.ships, "shape_area_m2": area, "shape_score": chip_ships.score}
             shape = chip_ships.shape or shape
         yield row, shape
 

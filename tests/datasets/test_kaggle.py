@@ -251,4 +251,4 @@ def test_the_five_commands_lead_from_kaggle_to_outlines(
     run("predict", raw / "shipsnet", "--model", model, "--out", tmp_path / "outlines.geojson")
     features = json.loads((tmp_path / "outlines.geojson").read_text())["features"]
     assert len(features) == len((tmp_path / "ships.csv").read_text().splitlines()) - 1 == 12
-    assert all(chip["properties"]["outlines"] is not None for chip in features)
+    assert all(chip["properties"]["shapes"] is not None for chip in features)

@@ -40,17 +40,17 @@ def test_every_chip_has_a_probability_and_every_ship_an_outline(folder: Path, tm
     assert (len(result.chips), result.labelled, result.model) == (3, 2, "fake")
     table = geopandas.read_file(tmp_path / "c.geojson")
     dark, bright, unlocated = (row for _, row in table.iterrows())
-    assert (dark["outlines"], dark["outline_area_m2"], dark["label"], dark.geometry) == (
+    assert (dark["shapes"], dark["shape_area_m2"], dark["label"], dark.geometry) == (
         0,
         0,
         0,
         shapely.Point(*LON_LAT),
     )
-    assert (bright["outlines"], bright["scene"]) == (1, "20170414_180529_0f28")
-    assert bright["outline_area_m2"] == pytest.approx(20 * 4 * 9, rel=2e-3)
+    assert (bright["shapes"], bright["scene"]) == (1, "20170414_180529_0f28")
+    assert bright["shape_area_m2"] == pytest.approx(20 * 4 * 9, rel=2e-3)
     assert bright["class_prob"] > dark["class_prob"]
     area, _ = pyproj.Geod(ellps="WGS84").geometry_area_perimeter(bright.geometry)
-    assert abs(area) == pytest.approx(bright["outline_area_m2"], rel=2e-3)
+    assert abs(area) == pytest.approx(bright["shape_area_m2"], rel=2e-3)
     assert bright.geometry.centroid.distance(shapely.Point(*LON_LAT)) < 1e-6
     assert unlocated.geometry is None
     assert unlocated["file"] == "more/any.png"
@@ -75,7 +75,7 @@ def test_without_a_segmentation_model_geometries_are_points(
     assert result.model is None
     rows = list(csv.DictReader((tmp_path / "c.csv").read_text().splitlines()))
     assert [row["geometry"][:5] for row in rows] == ["POINT", "POINT", ""]
-    assert [row["outlines"] for row in rows] == ["", "", ""]
+    assert [row["shapes"] for row in rows] == ["", "", ""]
     assert all(0 <= float(row["class_prob"]) <= 1 for row in rows)
 
 
