@@ -366,6 +366,13 @@ class PredictSpeedOptions(SpeedOptions):
             help="Tiles in a batch", show_default="by the device", envvar="GEOSHIPS_BATCH_SIZE", rich_help_panel=SPEED
         ),
     ] = None
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Memory beyond the loaded model, such as 800MB or 2GiB", show_default="by the device",
+            rich_help_panel=SPEED,
+        ),
+    ] = None  # fmt: skip
     screen: Annotated[
         bool | None,
         typer.Option(

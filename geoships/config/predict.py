@@ -8,16 +8,23 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from geoships.config.yaml_file import read_values, validate_settings
 from geoships.errors import GeoshipsError
+from geoships.support.sizes import parse_size
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame, GeoSeries
     from shapely.geometry.base import BaseGeometry
 
 EXAMPLE = "configs/predict.yaml"
+
+
+def _size(text: str) -> str:
+    """Check a size of memory, which stays as it is written."""
+    parse_size(text)
+    return text
 
 
 class PredictConfig(BaseModel):
@@ -59,6 +66,9 @@ class PredictConfig(BaseModel):
         tile_size: Maximum tile size in model pixels; None: the fastest one for scene, model and machine.
         overlap: Overlap of neighbouring tiles in model pixels; None: by the model's halo.
         batch_size: Tiles in a batch; None: chosen for the device.
+        max_memory: Memory that a run may take beyond the loaded model, such as ``800MB``, ``2GiB`` or ``4G``: batches
+            and tiles are made smaller until they fit, else the run is refused with the size that it needs. None: by the
+            device.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -93,6 +103,7 @@ class PredictConfig(BaseModel):
     tile_size: Annotated[int, Field(ge=64, le=8192)] | None = None
     overlap: Annotated[int, Field(ge=0, le=4096)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
+    max_memory: Annotated[str, AfterValidator(_size)] | None = None
 
 
 def predict_config(file: Path | None = None, **overrides: object) -> PredictConfig:

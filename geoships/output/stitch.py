@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from geoships.scene.tiling.windows import Window
 
 BAND_ROWS = 256  # maximum number of rows of a row band
+SLAB_BYTES = 64 << 20  # of scores that are held together; wider scenes have lower row bands
+MIN_SLAB_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class Stitcher:
 
     def __init__(self, height: int, width: int) -> None:
         self._scene = Window(0, 0, height, width)
-        self._row = 0  # first row not yet released, and first row of the buffers
-        self._scores = np.zeros((0, width), np.float32)
-        self._valid = np.zeros((0, width), np.bool_)
+        self._row = 0  # first row not yet released
+        self._slab_rows = max(MIN_SLAB_ROWS, min(BAND_ROWS, SLAB_BYTES // (4 * width)))
+        self._slabs: dict[int, _Slab] = {}  # by number; those that no tile reached do not exist
 
     def add(
         self, window: Window, scores: NDArray[np.float32], valid: NDArray[np.bool_], weights: NDArray[np.float32]
@@ -81,36 +83,56 @@ class Stitcher:
         inside = blended.intersection(open_rows)
         if inside.empty:
             return
-        self._grow(inside.row_end)
-        source = inside.within(window)
-        target = inside.within(self._buffer)
-        self._scores[target] += scores[source] * weights[source]
-        self._valid[target] |= valid[source]
+        for number in range(inside.row // self._slab_rows, -(-inside.row_end // self._slab_rows)):
+            slab = self._slabs.setdefault(number, _Slab.of(self._slab_window(number)))
+            part = inside.intersection(slab.window)
+            source, target = part.within(window), part.within(slab.window)
+            slab.scores[target] += scores[source] * weights[source]
+            slab.valid[target] |= valid[source]
 
     def finish(self) -> Iterator[RowBand]:
         """Yield the remaining row bands, after the last tile."""
         yield from self._release(self._scene.row_end)
 
-    @property
-    def _buffer(self) -> Window:
-        return Window(self._row, 0, *self._scores.shape)
-
-    def _grow(self, row_end: int) -> None:
-        missing = row_end - self._buffer.row_end
-        if missing > 0:
-            self._scores = np.pad(self._scores, ((0, missing), (0, 0)))
-            self._valid = np.pad(self._valid, ((0, missing), (0, 0)))
+    def _slab_window(self, number: int) -> Window:
+        return Window(number * self._slab_rows, 0, self._slab_rows, self._scene.width).intersection(self._scene)
 
     def _release(self, row_end: int) -> Iterator[RowBand]:
         while self._row < row_end:
-            self._grow(min(row_end, self._row + BAND_ROWS))
-            rows = min(BAND_ROWS, row_end - self._row)
-            scores, valid = self._scores[:rows].clip(0, 1), self._valid[:rows].copy()
-            scores[~valid] = 0
-            _shift(self._scores, rows)
-            _shift(self._valid, rows)
-            self._row += rows
-            yield RowBand(self._row - rows, scores, valid)
+            number = self._row // self._slab_rows
+            window = self._slab_window(number)
+            row, stop = self._row, min(row_end, window.row_end)
+            slab = self._slabs.pop(number, None) if stop == window.row_end else self._slabs.get(number)
+            self._row = stop
+            yield RowBand(row, *(slab.rows(row, stop) if slab else _nothing(stop - row, self._scene.width)))
+
+
+@dataclass(frozen=True)
+class _Slab:
+    """Some rows of the scene, over its whole width, that tiles are added to.
+
+    The system gives memory to the columns that tiles reach, as the arrays begin as zeros that nobody touched.
+    """
+
+    window: Window
+    scores: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, window: Window) -> _Slab:
+        return cls(window, *_nothing(*window.shape))
+
+    def rows(self, row: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Copies of the scores, from 0 to 1, and the validity of some rows."""
+        rows = slice(row - self.window.row, stop - self.window.row)
+        scores, valid = self.scores[rows].clip(0, 1), self.valid[rows].copy()
+        scores[~valid] = 0
+        return scores, valid
+
+
+def _nothing(rows: int, columns: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Scores and validity of rows without data."""
+    return np.zeros((rows, columns), np.float32), np.zeros((rows, columns), np.bool_)
 
 
 def in_step(parts: Sequence[Iterator[RowBand]]) -> Iterator[tuple[RowBand, ...]]:
@@ -134,14 +156,6 @@ def _emptied(bands: list[RowBand]) -> tuple[RowBand, ...]:
     taken = tuple(bands)
     bands.clear()
     return taken
-
-
-def _shift(rows: NDArray[np.generic], count: int) -> None:
-    """Move rows up by `count`, in place, and zero the last `count` rows."""
-    for start in range(0, len(rows) - count, count):  # source and target do not overlap, so numpy makes no copy
-        stop = min(start + count, len(rows) - count)
-        rows[start:stop] = rows[start + count : stop + count]
-    rows[len(rows) - count :] = 0
 
 
 class OverlapWeights:

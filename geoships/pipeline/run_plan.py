@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,9 @@ from geoships.model.card import Card
 from geoships.model.engines.choose import EngineChoice
 from geoships.model.engines.device import BYTES_PER_PIXEL, choose_batch_size, tile_pixels
 from geoships.model.screen import Span
+from geoships.pipeline.memory_need import WIDE, WIDE_LIMIT, Demand, fitted, limit_of
 from geoships.scene.georeference import Georeference
+from geoships.scene.layers.area import Area
 from geoships.scene.reader import Scene
 from geoships.scene.tiling.plan import Limits, bytes_per_row, plan_scene, tile_context
 from geoships.scene.tiling.resample import Ratio, ratio
@@ -76,7 +79,12 @@ class RunPlan:
 
 
 def plan_run(
-    scene: Scene, card: Card, config: PredictConfig, pixel_size: tuple[float, float], engine: EngineChoice
+    scene: Scene,
+    card: Card,
+    config: PredictConfig,
+    pixel_size: tuple[float, float],
+    engine: EngineChoice,
+    area: Area | None = None,
 ) -> RunPlan:
     """Plan the tiles of a scene.
 
@@ -86,17 +94,44 @@ def plan_run(
         config: settings of the run.
         pixel_size: metres of a scene pixel (across columns, down rows).
         engine: what computes; its device sets the largest tile.
+        area: the part of the scene to look at; None: all of it.
+
+    Raises:
+        SceneError: No plan fits into `config.max_memory`.
 
     """
     across, down = (ratio(size, card.gsd, card.gsd_range, card.step) for size in pixel_size)
     ratios, views = (down, across), config.views or card.views
     bytes_per_pixel = len(scene.wanted) * scene.dtype.itemsize + 1
     held = bytes_per_row(scene.window.width, scene.grid.block_width, bytes_per_pixel)
-    limits = Limits(tile_pixels(engine.device), held, _pixel_bytes(engine))
     shared = tile_context(card.halo, config.overlap)
-    tiles = plan_scene(scene.window, ratios, shared, limits, config.tile_size, views)
-    height, width = _model_shape(tiles, ratios)
-    batch_size = config.batch_size or min(len(tiles), choose_batch_size(engine.device, height * width))
+
+    def planned(pixels: int) -> tuple[TilePlan, int]:
+        limits = Limits(pixels, held, _pixel_bytes(engine))
+        tiles = plan_scene(scene.window, ratios, shared, limits, config.tile_size, views)
+        height, width = _model_shape(tiles, ratios)
+        return tiles, config.batch_size or min(len(tiles), choose_batch_size(engine.device, height * width))
+
+    def smaller() -> Iterator[tuple[TilePlan, int]]:
+        """Plans from large to small: fewer tiles in a batch, then smaller tiles."""
+        pixels, before = tile_pixels(engine.device), None
+        while pixels:
+            tiles, batch = planned(pixels)
+            if tiles != before:
+                yield from ((tiles, size) for size in ([batch] if config.batch_size else _halved(batch)))
+            pixels, before = (0 if config.tile_size else pixels * 3 // 4), tiles
+
+    demand = Demand(scene, engine, len(card.classes), area.columns if area else None)
+
+    def need(tiles: TilePlan, batch: int) -> int:
+        return demand.of(tiles, batch * _pixels(tiles, ratios))
+
+    limit, wide = limit_of(config.max_memory), scene.window.width >= WIDE or scene.strip_bytes > 0
+    if limit is not None:
+        tiles, batch_size = fitted(smaller, need, limit, scene)
+    else:  # without a limit such a run is not refused
+        found = next((plan for plan in smaller() if need(*plan) <= WIDE_LIMIT), None) if wide else None
+        tiles, batch_size = found or planned(tile_pixels(engine.device))
     return RunPlan(tiles, ratios, views, batch_size, scene.georeference.south_up)
 
 
@@ -155,6 +190,18 @@ def odd_pixel_size(pixel_size: tuple[float, float], card: Card) -> str | None:
 def _model_shape(tiles: TilePlan, ratios: tuple[Ratio, Ratio]) -> tuple[int, int]:
     height, width = tiles.tile_shape
     return ratios[0].to_model(height), ratios[1].to_model(width)
+
+
+def _pixels(tiles: TilePlan, ratios: tuple[Ratio, Ratio]) -> int:
+    height, width = _model_shape(tiles, ratios)
+    return height * width
+
+
+def _halved(batch: int) -> Iterator[int]:
+    """A number of tiles in a batch, and its halves down to one."""
+    while batch:
+        yield batch
+        batch //= 2
 
 
 def _pixel_bytes(engine: EngineChoice) -> int:

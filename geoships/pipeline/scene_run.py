@@ -26,6 +26,7 @@ from geoships.output.classes import Detected, ObjectClass, ObjectClasses, class_
 from geoships.output.ship_filter import DetectedShip, ShipFilter
 from geoships.output.ships import Ship
 from geoships.output.stitch import RowBand, Stitcher, in_step
+from geoships.pipeline.memory_need import limit_of
 from geoships.pipeline.run_plan import RunPlan, odd_pixel_size, plan_run, scene_pixel_size
 from geoships.pipeline.seen import Seen
 from geoships.pipeline.verify import Verifier, choose_verifier
@@ -317,7 +318,15 @@ def operating_point(config: PredictConfig, card: Card) -> OperatingPoint | None:
 
 def reading(config: PredictConfig) -> Reading:
     """How the settings want a scene to be read."""
-    return Reading(config.bands, config.scale, config.offset, config.sensor, config.trust_vrt, config.on_error)
+    return Reading(
+        config.bands,
+        config.scale,
+        config.offset,
+        config.sensor,
+        config.trust_vrt,
+        config.on_error,
+        limit_of(config.max_memory),
+    )
 
 
 def _choose_bundle(file: SceneFile, config: PredictConfig, model: Bundle | None) -> tuple[Bundle, str]:
@@ -349,7 +358,7 @@ def _scene_run(
         config=config,
         engine=engine,
         pixel_size=pixel_size,
-        plan=plan_run(scene, bundle.card, config, pixel_size, engine),
+        plan=plan_run(scene, bundle.card, config, pixel_size, engine, area),
         area=area,
         lands=lands,
         screen=screen_of(bundle) if config.screen else None,

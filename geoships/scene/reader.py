@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import Compression
+from rasterio.enums import Compression, Interleaving
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window as RasterioWindow
 
@@ -32,9 +32,13 @@ from geoships.scene.stored import read_stored
 from geoships.scene.tiling.blocks import BlockCache, BlockGrid, Pixels, block_grid
 from geoships.scene.tiling.windows import Window
 from geoships.scene.validity import Validity
+from geoships.support.sizes import size_text
 
 # These drivers decode from the first row, or have one lock for all handles: more threads would decode twice, or wait.
 ONE_THREAD_DRIVERS = {"PNG", "JPEG", "GIF", "WEBP", "BMP", "netCDF", "HDF5", "HDF5Image"}
+
+WARNED_BLOCK_BYTES = 512 << 20
+HUGE_BLOCK_BYTES = 64 << 20  # decoded; blocks of images that are read well take a megabyte
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Reading:
         trust_vrt: Open a VRT whatever files it refers to.
         on_error: What to do about a part of the file that cannot be read: ``fail``, or ``skip`` it as pixels without
             data, see `Scene.unread`.
+        max_memory: Bytes that decoding one block of the file may take; None: any number.
     """
 
     bands: Sequence[int | str] | None = None
@@ -57,6 +62,7 @@ class Reading:
     sensor: str | None = None
     trust_vrt: bool = False
     on_error: Literal["fail", "skip"] = "fail"
+    max_memory: int | None = None
 
 
 class Scene:
@@ -104,6 +110,13 @@ class Scene:
         block = dataset.block_shapes[picked[0]]
         self.grid: BlockGrid = block_grid(dataset.height, dataset.width, block)
         self._file_blocks = BlockGrid(dataset.height, dataset.width, *block)
+        self.strip_bytes = _strip_bytes(dataset, picked[0] + 1)
+        if reading.max_memory is not None and self.strip_bytes > reading.max_memory:
+            self.close()
+            raise SceneError(
+                f"{public_name(self.name)}: --max-memory is {size_text(reading.max_memory)}, but "
+                f"{huge_block_text(self.strip_bytes)}"
+            )
         self.radiometry: Radiometry = choose_radiometry(
             [dataset.dtypes[index] for index in picked],
             [dataset.scales[index] for index in picked],
@@ -170,7 +183,8 @@ class Scene:
     @property
     def threads(self) -> int:
         """Number of threads with which this file is decoded fastest."""
-        return 1 if self.driver in ONE_THREAD_DRIVERS else 2
+        # each thread has a file handle, which would decode a huge strip for itself
+        return 1 if self.driver in ONE_THREAD_DRIVERS or self.strip_bytes else 2
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -178,7 +192,15 @@ class Scene:
         place = None
         if not self.georeference.placed:
             place = "the scene is not georeferenced (no CRS or no geotransform): coordinates are pixels (column, row)"
-        stated = (self.bands.warning, self.radiometry.warning, place, self.georeference.warning, *self._listed_warnings)
+        huge = huge_block_text(self.strip_bytes) if self.strip_bytes > WARNED_BLOCK_BYTES else None
+        stated = (
+            huge,
+            self.bands.warning,
+            self.radiometry.warning,
+            place,
+            self.georeference.warning,
+            *self._listed_warnings,
+        )
         return tuple(text for text in stated if text)
 
     @property
@@ -292,6 +314,29 @@ class Scene:
 def _reason(error: RasterioError) -> str:
     """Why pixels cannot be read, on one line."""
     return without_secrets(" ".join(str(error.__cause__ or error).split()).rstrip("."))
+
+
+def huge_block_text(size: int) -> str:
+    """What a file with huge blocks costs, and what to do."""
+    return (
+        f"the file is compressed in blocks that take {size_text(size)} of memory to decode; gdal_translate "
+        "-co TILED=YES -co COMPRESS=DEFLATE writes it in tiles"
+    )
+
+
+def _strip_bytes(dataset: rasterio.DatasetReader, band: int) -> int:
+    """Memory that GDAL takes to decode a block of HUGE_BLOCK_BYTES and more; 0 for smaller ones.
+
+    It is the compressed block, the decoded one with all bands that are stored together, and one of its bands.
+    """
+    rows, columns = dataset.block_shapes[band - 1]
+    one: int = rows * columns * np.dtype(dataset.dtypes[band - 1]).itemsize
+    together: int = dataset.count if dataset.count > 1 and dataset.interleaving == Interleaving.pixel else 1
+    if one * together < HUGE_BLOCK_BYTES:
+        return 0
+    stored = dataset.get_tag_item("BLOCK_SIZE_0_0", "TIFF", bidx=band) if dataset.driver == "GTiff" else None
+    compressed = int(stored) if stored else one * together
+    return one * together + compressed + (one if together > 1 else 0)
 
 
 def _lossy(dataset: rasterio.DatasetReader) -> str | None:

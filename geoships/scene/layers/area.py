@@ -39,6 +39,12 @@ class Area:
         """Whether the area intersects a window."""
         return bool(shapely.intersects(self.polygon, _box(window)))
 
+    @property
+    def columns(self) -> int:
+        """Columns of the scene from its left end to its right end."""
+        left, _, right, _ = self.polygon.bounds
+        return int(right - left) + 1
+
     def mask(self, window: Window) -> NDArray[np.bool_]:
         """Rasterize the area on a window.
 

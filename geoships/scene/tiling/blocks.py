@@ -32,7 +32,16 @@ class Pixels:
 
     def rows_from(self, row: int) -> Pixels:
         """Copy the rows from `row` on."""
+        if not self.valid.strides[-1]:  # compact: takes no memory
+            return Pixels(self.values[:, row:], self.valid[row:])
         return Pixels(self.values[:, row:].copy(), self.valid[row:].copy())
+
+    def compact(self) -> Pixels:
+        """These pixels in next to no memory if none is valid and all have one value, as in parts never written."""
+        first = self.values[:1, :1, :1]
+        if self.valid.any() or (self.values != first).any():
+            return self
+        return Pixels(np.broadcast_to(first.copy(), self.values.shape), np.broadcast_to(np.False_, self.valid.shape))
 
 
 @dataclass(frozen=True)
@@ -194,11 +203,14 @@ class BlockCache:
         drop = MIN_DROPPED * above >= len(pixels.valid)
         self._blocks[block] = _completed(pixels.rows_from(above)) if drop else future
 
+    def _compact(self, window: Window) -> Pixels:
+        return self._decode(window).compact()
+
     def _submit(self, until: int) -> None:
         for rank in range(self._submitted, min(until, len(self._order))):
             block = self._order[rank]
             if self._uses[block]:
-                self._blocks[block] = self._pool.submit(self._decode, self._grid.window(block))
+                self._blocks[block] = self._pool.submit(self._compact, self._grid.window(block))
             self._submitted = rank + 1
 
 
