@@ -64,7 +64,12 @@ class Demand:
         grid = scene.grid
         several = tiles.rows.count > 1
         kept = tiles.tile_shape[0] if 2 * grid.block_width > width else tiles.rows.size - tiles.rows.stride
-        decoded = min(height, kept + grid.block_height) if several or 2 * grid.block_width > width else 0
+        ahead = 1 + 2 * scene.threads  # rows of blocks; a scene in strips is decoded so far ahead
+        decoded = (
+            min(height, kept + (ahead if 2 * grid.block_width > width else 1) * grid.block_height)
+            if several or 2 * grid.block_width > width
+            else 0
+        )
         in_blocks = min(width, -(-reached // grid.block_width + 1) * grid.block_width) * decoded * pixel_bytes
         stitched = min(height, tiles.tile_shape[0] - 2 * tiles.rows.halo) * reached * 5
         bands = 3 * min(SLAB_BYTES, 256 * 4 * width)

@@ -70,7 +70,7 @@ def test_a_compressed_strip_of_all_rows_is_refused_before_it_is_decoded(tmp_path
     with pytest.raises(SceneError, match=r"strip.tif: --max-memory is 48MiB, but .* gdal_translate -co TILED=YES"):
         plan(scene, max_memory="50MB")
     with pytest.raises(SceneError, match=r"needs \d+MiB .* gdal_translate"):
-        plan(scene, max_memory="100MB")
+        plan(scene, max_memory="200MB")
     with open_run(scene, config=PredictConfig(max_memory="4GiB"), model=fake_bundle()) as run:
         assert run.scene.threads == 1  # each handle would decode the strip for itself
         assert run.scene.strip_bytes >= 2 * STRIP**2
