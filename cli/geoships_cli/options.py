@@ -370,7 +370,7 @@ class PredictSpeedOptions(SpeedOptions):
         str | None,
         typer.Option(
             help="Memory beyond the loaded model, such as 800MB or 2GiB", show_default="by the device",
-            rich_help_panel=SPEED,
+            envvar="GEOSHIPS_MAX_MEMORY", rich_help_panel=SPEED,
         ),
     ] = None  # fmt: skip
     screen: Annotated[
