@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 import typer
@@ -29,7 +30,7 @@ def one_line(text: str) -> str:
     >>> one_line("two\nlines.tif: 0.1 Mpix")
     'two lines.tif: 0.1 Mpix'
     """
-    return " ".join(text.split())
+    return re.sub(r"\s*[\n\r\v\f]\s*", " ", text)
 
 
 def print_error(error: GeoshipsError, where: str = "") -> None:

@@ -111,12 +111,7 @@ class Scene:
         self.grid: BlockGrid = block_grid(dataset.height, dataset.width, block)
         self._file_blocks = BlockGrid(dataset.height, dataset.width, *block)
         self.strip_bytes = _strip_bytes(dataset, picked[0] + 1)
-        if reading.max_memory is not None and self.strip_bytes > reading.max_memory:
-            self.close()
-            raise SceneError(
-                f"{public_name(self.name)}: --max-memory is {size_text(reading.max_memory)}, but "
-                f"{huge_block_text(self.strip_bytes)}"
-            )
+        self._check_strip(reading.max_memory)
         self.radiometry: Radiometry = choose_radiometry(
             [dataset.dtypes[index] for index in picked],
             [dataset.scales[index] for index in picked],
@@ -133,6 +128,16 @@ class Scene:
         if reading.sensor is not None or reading.scale is not None:
             doubt = implausible_reflectance(self.radiometry, self._sample(), option)
             self._listed_warnings += (doubt,) if doubt else ()
+
+    def _check_strip(self, max_memory: int | None) -> None:
+        """Raise SceneError where one block of the file needs more memory, in bytes, than a run may take."""
+        if max_memory is None or self.strip_bytes <= max_memory:
+            return
+        self.close()
+        raise SceneError(
+            f"{public_name(self.name)}: --max-memory is {size_text(max_memory)}, "
+            f"but {huge_block_text(self.strip_bytes)}"
+        )
 
     def _prepare(self) -> None:
         self._local = threading.local()
