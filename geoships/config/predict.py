@@ -176,6 +176,7 @@ class PredictOptions(TypedDict, total=False):
     tile_size: int | None
     overlap: int | None
     batch_size: int | None
+    max_memory: str | None
 
 
 def merged_config(config: PredictConfig | Mapping[str, Any] | None, options: Mapping[str, Any]) -> PredictConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -98,7 +99,7 @@ def read_file(path: Path, name: str, folder: str = "") -> bytes:
             return archive.read(entries[0])
     except FileNotFoundError as error:
         raise BundleError(f"{path} is not a model bundle: it has no {Path(folder, name)}") from error
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
         raise BundleError(f"{path}: cannot read {name} of the bundle: {error}") from error
 
 

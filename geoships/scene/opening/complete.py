@@ -57,7 +57,7 @@ def _lacks_tags(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return any(end > size for end in _ends(file))
-    except struct.error:  # the file ends inside of a directory
+    except (struct.error, OSError):  # the file ends inside of a directory, or has none where it says
         return True
 
 

@@ -132,7 +132,7 @@ def test_every_chip_is_judged_once_by_a_model_that_did_not_see_its_group(setting
     assert result.table in text
     assert all(chip.file in text for chip in result.wrong)
     before = (tmp_path / "fold-1" / "bundle" / "model.safetensors").stat().st_mtime_ns
-    assert cross_validate_chips(config, tmp_path, folds=2, quiet=True) == result
+    assert cross_validate_chips(config, tmp_path, folds=2, quiet=True, overwrite=True) == result
     assert (tmp_path / "fold-1" / "bundle" / "model.safetensors").stat().st_mtime_ns == before
 
 
