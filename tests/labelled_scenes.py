@@ -14,6 +14,18 @@ SHAPE = (160, 192)
 BANDS = ("B03", "B08")
 
 
+def write_reflectance(path: Path, image: np.ndarray, bands: tuple[str, ...], transform: Affine) -> None:
+    """Write reflectance (bands, rows, columns) as integers of 1/10,000, with the names of the bands."""
+    with rasterio.open(
+        path, "w", driver="GTiff", height=SHAPE[0], width=SHAPE[1], count=len(bands), dtype="uint16",
+        crs="EPSG:32631", transform=transform,
+    ) as dataset:  # fmt: skip
+        dataset.write(np.clip(image * 10_000, 0, 65_535).astype("uint16"))
+        dataset.scales = (1e-4,) * len(bands)
+        for number, band in enumerate(bands, 1):
+            dataset.set_band_description(number, band)
+
+
 def write_scene(folder: Path, name: str, *, seed: int, bands: tuple[str, ...] = BANDS, ships: int = 14) -> None:
     """Write bright ships of 4 x 10 pixels on dark, noisy water, with land on the left, and labels in another CRS."""
     rng = np.random.default_rng(seed)
@@ -27,15 +39,7 @@ def write_scene(folder: Path, name: str, *, seed: int, bands: tuple[str, ...] = 
         height, width = ((4, 10), (10, 4))[rng.integers(2)]
         image[:, row : row + height, column : column + width] = 0.4
         boxes.append(shapely.box(column, row, column + width, row + height))
-    stored = np.clip((image + rng.normal(0, 0.004, image.shape)) * 10_000, 0, 65_535).astype("uint16")
-    with rasterio.open(
-        folder / f"{name}.tif", "w", driver="GTiff", height=SHAPE[0], width=SHAPE[1], count=len(bands),
-        dtype="uint16", crs="EPSG:32631", transform=transform,
-    ) as dataset:  # fmt: skip
-        dataset.write(stored)
-        dataset.scales = (1e-4,) * len(bands)
-        for number, band in enumerate(bands, 1):
-            dataset.set_band_description(number, band)
+    write_reflectance(folder / f"{name}.tif", image + rng.normal(0, 0.004, image.shape), bands, transform)
     polygons = [shapely.transform(box, lambda xy: np.column_stack(transform * (xy[:, 0], xy[:, 1]))) for box in boxes]
     geopandas.GeoDataFrame(geometry=polygons, crs=32631).to_crs(4326).to_file(folder / f"{name}.geojson")
 
@@ -66,15 +70,7 @@ def write_class_scene(folder: Path, name: str, *, seed: int, field: str = "class
         image[:, row : row + height, column : column + width] = np.array(values)[:, None, None]
         corners = transform * (column, row), transform * (column + width, row + height)
         objects[kind].append(shapely.box(corners[0][0], corners[1][1], corners[1][0], corners[0][1]))
-    stored = np.clip((image + rng.normal(0, 0.004, image.shape)) * 10_000, 0, 65_535).astype("uint16")
-    with rasterio.open(
-        folder / f"{name}.tif", "w", driver="GTiff", height=SHAPE[0], width=SHAPE[1], count=len(BANDS),
-        dtype="uint16", crs="EPSG:32631", transform=transform,
-    ) as dataset:  # fmt: skip
-        dataset.write(stored)
-        dataset.scales = (1e-4,) * len(BANDS)
-        for number, band in enumerate(BANDS, 1):
-            dataset.set_band_description(number, band)
+    write_reflectance(folder / f"{name}.tif", image + rng.normal(0, 0.004, image.shape), BANDS, transform)
     rows = [(kind, polygon) for kind, polygons in objects.items() for polygon in polygons]
     labels = {field: [kind for kind, _ in rows]}
     geopandas.GeoDataFrame(labels, geometry=[polygon for _, polygon in rows], crs=32631).to_file(

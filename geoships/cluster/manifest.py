@@ -120,7 +120,7 @@ class Manifest:
             yield False
             return
         except NotImplementedError:
-            pass
+            pass  # a system without file locks, as NO_LOCKS below: runs on one folder are then not kept apart
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise OutputError(f"cannot lock {path}: {error.strerror}; check its permissions") from error
