@@ -35,14 +35,14 @@ from geoships.support.memory import use_one_arena
 
 LIMIT = 1 << 30  # bytes
 WEST, NORTH, PIXEL = -1e6, 1e6, 10.0  # of the scene, in metres of EPSG:3857
-DATA, AREA = 2048, 1500  # sides in pixels of the part with data, and of the searched area
+DATA, AREA = 2048, 1500  # sides in pixels of the part with data, and of the searched area; both at most --data
 MODELS = {"sparse": "sentinel2-5band", "strip": "optical-rgb"}
 
 
-def write_sparse(path: Path, area: Path, size: int) -> None:
-    """Write a sparse scene, and the area around its data."""
+def write_sparse(path: Path, area: Path, size: int, data: int) -> None:
+    """Write a sparse scene with data in a square, and the area around its data."""
     row, column = min(3072, size // 2), size // 2 // 512 * 512
-    values = np.random.default_rng(1).integers(1200, 1500, (5, DATA, DATA)).astype("uint16")
+    values = np.random.default_rng(1).integers(1200, 1500, (5, data, data)).astype("uint16")
     values[:, 100:106, 200:230] = 5000
     with rasterio.open(
         path, "w", driver="GTiff", height=size, width=size, count=5, dtype="uint16", tiled=True, blockxsize=512,
@@ -51,11 +51,12 @@ def write_sparse(path: Path, area: Path, size: int) -> None:
     ) as dataset:  # fmt: skip
         dataset.descriptions = ("B02", "B03", "B04", "B08", "B11")
         dataset.scales, dataset.offsets = (1e-4,) * 5, (-0.1,) * 5
-        inside = min(DATA, size - row), min(DATA, size - column)
+        inside = min(data, size - row), min(data, size - column)
         dataset.write(values[:, : inside[0], : inside[1]], window=Window(column, row, inside[1], inside[0]))
     west, north = WEST + PIXEL * column, NORTH - PIXEL * row
+    side = min(data, AREA) * PIXEL
     ring = [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]
-    corners = [[west + across * AREA * PIXEL, north - down * AREA * PIXEL] for across, down in ring]
+    corners = [[west + across * side, north - down * side] for across, down in ring]
     crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3857"}}
     feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [corners]}}
     area.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": [feature]}), encoding="utf-8")
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument("kind", choices=MODELS)
     parser.add_argument("--size", type=int, help="rows and columns (sparse: 200,000, strip: 12,000)")
     parser.add_argument("--bands", type=int, default=1, help="of the strip")
+    parser.add_argument("--data", type=int, default=DATA, help="side of the sparse scene's part with data")
     parser.add_argument("--rows", type=int, default=8000, help="to score, from the top")
     parser.add_argument("--whole", action="store_true", help="score the whole width of the sparse scene, not an area")
     parser.add_argument("--limit", type=int, default=LIMIT, help="bytes beyond the loaded model")
@@ -122,7 +124,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scene, area = Path(folder) / "scene.tif", Path(folder) / "area.geojson"
         if options.kind == "sparse":
-            write_sparse(scene, area, size)
+            write_sparse(scene, area, size, options.data)
             if options.whole:
                 area.unlink()
         else:

@@ -56,6 +56,9 @@ class Demand:
         """
         scene, (height, width) = self.scene, self.scene.window.shape
         reached = min(width, (self.columns or width) + tiles.tile_shape[1])
+        if scene.written is not None:
+            rows, columns = tiles.tile_shape
+            reached = min(reached, scene.written.columns_near(rows + scene.grid.block_height, columns))
         pixel_bytes = scene.dtype.itemsize * len(scene.wanted) + 1
         if self.engine.device.type == "cpu":
             fixed, each = _ENGINES[self.engine.engine, self.engine.precision]

@@ -32,6 +32,7 @@ from geoships.scene.stored import read_stored
 from geoships.scene.tiling.blocks import BlockCache, BlockGrid, Pixels, block_grid
 from geoships.scene.tiling.windows import Window
 from geoships.scene.validity import Validity
+from geoships.scene.written import WrittenBlocks, written_blocks
 from geoships.support.sizes import size_text
 
 # These drivers decode from the first row, or have one lock for all handles: more threads would decode twice, or wait.
@@ -84,6 +85,7 @@ class Scene:
         radiometry: Scale and offset to reflectance.
         acquired: Acquisition time; None if it is unknown.
         grid: Blocks in which the file is decoded.
+        written: Blocks of a sparse file that hold pixels; None where all may.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Scene:
         block = dataset.block_shapes[picked[0]]
         self.grid: BlockGrid = block_grid(dataset.height, dataset.width, block)
         self._file_blocks = BlockGrid(dataset.height, dataset.width, *block)
+        self.written: WrittenBlocks | None = written_blocks(dataset, self.bands.indexes, self._validity)
         self.strip_bytes = _strip_bytes(dataset, picked[0] + 1)
         self._check_strip(reading.max_memory)
         self.radiometry: Radiometry = choose_radiometry(

@@ -95,6 +95,10 @@ def _samples(
 ) -> Iterator[Sample]:
     tiles = [tile for tile in plan if area is None or area.touches(plan.reach(tile))]
     counts.outside += len(plan) - len(tiles)
+    if scene.written is not None:  # parts of a sparse file need not be decoded to know that they have no data
+        every, written = len(tiles), scene.written
+        tiles = [tile for tile in tiles if written.any(plan.reach(tile).intersection(scene.window))]
+        counts.no_data += every - len(tiles)
     with scene.cache([source_window(tile.window, scene.window) for tile in tiles]) as cache:
         reader = TileReader(scene, ratios=ratios, area=area, fetch=cache.fetch)
         for tile in tiles:

@@ -87,6 +87,14 @@ class Validity:
             valid &= np.isfinite(values).all(axis=0)
         return valid & ~self._without_data(values)
 
+    @property
+    def fill_is_valid(self) -> bool:
+        """Whether pixels that were never written are valid: they hold the nodata value of their band, or else 0."""
+        fill = [0.0 if value is None else value for value in self.nodata]
+        values = [np.array([[value]]).astype(dtype) for value, dtype in zip(fill, self.dtypes, strict=True)]
+        finite = all(bool(np.isfinite(value)) for value in fill)
+        return finite and not self._without_data(np.stack(values)).all()
+
     def _without_data(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Where the bands hold their nodata values, shape (rows, columns)."""
         missing = np.zeros(values.shape[1:], np.bool_)

@@ -82,10 +82,18 @@ def test_an_uncompressed_strip_is_read_in_rows(tmp_path: Path) -> None:
         assert run.scene.strip_bytes == 0
 
 
+def test_columns_that_were_never_written_need_no_memory(tmp_path: Path) -> None:
+    wide = {"tiled": True, "blockxsize": 512, "blockysize": 512}
+    _, dense = plan(write_scene(tmp_path / "dense.tif", 70_000, **wide))  # without a nodata value, 0 is a measurement
+    _, sparse = plan(write_scene(tmp_path / "sparse.tif", 70_000, nodata=0, **wide))
+    assert sparse < 1 << 30 < dense
+
+
 @pytest.mark.skipif(not HUGE_FILES.exists(), reason="the benchmarks are not in this copy")
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux")
 def test_a_sparse_scene_of_gigapixels_stays_within_a_gibibyte_over_the_model() -> None:
-    command = [sys.executable, str(HUGE_FILES), "sparse", "--size", "100000", "--rows", "3080"]
+    command = [sys.executable, str(HUGE_FILES), "sparse", "--whole", "--size", "200000", "--data", "512"]
+    command += ["--rows", "200000"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"refused": null' in done.stdout
