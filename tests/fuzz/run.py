@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
+STARTING = 180.0  # seconds until the first file is read: imports, and seeds are written
 SLOW = 20.0  # seconds that a read may take; a machine that runs other things is slow
 MEMORY = 8 << 30  # bytes of addresses of the reading process
 ROUND = 12  # examples of one seed, then those of the next
@@ -162,7 +163,8 @@ def fuzz(seconds: float, number: int, out: Path, only: str = "") -> tuple[list[F
             break
         name = (out / "now").read_text() if (out / "now").exists() else "before the first file"
         kept = out / f"crash-{attempt}"
-        shutil.copytree(out / "seeds", kept, dirs_exist_ok=True)
+        if (out / "seeds").exists():
+            shutil.copytree(out / "seeds", kept, dirs_exist_ok=True)
         crashes.append(Finding(name, "hangs" if hung else f"ends the process with {process.returncode}", str(kept)))
     lines = (out / "findings.jsonl").read_text().splitlines() if (out / "findings.jsonl").exists() else []
     numbers = (out / "counts").read_text().split() if (out / "counts").exists() else []
@@ -178,8 +180,9 @@ def _wait(process: subprocess.Popen[bytes], out: Path, end: float) -> bool:
             return False
         except subprocess.TimeoutExpired:
             now = out / "now"
-            last = max(started, now.stat().st_mtime) if now.exists() else started
-            if time.time() - last > 3 * SLOW or time.monotonic() > end:
+            begun = now.exists() and now.stat().st_mtime > started  # not of the process before
+            last, most = (now.stat().st_mtime, 3 * SLOW) if begun else (started, STARTING)
+            if time.time() - last > most or time.monotonic() > end:
                 process.kill()
                 process.wait()
                 return True

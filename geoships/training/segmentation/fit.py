@@ -17,6 +17,7 @@ from geoships.errors import GeoshipsError
 from geoships.model.bundle import load_bundle
 from geoships.model.card import NOT_STATED, Card
 from geoships.model.networks import Architecture, build_network, load_encoder
+from geoships.support.memory import reuse_large_blocks
 from geoships.training.augment.radiometry import Recipe
 from geoships.training.encoder import choose_bands, read_weights, rgb_channels
 from geoships.training.record import training_record
@@ -76,6 +77,8 @@ def _fit(config: TrainConfig, out: Path, fabric: Fabric, resume: bool, quiet: bo
     fabric.barrier()
     if resume and (out / "bundle").is_dir():
         return Trained(out, load_bundle(out / "bundle"), _budget(config), {})
+    if fabric.device.type == "cpu":
+        reuse_large_blocks()  # else the kernel zeroes the feature maps of each step anew
     network = starting_network(config)  # before the data, which take longer
     data = open_data(config, out)
     loggers = make_loggers(config.run, out)
