@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -18,18 +20,16 @@ from geoships.pipeline.seen import Seen
 from geoships.scene.opening.raster import public_name
 from geoships.scene.streaming import TileCounts
 from geoships.scene.tiling.windows import Window
+from geoships.support.memory import release_memory
 
 
-def run_block(
-    task: BlockTask, *, model: Bundle | None = None, device: str | None = None, engines: EngineCache | None = None
-) -> BlockResult:
+def run_block(task: BlockTask, *, model: Bundle | None = None, device: str | None = None) -> BlockResult:
     """Open the scene of a block and compute it. Any process that finds the scene and the folder can do it.
 
     Args:
         task: the block.
         model: the loaded bundle, in place of that of the task's settings.
         device: that computes, in place of that of the task's settings.
-        engines: stay open for the blocks to come.
 
     Returns:
         What became of it; the scores are in the task's file.
@@ -38,9 +38,52 @@ def run_block(
         GeoshipsError: the scene cannot be read, the file cannot be written, or this process would compute otherwise.
 
     """
-    config = task.config if device is None else task.config.model_copy(update={"device": device})
-    with open_run(task.scene, config=config, model=model, engines=engines) as run:
-        return compute_block(run, task)
+    with BlockRunner(model=model, device=device) as runner:
+        return runner.run(task)
+
+
+class BlockRunner:
+    """Computes blocks as `run_block` does, and keeps the scene, its layers and the engine open for the next one.
+
+    Args:
+        model: the loaded bundle, in place of that of the tasks' settings.
+        device: that computes, in place of that of the tasks' settings.
+
+    """
+
+    def __init__(self, *, model: Bundle | None = None, device: str | None = None) -> None:
+        self._model, self._device = model, device
+        self._engines = EngineCache()
+        self._stack = ExitStack()
+        self._open: tuple[tuple[Path, str], SceneRun] | None = None
+
+    def run(self, task: BlockTask) -> BlockResult:
+        """Compute a block; see `run_block`."""
+        try:
+            return compute_block(self._run_of(task), task)
+        except BaseException:
+            self.close()
+            raise
+
+    def _run_of(self, task: BlockTask) -> SceneRun:
+        key = task.path.parent, task.mark
+        if self._open is None or self._open[0] != key:
+            self.close()
+            config = task.config if self._device is None else task.config.model_copy(update={"device": self._device})
+            opened = open_run(task.scene, config=config, model=self._model, engines=self._engines)
+            self._open = key, self._stack.enter_context(opened)
+        return self._open[1]
+
+    def close(self) -> None:
+        """Close the scene."""
+        self._open = None
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def compute_block(run: SceneRun, task: BlockTask) -> BlockResult:
@@ -55,6 +98,7 @@ def compute_block(run: SceneRun, task: BlockTask) -> BlockResult:
         unread = {window: why for window, why in run.scene.unread.items() if _near(window, reached, task)}
         result = BlockResult(counts, tuple(seen.judged), unread)
         file.finish(task, result)
+    release_memory()
     return result
 
 
