@@ -10,7 +10,6 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geoships.config import PredictConfig
 from geoships.errors import SceneError
@@ -29,6 +28,7 @@ from geoships.output.ships import Ship
 from geoships.output.stitch import RowBand, Stitcher, in_step
 from geoships.pipeline.memory_need import limit_of
 from geoships.pipeline.run_plan import RunPlan, odd_pixel_size, plan_run, scene_pixel_size
+from geoships.pipeline.scored_tile import ScoredTile
 from geoships.pipeline.seen import Seen
 from geoships.pipeline.verify import Verifier, choose_verifier
 from geoships.scene.georeference import Georeference
@@ -66,24 +66,6 @@ class Layers:
     def of(cls, config: PredictConfig) -> Layers:
         """The files that settings name."""
         return cls(config.area, config.land)
-
-
-@dataclass(frozen=True)
-class ScoredTile:
-    """A tile of a scene with its scores.
-
-    Attributes:
-        window: of the tile; it may extend beyond the edges of the scene.
-        scores: of each class, (rows, columns) in pixels of the scene, 0 to 1.
-        valid: whether a pixel has data, (rows, columns).
-        weights: in the blend with its neighbours, (rows, columns).
-
-    """
-
-    window: Window
-    scores: tuple[Scores, ...]
-    valid: NDArray[np.bool_]
-    weights: NDArray[np.float32]
 
 
 RowSource = Callable[["SceneRun"], Generator[tuple[RowBand, ...]]]

@@ -15,7 +15,8 @@ from geoships.model.engines.choose import EngineCache
 from geoships.output.stitch import RowBand, Stitcher, in_step, weighted_rows
 from geoships.pipeline.blocks.files import BlockFile, Piece, appearing_block
 from geoships.pipeline.blocks.task import BlockResult, BlockTask
-from geoships.pipeline.scene_run import SceneRun, ScoredTile, open_run
+from geoships.pipeline.scene_run import SceneRun, open_run
+from geoships.pipeline.scored_tile import ScoredTile
 from geoships.pipeline.seen import Seen
 from geoships.scene.opening.raster import public_name
 from geoships.scene.streaming import TileCounts
