@@ -10,16 +10,22 @@ from pathlib import Path
 
 from fake_models import fake_bundle
 
-from geoships.cluster import attempt, fingerprint, processes
+from geoships.cluster import attempt, block_processes, blocks, fingerprint, processes
 from geoships.cluster import run as cluster_run
 from geoships.cluster.attempt import Outcome
+from geoships.cluster.blocks import Blocks
 from geoships.cluster.processes import Setup
 from geoships.cluster.run import RunOptions, run_scenes
 from geoships.config import PredictConfig
 from geoships.pipeline.batch import SceneJob, plan_outputs
+from geoships.pipeline.blocks import files
+from geoships.pipeline.blocks.task import BlockResult, BlockTask
+from geoships.pipeline.scene_run import SceneRun
 from geoships.support.workers import Begun, Tell
 
 CPU = PredictConfig(model="fake", device="cpu", engine="torch", precision="fp32", style=False)
+TILED = CPU.model_copy(update={"tile_size": 64})
+SMALL_BLOCKS = Blocks(large=10_000, size=1)  # a block for each row of tiles
 
 
 def use_fake_model() -> None:
@@ -49,7 +55,7 @@ def run_scene(setup: Setup, job: SceneJob, device: str, tell: Tell) -> Outcome:
 def slow_run(folder: Path, names: Sequence[str], delay: float) -> None:
     """Compute scenes one after the other, each of which takes some time before its record is written."""
     use_fake_model()
-    predict = attempt.predict
+    predict = attempt.predict_scene
 
     def slow_predict(*arguments: object, **options: object) -> object:
         with (folder / "begun").open("a") as file:
@@ -59,6 +65,32 @@ def slow_run(folder: Path, names: Sequence[str], delay: float) -> None:
         time.sleep(delay / 2)
         return prediction
 
-    attempt.predict = slow_predict  # type: ignore[assignment]
+    attempt.predict_scene = slow_predict  # type: ignore[assignment]
     jobs = plan_outputs([folder / name for name in names], folder / "out", rasters=True)
     run_scenes(jobs, folder / "out", CPU, RunOptions())
+
+
+def run_block_task(task: BlockTask, device: str, tell: Tell) -> BlockResult:
+    """As `block_processes.run_block_task` with a fake model; the process dies in block 1 as often as a file says."""
+    block_processes.load_bundle = lambda _=None: fake_bundle()  # type: ignore[attr-defined]
+    deaths = Path(str(task.scene)).with_suffix(".deaths")
+    if task.number == 1 and deaths.exists() and (left := int(deaths.read_text())):
+        deaths.write_text(str(left - 1))
+        files.BlockFile.finish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+    return block_processes.run_block_task(task, device, tell)
+
+
+def slow_blocks(scene: Path, out: Path, delay: float) -> None:
+    """Compute one scene in blocks, each of which is noted when it is begun and takes some time."""
+    use_fake_model()
+    compute = blocks.compute_block
+
+    def slow_compute(run: SceneRun, task: BlockTask) -> BlockResult:
+        with scene.with_suffix(".begun").open("a") as file:
+            file.write(f"{task.number}\n")
+        time.sleep(delay)
+        return compute(run, task)
+
+    blocks.compute_block = slow_compute  # type: ignore[attr-defined]
+    jobs = plan_outputs([scene], out, rasters=True)
+    run_scenes(jobs, out, TILED, RunOptions(blocks=SMALL_BLOCKS))

@@ -37,6 +37,13 @@ class BatchOptions(ProgressRunOptions):
         float | None,
         typer.Option(min=0.001, help="With --out-dir: seconds that a scene may take", rich_help_panel=SPEED),
     ] = None
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--no-resume", help="With --out-dir: keep the finished parts of a large scene that is stopped",
+            rich_help_panel=OUTPUTS,
+        ),
+    ] = True  # fmt: skip
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print what would run, and what not and why", rich_help_panel=RUN),
@@ -53,6 +60,7 @@ class BatchOptions(ProgressRunOptions):
             "--jobs": self.jobs is not None,
             "--shard": self.shard is not None,
             "--scene-timeout": self.scene_timeout is not None,
+            "--no-resume": not self.resume,
         }
         for name, is_given in given.items():
             if is_given and outputs.out_dir is None:
@@ -74,6 +82,7 @@ class BatchOptions(ProgressRunOptions):
 
     def run_options(self) -> RunOptions:
         """The options as the library takes them."""
+        from geoships.cluster.blocks import Blocks
         from geoships.cluster.run import RunOptions
 
-        return RunOptions(self.jobs, self.scene_timeout, self.retry_failed)
+        return RunOptions(self.jobs, self.scene_timeout, self.retry_failed, blocks=Blocks(resume=self.resume))

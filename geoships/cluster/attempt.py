@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 import geoships
+from geoships.cluster.block_folder import BlockFolder
+from geoships.cluster.blocks import Blocks
 from geoships.cluster.decide import Expected, decide
 from geoships.cluster.fingerprint import file_digest, installed_mark, known_files
 from geoships.cluster.manifest import Manifest
@@ -19,7 +21,8 @@ from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
 from geoships.model.bundle import Bundle
 from geoships.pipeline.batch import SceneJob
-from geoships.pipeline.predict import Prediction, predict
+from geoships.pipeline.predict import Prediction, predict_scene
+from geoships.pipeline.scene_run import RowSource
 from geoships.scene.opening.raster import public_name
 from geoships.support.files import output_errors
 from geoships.support.progress import Progress
@@ -51,7 +54,12 @@ class Outcome:
 
 
 def attempt(
-    job: SceneJob, expected: Expected, config: PredictConfig, progress: Progress, model: Bundle | None = None
+    job: SceneJob,
+    expected: Expected,
+    config: PredictConfig,
+    progress: Progress,
+    model: Bundle | None = None,
+    blocks: Blocks | None = None,
 ) -> Outcome:
     """Compute a scene unless it is done or another process has it, and write its record.
 
@@ -61,6 +69,7 @@ def attempt(
         config: Settings.
         progress: Told of the scene.
         model: The loaded bundle of `config.model`.
+        blocks: How a large scene is cut into blocks; None: as by default.
 
     Raises:
         OutputError: The record cannot be written.
@@ -76,7 +85,11 @@ def attempt(
             return outcome_of(job, record, decision.what, decision.reason, now=ours_too)
         begun = _begin(job, record, expected)
         manifest.write(begun)
-        ended = _compute(job, begun, expected, config, progress, model)
+        folder = BlockFolder(expected.out_dir, job.place)
+        source = (blocks or Blocks()).source(job.scene, folder, progress)
+        ended = _compute(job, begun, expected, config, progress, model, source)
+        if ended.state == "done":
+            folder.remove()
         manifest.write(ended)
         return Outcome(job.place, name, "done" if ended.state == "done" else "failed", ended, ended.reason or "")
 
@@ -126,6 +139,7 @@ def _compute(
     config: PredictConfig,
     progress: Progress,
     model: Bundle | None,
+    source: RowSource | None,
 ) -> SceneRecord:
     """Compute a scene; the record of a success or of a failure."""
     started = time.monotonic()
@@ -133,10 +147,7 @@ def _compute(
     config = config.model_copy(update={"overwrite": True})  # what lies there is ours, as `decide` has found
     try:
         make_folders(job.outputs.values())
-        prediction = predict(
-            job.scene, out=job.out, mask=job.mask, scores=job.scores, stac=job.stac, preview=job.preview,
-            config=config, progress=progress, model=model,
-        )  # fmt: skip
+        prediction = predict_scene(job.scene, job.outputs, config=config, progress=progress, model=model, source=source)
         return _success(begun, prediction, expected, digests.wait())
     except GeoshipsError as error:
         reason = " ".join(str(error).split())

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from rasterio.errors import RasterioError
 
 from geoships.cluster.records import InputFile, Model
@@ -16,11 +17,14 @@ from geoships.config import PredictConfig
 from geoships.errors import BundleError, GeoshipsError
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.engines.convert import fingerprint as weights_digest
+from geoships.pipeline.scene_run import SceneRun
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.item_collection import item_content, split_name
 from geoships.scene.opening.names import is_remote, without_query
 from geoships.scene.opening.open import SceneFile
 from geoships.scene.opening.raster import gdal_env
+from geoships.support.fingerprint import file_fingerprints, settings_fingerprint
+from geoships.support.versions import versions
 
 # Settings that change how fast ships are found, or how outputs look, and not what is found.
 OTHER_SETTINGS = {"model", "device", "batch_size", "trust_vrt", "style", "overwrite"}
@@ -179,6 +183,33 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def scores_mark(run: SceneRun, scene: SceneName) -> str:
+    """Digest of all that the scores of a scene depend on: its files, the settings, the model, and what computes.
+
+    Large files are sampled, see `file_fingerprints`, which notices a file that was written since.
+
+    Args:
+        run: The open scene and its model.
+        scene: Its name.
+
+    Raises:
+        GeoshipsError: A file cannot be read.
+    """
+    config, engine, plan = run.config, run.engine, run.plan
+    own_threads = engine.engine == "torch" and engine.device.type == "cpu"  # its float sums depend on them
+    content = {
+        "scene": run.scene.origins,
+        "files": file_fingerprints(_local_files(scene, trust_vrt=config.trust_vrt)),
+        "settings": settings_mark(config),
+        "model": model_mark(run.bundle).sha256,
+        "engine": [engine.engine, engine.precision, engine.device.type, torch.backends.cpu.get_cpu_capability()],
+        "threads": torch.get_num_threads() if own_threads else None,
+        "plan": repr((plan.tiles, plan.ratios, plan.views, plan.south_up)),
+        "versions": versions(),
+    }
+    return settings_fingerprint(content)
 
 
 def known_files(scene: SceneName, *, trust_vrt: bool) -> tuple[InputFile, ...]:

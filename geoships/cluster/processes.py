@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from geoships.cluster.attempt import Outcome, attempt
+from geoships.cluster.blocks import Blocks
 from geoships.cluster.decide import Expected
 from geoships.config import PredictConfig
 from geoships.model.bundle import Bundle, load_bundle
@@ -24,10 +25,12 @@ class Setup:
     Attributes:
         expected: What the run makes.
         config: Settings.
+        blocks: How a large scene is cut into blocks.
     """
 
     expected: Expected
     config: PredictConfig
+    blocks: Blocks = field(default_factory=Blocks)
 
 
 def run_scene(setup: Setup, job: SceneJob, device: str, tell: Tell) -> Outcome:
@@ -43,7 +46,7 @@ def run_scene(setup: Setup, job: SceneJob, device: str, tell: Tell) -> Outcome:
     tell(Begun())
     config = setup.config.model_copy(update={"device": device})
     with without_warnings():
-        return attempt(job, setup.expected, config, _Teller(title_of(str(job.scene)), tell), model)
+        return attempt(job, setup.expected, config, _Teller(title_of(str(job.scene)), tell), model, setup.blocks)
 
 
 @cache

@@ -10,16 +10,19 @@ from functools import partial
 from pathlib import Path
 
 from geoships.cluster.attempt import Outcome, attempt, failed_record, shown_name
+from geoships.cluster.block_processes import BlockProcesses
+from geoships.cluster.blocks import Blocks, shared_scenes
 from geoships.cluster.decide import Expected
 from geoships.cluster.fingerprint import model_mark, settings_mark
 from geoships.cluster.manifest import Manifest
 from geoships.cluster.processes import Setup, run_scene
 from geoships.cluster.records import SceneRecord
 from geoships.cluster.selection import Selection, select
-from geoships.cluster.sizes import free_memory, memory_of, pixels_of, read_sizes
+from geoships.cluster.sizes import Size, free_memory, memory_of, pixels_of, read_sizes
 from geoships.config import PredictConfig
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.pipeline.batch import SceneJob, overlapped
+from geoships.pipeline.blocks.task import BlockTask
 from geoships.support.progress import NoProgress, Progress
 from geoships.support.workers import Ended, Event, Lost, Raised, Terms, Told, devices_of, run_jobs
 
@@ -36,6 +39,7 @@ class RunOptions:
         timeout: Seconds that a scene may take; it then runs in a process of its own. None: any time.
         retry_failed: Try again what failed before.
         overlap: In this process, run small scenes two at a time.
+        blocks: How large scenes are cut, and whether one that was stopped goes on.
         part: Which shard of a larger run this is, as in ``2/8``.
         listed: Names of the scenes of all shards by their place; None: those of this run.
     """
@@ -44,6 +48,7 @@ class RunOptions:
     timeout: float | None = None
     retry_failed: bool = False
     overlap: bool = True
+    blocks: Blocks = field(default_factory=Blocks)
     part: str = "1/1"
     listed: Mapping[str, str] | None = None
 
@@ -166,18 +171,40 @@ class _Run:
         return busy
 
     def _execute(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[int, Outcome]]:
-        devices = devices_of(self.config.device)
-        count = self.options.jobs or len(devices)
-        if self.options.timeout is None and min(count, len(jobs)) <= 1:
+        names = devices_of(self.config.device)
+        count = self.options.jobs or len(names)
+        devices = [names[number % len(names)] for number in range(count)]
+        if self.options.timeout is None and count > 1:
+            sizes = read_sizes(jobs, trust_vrt=self.config.trust_vrt)
+            shared = shared_scenes([pixels_of(size) for size in sizes], count, self.options.blocks.large)
+            for number in shared:
+                yield number, self._by_all(jobs[number], sizes[number], devices)
+            rest = [number for number in range(len(jobs)) if number not in shared]
+            for place, outcome in self._one_by_one([jobs[number] for number in rest], devices):
+                yield rest[place], outcome
+        else:
+            yield from self._one_by_one(jobs, devices)
+
+    def _by_all(self, job: SceneJob, size: Size, devices: Sequence[str]) -> Outcome:
+        """Compute one large scene in blocks by all processes together."""
+        config = self.config.model_copy(update={"device": devices[0]})
+        most = max(1, int(min(len(devices), free_memory() // memory_of(size))))
+        terms: Terms[BlockTask] = Terms(tries=TRIES, environment=thread_limits(len(devices)))
+        blocks = self.options.blocks.by(lambda _, tasks: BlockProcesses(tasks, devices[:most], terms))
+        return attempt(job, self.expected, config, self.progress, self.model, blocks)
+
+    def _one_by_one(self, jobs: Sequence[SceneJob], devices: Sequence[str]) -> Iterator[tuple[int, Outcome]]:
+        """Compute each scene in one process."""
+        if self.options.timeout is None and min(len(devices), len(jobs)) <= 1:
             yield from self._in_this_process(jobs, devices[0])
         else:
-            yield from self._in_processes(jobs, [devices[number % len(devices)] for number in range(count)])
+            yield from self._in_processes(jobs, devices)
 
     def _in_this_process(self, jobs: Sequence[SceneJob], device: str) -> Iterator[tuple[int, Outcome]]:
         config = self.config.model_copy(update={"device": device})
 
         def work(job: SceneJob, progress: Progress) -> Outcome:
-            return attempt(job, self.expected, config, progress, self.model)
+            return attempt(job, self.expected, config, progress, self.model, self.options.blocks)
 
         yield from overlapped(jobs, work, self.progress, overlap=self.options.overlap and len(jobs) > 1)
 
@@ -191,7 +218,7 @@ class _Run:
             return memory[job.place] + sum(memory[other.place] for other in running) <= budget
 
         terms = Terms(self.options.timeout, TRIES, thread_limits(len(devices)), admit)
-        work = partial(run_scene, Setup(self.expected, self.config))
+        work = partial(run_scene, Setup(self.expected, self.config, self.options.blocks))
         tally = _Tally(self.progress, [pixels_of(sizes[number]) for number in order])
         for event in run_jobs([jobs[number] for number in order], devices[: len(jobs)], work, terms):
             outcome = self._outcome(event, jobs[order[event.index]], tally)

@@ -44,11 +44,15 @@ class Stitcher:
     Args:
         height: Rows of the scene.
         width: Columns of the scene.
+        first_row: First row that is wanted; what tiles have above it is left out.
+        partial: Whether more is to be added to the rows elsewhere: then they are released as they are, with sums of
+            less than all weights, and scores where there is no data.
     """
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, *, first_row: int = 0, partial: bool = False) -> None:
         self._scene = Window(0, 0, height, width)
-        self._row = 0  # first row not yet released
+        self._first, self._partial = first_row, partial
+        self._row = first_row  # first row not yet released
         self._slab_rows = max(MIN_SLAB_ROWS, min(BAND_ROWS, SLAB_BYTES // (4 * width)))
         self._slabs: dict[int, _Slab] = {}  # by number; those that no tile reached do not exist
 
@@ -70,14 +74,20 @@ class Stitcher:
         Raises:
             ValueError: For a tile that comes after a lower one.
         """
-        weighted = np.flatnonzero(weights.any(axis=1))
-        first, last = (int(weighted[0]), int(weighted[-1])) if weighted.size else (0, -1)
-        top = max(0, window.row + first)
+        first, _ = weighted_rows(weights)
+        top = max(self._first, window.row + first)
         if top < self._row:
             raise ValueError(
                 f"expected tiles from top to bottom, got a tile at row {top}: rows above {self._row} are released"
             )
-        yield from self._release(min(top, self._scene.row_end))
+        yield from self.release(top)
+        self.blend(window, scores, valid, weights)
+
+    def blend(
+        self, window: Window, scores: NDArray[np.float32], valid: NDArray[np.bool_], weights: NDArray[np.float32]
+    ) -> None:
+        """Add a tile without releasing any rows; see `add`. What it has above released rows is left out."""
+        first, last = weighted_rows(weights)
         open_rows = Window(self._row, 0, self._scene.height - self._row, self._scene.width)  # not yet released
         blended = Window(window.row + first, window.column, last + 1 - first, window.width)
         inside = blended.intersection(open_rows)
@@ -92,19 +102,24 @@ class Stitcher:
 
     def finish(self) -> Iterator[RowBand]:
         """Yield the remaining row bands, after the last tile."""
-        yield from self._release(self._scene.row_end)
+        yield from self.release(self._scene.row_end)
 
     def _slab_window(self, number: int) -> Window:
         return Window(number * self._slab_rows, 0, self._slab_rows, self._scene.width).intersection(self._scene)
 
-    def _release(self, row_end: int) -> Iterator[RowBand]:
+    def release(self, row_end: int) -> Iterator[RowBand]:
+        """Yield the row bands above a row, which is moved into the scene; those that were not released before."""
+        row_end = min(row_end, self._scene.row_end)
         while self._row < row_end:
             number = self._row // self._slab_rows
             window = self._slab_window(number)
             row, stop = self._row, min(row_end, window.row_end)
             slab = self._slabs.pop(number, None) if stop == window.row_end else self._slabs.get(number)
             self._row = stop
-            yield RowBand(row, *(slab.rows(row, stop) if slab else _nothing(stop - row, self._scene.width)))
+            if slab is None:
+                yield RowBand(row, *_nothing(stop - row, self._scene.width))
+            else:
+                yield RowBand(row, *(slab.sums(row, stop) if self._partial else slab.rows(row, stop)))
 
 
 @dataclass(frozen=True)
@@ -129,10 +144,25 @@ class _Slab:
         scores[~valid] = 0
         return scores, valid
 
+    def sums(self, row: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Copies of the sums so far, and of the validity, of some rows."""
+        rows = slice(row - self.window.row, stop - self.window.row)
+        return self.scores[rows].copy(), self.valid[rows].copy()
+
 
 def _nothing(rows: int, columns: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Scores and validity of rows without data."""
     return np.zeros((rows, columns), np.float32), np.zeros((rows, columns), np.bool_)
+
+
+def weighted_rows(weights: NDArray[np.float32]) -> tuple[int, int]:
+    """First and last row of a tile with a weight above 0; (0, -1) where there is none.
+
+    Args:
+        weights: Of the tile, (height, width).
+    """
+    weighted = np.flatnonzero(weights.any(axis=1))
+    return (int(weighted[0]), int(weighted[-1])) if weighted.size else (0, -1)
 
 
 def in_step(parts: Sequence[Iterator[RowBand]]) -> Iterator[tuple[RowBand, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ from geoships.pipeline.outputs import (
     write_companions,
 )
 from geoships.pipeline.record import input_fingerprints, run_record
-from geoships.pipeline.scene_run import SceneRun, open_run
+from geoships.pipeline.scene_run import Layers, RowSource, SceneRun, open_run
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.data_array import is_data_array
 from geoships.scene.opening.given import Placement
@@ -248,8 +248,45 @@ def predict(
     return ScoredPrediction.of(prediction, *arrays.as_data_arrays(run.georeference, like))
 
 
+def predict_scene(
+    scene: SceneName,
+    outputs: Mapping[str, Path],
+    *,
+    config: PredictConfig,
+    progress: Progress,
+    model: Bundle | None = None,
+    source: RowSource | None = None,
+) -> Prediction:
+    """Find the ships of one scene as `predict` does, with scores that may be computed elsewhere.
+
+    Args:
+        scene: its name.
+        outputs: files to write, by kind (vector, mask, scores, preview, project, stac).
+        config: settings.
+        progress: is told how far the run is.
+        model: the loaded bundle of `config.model`.
+        source: where finished rows of scores come from; None: they are computed here.
+
+    Raises:
+        GeoshipsError: as for `predict`.
+
+    """
+    started, clock = time.monotonic(), datetime.now(UTC)
+    use_one_arena()
+    given = RunInputs(scene, config, model, Layers.of(config))
+    prediction, _, _ = _predict(given, dict(outputs), progress, started, keep_scores=False, source=source)
+    prediction.record.update(started=clock.isoformat(timespec="seconds"))
+    return prediction
+
+
 def _predict(
-    given: RunInputs, paths: dict[str, Path], progress: Progress, started: float, *, keep_scores: bool
+    given: RunInputs,
+    paths: dict[str, Path],
+    progress: Progress,
+    started: float,
+    *,
+    keep_scores: bool,
+    source: RowSource | None = None,
 ) -> tuple[Prediction, SceneRun, ScoreArrays | None]:
     """Run a scene; returns what was found, the run, and the scores in memory if they are to be kept."""
     config = given.config
@@ -259,6 +296,7 @@ def _predict(
             check_outputs(paths, chain(layers, file.local_files()), overwrite=config.overwrite)
         inputs = input_fingerprints(file, layers)
         with open_run(file, config=config, model=given.model, layers=given.layers) as run:
+            run.source = source
             record = run_record(run, inputs)
             announce(run, progress)
             run.timings["open"] = time.monotonic() - started

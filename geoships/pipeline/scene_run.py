@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -28,6 +28,7 @@ from geoships.output.ships import Ship
 from geoships.output.stitch import RowBand, Stitcher, in_step
 from geoships.pipeline.memory_need import limit_of
 from geoships.pipeline.run_plan import RunPlan, odd_pixel_size, plan_run, scene_pixel_size
+from geoships.pipeline.scored_tile import ScoredTile
 from geoships.pipeline.seen import Seen
 from geoships.pipeline.verify import Verifier, choose_verifier
 from geoships.scene.georeference import Georeference
@@ -67,6 +68,9 @@ class Layers:
         return cls(config.area, config.land)
 
 
+RowSource = Callable[["SceneRun"], Generator[tuple[RowBand, ...]]]
+
+
 @dataclass
 class SceneRun:
     """What a run is; `open_run` makes it.
@@ -84,6 +88,7 @@ class SceneRun:
         verifier: a classifier that scores each ship again; None: none is used.
         warnings: what was assumed on the way.
         engines: stay open for the scenes to come; None: this run's own.
+        source: where finished rows of scores come from; None: they are computed here.
         counts: what became of the tiles, once `bands` has run.
         timings: seconds of each part of the run, see `timed`.
         seen: data and clouds that were seen, once `bands` has run.
@@ -103,6 +108,7 @@ class SceneRun:
     verifier: Verifier | None
     warnings: tuple[str, ...]
     engines: EngineCache | None = None
+    source: RowSource | None = None
     counts: TileCounts = field(default_factory=TileCounts)
     timings: dict[str, float] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen)
@@ -162,27 +168,44 @@ class SceneRun:
 
     def bands(self) -> Generator[tuple[RowBand, ...]]:
         """Yield finished rows of scores of each class, from top to bottom."""
+        return self.computed_bands() if self.source is None else self.source(self)
+
+    def computed_bands(self) -> Generator[tuple[RowBand, ...]]:
+        """As `bands`, computed here whatever the source."""
         self.counts, self.seen = TileCounts(), Seen()
         stitchers = [Stitcher(*self.scene.window.shape) for _ in self.thresholds]
-        tiles, turn = self.plan.tiles, -1 if self.plan.south_up else 1
-        land = (lambda window: any(land.covers(window) for land in self.lands)) if self.lands else None
-        stream = stream_tiles(self.scene, tiles, self.plan.ratios, self.area, land=land, counts=self.counts)
-        with closing(stream) as samples:
-            engine = self._engine()
-            engine.prepare((len(self.bundle.card.bands), *self.plan.tile_shape))
-            watched = self.seen.watch(samples, self.scene.wanted, is_picture=self.scene.dtype == np.uint8)
-            north_up = prepare_samples(watched, self.bundle.card, self.scene.wanted, south_up=self.plan.south_up)
-            for sample, scores in run(engine, self._screened(north_up)):
-                window = Window(*sample["window"].tolist())
-                rows, columns = tiles.weights(self.plan.tile_at(window))
-                weights, valid = rows[:, None] * columns, sample["valid"].numpy()
+        with closing(self.scored_tiles(self.counts, self.seen)) as tiles:
+            for tile in tiles:
                 blended = [
-                    stitcher.add(window, self._whole(each, window, turn), valid, weights)
-                    for stitcher, each in zip(stitchers, self._by_class(scores), strict=True)
+                    stitcher.add(tile.window, scores, tile.valid, tile.weights)
+                    for stitcher, scores in zip(stitchers, tile.scores, strict=True)
                 ]
                 yield from self.seen.counted(in_step(blended))
-        self._require_pixels()
+        self.require_pixels()
         yield from self.seen.counted(in_step([stitcher.finish() for stitcher in stitchers]))
+
+    def scored_tiles(self, counts: TileCounts, seen: Seen, rows: range | None = None) -> Generator[ScoredTile]:
+        """Yield the scores of tiles with data, from top to bottom.
+
+        Args:
+            counts: what becomes of the tiles is added to it.
+            seen: clouds that are seen are added to it.
+            rows: rows of the tile grid; None: all.
+
+        """
+        plan, turn = self.plan, -1 if self.plan.south_up else 1
+        land = (lambda window: any(land.covers(window) for land in self.lands)) if self.lands else None
+        stream = stream_tiles(self.scene, plan.tiles, plan.ratios, self.area, land=land, counts=counts, rows=rows)
+        with closing(stream) as samples:
+            engine = self._engine()
+            engine.prepare((len(self.bundle.card.bands), *plan.tile_shape))
+            watched = seen.watch(samples, self.scene.wanted, is_picture=self.scene.dtype == np.uint8)
+            north_up = prepare_samples(watched, self.bundle.card, self.scene.wanted, south_up=plan.south_up)
+            for sample, scores in run(engine, self._screened(north_up, counts)):
+                window = Window(*sample["window"].tolist())
+                down, across = plan.tiles.weights(plan.tile_at(window))
+                by_class = tuple(self._whole(each, window, turn) for each in self._by_class(scores))
+                yield ScoredTile(window, by_class, sample["valid"].numpy(), down[:, None] * across)
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -207,7 +230,7 @@ class SceneRun:
         kept = [replace(ship, kind=kind) for kind, own in enumerate(ships) for ship in self.keep(own)]
         return sorted(kept, key=lambda ship: (ship.ship.first_pixel, ship.kind))
 
-    def _require_pixels(self) -> None:
+    def require_pixels(self) -> None:
         """Raise SceneError where not one tile could be read."""
         counts, unread = self.counts, self.scene.unread
         if unread and counts.no_data == counts.planned - counts.outside:
@@ -235,17 +258,24 @@ class SceneRun:
         opened = partial(self.engines.open, self.engine) if self.engines else self.engine.open
         return opened(self.bundle, batch_size=self.plan.batch_size, views=self.plan.views)
 
-    def _screened(self, samples: Iterator[Sample]) -> Iterator[Sample]:
+    def _screened(self, samples: Iterator[Sample], counts: TileCounts) -> Iterator[Sample]:
         """The samples, without the images of those that the screen finds empty."""
-        card, screen = self.bundle.card, self.screen
-        if screen is None or card.screen is None:
+        card = self.bundle.card
+        if self.screen is None or card.screen is None:
             return samples
-        precision: Precision = "auto" if self.config.precision == "int8" else self.config.precision
-        engine = choose_engine(self.config.engine, precision, self.engine.device).open(screen, batch_size=1)
-        return skip_empty_tiles(samples, engine, card.screen.threshold, card.step, self.plan.counting, self._skip_empty)
 
-    def _skip_empty(self) -> None:
-        self.counts.empty += 1
+        def count() -> None:
+            counts.empty += 1
+
+        return skip_empty_tiles(
+            samples, self._screen_engine, card.screen.threshold, card.step, self.plan.counting, count
+        )
+
+    @cached_property
+    def _screen_engine(self) -> Engine:
+        assert self.screen is not None
+        precision: Precision = "auto" if self.config.precision == "int8" else self.config.precision
+        return choose_engine(self.config.engine, precision, self.engine.device).open(self.screen, batch_size=1)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from geoships.output.stitch import RowBand
 from geoships.scene.plausible import MOSTLY, cloud_share
@@ -18,14 +18,12 @@ class Seen:
 
     Attributes:
         valid: pixels of the scene with data.
-        looked_at: pixels of tiles that were judged.
-        cloudy: those that look like clouds.
+        judged: for each tile that was judged its pixels with data, and the share of them that looks like clouds.
 
     """
 
     valid: int = 0
-    looked_at: float = 0
-    cloudy: float = 0
+    judged: list[tuple[float, float]] = field(default_factory=list)
 
     def watch(self, samples: Iterable[Sample], bands: Sequence[str], *, is_picture: bool) -> Iterator[Sample]:
         """Pass samples on, and count what looks like clouds in them; see `cloud_share`."""
@@ -34,9 +32,8 @@ class Seen:
                 image = sample["image"].numpy()[:, ::STEP, ::STEP]
                 share = cloud_share(image, bands, is_picture=is_picture)
                 if share is not None:
-                    weight = float(sample["valid"].sum())  # pixels without data are filled with their neighbours
-                    self.looked_at += weight
-                    self.cloudy += weight * share
+                    # pixels without data are filled with their neighbours
+                    self.judged.append((float(sample["valid"].sum()), share))
             yield sample
 
     def counted(self, rows: Iterable[tuple[RowBand, ...]]) -> Iterator[tuple[RowBand, ...]]:
@@ -53,7 +50,9 @@ class Seen:
             searched: pixels of the scene, or of the area that is searched.
 
         """
-        data, clouds = self.valid / max(searched, 1), self.cloudy / max(self.looked_at, 1)
+        looked_at = sum(pixels for pixels, _ in self.judged)
+        cloudy = sum(pixels * share for pixels, share in self.judged)
+        data, clouds = self.valid / max(searched, 1), cloudy / max(looked_at, 1)
         found = []
         if data < MOSTLY:
             found.append(f"only {data:.1%} of what is searched has data: no ship is found in the rest")

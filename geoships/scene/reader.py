@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
@@ -216,6 +216,11 @@ class Scene:
         """Windows that could not be read so far, with the reason, from top to bottom; see `Reading.on_error`."""
         with self._lock:
             return dict(sorted(self._unread.items()))
+
+    def add_unread(self, windows: Mapping[Window, str]) -> None:
+        """Count windows that another process could not read among those of `unread`."""
+        with self._lock:
+            self._unread.update(windows)
 
     def decode(self, window: Window) -> Pixels:
         """Read the stored values and the validity of the selected bands.

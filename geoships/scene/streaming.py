@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import TypeVar
@@ -12,7 +12,7 @@ from geoships.scene.layers.area import Area
 from geoships.scene.reader import Scene
 from geoships.scene.tiles import Sample, TileReader
 from geoships.scene.tiling.resample import Ratio
-from geoships.scene.tiling.windows import TilePlan, Window, source_window
+from geoships.scene.tiling.windows import Tile, TilePlan, Window, source_window
 
 Item = TypeVar("Item")
 READ_AHEAD_BYTES = 32 << 20  # memory of the samples that are read ahead
@@ -43,6 +43,11 @@ class TileCounts:
         """Tiles that the model scores."""
         return self.planned - self.outside - self.no_data - self.land - self.empty
 
+    def add(self, other: TileCounts) -> None:
+        """Add the counts of other tiles of the same plan."""
+        for part in fields(self):
+            setattr(self, part.name, getattr(self, part.name) + getattr(other, part.name))
+
     def summary(self) -> dict[str, int]:
         """The counts as plain values for JSON."""
         return {**asdict(self), "computed": self.computed}
@@ -61,6 +66,7 @@ def stream_tiles(
     *,
     land: Callable[[Window], bool] | None = None,
     counts: TileCounts | None = None,
+    rows: range | None = None,
 ) -> ReadAhead[Sample]:
     """Read the tiles of a plan that contain valid data, from top to bottom, in a background thread.
 
@@ -74,27 +80,30 @@ def stream_tiles(
         area: Area of interest; None: the whole scene.
         land: Function that returns whether a window is on land. The sample of such a tile has no image.
         counts: Counters to which the tiles are added; None: not counted.
+        rows: Rows of the tile grid to read; None: all.
 
     Returns:
         Iterator over samples, as `TileReader` describes them. It raises SceneError if the file cannot be read.
     """
     counts = counts or TileCounts()
-    counts.planned += len(plan)
+    planned = list(plan.in_rows(range(plan.rows.count) if rows is None else rows))
+    counts.planned += len(planned)
     height, width = (scale.to_model(size) for scale, size in zip(ratios, plan.tile_shape, strict=True))
     ahead = max(1, READ_AHEAD_BYTES // (len(scene.wanted) * height * width * 4))
-    return ReadAhead(lambda: _samples(scene, plan, ratios, area, land, counts), ahead)
+    return ReadAhead(lambda: _samples(scene, plan, planned, ratios, area, land, counts), ahead)
 
 
 def _samples(
     scene: Scene,
     plan: TilePlan,
+    planned: Sequence[Tile],
     ratios: tuple[Ratio, Ratio],
     area: Area | None,
     land: Callable[[Window], bool] | None,
     counts: TileCounts,
 ) -> Iterator[Sample]:
-    tiles = [tile for tile in plan if area is None or area.touches(plan.reach(tile))]
-    counts.outside += len(plan) - len(tiles)
+    tiles = [tile for tile in planned if area is None or area.touches(plan.reach(tile))]
+    counts.outside += len(planned) - len(tiles)
     if scene.written is not None:  # parts of a sparse file need not be decoded to know that they have no data
         every, written = len(tiles), scene.written
         tiles = [tile for tile in tiles if written.any(plan.reach(tile).intersection(scene.window))]

@@ -247,9 +247,9 @@ def owned_temporaries(owner: str) -> Iterator[None]:
         _owner.reset(token)
 
 
-def remove_temporaries(folder: Path, owner: str) -> None:
-    """Delete what an owner that was killed has left in a folder, see `owned_temporaries`."""
-    discard(folder / f"{_TEMPORARY}{owner}-")
+def remove_temporaries(folder: Path, owner: str | None = None) -> None:
+    """Delete what an owner that was killed has left in a folder, see `owned_temporaries`; None: what any has left."""
+    discard(folder / (_TEMPORARY if owner is None else f"{_TEMPORARY}{owner}-"))
 
 
 def _first_line(error: BaseException) -> str:

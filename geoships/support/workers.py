@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from geoships.errors import DeviceError
 from geoships.support.worker_process import ENDING, run_until_stopped
@@ -134,14 +134,55 @@ def run_jobs(
     Yields:
         What jobs tell, and one of `Ended`, `Raised` and `Lost` for each job, as these happen.
     """
-    pool = _Pool(jobs, devices, pickle.dumps(work), terms)
-    try:
-        while pool.unfinished:
-            pool.assign()
-            yield from pool.listen()
-            yield from pool.end_overdue()
-    finally:
-        pool.stop()
+    with RunningJobs(jobs, devices, work, terms) as running:
+        while running.unfinished:
+            yield from running.events()
+
+
+class RunningJobs(Generic[Job, Result]):
+    """Jobs that run in parallel as with `run_jobs`, for a process that has work of its own meanwhile.
+
+    They begin, and free processes get the next ones, when `events` is iterated. At the end of the with block all
+    processes end.
+
+    Args:
+        jobs, devices, work, terms: See `run_jobs`.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        devices: Sequence[str],
+        work: Callable[[Job, str, Tell], Result],
+        terms: Terms[Job] = Terms(),
+    ) -> None:
+        self._pool = _Pool(jobs, devices, pickle.dumps(work), terms)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether any job waits or runs."""
+        return self._pool.unfinished
+
+    def events(self, *, wait: bool = True) -> Iterator[Event]:
+        """What has happened since the last call.
+
+        Args:
+            wait: Wait until something has; otherwise there may be nothing.
+        """
+        self._pool.assign()
+        yield from self._pool.listen(None if wait else 0.0)
+        yield from self._pool.end_overdue()
+        self._pool.assign()
+
+    def stop(self) -> None:
+        """End all processes."""
+        self._pool.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 def run_on_devices(
@@ -250,12 +291,14 @@ class _Pool:
     def _deadline(self, more: float = 0) -> float | None:
         return None if self._terms.timeout is None else time.monotonic() + more + self._terms.timeout
 
-    def listen(self) -> Iterator[Event]:
-        """Wait until a process says something or a job is overdue; yields what was said."""
+    def listen(self, most: float | None = None) -> Iterator[Event]:
+        """Wait until a process says something or a job is overdue; yields what was said. most: seconds to wait."""
         deadlines = [worker.deadline for worker in self._busy if worker.deadline is not None]
         patience = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
         if self._waiting and self._terms.admit:  # memory may become free without any process saying so
             patience = POLLING if patience is None else min(patience, POLLING)
+        if most is not None:
+            patience = most if patience is None else min(patience, most)
         by_connection = {worker.connection: worker for worker in self._busy}
         for ready in wait(list(by_connection), patience):
             yield from self._receive(by_connection[ready])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import random
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import cluster_jobs
 import pytest
-import rasterio
+from run_contents import contents
 from scenes import ship_scene
 
 from geoships.cluster import run as cluster_run
@@ -19,7 +18,6 @@ from geoships.cluster.decide import Expected
 from geoships.cluster.manifest import Manifest
 from geoships.cluster.records import now_text
 from geoships.cluster.run import RunOptions, RunResult, run_scenes, thread_limits
-from geoships.output.read_ships import read_ships
 from geoships.pipeline.batch import SceneJob, plan_outputs
 from geoships.support import workers
 from geoships.support.workers import Lost
@@ -29,20 +27,6 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes am
 
 def states(result: RunResult) -> dict[str, str]:
     return {outcome.place: outcome.state for outcome in result.outcomes}
-
-
-def contents(out: Path) -> dict[str, str]:
-    """Digests of what matters in outputs: geometry and attributes of ships, and pixels of rasters."""
-    found = {}
-    for path in sorted(out.rglob("*")):
-        if path.suffix == ".geojson":
-            ships = read_ships(path)
-            text = ships.to_json().encode() + b"".join(ships.geometry.to_wkb())
-            found[path.relative_to(out).as_posix()] = hashlib.sha256(text).hexdigest()
-        elif path.suffix == ".tif":
-            with rasterio.open(path) as dataset:
-                found[path.relative_to(out).as_posix()] = hashlib.sha256(dataset.read()).hexdigest()
-    return found
 
 
 class Recorder(cluster_run.NoProgress):

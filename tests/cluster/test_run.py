@@ -145,16 +145,16 @@ def test_a_fault_of_one_scene_does_not_stop_the_others(
 ) -> None:
     for name in ("a.tif", "b.tif", "c.tif"):
         ship_scene(tmp_path / name)
-    predict = attempts.predict
+    predict = attempts.predict_scene
 
-    def faulty(scene: str, **options: object) -> object:
+    def faulty(scene: str, *outputs: object, **options: object) -> object:
         if Path(scene).stem == "a":
             raise ZeroDivisionError("no\nships")
         if Path(scene).stem == "b":
             raise MemoryError
-        return predict(scene, **options)
+        return predict(scene, *outputs, **options)
 
-    monkeypatch.setattr(attempts, "predict", faulty)
+    monkeypatch.setattr(attempts, "predict_scene", faulty)
     result = run(["a.tif", "b.tif", "c.tif"])
     assert states(result) == ["failed", "failed", "done"], result.outcomes
     assert result.outcomes[0].reason == "unexpected ZeroDivisionError: no ships; please report it"
@@ -166,15 +166,15 @@ def test_a_run_that_was_stopped_goes_on_and_leaves_no_rest(
 ) -> None:
     for name in ("a.tif", "b.tif"):
         ship_scene(tmp_path / name)
-    predict, begun = attempts.predict, []
+    predict, begun = attempts.predict_scene, []
 
-    def stopped(scene: str, **options: object) -> object:
+    def stopped(scene: str, *outputs: object, **options: object) -> object:
         begun.append(Path(scene).stem)
         if Path(scene).stem == "b":
             raise KeyboardInterrupt
-        return predict(scene, **options)
+        return predict(scene, *outputs, **options)
 
-    monkeypatch.setattr(attempts, "predict", stopped)
+    monkeypatch.setattr(attempts, "predict_scene", stopped)
     with pytest.raises(KeyboardInterrupt):
         run(["a.tif", "b.tif"], overlap=False)
     assert record(tmp_path, "b").state == "running"
@@ -182,7 +182,7 @@ def test_a_run_that_was_stopped_goes_on_and_leaves_no_rest(
     assert owner.exists()
     rest = tmp_path / "out" / f".geoships-{hashlib.sha256(b'b').hexdigest()[:12]}-0123.geojson"
     rest.touch()  # as a process that was killed leaves it
-    monkeypatch.setattr(attempts, "predict", predict)
+    monkeypatch.setattr(attempts, "predict_scene", predict)
     assert states(run(["a.tif", "b.tif"])) == ["done before", "done"]
     assert (begun, record(tmp_path, "b").attempts, rest.exists()) == (["a", "b"], 2, False)
 

@@ -303,7 +303,11 @@ class TilePlan:
         return self.rows.count * self.columns.count
 
     def __iter__(self) -> Iterator[Tile]:
-        for row in range(self.rows.count):
+        return self.in_rows(range(self.rows.count))
+
+    def in_rows(self, rows: range) -> Iterator[Tile]:
+        """The tiles of some rows of the tile grid, row by row from top to bottom."""
+        for row in rows:
             for column in range(self.columns.count):
                 yield self.tile(row, column)
 
