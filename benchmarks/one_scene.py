@@ -1,11 +1,11 @@
 """One large scene in one process, shared by several, with one of them killed, and killed as a whole and gone on with.
 
-    uv run python benchmarks/one_scene.py           # 10,240 x 10,240 pixels, two processes
-    uv run python benchmarks/one_scene.py --jobs 4
+    uv run python benchmarks/one_scene.py                                    # 10,240 x 10,240 pixels, two processes
+    uv run python benchmarks/one_scene.py --folder one --runs whole,shared
 
 The scene has five bands in uint16, of rendered harbours. Checks that all runs have the same ships and pixels, and
-prints times and memory: the peak over time of the proportional sets of all processes of a run together, in which a page
-that several processes share counts once.
+prints times and memory: the peak over time of what the processes of a run have together, in which libraries that they
+share count once.
 """
 
 from __future__ import annotations
@@ -32,16 +32,27 @@ from rasterio.windows import Window
 from geoships.datasets.harbour import BANDS, NODATA, OFFSET, SCALE, render_harbour
 
 BLOCK = 2048  # pixels per side of the rendered parts that the scene is composed of
-POLL = 0.2  # s between two measurements of the memory
+POLL = 0.5  # s between two measurements of the memory
+
+
+RUNS = {
+    "whole": "one process, as a whole",
+    "blocks": "one process, in blocks",
+    "shared": "several processes",
+    "one-killed": "several processes, of which one is killed",
+    "stopped": "several processes, all killed twice and begun again: the last run",
+}
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was measured of a run. seconds: wall time. peak: bytes of all processes together. kills: of processes."""
+    """What was measured of a run. seconds: wall time. peak: bytes of all processes together."""
 
     seconds: float
     peak: int
-    kills: int
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.0f} s, {self.peak / 2**30:.2f} GiB at the peak"
 
 
 def main() -> None:
@@ -49,25 +60,39 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=10240, help="rows and columns of the scene")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1, help="of the moments of kills")
+    parser.add_argument("--runs", default=",".join(RUNS), help="which runs, of these")
+    parser.add_argument("--folder", type=Path, help="keeps the scene and the outputs, for a call with other runs")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="geoships-") as name:
-        folder, draw = Path(name), random.Random(arguments.seed)  # noqa: S311 (not for secrets)
-        write_scene(folder / "scene.tif", arguments.size)
-        jobs = ("--jobs", str(arguments.jobs))
-        whole = report("one process, as a whole", run(folder, "whole", "--no-resume"))
-        report("one process, in blocks", run(folder, "blocks"))
-        shared = report(f"{arguments.jobs} processes", run(folder, "shared", *jobs))
-        moment = draw.uniform(0.4, 0.7) * shared.seconds
-        report(f"{arguments.jobs} processes, one killed", run(folder, "one-killed", *jobs, kill_worker=moment))
-        stopped(folder, [draw.uniform(0.3, 0.8) * shared.seconds for _ in range(2)], *jobs)
-        report("the same, killed twice as a whole: the last run", run(folder, "stopped", *jobs))
+        folder = arguments.folder or Path(name)
+        if not (folder / "scene.tif").exists():
+            write_scene(folder / "scene.tif", arguments.size)
+        for kind in arguments.runs.split(","):
+            print(f"{kind}, {RUNS[kind]}: {run_kind(kind, folder, arguments)}", flush=True)
+        if not (folder / "whole").exists():
+            return
         expected = contents(folder / "whole")
-        print(f"{len(expected)} outputs; memory of {arguments.jobs} processes: {shared.peak / whole.peak:.2f} of one")
-        for out in ("blocks", "shared", "one-killed", "stopped"):
-            same = contents(folder / out) == expected
-            print(f"{out}: the same ships and pixels: {'yes' if same else 'NO'}")
-            assert same
-            assert not (folder / out / ".geoships" / "blocks").exists()
+        for out in RUNS:
+            if out != "whole" and (folder / out).exists():
+                same = contents(folder / out) == expected
+                print(f"{out}: the same ships and pixels in {len(expected)} files: {'yes' if same else 'NO'}")
+                assert same
+                assert not (folder / out / ".geoships" / "blocks").exists()
+
+
+def run_kind(kind: str, folder: Path, arguments: argparse.Namespace) -> Run:
+    """Make one of RUNS."""
+    jobs = ("--jobs", str(arguments.jobs))
+    if kind == "whole":
+        return run(folder, kind, "--no-resume")
+    if kind == "blocks":
+        return run(folder, kind)
+    draw = random.Random(arguments.seed)  # noqa: S311 (not for secrets)
+    if kind == "one-killed":
+        return run(folder, kind, *jobs, kill_after=draw.randint(2, 6))
+    if kind == "stopped":
+        stopped(folder, sorted(draw.sample(range(2, 10), 2)), *jobs)
+    return run(folder, kind, *jobs)
 
 
 def write_scene(path: Path, size: int) -> None:
@@ -99,50 +124,54 @@ def start(folder: Path, out: str, *options: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, start_new_session=True)
 
 
-def run(folder: Path, out: str, *options: str, kill_worker: float | None = None) -> Run:
-    """Run to the end, and measure it. kill_worker: after how many seconds one of its processes is killed."""
-    started, kills = time.monotonic(), 0
+def run(folder: Path, out: str, *options: str, kill_after: int | None = None) -> Run:
+    """Run to the end, and measure it. kill_after: after how many blocks one of its processes is killed."""
+    started, killed = time.monotonic(), False
     process = start(folder, out, *options)
     memory = Memory(process.pid)
     memory.start()
     while process.poll() is None:
-        if kill_worker is not None and not kills and time.monotonic() - started > kill_worker:
-            kills += _kill_child(process.pid)
+        if kill_after is not None and not killed and len(blocks(folder, out)) >= kill_after:
+            killed = kill_worker(process.pid)
         time.sleep(0.05)
     memory.done.set()
-    log = (folder / f"{out}.log").read_text()
-    assert process.returncode == 0, log
-    assert kill_worker is None or kills, "the run ended before a process was killed"
-    return Run(time.monotonic() - started, memory.peak, kills)
+    assert process.returncode == 0, (folder / f"{out}.log").read_text()
+    assert kill_after is None or killed, "the run ended before a process was killed"
+    return Run(time.monotonic() - started, memory.peak)
 
 
-def _kill_child(pid: int) -> int:
-    """Kill the youngest process of a run that has begun its work; the number of kills."""
-    for child in reversed(psutil.Process(pid).children()):
-        if "spawn_main" in " ".join(child.cmdline()) and child.cpu_times().user > 5:
+def blocks(folder: Path, out: str) -> list[Path]:
+    """The files of finished blocks."""
+    return list((folder / out / ".geoships" / "blocks").rglob("[0-9]*.zip"))
+
+
+def kill_worker(pid: int) -> bool:
+    """Kill a process of a run that computes blocks."""
+    for child in psutil.Process(pid).children():
+        if "spawn_main" in " ".join(child.cmdline()):
             child.send_signal(signal.SIGKILL)
-            return 1
-    return 0
+            return True
+    return False
 
 
-def stopped(folder: Path, moments: list[float], *options: str) -> None:
-    """Kill runs with all their processes after some seconds, or the parent alone."""
+def stopped(folder: Path, moments: list[int], *options: str) -> None:
+    """Kill runs after some blocks: all their processes at once, and then the parent alone."""
     for number, moment in enumerate(moments):
         process = start(folder, "stopped", *options)
-        time.sleep(moment)
+        while process.poll() is None and len(blocks(folder, "stopped")) < moment:
+            time.sleep(0.05)
         assert process.poll() is None, "the run ended before it was killed"
-        if number % 2:
+        if number:
             process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        kept = len(list((folder / "stopped" / ".geoships" / "blocks").rglob("0*.zip")))
-        size = sum(path.stat().st_size for path in (folder / "stopped" / ".geoships" / "blocks").rglob("*.zip"))
-        print(f"killed after {moment:.0f} s: {kept} blocks kept, {size / 1e6:.0f} MB")
+        kept = blocks(folder, "stopped")
+        print(f"killed with {len(kept)} blocks of {sum(path.stat().st_size for path in kept) / 1e6:.0f} MB", flush=True)
 
 
 class Memory(threading.Thread):
-    """Measures the proportional sets of a process and its children."""
+    """Measures a process and its children: memory of their own, and once what the largest shares with others."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -151,7 +180,9 @@ class Memory(threading.Thread):
     def run(self) -> None:
         """Measure until `done` is set."""
         while not self.done.wait(POLL):
-            self.peak = max(self.peak, sum(map(_proportional, _family(self.pid))))
+            sizes = [size for size in map(_sizes, _family(self.pid)) if size]
+            own, shared = sum(own for own, _ in sizes), max((shared for _, shared in sizes), default=0)
+            self.peak = max(self.peak, own + shared)
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -162,17 +193,13 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _proportional(process: psutil.Process) -> int:
+def _sizes(process: psutil.Process) -> tuple[int, int] | None:
+    """Bytes that a process has alone, and those that it shares with any other, such as libraries."""
     try:
-        return int(process.memory_full_info().pss)
+        memory = process.memory_full_info()
     except psutil.Error:
-        return 0
-
-
-def report(name: str, measured: Run) -> Run:
-    """Print what was measured."""
-    print(f"{name}: {measured.seconds:.0f} s, {measured.peak / 2**30:.2f} GiB at the peak", flush=True)
-    return measured
+        return None
+    return int(memory.uss), int(memory.rss - memory.uss)
 
 
 if __name__ == "__main__":

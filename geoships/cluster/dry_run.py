@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from geoships.cluster.attempt import shown_name
+from geoships.cluster.blocks import shared_scenes
 from geoships.cluster.fingerprint import differences, settings_mark
 from geoships.cluster.records import SceneRecord
 from geoships.cluster.selection import Selection
@@ -114,7 +115,10 @@ def plan_dry_run(
     settings = settings_mark(config)
     alike = [record for record in before if not differences(record.settings, settings)]
     work, measured = seconds_for(sum(map(pixels_of, sizes)), alike, config.device, config.views or 1)
-    together = sorted(map(memory_of, sizes), reverse=True)[:processes]
+    shared = shared_scenes(list(map(pixels_of, sizes)), processes) if processes > 1 else []
+    needs = [memory_of(size) for size in sizes]
+    alone = sorted(needs, reverse=True)[:processes]
+    together = max([alone, *([needs[number]] * processes for number in shared)], key=sum)
     skipped = tuple(LeftOut(one.scene, f"{one.state}, {one.reason}") for one in selection.settled)
     memory = int(min(sum(together), max([free_memory(), *together[:1]])))
     return DryRun(planned, (*skipped, *left_out), memory, work / processes, measured)

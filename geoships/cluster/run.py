@@ -190,7 +190,9 @@ class _Run:
         config = self.config.model_copy(update={"device": devices[0]})
         most = max(1, int(min(len(devices), free_memory() // memory_of(size))))
         terms: Terms[BlockTask] = Terms(tries=TRIES, environment=thread_limits(len(devices)))
-        blocks = self.options.blocks.by(lambda _, tasks: BlockProcesses(tasks, devices[:most], terms))
+        blocks = self.options.blocks
+        if most > 1:
+            blocks = blocks.by(lambda _, tasks: BlockProcesses(tasks, devices[:most], terms))
         return attempt(job, self.expected, config, self.progress, self.model, blocks)
 
     def _one_by_one(self, jobs: Sequence[SceneJob], devices: Sequence[str]) -> Iterator[tuple[int, Outcome]]:

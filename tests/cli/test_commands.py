@@ -189,6 +189,7 @@ def test_an_int8_variant_that_is_refused_leaves_nothing(
         (["predict", "a.tif"], 1, "a.tif: no such file"),
         (["predict", "a.tif", "b.tif", "--out", "s.geojson"], 2, "--out-dir"),
         (["predict", "none", "--out", "s.gpkg", "--jobs", "2"], 2, "--out-dir"),
+        (["predict", "none", "--out", "s.gpkg", "--no-resume"], 2, "--out-dir"),
         (["predict", "a.tif", "--out-dir", "o", "--shard", "0/4"], 2, "add 1"),
         (["predict", "*.none", "--out-dir", "o"], 1, "no file matches"),
         (["predict", "a.tif", "--out-dir", "o", "--format", "shp"], 2, "geojson"),

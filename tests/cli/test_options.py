@@ -31,7 +31,7 @@ NOT_SETTINGS = {
     "scenes", "out", "mask", "scores", "stac", "preview", "project", "out_dir", "out_format", "rasters", "previews",
     "items", "band", "stac_api", "collection", "bbox", "datetime", "max_cloud", "config_file", "quiet", "as_json",
     "progress", "verbose", "log_level", "log_file", "pattern", "retry_failed", "jobs", "shard", "scene_timeout",
-    "dry_run",
+    "resume", "dry_run",
 }  # fmt: skip
 EVALUATED = {  # settings that `evaluate` shares; its model is an argument
     "gsd", "bands", "scale", "offset", "sensor", "trust_vrt", "views", "verify", "threshold", "min_peak", "sensitivity",

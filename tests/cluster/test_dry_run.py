@@ -7,15 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import rasterio
 from fake_models import fake_bundle
-from scenes import ship_scene
+from scenes import UTM, ship_scene
 
-from geoships.cluster import sizes
+from geoships.cluster import dry_run, sizes
 from geoships.cluster.dry_run import DryRun, plan_dry_run
 from geoships.cluster.manifest import Manifest
 from geoships.cluster.records import SceneRecord
 from geoships.cluster.run import RunOptions, RunResult, expected_of
-from geoships.cluster.selection import select
+from geoships.cluster.selection import Selection, select
 from geoships.cluster.sizes import memory_of, read_sizes, seconds_for
 from geoships.config import PredictConfig
 from geoships.pipeline.batch import SceneJob, plan_outputs
@@ -31,6 +32,21 @@ def plan(tmp_path: Path, names: list[str], *, overwrite: bool = False) -> DryRun
     expected = expected_of(tmp_path / "out", config, RunOptions(), fake_bundle())
     left_out = [LeftOut("look.png", "a picture")]
     return plan_dry_run(select(jobs, expected), left_out, Manifest(tmp_path / "out").records(), CPU, 1)
+
+
+def test_processes_that_share_a_scene_need_memory_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "sparse_ok": True, "tiled": True}
+    for name, side in (("large.tif", 10240), ("small.tif", 512)):
+        with rasterio.open(tmp_path / name, "w", height=side, width=side, crs="EPSG:32631", transform=UTM, **profile):
+            pass
+    monkeypatch.setattr(dry_run, "free_memory", lambda: 1e12)
+    jobs = tuple(plan_outputs([tmp_path / "large.tif", tmp_path / "small.tif"], tmp_path / "out"))
+    selection = Selection(jobs, ("", ""), ())
+    large, small = memory_of((10240, 10240)), memory_of((512, 512))
+    one, two = (plan_dry_run(selection, [], [], CPU, processes) for processes in (1, 2))
+    assert (one.memory, two.memory) == (large, 2 * large)
+    assert one.seconds == 2 * two.seconds
+    assert small < large
 
 
 def test_a_plan_tells_what_runs_what_does_not_and_why(run: Callable[..., RunResult], tmp_path: Path) -> None:
