@@ -51,8 +51,8 @@ def write_scene(path: Path, scene: Rendered) -> geopandas.GeoDataFrame:
         dataset.write(stored)
         dataset.descriptions = BANDS
         dataset.scales, dataset.offsets = (1e-4,) * len(BANDS), (-0.1,) * len(BANDS)
-    frame = geopandas.GeoDataFrame(geometry=scene.outlines).affine_transform([GRID.a, GRID.b, GRID.d, GRID.e, GRID.c, GRID.f])
-    return geopandas.GeoDataFrame({"id": range(len(scene.outlines))}, geometry=frame, crs="EPSG:32631")
+    outlines = geopandas.GeoSeries(scene.outlines).affine_transform(GRID.to_shapely())
+    return geopandas.GeoDataFrame({"id": range(len(outlines))}, geometry=outlines, crs="EPSG:32631")
 
 
 def seas(folder: Path, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -82,7 +82,10 @@ def measure(rng: np.random.Generator, count: int, sea: Iterator[np.ndarray] | No
             started = time.perf_counter()
             found = measure_motion(frame, Path(folder) / "scene.tif", MotionSettings(delays=DELAYS)).ships
             seconds = (time.perf_counter() - started) / len(part)
-            rows += [{**vars(craft), "seconds": seconds, **row} for craft, row in zip(part, found.to_dict("records"), strict=True)]
+            rows += [
+                {**vars(craft), "seconds": seconds, **row}
+                for craft, row in zip(part, found.to_dict("records"), strict=True)
+            ]
     return pd.DataFrame(rows)
 
 
@@ -91,7 +94,8 @@ def report(table: pd.DataFrame) -> None:
     turned = np.abs((ships["course_deg"].astype(float) - ships["heading"] + 180) % 360 - 180)
     held = (ships["speed_low_ms"] <= ships["speed"]) & (ships["speed"] <= ships["speed_high_ms"])
     error = (ships["speed_ms"].astype(float) - ships["speed"]).abs()
-    print("| length, m | speed, m/s | ships | answered | moving | right way | wrong way | median error, m/s | in interval | width, m/s |")
+    head = "length, m", "speed, m/s", "ships", "answered", "moving", "right way", "wrong way", "median error, m/s"
+    print(f"| {' | '.join(head)} | in interval | width, m/s |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for low, high in ((20, 60), (60, 120), (120, 330), (60, 330), (20, 330)):
         for slow, fast in ((0, 0.01), (0.01, 5), (5, 30)):
@@ -109,8 +113,10 @@ def report(table: pd.DataFrame) -> None:
     measured = ships["motion"].isin(["moving", "still"])
     print(f"all measured ships: {held[measured].mean():.1%} in their interval of 90 %")
     if len(planes):
-        print(f"aircraft: {(planes['motion'] == 'aircraft').sum()} of {len(planes)} flagged; "
-              f"ships flagged as aircraft: {(ships['motion'] == 'aircraft').sum()} of {len(ships)}")
+        print(
+            f"aircraft: {(planes['motion'] == 'aircraft').sum()} of {len(planes)} flagged; "
+            f"ships flagged as aircraft: {(ships['motion'] == 'aircraft').sum()} of {len(ships)}"
+        )
     print(f"{table['seconds'].mean() * 1000:.0f} ms a ship")
 
 

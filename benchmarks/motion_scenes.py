@@ -122,7 +122,9 @@ def render(
     """
     shape = (spacing, spacing * len(crafts))
     if background is None:
-        values = SEA[:, None, None] + sea(rng, shape, times, waves) + rng.normal(size=(4, *shape)) * NOISE[:, None, None]
+        values = (
+            SEA[:, None, None] + sea(rng, shape, times, waves) + rng.normal(size=(4, *shape)) * NOISE[:, None, None]
+        )
     else:
         values = background[:, : shape[0], : shape[1]].copy()
     scene = Rendered(values)
@@ -130,8 +132,10 @@ def render(
         off = rng.normal(0, misregistration, (len(times), 2))
         part = slice(number * spacing, (number + 1) * spacing)
         centre = rng.uniform(-0.5, 0.5, 2) + spacing / 2
-        drawn = (_aircraft if craft.aircraft else _ship)(rng, craft, centre, spacing, times, off)
-        cover, colour = drawn
+        if craft.aircraft:
+            cover, colour = _aircraft(craft, centre, spacing, times, off)
+        else:
+            cover, colour = _ship(rng, craft, centre, spacing, times, off)
         values[:, :, part] = values[:, :, part] * (1 - cover) + colour
         scene.outlines.append(shapely.affinity.translate(outline(rng, craft, centre, times), number * spacing, 0))
         scene.crafts.append(craft)
@@ -194,9 +198,7 @@ def _ship(
     return np.array(covers), np.array(colours)
 
 
-def _aircraft(
-    rng: np.random.Generator, craft: Craft, centre: Floats, size: int, times: Floats, off: Floats
-) -> tuple[Floats, Floats]:
+def _aircraft(craft: Craft, centre: Floats, size: int, times: Floats, off: Floats) -> tuple[Floats, Floats]:
     covers, colours = [], []
     for band, time in enumerate(times):
         ahead, right = _grid(size, centre + _way(craft) * time + off[band], craft.heading)

@@ -27,6 +27,7 @@ BAND_NAMES = {"blue": "B02", "green": "B03", "red": "B04", "nir": "B08"}
 EARTH, HEIGHT = 6_371_000.0, 786_000.0  # metres: mean radius, and the satellite's height above it
 INCLINATION = 98.62  # degrees, of the orbit
 GRAVITY, ROTATION = 3.986004418e14, 7.2921159e-5  # of the Earth: m3/s2, and radians per second
+ANGLES = "viewing angles of the product"
 LONGEST = 10.0  # seconds: bands of one detector see a place within 2.6 s, those of two detectors within some more
 
 DetectorAt = Callable[[str, float, float], int | None]  # number of the detector of a band at (x, y); None: not known
@@ -73,7 +74,7 @@ class ViewingAngles:
         Returns:
             The delays; None where it is not known which detectors saw the place.
         """
-        lon, lat = Transformer.from_crs(self.crs, 4326, always_xy=True).transform(x, y)
+        _, lat = Transformer.from_crs(self.crs, 4326, always_xy=True).transform(x, y)
         track = ground_velocity(float(lat), descending=self.descending is not False)
         places: dict[str, Floats] = {}
         for band, band_id in BAND_IDS.items():
@@ -87,7 +88,7 @@ class ViewingAngles:
                 return None
             places[band] = below_satellite(*angles)
         seconds = {band: _seconds(place - places["blue"], track) for band, place in places.items()}
-        delays = Delays(seconds, signed=True, source="viewing angles of the product")
+        delays = Delays(seconds, signed=True, source=ANGLES)
         return delays if delays.span < LONGEST else None
 
     def _corners(self, x: float, y: float) -> tuple[list[int], list[int], Floats]:
@@ -175,4 +176,6 @@ def _text(root: Element, name: str) -> str:
 
 def _values(element: Element, name: str) -> Floats:
     angle = next(each for each in element if _name(each) == name)
-    return np.array([[float(value) for value in (row.text or "").split()] for row in angle.iter() if _name(row) == "VALUES"])
+    return np.array(
+        [[float(value) for value in (row.text or "").split()] for row in angle.iter() if _name(row) == "VALUES"]
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from scipy import optimize, stats
@@ -97,17 +98,17 @@ def judge(fit: Fit, wake: Wake | None, seen: Seen, *, aircraft: bool = False) ->
     velocity = seen.to_metres @ fit.velocity
     covariance = seen.to_metres @ (fit.covariance + seen.registration) @ seen.to_metres.T
     if not aircraft and fit.strength < LEAST_STRENGTH:
-        return _by_wake(unknown("too faint, or too small"), wake, seen)
+        return _by_wake(unknown("it hardly stands out from what is around it"), wake, seen)
     if not aircraft and fit.agreement < LEAST_AGREEMENT:
         return _by_wake(unknown("the bands do not show the same"), wake, seen)
     if not np.isfinite(covariance).all():
-        return _by_wake(unknown("too small, or without an outline"), wake, seen)
+        return _by_wake(unknown("too small, or without a rim"), wake, seen)
     speed = float(np.hypot(*velocity))
     towards = velocity / max(speed, 1e-9)
     error = float(np.sqrt(towards @ covariance @ towards))
     low, high = speed_interval(speed, error)
     shift = float(np.hypot(*fit.velocity)) * seen.span
-    known = {"shift": shift, "low": low, "high": high}
+    known: dict[str, Any] = {"shift": shift, "low": low, "high": high}
     if seen.signed:
         known |= {"velocity": velocity, "covariance": covariance}
     if aircraft:
@@ -142,7 +143,9 @@ def speed_interval(speed: float, error: float, level: float = LEVEL) -> tuple[fl
     ratio, tail = (speed / error) ** 2, (1 - level) / 2
 
     def beyond(true: float, probability: float) -> float:
-        return float(stats.ncx2.sf(ratio, 2, (true / error) ** 2) if true > 0 else stats.chi2.sf(ratio, 2)) - probability
+        return (
+            float(stats.ncx2.sf(ratio, 2, (true / error) ** 2) if true > 0 else stats.chi2.sf(ratio, 2)) - probability
+        )
 
     def solve(probability: float) -> float:
         if beyond(0, probability) >= 0:
@@ -152,7 +155,7 @@ def speed_interval(speed: float, error: float, level: float = LEVEL) -> tuple[fl
     if speed > 20 * error:  # the normal distribution then
         width = float(stats.norm.ppf(1 - tail)) * error
         return speed - width, speed + width
-    return solve(tail), solve(1 - tail)
+    return solve(tail), max(solve(1 - tail), float(stats.norm.ppf(1 - tail)) * error)
 
 
 def _directed(answer: Answer, velocity: Floats, covariance: Floats, wake: Wake | None, seen: Seen) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import geopandas
 import numpy as np
 import shapely
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import rasterize
+from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import GeoshipsError
@@ -39,6 +42,7 @@ LEAST_PIXELS = 3  # of an outline
 SURROUNDINGS = 400.0  # metres around a ship in which a wake is looked for
 SLOWEST_AIRCRAFT, FASTEST_AIRCRAFT = 45.0, 350.0  # metres per second, with the apparent speed of their height
 AIRCRAFT_AGREEMENT, AIRCRAFT_LEAD = 0.5, 0.25  # of the bands at the speed of an aircraft, and before that of a ship
+AIRCRAFT_BANDS = 3  # two bands tell no aircraft from two things that each shows one of
 LARGEST = 600  # pixels: side of the largest chip
 
 
@@ -98,17 +102,18 @@ def _open(name: SceneName, settings: MotionSettings) -> Scene:
     if len(opened.wanted) < 2:
         opened.close()
         raise GeoshipsError(
-            f"{opened.title} has only the band {', '.join(opened.wanted)} of blue, green, red and near infrared; motion "
-            "shows between two of them"
+            f"{opened.title} has only the band {', '.join(opened.wanted)} of blue, green, red and near infrared; "
+            "motion shows between two of them"
         )
     return opened
 
 
-def _outlines(frame: geopandas.GeoDataFrame, scene: Scene) -> list[BaseGeometry]:
+def _outlines(frame: geopandas.GeoDataFrame, scene: Scene) -> list[Polygon | MultiPolygon]:
     """Outlines in pixels of the scene; empty where there is none."""
     project = PixelProjection(frame.crs, scene.georeference)
-    shapes = [shapely.Polygon() if each is None else each for each in frame.geometry]
-    return [project(each) if shapely.area(each) > 0 else shapely.Polygon() for each in shapes]
+    shapes = [Polygon() if each is None else each for each in frame.geometry]
+    found = [project(each) if shapely.area(each) > 0 else Polygon() for each in shapes]
+    return [each if isinstance(each, Polygon | MultiPolygon) else Polygon() for each in found]
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ class _Measuring:
     scene: Scene
     times: BandTimes
     settings: MotionSettings
-    outlines: Sequence[BaseGeometry]
+    outlines: Sequence[Polygon | MultiPolygon]
 
     def answers(self) -> list[Answer]:
         """The motion of each ship, in the order of the outlines."""
@@ -189,7 +194,11 @@ class _Measuring:
         return "too large" if max(right - left, bottom - top) > LARGEST / 2 else None
 
     def _present(self, delays: Delays) -> Delays:
-        return Delays({band: delays.seconds[band] for band in self.scene.wanted if band in delays.seconds}, delays.signed, delays.source)
+        return Delays(
+            {band: delays.seconds[band] for band in self.scene.wanted if band in delays.seconds},
+            delays.signed,
+            delays.source,
+        )
 
     def _window(self, outline: BaseGeometry, delays: Delays) -> Window:
         """The ship, and as much around it as a wake is long, or an aircraft moves."""
@@ -200,9 +209,7 @@ class _Measuring:
         last = int(np.ceil(right + reach)), int(np.ceil(bottom + reach))
         return Window(first[1], first[0], min(last[1] - first[1], LARGEST), min(last[0] - first[0], LARGEST))
 
-    def _answer(
-        self, outline: BaseGeometry, around: _Surroundings, delays: Delays, measured: Measures
-    ) -> Answer:
+    def _answer(self, outline: BaseGeometry, around: _Surroundings, delays: Delays, measured: Measures) -> Answer:
         present = self._present(delays)
         seconds = np.array([present.seconds[band] for band in present.seconds])
         values, valid = around.read([self.scene.wanted.index(band) for band in present.seconds])
@@ -236,7 +243,8 @@ def _fit(chip: Chip, seconds: Floats, pixel: float) -> tuple[Fit, bool]:
     search = Search(chip, seconds, FASTEST_AIRCRAFT / pixel)
     slow = search.best(0, FASTEST / pixel)
     fast = search.best(SLOWEST_AIRCRAFT / pixel, FASTEST_AIRCRAFT / pixel)
-    if fast is not None and slow is not None and fast.agreement > max(AIRCRAFT_AGREEMENT, slow.agreement + AIRCRAFT_LEAD):
+    least = AIRCRAFT_AGREEMENT if slow is None else max(AIRCRAFT_AGREEMENT, slow.agreement + AIRCRAFT_LEAD)
+    if fast is not None and fast.agreement > least and len(seconds) >= AIRCRAFT_BANDS:
         sampler = Sampler(chip, seconds, centre=float(seconds[fast.reference]))
         return fit_velocity(sampler, seconds, fast.velocity), True
     sampler = Sampler(chip, seconds)
@@ -261,7 +269,9 @@ def _burnt(outlines: Sequence[BaseGeometry], window: Window) -> Bools:
     moved = [shapely.affinity.translate(each, -window.column, -window.row) for each in outlines if not each.is_empty]
     if not moved:
         return np.zeros(window.shape, np.bool_)
-    return np.asarray(rasterize(moved, window.shape, all_touched=True, dtype="uint8"), np.bool_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # these are pixels
+        return np.asarray(rasterize(moved, window.shape, all_touched=True, dtype="uint8"), np.bool_)
 
 
 def _box(window: Window) -> shapely.Polygon:

@@ -45,9 +45,7 @@ class Search:
         inside = np.hypot(column, row) <= fastest
         self.velocities: Floats = np.column_stack((column[inside], row[inside]))
         self._chip, self._times = chip, times
-        self._scores = {
-            band: self._agreement(band) for band in range(len(times)) if self._strength(band) >= _LEAST
-        }
+        self._scores = {band: self._agreement(band) for band in range(len(times)) if self._strength(band) >= _LEAST}
 
     def _strength(self, band: int) -> float:
         values = self._chip.signal[band][self._chip.ship]

@@ -26,8 +26,8 @@ class MotionSettings:
         metadata: The granule's ``MTD_TL.xml``, where the scene is no product that holds it.
         aircraft: ``keep`` aircraft in the table, or ``drop`` them.
         registration: Pixels by which a band may lie off the others along each axis (standard deviation).
-        bands: Numbers or names of blue, green, red and near infrared in the scene; ``-`` for one that it lacks. None: by
-            name.
+        bands: Numbers or names of blue, green, red and near infrared in the scene; ``-`` for one that it lacks.
+            None: by name.
     """
 
     delays: str | None = None

@@ -12,14 +12,16 @@ from pyproj.exceptions import CRSError
 from rasterio.errors import RasterioError
 
 from geoships.errors import SceneError
-from geoships.motion.angles import BAND_NAMES, ViewingAngles, read_angles
+from geoships.motion.angles import ANGLES, BAND_NAMES, ViewingAngles, read_angles
 from geoships.motion.delays import Delays, parse_delays, published_delays
 from geoships.motion.settings import MotionSettings
 from geoships.scene.opening.raster import gdal_env, open_named
 from geoships.scene.opening.sentinel2_product import granule_details, read_granule_metadata
 
 # Names of products, tiles and Items that hold one pass of a satellite; a mosaic has another name.
-ONE_PASS = re.compile(r"(?<![A-Z0-9])(S2[A-D]_MSIL(1C|2A)_\d{8}T\d{6}|T\d\d[A-Z]{3}_\d{8}T\d{6}|S2[A-D]_\d\d?[A-Z]{3}_\d{8}_)")
+ONE_PASS = re.compile(
+    r"(?<![A-Z0-9])(S2[A-D]_MSIL(1C|2A)_\d{8}T\d{6}|T\d\d[A-Z]{3}_\d{8}T\d{6}|S2[A-D]_\d\d?[A-Z]{3}_\d{8}_)"
+)
 NO_DELAYS = "the delays between the bands are not known"
 TWO_DETECTORS = "it lies where two detectors meet, and it is not known which saw it"
 
@@ -54,7 +56,7 @@ class BandTimes:
                     self._open(band, details.footprints[name])
         elif ONE_PASS.search(scene.replace("\\", "/").rpartition("/")[2]):
             self._fixed = published_delays()
-        self.source = self._angles and "viewing angles of the product" or (self._fixed.source if self._fixed else NO_DELAYS)
+        self.source = ANGLES if self._angles else self._fixed.source if self._fixed else NO_DELAYS
 
     def __enter__(self) -> BandTimes:
         return self
@@ -91,5 +93,7 @@ class BandTimes:
         try:
             (values,) = dataset.sample([(x, y)], indexes=1)
         except RasterioError as error:
-            raise SceneError(f"{dataset.name}: the detectors cannot be read ({error}); copy the product again") from error
+            raise SceneError(
+                f"{dataset.name}: the detectors cannot be read ({error}); copy the product again"
+            ) from error
         return int(values[0]) or None
