@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from geoships.config import PredictConfig
     from geoships.model.bundle import Bundle, load_bundle
     from geoships.model.classify import classify
+    from geoships.motion.measure import MeasuredMotion, measure_motion
+    from geoships.motion.settings import MotionSettings
     from geoships.pipeline.batch import BatchResult, SceneFailure, SceneJob, plan_outputs, predict_many
     from geoships.pipeline.predict import Prediction, ScoredPrediction, predict
     from geoships.pipeline.stitch import stitch
@@ -39,6 +41,8 @@ __all__ = [
     "DeviceError",
     "GeoshipsError",
     "MatchSettings",
+    "MeasuredMotion",
+    "MotionSettings",
     "OutputError",
     "PredictConfig",
     "Prediction",
@@ -56,6 +60,7 @@ __all__ = [
     "classify",
     "load_bundle",
     "match_ais",
+    "measure_motion",
     "open_scene",
     "plan_axis",
     "plan_outputs",
@@ -69,6 +74,8 @@ _HOMES = {
     "BatchResult": "geoships.pipeline.batch",
     "Bundle": "geoships.model.bundle",
     "MatchSettings": "geoships.ais.settings",
+    "MeasuredMotion": "geoships.motion.measure",
+    "MotionSettings": "geoships.motion.settings",
     "PredictConfig": "geoships.config",
     "Prediction": "geoships.pipeline.predict",
     "Scene": "geoships.scene.reader",
@@ -83,6 +90,7 @@ _HOMES = {
     "classify": "geoships.model.classify",
     "load_bundle": "geoships.model.bundle",
     "match_ais": "geoships.ais.match",
+    "measure_motion": "geoships.motion.measure",
     "open_scene": "geoships.scene.reader",
     "plan_axis": "geoships.scene.tiling.windows",
     "plan_outputs": "geoships.pipeline.batch",

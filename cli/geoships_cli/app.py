@@ -26,6 +26,7 @@ from geoships_cli.finish import finish
 from geoships_cli.info import info, models
 from geoships_cli.logs import LOGGER, SHOWN
 from geoships_cli.merge_runs import merge_runs
+from geoships_cli.motion import motion
 from geoships_cli.predict import predict
 from geoships_cli.screen import screen
 from geoships_cli.study import study
@@ -43,6 +44,7 @@ app = typer.Typer(
 for command in (
     predict,
     merge_runs,
+    motion,
     view,
     evaluate,
     demo,

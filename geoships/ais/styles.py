@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 from geoships.ais.one_pass import State
 from geoships.ais.unmatched import Why
+from geoships.output.qgis.categories import by_value, line_layer, polygon_symbol
 from geoships.output.qgis.styles import Style
 from geoships.output.qgis.xml import Colour, comma, element, options
 
@@ -36,49 +37,26 @@ HEARD: Mapping[str, tuple[Colour, str]] = {
 def ships_style() -> Style:
     """Outlines by answer."""
     symbols = [
-        _fill(str(number), [_line(CASING, 0.9), _line(colour, 0.45)])
+        polygon_symbol(str(number), [line_layer(CASING, 0.9), line_layer(colour, 0.45)])
         for number, (colour, _) in enumerate(STATES.values())
     ]
     labels = [(state, label) for state, (_, label) in STATES.items()]
-    return _by_value("ais", labels, symbols, geometry=2)
+    return by_value("ais", labels, symbols, geometry=2)
 
 
 def unmatched_style() -> Style:
     """Points by reason."""
     symbols = [_marker(str(number), colour) for number, colour in enumerate(REASONS.values())]
-    return _by_value("why", [(why, why) for why in REASONS], symbols, geometry=0)
+    return by_value("why", [(why, why) for why in REASONS], symbols, geometry=0)
 
 
 def heard_style() -> Style:
     """Cells, by whether AIS is received in them."""
-    symbols = [_fill(str(number), [_area(colour)]) for number, (colour, _) in enumerate(HEARD.values())]
+    symbols = [polygon_symbol(str(number), [_area(colour)]) for number, (colour, _) in enumerate(HEARD.values())]
     # QGIS compares values of categories as text; how it writes a truth value depends on its version
-    return _by_value(
+    return by_value(
         "if(received, 'yes', 'no')", [(value, label) for value, (_, label) in HEARD.items()], symbols, geometry=2
     )
-
-
-def _by_value(attribute: str, labels: list[tuple[str, str]], symbols: list[Element], *, geometry: int) -> Style:
-    categories = [
-        element("category", value=value, symbol=number, render="true", label=label, type="string")
-        for number, (value, label) in enumerate(labels)
-    ]
-    renderer = element(
-        "renderer-v2",
-        [element("categories", categories), element("symbols", symbols)],
-        type="categorizedSymbol", attr=attribute, symbollevels=0, enableorderby=0, forceraster=0,
-    )  # fmt: skip
-    return Style((renderer, element("layerGeometryType", str(geometry))), (("hasScaleBasedVisibilityFlag", "0"),))
-
-
-def _fill(name: str, layers: list[Element]) -> Element:
-    return element("symbol", layers, name=name, type="fill", alpha=1, clip_to_extent=1, force_rhr=0)
-
-
-def _line(colour: Colour, width: float) -> Element:
-    properties = {"line_color": comma(colour), "line_style": "solid", "line_width": width, "line_width_unit": "MM",
-                  "joinstyle": "round", "capstyle": "round"}  # fmt: skip
-    return element("layer", [options(properties)], class_="SimpleLine", enabled=1, locked=0, pass_=0)
 
 
 def _area(colour: Colour) -> Element:

@@ -10,8 +10,9 @@ import re
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
@@ -30,6 +31,7 @@ METADATA = re.compile(r"(?:MTD_MSIL(?:1C|2A)|S2[A-D]_(?:OPER|USER)_MTD_SAFL(?:1C
 GRANULE = r"GRANULE/(?P<granule>\w[\w.-]*)/"
 GRANULE_METADATA = re.compile(GRANULE + r"(?:MTD_TL|S2[A-D]_(?:OPER|USER)_MTD_L(?:1C|2A)_TL_\w+)\.xml")
 IMAGE = re.compile(GRANULE + r"IMG_DATA/(?:R\d0m/)?\w*_(?P<band>B(?:\d\d|8A))(?:_(?P<metres>\d0)m)?\.jp2")
+FOOTPRINT = re.compile(GRANULE + r"QI_DATA/MSK_DETFOO_(?P<band>B(?:\d\d|8A))\.jp2")
 LISTED = re.compile(r"_(B(?:\d\d|8A))(?:_\d0m)?(?:\.jp2)?$")  # end of the image names in the metadata
 TILE = re.compile(r"_(T\d\d[A-Z]{3})_")
 
@@ -58,6 +60,68 @@ def product_scene(name: str) -> BandFiles | None:
     """
     with _opened(name) as opened:
         return None if opened is None else _scene(*opened)
+
+
+@dataclass(frozen=True)
+class GranuleDetails:
+    """What a product says of one granule, beyond what a scene needs.
+
+    Attributes:
+        metadata: Root element of ``MTD_TL.xml``.
+        descending: Whether the satellite flew southwards; None if the product does not say.
+        footprints: By band, name of the image whose pixels are the numbers of the detectors; none in products before
+            processing baseline 04.00.
+    """
+
+    metadata: Element
+    descending: bool | None
+    footprints: Mapping[str, str]
+
+
+def granule_details(name: str) -> GranuleDetails | None:
+    """Read the metadata of a granule.
+
+    Args:
+        name: A product or one of its granules, as for `product_scene`.
+
+    Returns:
+        The details; None if the name does not refer to a Sentinel-2 product, or the product has no ``MTD_TL.xml``.
+
+    Raises:
+        SceneError: The product is damaged or refused, or it has several granules and the name selects none.
+    """
+    with _opened(name) as opened:
+        if opened is None:
+            return None
+        product, selected = opened
+        granule = _granule(product, selected)
+        inside = [match for file in product.names if (match := FOOTPRINT.fullmatch(file))]
+        root = _granule_metadata(product, granule)
+        orbit = _text(product.metadata, "SENSING_ORBIT_DIRECTION").upper()
+        if root is None:
+            return None
+        return GranuleDetails(
+            root,
+            orbit == "DESCENDING" if orbit else None,
+            {match["band"]: product.href(match[0]) for match in inside if match["granule"] == granule},
+        )
+
+
+def read_granule_metadata(path: Path) -> Element:
+    """Read an ``MTD_TL.xml`` that lies alone, such as the asset of a STAC Item.
+
+    Raises:
+        SceneError: The file cannot be read, is too large, or is no XML.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"it is larger than {MAX_BYTES >> 20} MiB")
+        root: Element = fromstring(path.read_bytes(), forbid_dtd=True)
+    except OSError as error:
+        raise SceneError(f"{path}: the metadata cannot be read ({error.strerror}); check the name") from error
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise SceneError(f"{path}: the metadata cannot be read ({error}); give the granule's MTD_TL.xml") from error
+    return root
 
 
 def is_product(folder: Path) -> bool:
@@ -119,7 +183,10 @@ class Product(ABC):
 
 
 class _Folder(Product):
-    PATTERNS = ("*.xml", "GRANULE/*/*.xml", "GRANULE/*/IMG_DATA/*.jp2", "GRANULE/*/IMG_DATA/R*m/*.jp2")
+    PATTERNS = (
+        "*.xml", "GRANULE/*/*.xml", "GRANULE/*/IMG_DATA/*.jp2", "GRANULE/*/IMG_DATA/R*m/*.jp2",
+        "GRANULE/*/QI_DATA/MSK_DETFOO_*.jp2",
+    )  # fmt: skip
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -304,12 +371,18 @@ def _listed_bands(metadata: Element) -> set[str]:
     return {match[1] for text in texts if (match := LISTED.search(text))} & set(BANDS)
 
 
-def _acquired(product: Product, granule: str) -> Acquisition | None:
+def _granule_metadata(product: Product, granule: str) -> Element | None:
     for name in product.names:
         match = GRANULE_METADATA.fullmatch(name)
-        if match and match["granule"] == granule and (time := parse_time(_text(product.parse(name), "SENSING_TIME"))):
-            return time
-    return parse_time(_text(product.metadata, "PRODUCT_START_TIME"))
+        if match and match["granule"] == granule:
+            return product.parse(name)
+    return None
+
+
+def _acquired(product: Product, granule: str) -> Acquisition | None:
+    root = _granule_metadata(product, granule)
+    time = None if root is None else parse_time(_text(root, "SENSING_TIME"))
+    return time or parse_time(_text(product.metadata, "PRODUCT_START_TIME"))
 
 
 def _elements(root: Element, names: Iterable[str]) -> list[Element]:

@@ -1,0 +1,1 @@
+"""Motion of ships from the delay between the bands of a scene."""
