@@ -28,6 +28,7 @@ from geoships_cli.logs import LOGGER, SHOWN
 from geoships_cli.merge_runs import merge_runs
 from geoships_cli.predict import predict
 from geoships_cli.screen import screen
+from geoships_cli.serve import serve, worker
 from geoships_cli.study import study
 from geoships_cli.train import train
 from geoships_cli.verifier import verifier
@@ -57,10 +58,12 @@ for command in (
     models,
     info,
     doctor,
+    worker,
 ):
     app.command()(command)
 app.add_typer(ais)
 app.add_typer(data)
+app.add_typer(serve)
 
 
 def _version(requested: bool) -> None:
