@@ -246,7 +246,7 @@ def _warn_without_keys(settings: ServiceSettings) -> None:
 
     DataFolder(settings.data_dir)
     store = Store.open(settings.store)
-    if not store.keys():
+    if not store.all_keys():
         warnings.warn("nobody has a key yet; make one: geoships serve keys add NAME", GeoshipsWarning, stacklevel=1)
     store.close()
 
@@ -306,7 +306,7 @@ def add(
 def show(data_dir: DataDir = Path("geoships-data"), database: Database = None, *, run: options.RunOptions) -> None:
     """List the keys: names, ids and scopes."""
     store = _store(data_dir, database)
-    found = store.keys()
+    found = store.all_keys()
     store.close()
     facts = [
         {"name": key.name, "id": key.id, "scopes": sorted(key.scopes), "quota": key.quota, "created": key.created}

@@ -57,7 +57,11 @@ class Store:
             StoreError: It cannot be opened, or is of a later version.
         """
         database = open_database(place)
-        migrate(database)
+        try:
+            migrate(database)
+        except BaseException:
+            database.close()
+            raise
         return cls(database)
 
     def close(self) -> None:
@@ -282,7 +286,7 @@ class Store:
             rows = run("SELECT * FROM keys WHERE id = :id", {"id": identity})
         return _key(rows[0]) if rows else None
 
-    def keys(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         """All keys, by name."""
         with self._database.transaction(writes=False) as run:
             return [_key(row) for row in run("SELECT * FROM keys ORDER BY name")]
