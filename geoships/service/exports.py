@@ -56,7 +56,7 @@ def write_features(path: Path, form: str, features: Sequence[Feature], names: Se
     elif form == "kml":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of names that KML writes in another way
-            labels = frame.assign(Name=frame["id"].astype(str)) if "id" in frame else frame
+            labels = frame.rename(columns={"id": "Name"}).astype({"Name": str}) if "id" in frame else frame
             labels.to_file(path, driver="KML", engine="pyogrio", layer=path.stem)
     else:
         with appearing_ships(path, frame, georeference=None, title=title):

@@ -60,12 +60,12 @@ def begin(request: Request, service: Parts, caller: Writer) -> Response:
     length = request.headers.get("upload-length", "")
     if not length.isdigit() or len(length) > 18:
         raise ProblemError(400, "Upload-Length: give the bytes of the file")
+    name = _name(request)
     require_room(
         service.folder, service.store, service.settings.limits,
         owner=caller.owner, quota=caller.quota, size=int(length),
     )  # fmt: skip
     identity = begin_upload(service.folder)
-    name = _name(request)
     info = {"owner": caller.owner, "length": int(length), "name": name}
     place = service.folder.upload(identity)
     with disk_errors():
