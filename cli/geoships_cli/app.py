@@ -27,6 +27,7 @@ from geoships_cli.info import info, models
 from geoships_cli.logs import LOGGER, SHOWN
 from geoships_cli.merge_runs import merge_runs
 from geoships_cli.predict import predict
+from geoships_cli.remote import remote
 from geoships_cli.screen import screen
 from geoships_cli.serve import serve, worker
 from geoships_cli.study import study
@@ -63,6 +64,7 @@ for command in (
     app.command()(command)
 app.add_typer(ais)
 app.add_typer(data)
+app.add_typer(remote)
 app.add_typer(serve)
 
 

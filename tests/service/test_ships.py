@@ -270,9 +270,13 @@ def test_corrections_become_labels_that_evaluation_and_training_read(service: Se
         )
     assert (len(read.ships), len(read.ignored)) == (3, 1)
     figures = evaluate(
-        [service.scenes / "scene.tif"], [tmp_path / "labels"], ignore=[tmp_path / "ignore"], config=CPU, model=fake_bundle()
+        [service.scenes / "scene.tif"],
+        [tmp_path / "labels"],
+        ignore=[tmp_path / "ignore"],
+        config=CPU,
+        model=fake_bundle(),
     ).figures
-    assert figures["ships"]["labelled"] == 3
+    assert figures["all"]["ships"]["iou_0.3"]["labelled"] == 3
 
     assert service.client.delete(f"{place}/{identity}").status_code == 204
     assert service.client.delete(f"{place}/{identity}").status_code == 404
