@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from geoships.scene.reader import Scene, open_scene
     from geoships.scene.tiling.windows import TilePlan, Window, plan_axis
     from geoships.scene.torchgeo import SceneDataset, TileSampler
+    from geoships.service.client import Client
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ __all__ = [
     "BatchResult",
     "Bundle",
     "BundleError",
+    "Client",
     "DeviceError",
     "GeoshipsError",
     "MatchSettings",
@@ -73,6 +75,7 @@ _HOMES = {
     "AisMatch": "geoships.ais.match",
     "BatchResult": "geoships.pipeline.batch",
     "Bundle": "geoships.model.bundle",
+    "Client": "geoships.service.client",
     "MatchSettings": "geoships.ais.settings",
     "MeasuredMotion": "geoships.motion.measure",
     "MotionSettings": "geoships.motion.settings",

@@ -28,7 +28,9 @@ from geoships_cli.logs import LOGGER, SHOWN
 from geoships_cli.merge_runs import merge_runs
 from geoships_cli.motion import motion
 from geoships_cli.predict import predict
+from geoships_cli.remote import remote
 from geoships_cli.screen import screen
+from geoships_cli.serve import serve, worker
 from geoships_cli.study import study
 from geoships_cli.train import train
 from geoships_cli.verifier import verifier
@@ -59,10 +61,13 @@ for command in (
     models,
     info,
     doctor,
+    worker,
 ):
     app.command()(command)
 app.add_typer(ais)
 app.add_typer(data)
+app.add_typer(remote)
+app.add_typer(serve)
 
 
 def _version(requested: bool) -> None:

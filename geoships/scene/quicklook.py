@@ -170,6 +170,21 @@ class Quicklook:
         values, valid = self._read_means(inside, shape)
         return self._render(list(values), valid)
 
+    def read_exact(self, window: Window) -> tuple[RGBImage, NDArray[np.bool_]]:
+        """Read an RGB image of a window at the scene's own pixels, and which of them have data.
+
+        Args:
+            window: Window in pixels of the scene, inside it.
+
+        Returns:
+            RGB image, shape (rows, columns, 3), stretched as the overview, and a mask of shape (rows, columns).
+
+        Raises:
+            SceneError: The file is damaged or unreachable.
+        """
+        values, valid = self._read_means(window, window.shape)
+        return self._render(list(values), valid), valid
+
     def _overview(self, size: int) -> Overview:
         shape, metres = _overview_shape(self.georeference, size)
         scale = (shape[1] / self.georeference.width, shape[0] / self.georeference.height)

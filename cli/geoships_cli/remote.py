@@ -1,0 +1,79 @@
+"""`geoships remote`: scenes that a service computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from geoships.errors import GeoshipsError
+from geoships_cli import options
+from geoships_cli.option_groups import grouped
+
+if TYPE_CHECKING:
+    from geoships.service.client import RemoteJob
+
+remote = typer.Typer(name="remote", help="Let a service compute scenes.", no_args_is_help=True)
+
+
+@remote.callback()
+def _group() -> None:
+    """Let a service compute scenes."""
+
+
+@remote.command("predict")
+@grouped
+def remote_predict(
+    scene: Annotated[list[str], typer.Argument(help="A file, files of one band each, or an address")],
+    server: Annotated[
+        str, typer.Option(help="Address of the service, e.g. https://ships.example.org", envvar="GEOSHIPS_SERVER")
+    ],
+    key: Annotated[str | None, typer.Option(help="Key of the service", envvar="GEOSHIPS_KEY", show_envvar=True)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Ships: .geojson, .gpkg, .fgb, .parquet, .csv or .kml",
+            show_default="SCENE.ships.geojson here",
+            rich_help_panel=options.OUTPUTS,
+        ),
+    ] = None,
+    mask: Annotated[Path | None, typer.Option(help="Ship mask (.tif)", rich_help_panel=options.OUTPUTS)] = None,
+    scores: Annotated[Path | None, typer.Option(help="Scores (.tif)", rich_help_panel=options.OUTPUTS)] = None,
+    preview: Annotated[
+        Path | None, typer.Option(help="Image of the scene with its ships (.png)", rich_help_panel=options.OUTPUTS)
+    ] = None,
+    overwrite: options.Overwrite = False,
+    *,
+    bands: options.SceneOptions,
+    inference: options.InferenceOptions,
+    ships: options.PredictShipOptions,
+    run: options.ProgressRunOptions,
+) -> None:
+    """Send a scene to a service, wait for it, and take its ships."""
+    from geoships.service.client import Client
+    from geoships.support.overwrite import refuse_overwrites
+
+    target = out or Path(f"{Path(scene[0].partition('?')[0]).stem}.ships.geojson")
+    wanted = {"mask.tif": mask, "scores.tif": scores, "preview.png": preview}
+    files = {name: path for name, path in wanted.items() if path is not None}
+    refuse_overwrites([target, *files.values()], [Path(name) for name in scene], overwrite=overwrite)
+    given = options.settings_of(bands, inference, ships)
+    if given.pop("trust_vrt", None):
+        raise GeoshipsError("--trust-vrt: a service takes no VRT; send its files")
+    with Client(server, key) as client, run.progress_display() as shown:
+        job = client.submit(scene, progress=shown, **given)
+        job.wait(progress=shown)
+        written = [_ships(job, target), *(job.download(name, path) for name, path in files.items())]
+    result: dict[str, Any] = dict(job.status["result"])
+    summary = {"job": job.id, "scene": scene[0], **result, "outputs": [str(path) for path in written]}
+    run.report(summary, f"{job.status['title']}: {result['ships']} ships -> {', '.join(map(str, written))}")
+
+
+def _ships(job: RemoteJob, path: Path) -> Path:
+    """Write the ships: GeoJSON and GeoParquet as the service has them, other forms as it exports them."""
+    names = {".geojson": "ships.geojson", ".json": "ships.geojson", ".parquet": "ships.parquet"}
+    name = names.get(path.suffix.lower())
+    return job.download(name, path) if name else job.export(path)

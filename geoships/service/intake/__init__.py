@@ -1,0 +1,1 @@
+"""What comes in: uploads, zips and addresses, checked before anything opens them."""

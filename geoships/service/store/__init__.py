@@ -1,0 +1,1 @@
+"""The store of a service: jobs, keys and corrections in SQLite or PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The HTTP side: routes, access, tiles and features."""

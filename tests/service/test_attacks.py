@@ -1,0 +1,285 @@
+"""Files and forms that are made to do harm: each is refused with one clear problem, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning
+from served import Served
+
+from geoships.service.settings import Limits
+
+
+def packed(*members: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def linked() -> bytes:
+    link = zipfile.ZipInfo("scene.tif")
+    link.external_attr = 0o120777 << 16
+    return packed((link, b"/etc/passwd"))
+
+
+def encrypted() -> bytes:
+    content = bytearray(packed(("scene.tif", b"II*\0")))
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.index(signature)
+        content[at + place] |= 1
+    return bytes(content)
+
+
+def lying(size: int) -> bytes:
+    """A zip whose table says that a member is larger than it is."""
+    content = bytearray(packed(("scene.tif", b"II*\0" * 100)))
+    at = content.index(b"PK\x01\x02")
+    content[at + 24 : at + 28] = struct.pack("<I", size)
+    return bytes(content)
+
+
+def tiff(width: int, height: int, **options: Any) -> bytes:
+    """A sparse TIFF of any size, in a few bytes."""
+    with rasterio.MemoryFile() as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        profile = {"driver": "GTiff", "width": width, "height": height, "count": 1, "dtype": "uint8", "tiled": True}
+        with file.open(**profile, sparse_ok=True, bigtiff="yes", **options) as dataset:
+            dataset.write(np.zeros((1, 16, 16), "uint8"), window=((0, 16), (0, 16)))
+        return bytes(file.read())
+
+
+def refused(service: Served, name: str, content: bytes) -> tuple[int, str]:
+    """Status and detail of the answer to an upload, which has left nothing."""
+    answer = service.client.post("/jobs", files={"file": (name, content)})
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    problem = answer.json()
+    assert problem["status"] == answer.status_code
+    assert str(service.scenes) not in answer.text
+    assert "Traceback" not in answer.text
+    assert service.left() == []
+    return answer.status_code, problem["detail"]
+
+
+VRT = b'<VRTDataset rasterXSize="1" rasterYSize="1"><VRTRasterBand><SimpleSource><SourceFilename>/etc/passwd'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "detail"),
+    [
+        ("empty.tif", b"", 422, "empty"),
+        ("scene.vrt", VRT, 415, "VRT"),
+        ("scene.tif", VRT, 415, "VRT"),
+        ("scene.tif", b"\xef\xbb\xbf  " + VRT, 415, "VRT"),
+        ("scene.tif", b"II*\0" + VRT, 415, "another format"),
+        ("scene.tif", b"<GDAL_WMS><Service name='TMS'><ServerUrl>http://127.0.0.1/", 415, "send a GeoTIFF"),
+        ("item.json", b'{"type": "Feature", "stac_version": "1.0.0"}', 415, "JSON"),
+        ("scene.nc", b"CDF\x01", 415, "send a GeoTIFF"),
+        ("scene.h5", b"\x89HDF\r\n\x1a\n", 415, "send a GeoTIFF"),
+        ("scene.gpkg", b"SQLite format 3\0", 415, "GeoPackage"),
+        ("scene.tar", b"scene.tif" + bytes(600), 415, "send a GeoTIFF"),
+        ("scene.tif", b"II*\0" + b"\xff" * 200, 422, "scene.tif"),
+        ("scene.tif", b"II*\0\x08\0\0\0\x01\0", 422, "scene.tif"),
+        ("scene.jp2", b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(50), 422, "scene.jp2"),
+        ("scene.png", b"\x89PNG\r\n\x1a\n" + bytes(50), 422, "scene.png"),
+        ("scene.zip", b"PK\x03\x04 and no more", 422, "damaged"),
+        ("scene.zip", packed(("readme.txt", b"hello")), 422, "no .tif or .jp2"),
+        ("scene.zip", packed(("../scene.tif", b"II*\0")), 422, "leads out"),
+        ("scene.zip", packed(("/etc/scene.tif", b"II*\0")), 422, "leads out"),
+        ("scene.zip", packed(("a\\..\\scene.tif", b"II*\0")), 422, "leads out"),
+        ("scene.zip", packed(("C:scene.tif", b"II*\0")), 422, "leads out"),
+        ("scene.zip", linked(), 422, "link"),
+        ("scene.zip", encrypted(), 422, "encrypted"),
+        ("scene.zip", packed(("scene.tif", VRT)), 415, "VRT"),
+        ("scene.zip", packed(("a.tif", b"II*\0"), ("inner.zip", b"PK")), 422, "zip itself"),
+        ("scene.zip", packed(("a.tif", b"II*\0"), ("A.TIF", b"II*\0")), 422, "twice"),
+        ("scene.zip", packed(("a.tif", bytes(64 << 20))), 422, "far more than its packed size"),
+        ("scene.zip", lying(4_000_000_000), 422, "scene.zip"),
+    ],
+)
+def test_files_that_are_no_scene(service: Served, name: str, content: bytes, status: int, detail: str) -> None:
+    found, said = refused(service, name, content)
+    assert found == status, said
+    assert detail in said
+
+
+def test_a_scene_of_too_many_pixels_is_refused_by_its_header(service: Served) -> None:
+    content = tiff(1 << 20, 1 << 20, compress="deflate")
+    assert len(content) < 20 << 20
+    status, detail = refused(service, "bomb.tif", content)
+    assert (status, "pixels" in detail) == (413, True)
+
+
+def test_zips_that_hold_too_much(served: Callable[..., Served]) -> None:
+    service = served(limits=Limits(free=0, unpacked=10_000))
+    status, detail = refused(service, "a.zip", packed(("a.tif", bytes(6000)), ("b.tif", bytes(6000))))
+    assert (status, "at most 10000" in detail) == (413, True)
+    many = packed(*((f"{number}.txt", b"") for number in range(20_001)))
+    assert refused(service, "many.zip", many)[0] == 422
+
+
+def test_uploads_that_are_too_large_or_that_the_disk_or_the_quota_cannot_take(served: Callable[..., Served]) -> None:
+    small = served(limits=Limits(free=0, upload=1000))
+    assert refused(small, "a.tif", bytes(5000))[0] == 413
+
+    def unknown_length() -> Any:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.tif"\r\n\r\n'
+        for _ in range(100):
+            yield bytes(1000)
+
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert small.client.post("/jobs", content=unknown_length(), headers=form).status_code == 413
+    assert small.left() == []
+    full = served(limits=Limits(free=1 << 60))
+    status, detail = refused(full, "a.tif", full.scene())
+    assert (status, "no room" in detail) == (507, True)
+    poor = served(limits=Limits(free=0, quota=100))
+    status, detail = refused(poor, "a.tif", poor.scene())
+    assert (status, "your jobs take" in detail) == (507, True)
+
+
+def test_a_disk_that_fills_up_meanwhile(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    import errno
+
+    from geoships.service.intake import files
+
+    def full(_self: object, _chunk: bytes) -> None:
+        with files.disk_errors():
+            raise OSError(errno.ENOSPC, "No space left on device", "/secret/path")
+
+    monkeypatch.setattr(files.Incoming, "write", full)
+    status, detail = refused(service, "a.tif", service.scene())
+    assert status == 507
+    assert "/secret" not in detail
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b""),
+        ("text/plain", b"hello"),
+        ("multipart/form-data; boundary=x", b""),
+        ("multipart/form-data; boundary=x", b"--y\r\n"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nII',
+        ),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n'),
+        (f"multipart/form-data; boundary={'x' * 5000}", b"--x\r\n"),
+        ("multipart/form-data; boundary=x", b"--x\r\n" + b"A: b\r\n" * 5000 + b"\r\n\r\n--x--"),
+        ("multipart/form-data; boundary=x", b"--x\r\nA: " + b"b" * 100_000 + b"\r\n\r\n\r\n--x--"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="other"; filename="a.tif"\r\n\r\nII\r\n--x--\r\n',
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="views"\r\n\r\n' + b"1" * 70_000 + b"\r\n--x--\r\n",
+        ),
+    ],
+)
+def test_forms_that_are_none(service: Served, kind: str, body: bytes) -> None:
+    answer = service.client.post("/jobs", content=body, headers={"Content-Type": kind})
+    assert 400 <= answer.status_code < 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert service.left() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["../../a.tif", "..\\..\\a.tif", "/etc/passwd", "a\r\nX-Evil: 1.tif", "a\0b.tif", "..", ""]
+)
+def test_names_of_files_are_names_alone(service: Served, name: str) -> None:
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="'
+        + name.replace("\r\n", "%0d%0a").encode()
+        + b'"\r\n\r\n'
+        + service.scene()
+        + b"\r\n--x--\r\n"
+    )
+    answer = service.client.post("/jobs", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    if answer.status_code == 201:
+        (job,) = service.left()
+        files = [path.relative_to(service.folder.jobs).as_posix() for path in service.folder.jobs.rglob("*.*")]
+        assert all(file.startswith(f"{job}/input/") and ".." not in file for file in files)
+        assert sorted(path.name for path in service.scenes.iterdir()) == ["data", "scene.tif"]
+    else:
+        assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/jobs/..%2f..%2fetc%2fpasswd",
+        "/jobs/%00",
+        "/jobs/' OR 1=1 --",
+        "/jobs/00000000-0000-4000-8000-000000000000",
+        "/jobs/00000000-0000-4000-8000-000000000000/files/..%2f..%2fservice.sqlite",
+        "/collections/../jobs/items",
+        "/collections/x/items",
+        "/page/../settings.py",
+        "/page/..%2f..%2fsettings.py",
+        "//etc/passwd",
+        "/uploads/x",
+    ],
+)
+def test_ids_that_are_forged(service: Served, path: str) -> None:
+    answer = service.client.get(path)
+    assert answer.status_code in (404, 405)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_files_of_a_job_are_those_of_its_list_alone(done: tuple[Served, str]) -> None:
+    service, job = done
+    for name in ("item.json", "..%2f..%2finput%2fscene.tif", "%2e%2e/input/scene.tif", "scene.tif%00.png", "input"):
+        assert service.client.get(f"{job}/files/{name}").status_code == 404, name
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"inputs": []}',
+        b'{"inputs": {}}',
+        b'{"inputs": {"scene": "file:///etc/passwd"}}',
+        b'{"inputs": {"scene": {"href": ""}}}',
+        b'{"inputs": {"scene": [[[]]]}}',
+        b'{"inputs": {"scene": {"href": "/uploads/../jobs"}}}',
+        b'{"inputs": {"scene": {"href": "/vsicurl/http://127.0.0.1/"}}}',
+        b'{"inputs": ' + b"[" * 100_000,
+        b"\xff\xfe",
+    ],
+)
+def test_executions_that_are_none(service: Served, body: bytes) -> None:
+    answer = service.client.post("/processes/detect-ships/execution", content=body)
+    assert 400 <= answer.status_code < 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert service.left() == []
+
+
+def test_a_file_that_kills_its_reader_is_refused_and_the_next_is_read(
+    service: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from service_jobs import die_at_header
+
+    from geoships.service.intake import inspect
+
+    inspector = inspect.Inspector()
+    monkeypatch.setattr(service.app.state.service, "inspector", inspector)
+    look = inspect.look
+    monkeypatch.setattr(inspect, "look", die_at_header)
+    status, detail = refused(service, "scene.tif", service.scene())
+    assert (status, "cannot be read" in detail) == (422, True)
+    monkeypatch.setattr(inspect, "look", look)
+    assert service.send().status_code == 201
+    inspector.close()
