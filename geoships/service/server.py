@@ -17,9 +17,8 @@ from geoships.service.settings import ServiceSettings
 from geoships.service.store.store import Store
 from geoships.service.web.app import create_app
 from geoships.service.web.protocol import Protocol
-from geoships.service.work.detect import detect
 from geoships.service.work.pool import WorkerPool
-from geoships.service.work.process import Work
+from geoships.service.work.process import DETECT
 from geoships.service.work.tidy import tidy
 
 _log = logging.getLogger(__name__)
@@ -71,14 +70,14 @@ class _Server(uvicorn.Server):
             type(self).said(f"http://{shown}:{port}")
 
 
-def serve(settings: ServiceSettings, listening: Listening, *, say: Callable[[str], None], work: Work = detect) -> None:
+def serve(settings: ServiceSettings, listening: Listening, *, say: Callable[[str], None], work: str = DETECT) -> None:
     """Run a service until it is told to stop by SIGINT or SIGTERM.
 
     Args:
         settings: Of the service.
         listening: Where it listens.
         say: Takes the address, once the service answers there.
-        work: What workers do with a job.
+        work: Function that does a job, as ``module:name``.
 
     Raises:
         GeoshipsError: The address is taken, or the folder or the store cannot be used.
