@@ -16,6 +16,7 @@ from geoships.service.folders import DataFolder
 from geoships.service.settings import ServiceSettings
 from geoships.service.store.store import Store
 from geoships.service.web.app import create_app
+from geoships.service.web.middleware import HEADER_BYTES
 from geoships.service.web.protocol import Protocol
 from geoships.service.work.pool import WorkerPool
 from geoships.service.work.process import DETECT
@@ -24,7 +25,6 @@ from geoships.service.work.tidy import tidy
 _log = logging.getLogger(__name__)
 
 TIDYING = 600.0  # s between two looks for what can be removed
-HEADER_BYTES = 16 << 10  # of a request
 OPEN_ENDS = 3  # s that answers may go on after the service was told to stop
 
 

@@ -37,10 +37,11 @@ class Running:
 
     def start(self) -> None:
         arguments = [str(self.folder), str(self.port), str(self.workers), self.work, json.dumps(self.settings)]
-        self.process = subprocess.Popen(
-            [sys.executable, str(TESTS / "service_jobs.py"), *arguments],
-            stdout=subprocess.PIPE, stderr=(self.folder.parent / "log").open("a"), text=True,
-        )  # fmt: skip
+        with (self.folder.parent / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(TESTS / "service_jobs.py"), *arguments],
+                stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.strip() == self.address, (self.folder.parent / "log").read_text()
