@@ -19,7 +19,7 @@ from geoships.service.jobs import LOCAL, Job, Key, NewJob, Scope, new_key
 from geoships.service.settings import Limits, ServiceSettings
 from geoships.service.store.store import Store
 from geoships.service.web.app import create_app
-from geoships.service.work.detect import Assignment
+from geoships.service.work.assignment import Assignment
 
 CPU = PredictConfig(device="cpu", engine="torch", precision="fp32")
 HERE = "http://localhost:8000"

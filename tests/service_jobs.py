@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from geoships.service.work.detect import Assignment, JobFailedError, Tell, detect
+from geoships.service.work.assignment import Assignment, JobFailedError, Tell
 
 
 def found(**more: Any) -> dict[str, Any]:
@@ -30,6 +30,7 @@ def detect_with_fake_model(assignment: Assignment, device: str, tell: Tell) -> d
 
     from geoships.model.installed import ModelChoice
     from geoships.pipeline import scene_run
+    from geoships.service.work.detect import detect
 
     load, choose = scene_run.load_bundle, scene_run.choose_model
     scene_run.load_bundle = lambda _=None: fake_bundle()
@@ -67,7 +68,7 @@ def act(assignment: Assignment, device: str, tell: Tell) -> dict[str, Any]:
     return found()
 
 
-WORK = {"act": act, "detect": detect_with_fake_model}
+WORK = {"act": "service_jobs:act", "detect": "service_jobs:detect_with_fake_model"}
 
 
 def say(address: str) -> None:

@@ -16,16 +16,15 @@ from geoships.service.folders import DataFolder
 from geoships.service.settings import ServiceSettings
 from geoships.service.store.store import Store
 from geoships.service.web.app import create_app
+from geoships.service.web.middleware import HEADER_BYTES
 from geoships.service.web.protocol import Protocol
-from geoships.service.work.detect import detect
 from geoships.service.work.pool import WorkerPool
-from geoships.service.work.process import Work
+from geoships.service.work.process import DETECT
 from geoships.service.work.tidy import tidy
 
 _log = logging.getLogger(__name__)
 
 TIDYING = 600.0  # s between two looks for what can be removed
-HEADER_BYTES = 16 << 10  # of a request
 OPEN_ENDS = 3  # s that answers may go on after the service was told to stop
 
 
@@ -71,14 +70,14 @@ class _Server(uvicorn.Server):
             type(self).said(f"http://{shown}:{port}")
 
 
-def serve(settings: ServiceSettings, listening: Listening, *, say: Callable[[str], None], work: Work = detect) -> None:
+def serve(settings: ServiceSettings, listening: Listening, *, say: Callable[[str], None], work: str = DETECT) -> None:
     """Run a service until it is told to stop by SIGINT or SIGTERM.
 
     Args:
         settings: Of the service.
         listening: Where it listens.
         say: Takes the address, once the service answers there.
-        work: What workers do with a job.
+        work: Function that does a job, as ``module:name``.
 
     Raises:
         GeoshipsError: The address is taken, or the folder or the store cannot be used.

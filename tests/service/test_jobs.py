@@ -17,7 +17,7 @@ from served import CPU, Served
 
 from geoships import predict
 from geoships.service.jobs import State
-from geoships.service.work.detect import JobFailedError
+from geoships.service.work.assignment import JobFailedError
 
 
 def test_an_upload_becomes_a_job_with_the_results_of_predict(done: tuple[Served, str]) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from served import CPU, new_job
-from service_jobs import act
 
 from geoships.service.folders import DataFolder
 from geoships.service.jobs import Job, State
@@ -37,7 +36,7 @@ def accept(folder: DataFolder, store: Store, name: str) -> str:
 
 @contextmanager
 def working(store: Store, settings: ServiceSettings) -> Iterator[Worker]:
-    worker = Worker(store, settings, work=act, name="w")
+    worker = Worker(store, settings, work="service_jobs:act", name="w")
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:
@@ -47,7 +46,7 @@ def working(store: Store, settings: ServiceSettings) -> Iterator[Worker]:
         thread.join()
 
 
-def until(found: Callable[[], object], seconds: float = 30) -> float:
+def until(found: Callable[[], object], seconds: float = 60) -> float:
     """Wait until something is true; returns the seconds that it took."""
     started = time.monotonic()
     while not found():
@@ -170,7 +169,7 @@ def test_signals_end_a_worker_process_and_give_its_job_back(tmp_path: Path) -> N
     settings = settings_of(tmp_path, tmp_path / "service.sqlite")
     store, folder = Store.open(settings.store), DataFolder(tmp_path)
     identity = accept(folder, store, "sleeps")
-    pool = WorkerPool(settings, 1, work=act)
+    pool = WorkerPool(settings, 1, work="service_jobs:act")
     pool.start()
     try:
         until(lambda: state(store, identity).progress == 0.5)

@@ -20,6 +20,7 @@ from geoships.service.store.database import StoreError
 
 _log = logging.getLogger("geoships.service.requests")
 
+HEADER_BYTES = 16 << 10  # of a request
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 POLICY = (
@@ -76,6 +77,7 @@ class Around:
             await send(message)
 
         try:
+            _require_short_headers(scope)
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = 499  # the client is gone, so that nobody gets an answer
@@ -85,6 +87,12 @@ class Around:
             await _answer(error, identity, send_with_headers)
         finally:
             _report(scope, identity, status, time.monotonic() - started)
+
+
+def _require_short_headers(scope: Scope) -> None:
+    """Refuse headers that came at once, and are longer than what uvicorn waits for."""
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+        raise ProblemError(431, f"the headers of the request are longer than {HEADER_BYTES} bytes")
 
 
 def _identity(scope: Scope) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,34 +17,9 @@ from geoships.service.intake.inspect import public_text
 from geoships.service.intake.scenes import header_of, scene_of
 from geoships.service.options import merged
 from geoships.service.problems import ProblemError
-from geoships.service.settings import ServiceSettings
-
-Tell = Callable[[object], None]
+from geoships.service.work.assignment import Assignment, JobFailedError, Tell
 
 SHARE = 0.9  # of the progress that computing takes; the rest is for pictures
-
-
-class JobFailedError(GeoshipsError):
-    """A job that cannot be done, with a reason that its owner may see."""
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A job for a worker's process.
-
-    Attributes:
-        settings: Of the service.
-        input: Folder of the job's files.
-        output: Folder of this attempt, which need not exist.
-        source: Where the scene comes from, see `geoships.service.jobs.NewJob`.
-        options: Of the prediction.
-    """
-
-    settings: ServiceSettings
-    input: Path
-    output: Path
-    source: Mapping[str, Any]
-    options: Mapping[str, Any]
 
 
 @dataclass

@@ -13,8 +13,7 @@ from multiprocessing.process import BaseProcess
 
 from geoships.service.settings import ServiceSettings
 from geoships.service.store.store import Store
-from geoships.service.work.detect import detect
-from geoships.service.work.process import Work
+from geoships.service.work.process import DETECT
 from geoships.service.work.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -24,12 +23,12 @@ SHORT = 10.0  # s: a worker that lived shorter is started again after as long
 ENDING = 8.0  # s that a worker may take to give its job back
 
 
-def run_worker(settings: ServiceSettings, work: Work = detect) -> None:
+def run_worker(settings: ServiceSettings, work: str = DETECT) -> None:
     """Be a worker until SIGTERM or SIGINT: a job that is going on is given back.
 
     Args:
         settings: Of the service.
-        work: What is done with a job.
+        work: Function that does a job, as ``module:name``.
 
     Raises:
         GeoshipsError: The store or the folder cannot be used.
@@ -45,7 +44,7 @@ def run_worker(settings: ServiceSettings, work: Work = detect) -> None:
         store.close()
 
 
-def _worker_process(settings: ServiceSettings, work: Work, level: int) -> None:
+def _worker_process(settings: ServiceSettings, work: str, level: int) -> None:
     """What a worker of a pool is: it ends, too, when its parent is gone."""
     from geoships.service.logs import log_to_stderr
 
@@ -77,13 +76,11 @@ class WorkerPool:
     Args:
         settings: Of the service.
         count: How many.
-        work: What they do with a job.
+        work: Function that does a job, as ``module:name``.
         level: Level of their log.
     """
 
-    def __init__(
-        self, settings: ServiceSettings, count: int, *, work: Work = detect, level: int = logging.INFO
-    ) -> None:
+    def __init__(self, settings: ServiceSettings, count: int, *, work: str = DETECT, level: int = logging.INFO) -> None:
         self._settings, self._count, self._work, self._level = settings, count, work, level
         self._places: list[_Place] = []
         self._closing = threading.Event()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
-from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
@@ -16,27 +15,29 @@ from geoships.support.worker_process import run_until_stopped
 ENDING = 0.7  # s from being asked to stop until it is killed: a cancelled job ends within two seconds
 GONE = 10.0  # s that a killed process may take to be gone
 
-Work = Callable[[Any, str, Callable[[object], None]], Any]
+DETECT = "geoships.service.work.detect:detect"
 
 
-def _do_jobs(preload: tuple[str, ...], work: bytes, device: str, connection: Connection) -> None:
+def _do_jobs(preload: tuple[str, ...], work: str, device: str, connection: Connection) -> None:
     """What the process does."""
-    for module in preload:
-        import_module(module)
-    run_until_stopped(work, device, connection, {})
+    for name in preload:
+        import_module(name)
+    module, _, function = work.partition(":")
+    run_until_stopped(pickle.dumps(getattr(import_module(module), function)), device, connection, {})
 
 
 class JobProcess:
     """One process, started when it is first needed, and started again after it was ended.
 
     Args:
-        work: A function of a module, which takes a job, the device and a function that tells progress.
+        work: Function that does a job, as ``module:name``, which the process alone imports. It takes the job, the
+            device, and a function that tells progress.
         device: Device that the function is given.
         preload: Modules that the process imports before it takes a job, so that no job waits for them.
     """
 
-    def __init__(self, work: Work, device: str, preload: tuple[str, ...] = ()) -> None:
-        self._work, self._device, self._preload = pickle.dumps(work), device, preload
+    def __init__(self, work: str, device: str, preload: tuple[str, ...] = ()) -> None:
+        self._work, self._device, self._preload = work, device, preload
         self._process: BaseProcess | None = None
         self._connection: Any = None
 

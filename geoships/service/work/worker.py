@@ -14,8 +14,8 @@ from geoships.service.jobs import Job
 from geoships.service.settings import ServiceSettings
 from geoships.service.store.database import StoreError
 from geoships.service.store.store import Store
-from geoships.service.work.detect import Assignment, JobFailedError, detect
-from geoships.service.work.process import JobProcess, Work
+from geoships.service.work.assignment import Assignment, JobFailedError
+from geoships.service.work.process import DETECT, JobProcess
 
 _log = logging.getLogger(__name__)
 
@@ -42,16 +42,14 @@ class Worker:
     Args:
         store: The service's store.
         settings: The service's settings.
-        work: What is done with a job; another one serves tests.
+        work: Function that does a job, as ``module:name``; another one serves tests.
         name: Name of the worker; None: made from the machine and the process.
     """
 
-    def __init__(
-        self, store: Store, settings: ServiceSettings, *, work: Work = detect, name: str | None = None
-    ) -> None:
+    def __init__(self, store: Store, settings: ServiceSettings, *, work: str = DETECT, name: str | None = None) -> None:
         self._store, self._settings = store, settings
         self._folder = DataFolder(settings.data_dir)
-        self._process = JobProcess(work, settings.predict.device, PRELOAD if work is detect else ())
+        self._process = JobProcess(work, settings.predict.device, PRELOAD if work == DETECT else ())
         self._stopping = False
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
 

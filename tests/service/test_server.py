@@ -1,0 +1,238 @@
+"""A real service: its processes, kills, what is no HTTP, and connections that are slow."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from scenes import ship_scene
+
+TESTS = Path(__file__).parents[1]
+
+
+class Running:
+    """A service as processes of its own, which can be killed and started again on the same port."""
+
+    def __init__(self, folder: Path, workers: int, work: str = "act", **settings: Any) -> None:
+        self.folder, self.workers, self.work = folder, workers, work
+        self.settings = {"lease": 2.0, "limits": {"free": 0, "requests": 0, "uploads": 0}, **settings}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        arguments = [str(self.folder), str(self.port), str(self.workers), self.work, json.dumps(self.settings)]
+        with (self.folder.parent / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(TESTS / "service_jobs.py"), *arguments],
+                stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.strip() == self.address, (self.folder.parent / "log").read_text()
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def kill_a_worker(self) -> None:
+        """Kill a worker or what it has begun, if there is one."""
+        assert self.process is not None
+        import psutil
+
+        with suppress(psutil.NoSuchProcess):
+            children = psutil.Process(self.process.pid).children(recursive=True)
+            found = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+            if found:
+                random.choice(found).kill()
+
+    def talk(self, sent: bytes, wait: float = 5.0) -> bytes:
+        """What the service answers to bytes."""
+        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+            connection.settimeout(wait)
+            connection.sendall(sent)
+            found = b""
+            with suppress(TimeoutError, ConnectionError):
+                while chunk := connection.recv(65536):
+                    found += chunk
+            return found
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    service = Running(tmp_path_factory.mktemp("service") / "data", workers=0)
+    service.start()
+    yield service
+    service.kill(signal.SIGTERM)
+
+
+HOST = b"Host: 127.0.0.1\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST /jobs HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        b"POST /jobs HTTP/1.1\r\n" + HOST + b"Content-Length: +5\r\n\r\nhello",
+        b"POST /jobs HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n",
+        b"POST /jobs HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        b"POST /jobs HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"POST /healthz HTTP/1.1\r\n" + HOST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + HOST + b"A: b\x00c\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + HOST + b" folded: x\r\nA b: c\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"b" * 100_000 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\r\n\r\n",
+        b"hello\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused_by_a_problem(running: Running, sent: bytes) -> None:
+    answer = running.talk(sent)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 4"), answer[:300]
+    assert b"application/problem+json" in head
+    assert json.loads(body)["status"] == int(head.split()[1])
+    assert requests.get(f"{running.address}/healthz", timeout=2).ok
+
+
+def test_both_lengths_are_not_two_requests(running: Running) -> None:
+    inner = b"GET /smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
+    both = b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n" % (5 + len(inner))
+    answer = running.talk(b"POST /jobs HTTP/1.1\r\n" + HOST + both + inner)
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_length_that_is_too_large_is_refused_before_the_body(running: Running) -> None:
+    sent = b"POST /jobs HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 99999999999999\r\n"
+    started = time.monotonic()
+    answer = running.talk(sent + b"Content-Type: multipart/form-data; boundary=x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert time.monotonic() - started < 2
+    assert list((running.folder / "uploads").iterdir()) == []
+
+
+def test_health_answers_while_uploads_are_slow(tmp_path: Path) -> None:
+    service = Running(tmp_path / "data", 0, limits={"free": 0, "stall": 1.0})
+    service.start()
+    slow: list[socket.socket] = []
+    try:
+        for _ in range(50):
+            connection = socket.create_connection(("127.0.0.1", service.port), 5)
+            length = b"Content-Length: 1000\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+            connection.sendall(b"POST /jobs HTTP/1.1\r\n" + HOST + length)
+            slow.append(connection)
+        for _ in range(5):
+            started = time.monotonic()
+            assert requests.get(f"{service.address}/healthz", timeout=2).ok
+            assert time.monotonic() - started < 2
+        slow[0].settimeout(20)
+        assert slow[0].recv(65536).startswith(b"HTTP/1.1 408")
+        for connection in slow[1:]:
+            connection.settimeout(20)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 408")
+    finally:
+        for connection in slow:
+            connection.close()
+        service.kill(signal.SIGTERM)
+    assert list((service.folder / "uploads").iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_one_clear_line(running: Running, tmp_path: Path) -> None:
+    from geoships.errors import GeoshipsError
+    from geoships.service.server import Listening, serve
+    from geoships.service.settings import ServiceSettings
+
+    with pytest.raises(GeoshipsError, match="choose another --port"):
+        serve(ServiceSettings(tmp_path), Listening(port=running.port, workers=0), say=lambda _: None)
+
+
+def upload(address: str, content: bytes, name: str, accepted: dict[str, str], stop: threading.Event) -> None:
+    """Send a scene until it is accepted, as a client does that is not sure of an answer."""
+    while not stop.is_set():
+        try:
+            answer = requests.post(
+                f"{address}/jobs", files={"file": (f"{name}.tif", content)}, timeout=20,
+                headers={"Idempotency-Key": name},
+            )  # fmt: skip
+        except requests.RequestException:
+            time.sleep(0.1)
+            continue
+        if answer.status_code in (200, 201):
+            accepted[name] = answer.json()["jobID"]
+            return
+        time.sleep(0.1)
+
+
+def kill_while_uploads_go_on(service: Running, content: bytes, kills: int, jobs: int) -> dict[str, str]:
+    """Kill the service, a worker or both at random moments; returns the ids of the jobs by name."""
+    accepted: dict[str, str] = {}
+    stop = threading.Event()
+    names = [f"short-{number}" for number in range(jobs)]
+    threads = [threading.Thread(target=upload, args=(service.address, content, name, accepted, stop)) for name in names]
+    waiting = iter(threads)
+    for number in range(kills):
+        for thread in [thread for _, thread in zip(range(max(1, jobs // kills)), waiting, strict=False)]:
+            thread.start()
+        time.sleep(random.uniform(0.05, 0.5))
+        if number % 3 != 0:
+            service.kill_a_worker()
+        if number % 3 != 1:
+            service.kill()
+            service.start()
+    for thread in waiting:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    stop.set()
+    assert sorted(accepted) == sorted(names)
+    return accepted
+
+
+@pytest.mark.parametrize("kills", [int(os.environ.get("GEOSHIPS_TEST_KILLS", "4"))])
+def test_every_accepted_job_ends_once_whatever_is_killed(tmp_path: Path, kills: int) -> None:
+    random.seed(7)
+    ship_scene(tmp_path / "scene.tif")
+    service = Running(tmp_path / "data", workers=2)
+    service.start()
+    try:
+        accepted = kill_while_uploads_go_on(service, (tmp_path / "scene.tif").read_bytes(), kills, 2 * kills)
+        until = time.monotonic() + 60 + 5 * kills
+        while True:
+            found = requests.get(f"{service.address}/jobs?limit=1000", timeout=10).json()
+            if all(job["status"] not in ("accepted", "running") for job in found["jobs"]):
+                break
+            assert time.monotonic() < until, found
+            time.sleep(0.2)
+        assert sorted(job["jobID"] for job in found["jobs"]) == sorted(accepted.values())
+        given_up = [job for job in found["jobs"] if job["status"] == "failed"]
+        assert all("two workers were lost" in job["message"] for job in given_up)
+        assert {job["status"] for job in found["jobs"]} <= {"successful", "failed"}
+        totals = requests.get(f"{service.address}/metrics", timeout=10).text
+        for state in ("successful", "failed"):
+            count = sum(job["status"] == state for job in found["jobs"])
+            assert f'geoships_jobs_ended_total{{state="{state}"}} {float(count)}' in totals
+        for job in found["jobs"]:
+            if job["status"] == "successful":
+                assert requests.get(f"{service.address}/jobs/{job['jobID']}/files/ships.geojson", timeout=10).ok
+    finally:
+        service.kill(signal.SIGTERM)
