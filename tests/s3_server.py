@@ -19,6 +19,10 @@ from geoships.support.remote.objects import forget_stores
 
 KEY, SECRET, TOKEN, REGION = "AKIATESTKEY", "very+secret/key", "session+token", "eu-west-1"
 BUCKET = "bucket"
+CODES = {
+    "400": "InvalidRequest", "403": "AccessDenied", "404": "NoSuchKey", "416": "InvalidRange", "429": "TooManyRequests",
+    "500": "InternalError", "503": "SlowDown",
+}  # fmt: skip
 
 
 class S3Server(ThreadingHTTPServer):
@@ -87,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.bad = server.bad > 0 and self.command in server.methods
             server.bad -= self.bad
         if self.bad and server.mode.isdigit():
-            self._refuse(int(server.mode), "AccessDenied" if server.mode == "403" else "Fault")
+            self._refuse(int(server.mode), CODES[server.mode])
             return True
         if self.bad and server.mode == "delay":
             time.sleep(3)
@@ -233,7 +237,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
         monkeypatch.setenv(name, value)
     with S3Server() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         forget_stores()
         yield server

@@ -11,7 +11,6 @@ import pytest
 from fake_models import fake_bundle
 from s3_server import BUCKET, KEY, SECRET, TOKEN, S3Server, running
 from scenes import ship_scene
-from test_run import states
 
 from geoships.cluster import fingerprint, lease
 from geoships.cluster import run as cluster_run
@@ -28,6 +27,10 @@ from geoships.support.remote.address import RemotePath
 OUT = RemotePath(f"s3://{BUCKET}/run")
 LOCK = RemotePath(f"s3://{BUCKET}/run/.geoships/scenes/a.lock")
 CPU = PredictConfig(model="fake", device="cpu", engine="torch", precision="fp32", style=False)
+
+
+def states(result: RunResult) -> list[str]:
+    return [outcome.state for outcome in result.outcomes]
 
 
 @pytest.fixture
@@ -169,8 +172,9 @@ def test_a_run_that_was_stopped_is_begun_again_and_its_scratch_is_removed(
     assert not left.exists()
 
 
-def test_runs_in_stores_are_merged(run: Callable[..., RunResult]) -> None:
+def test_runs_in_stores_are_merged(run: Callable[..., RunResult], tmp_path: Path) -> None:
     other = RemotePath(f"s3://{BUCKET}/other")
+    ship_scene(tmp_path / "b.tif", (190, 200))
     run(["a.tif"])
     run(["b.tif"], out=other)
     merged = merge_manifests([OUT, other])

@@ -60,6 +60,12 @@ SUBDATASET = re.compile(
     re.I,
 )
 CONNECTION = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]+:|<")
+# what stores say in place of a number
+REFUSED = re.compile(
+    "Access ?Denied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|RequestTimeTooSkewed|"
+    "AuthorizationHeaderMalformed|AuthenticationFailed|AuthorizationFailure"
+)
+BUSY = re.compile("SlowDown|ServiceUnavailable|InternalError|TooManyRequests|ServerBusy")
 STORES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/"}
 ACCESS_HINTS = {
     "/vsis3/": "set AWS_NO_SIGN_REQUEST=YES for a public bucket, or your AWS credentials and AWS_REGION",
@@ -79,7 +85,7 @@ GDAL_OPTIONS = {
     "GDAL_HTTP_LOW_SPEED_TIME": 30,  # s below GDAL_HTTP_LOW_SPEED_LIMIT, after which a stalled transfer is ended
     "GDAL_HTTP_LOW_SPEED_LIMIT": 100,  # bytes per s
     "VSI_CACHE": "YES",
-    "VSI_CACHE_SIZE": 16 * 2**20,  # bytes per open file
+    "VSI_CACHE_SIZE": 2**20,  # bytes per open file, of which each decoding thread has one
     "CPL_VSIL_CURL_CACHE_SIZE": 64 * 2**20,  # bytes, all files together
 }
 
@@ -456,14 +462,14 @@ def _explain_remote(text: str, source: Source) -> str:
         return "there is no such file on the server (404); check the URL"
     if status == "416" or "Range downloading not supported" in text:
         return "the server does not answer requests for parts of the file; download it first"
-    if status in {"401", "403"} or any(
-        mark in text for mark in ("AccessDenied", "Access Denied", "InvalidAccessKeyId")
-    ):
+    if status in {"401", "403"} or REFUSED.search(text):
         return f"the server refuses access; {_access_hint(source)}"
     if re.search("AWS_|GS_|AZURE_|redentials", text):
         return f"no credentials for the store; {_access_hint(source)}"
     if status.isdigit() and (status >= "500" or status == "429"):
         return f"the server cannot answer now ({status}); try again later"
+    if busy := BUSY.search(text):
+        return f"the server cannot answer now ({busy[0]}); try again later"
     if "not recognized" in text and status != "none":
         return (
             "is not a raster that geoships opens, or the server sends too little in time; check the URL and the "
