@@ -39,12 +39,14 @@ def s3_endpoint() -> str | None:
 
 
 def gdal_s3_options() -> dict[str, str]:
-    """Settings with which GDAL reads from the server of `s3_endpoint`."""
+    """Settings with which GDAL reads from the server of `s3_endpoint`, by the keys that Amazon's own programs find."""
     endpoint = s3_endpoint()
     options: dict[str, str] = {}
+    if keys := os.environ.get("AWS_SHARED_CREDENTIALS_FILE"):
+        options["CPL_AWS_CREDENTIALS_FILE"] = keys
     if endpoint and "://" in endpoint:
         scheme, _, host = endpoint.partition("://")
-        options = {"AWS_S3_ENDPOINT": host, "AWS_HTTPS": "NO" if scheme == "http" else "YES"}
+        options |= {"AWS_S3_ENDPOINT": host, "AWS_HTTPS": "NO" if scheme == "http" else "YES"}
         if "AWS_VIRTUAL_HOSTING" not in os.environ:
             options["AWS_VIRTUAL_HOSTING"] = "FALSE"
     return options
