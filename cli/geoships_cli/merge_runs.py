@@ -34,13 +34,14 @@ def merge_runs(
     from geoships.cluster.layer import check_layer, write_layer
     from geoships.cluster.merge import merge_manifests, read_all_ships, write_table
     from geoships.support.overwrite import refuse_overwrites
+    from geoships.support.remote.address import as_path
 
     table = out.with_name(f"{out.stem}_scenes.csv")
     check_layer(out, overwrite=overwrite)
     refuse_overwrites([table], overwrite=overwrite)
     _check_crs(crs)
     with run.progress_display() as progress:
-        merged = merge_manifests(runs)
+        merged = merge_manifests([as_path(run) for run in runs])
         refuse_overwrites([out, table], (one.vector for one in merged.scenes if one.vector), overwrite=True)
         ships, left_out = read_all_ships(merged, crs)
         for text in (*merged.warnings, *left_out):

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from geoships.errors import GeoshipsWarning
+from geoships.support.remote.address import as_path
 from geoships_cli.logs import LogLevel, logged
 from geoships_cli.progress import Display, Lines, progress_display
 
@@ -155,6 +156,11 @@ class OutputOptions:
         ),
     ] = None  # fmt: skip
     overwrite: Annotated[bool | None, typer.Option("--overwrite", help=OVERWRITE, rich_help_panel=OUTPUTS)] = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # Typer makes a path of an address
+            if isinstance(value := getattr(self, field.name), Path):
+                object.__setattr__(self, field.name, as_path(value))
 
     def of_one_scene(self) -> dict[str, Any]:
         """Return the paths of the outputs of one scene, by kind; None: not wanted."""

@@ -21,11 +21,14 @@ from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
 from geoships.model.bundle import Bundle
 from geoships.pipeline.batch import SceneJob
-from geoships.pipeline.predict import Prediction, predict_scene
+from geoships.pipeline.predict import Prediction, predict_scene, sent
 from geoships.pipeline.scene_run import RowSource
+from geoships.pipeline.stored_outputs import stored_outputs
 from geoships.scene.opening.raster import public_name
 from geoships.support.files import output_errors
 from geoships.support.progress import Progress
+from geoships.support.remote.address import RemotePath
+from geoships.support.remote.upload import owner_of
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,17 @@ def _compute(
     config = config.model_copy(update={"overwrite": True})  # what lies there is ours, as `decide` has found
     try:
         make_folders(job.outputs.values())
-        prediction = predict_scene(job.scene, job.outputs, config=config, progress=progress, model=model, source=source)
-        return _success(begun, prediction, expected, digests.wait())
+        owner = owner_of(expected.out_dir / job.place)
+        with stored_outputs(job.outputs, job.scene, overwrite=True, owner=owner) as files:
+            prediction = predict_scene(
+                job.scene, files.paths, config=config, progress=progress, model=model, source=source
+            )
+            outputs = {
+                kind: _output(prediction.outputs[kind], path, expected.out_dir) for kind, path in job.outputs.items()
+            }
+        if files.folder is not None:
+            prediction = sent(prediction, job.outputs, time.monotonic() - started)
+        return _success(begun, prediction, outputs, expected, digests.wait())
     except GeoshipsError as error:
         reason = " ".join(str(error).split())
     except MemoryError:
@@ -160,14 +172,18 @@ def _compute(
 
 
 def _success(
-    begun: SceneRecord, prediction: Prediction, expected: Expected, files: tuple[InputFile, ...]
+    begun: SceneRecord,
+    prediction: Prediction,
+    outputs: dict[str, OutputFile],
+    expected: Expected,
+    files: tuple[InputFile, ...],
 ) -> SceneRecord:
     return begun.model_copy(
         update={
             "state": "done",
             "model": expected.model or installed_mark(prediction.model),
             "files": files,
-            "outputs": {kind: _output(path, expected.out_dir) for kind, path in prediction.outputs.items()},
+            "outputs": outputs,
             "finished": now_text(),
             "seconds": round(prediction.seconds, 3),
             "pixels": prediction.pixels,
@@ -193,15 +209,16 @@ def make_folders(paths: Iterable[Path]) -> None:
     Raises:
         OutputError: One cannot be made.
     """
-    for folder in dict.fromkeys(path.parent for path in paths):
+    for folder in dict.fromkeys(path.parent for path in paths if not isinstance(path, RemotePath)):
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
 
-def _output(path: Path, out_dir: Path) -> OutputFile:
-    with output_errors(path):
-        size = path.stat().st_size
-        return OutputFile(path=path.relative_to(out_dir).as_posix(), bytes=size, sha256=file_digest(path))
+def _output(file: Path, path: Path, out_dir: Path) -> OutputFile:
+    """An output in a local file, which belongs to a path or an address."""
+    with output_errors(file):
+        size = file.stat().st_size
+        return OutputFile(path=path.relative_to(out_dir).as_posix(), bytes=size, sha256=file_digest(file))
 
 
 class _Digests:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from geoships.support.files import output_errors, remove_temporaries
+from geoships.support.remote.address import RemotePath
+from geoships.support.remote.upload import owner_of
 
 ROOT = Path(".geoships", "blocks")
 DIGITS = 16  # of a mark, in the name of a folder
@@ -16,7 +19,8 @@ class BlockFolder:
     """Files of the finished blocks of one scene: ``OUT_DIR/.geoships/blocks/PLACE.blocks/MARK/N.zip``.
 
     Whoever has claimed the scene (see `Manifest.claim`) owns the folder. Processes of a run that was killed may still
-    write into it, and do no harm: a file appears whole, and under the mark of what it was made from.
+    write into it, and do no harm: a file appears whole, and under the mark of what it was made from. Blocks of a run
+    whose outputs go to a store lie in the temporary folder of this machine.
 
     Args:
         out_dir: Folder of the outputs.
@@ -25,6 +29,8 @@ class BlockFolder:
 
     def __init__(self, out_dir: Path, place: str) -> None:
         self._root = out_dir / ROOT
+        if isinstance(out_dir, RemotePath):
+            self._root = Path(tempfile.gettempdir()) / f"geoships-blocks-{owner_of(out_dir)}"
         self._path = self._root / f"{place}.blocks"
 
     def open(self, mark: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Literal
 from geoships.cluster.fingerprint import changed_file, differences, installed_mark
 from geoships.cluster.records import Model, SceneRecord
 from geoships.pipeline.batch import SceneJob
+from geoships.support.remote.objects import exists
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,19 @@ class Decision:
     reason: str = ""
 
 
-def decide(job: SceneJob, record: SceneRecord | None, expected: Expected) -> Decision:
+def decide(
+    job: SceneJob, record: SceneRecord | None, expected: Expected, is_there: Callable[[Path], bool] = exists
+) -> Decision:
     """Decide what to do with a scene.
 
     Args:
         job: The scene and its outputs.
         record: Its record; None: it has none.
         expected: What the run would make.
+        is_there: Tells whether an output is there.
     """
     if record is None or not record.finished:
-        return _unfinished(job, record, expected)
+        return _unfinished(job, record, expected, is_there)
     if record.ended_after(expected.since):
         return Decision("done" if record.state == "done" else "failed", record.reason or "")
     if expected.overwrite:
@@ -66,21 +70,23 @@ def decide(job: SceneJob, record: SceneRecord | None, expected: Expected) -> Dec
     if record.state == "failed":
         return _failed(record, expected)
     paths = job.outputs
-    if not any((expected.out_dir / output.path).exists() for output in record.outputs.values()):
+    if not any(is_there(expected.out_dir / output.path) for output in record.outputs.values()):
         return Decision("run", "its outputs are gone")
     if other := _other_origin(record, expected) or _other_outputs(record, paths, expected.out_dir):
         return Decision("other", other)
-    if missing := [path for path in paths.values() if not path.exists()]:
+    if missing := [path for path in paths.values() if not is_there(path)]:
         return Decision("run", f"{missing[0]} is missing")
     if changed := changed_file(record.files):
         return Decision("refused", f"{changed} has changed since {next(iter(paths.values()))} was made from it")
     return Decision("done", f"finished {record.finished[:19].replace('T', ' ')} UTC")
 
 
-def _unfinished(job: SceneJob, record: SceneRecord | None, expected: Expected) -> Decision:
+def _unfinished(
+    job: SceneJob, record: SceneRecord | None, expected: Expected, is_there: Callable[[Path], bool]
+) -> Decision:
     if record is not None:
         return Decision("run", "stopped before")
-    existing = [str(path) for path in job.outputs.values() if path.exists()]
+    existing = [str(path) for path in job.outputs.values() if is_there(path)]
     if existing and not expected.overwrite:
         return Decision("foreign", f"{existing[0]} exists, and no record tells from what it was made")
     return Decision("run", f"{existing[0]} is written over" if existing else "")

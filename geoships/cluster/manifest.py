@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import filelock
-
-from geoships.cluster.records import SceneRecord, read_record
+from geoships.cluster.record_files import record_files
+from geoships.cluster.records import SceneRecord, parse_record
 from geoships.errors import OutputError
-from geoships.support.files import output_errors, owned_temporaries, remove_temporaries, write_text
+from geoships.support.files import owned_temporaries
+from geoships.support.remote.address import RemotePath
+from geoships.support.remote.upload import owner_of
 
 FOLDER = ".geoships"
-NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 
 class Manifest:
@@ -24,10 +22,11 @@ class Manifest:
 
     A record is one JSON file, ``OUT_DIR/.geoships/scenes/PLACE.json``, that appears by rename: readers need no lock,
     and folders of several machines are joined by copying. A scene is claimed by a lock on the file beside its record,
-    which the system takes back from a process that dies, however it dies.
+    which the system takes back from a process that dies, however it dies. In an object store the lock is an object
+    that expires, see `geoships.cluster.lease`.
 
     Args:
-        out_dir: Folder of the outputs; created when something is written.
+        out_dir: Folder of the outputs, which may be in a store; created when something is written.
 
     Attributes:
         out_dir: The folder.
@@ -35,6 +34,7 @@ class Manifest:
 
     def __init__(self, out_dir: Path) -> None:
         self.out_dir = out_dir
+        self._files = record_files(out_dir)
         self._scenes, self._lists = out_dir / FOLDER / "scenes", out_dir / FOLDER / "lists"
 
     def read(self, place: str) -> SceneRecord | None:
@@ -43,19 +43,30 @@ class Manifest:
         Raises:
             OutputError: The record cannot be read.
         """
-        path = self._path(place)
-        try:
-            return read_record(path)
-        except OSError as error:
-            raise OutputError(f"cannot read the record {path}: {error.strerror}; check its permissions") from error
+        return parse_record(self._files.read(self._path(place)))
+
+    def read_all(self, places: Sequence[str]) -> dict[str, SceneRecord]:
+        """The records of some scenes by their places; those that have none are left out.
+
+        Raises:
+            OutputError: A record cannot be read.
+        """
+        contents = self._files.read_all([self._path(place) for place in places])
+        found = ((place, parse_record(contents.get(self._path(place)))) for place in places)
+        return {place: record for place, record in found if record is not None}
 
     def records(self) -> Iterator[SceneRecord]:
         """All records, in the order of their places."""
-        for path in sorted(self._scenes.rglob("*.json")):
-            if not path.name.startswith("."):
-                record = self.read(path.relative_to(self._scenes).as_posix().removesuffix(".json"))
-                if record is not None:
-                    yield record
+        names = self._files.names(self._scenes)
+        contents = self._files.read_all(names)
+        for name in names:
+            if (record := parse_record(contents.get(name))) is not None:
+                yield record
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run has left anything in the folder."""
+        return self._files.present(self.out_dir / FOLDER)
 
     def write(self, record: SceneRecord) -> None:
         """Write or replace the record of a scene.
@@ -63,9 +74,7 @@ class Manifest:
         Raises:
             OutputError: It cannot be written.
         """
-        path = self._path(record.place)
-        _make_folder(path.parent)
-        write_text(path, record.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+        self._files.write(self._path(record.place), record.model_dump_json(indent=1, exclude_defaults=True) + "\n")
 
     def write_list(self, scenes: Mapping[str, str], part: str = "1/1") -> None:
         """Write down which scenes a run is about, so that what is missing can be told.
@@ -77,9 +86,7 @@ class Manifest:
         Raises:
             OutputError: The list cannot be written.
         """
-        path = self._lists / f"{part.replace('/', '-of-')}.json"
-        _make_folder(path.parent)
-        write_text(path, json.dumps(dict(scenes), indent=0))
+        self._files.write(self._lists / f"{part.replace('/', '-of-')}.json", json.dumps(dict(scenes), indent=0))
 
     def listed(self) -> dict[str, str]:
         """Names of the scenes that runs on this folder were about, by their place.
@@ -88,10 +95,12 @@ class Manifest:
             OutputError: A list cannot be read.
         """
         found: dict[str, str] = {}
-        for path in sorted(self._lists.glob("*-of-*.json")):
+        for path in self._files.names(self._lists):
+            if "-of-" not in path.name:
+                continue
             try:
-                found |= json.loads(path.read_bytes())
-            except (OSError, ValueError, TypeError) as error:
+                found |= json.loads(self._files.read(path) or b"{}")
+            except (ValueError, TypeError) as error:
                 raise OutputError(f"cannot read the list of scenes {path}: {error}; remove it") from error
         return found
 
@@ -112,36 +121,22 @@ class Manifest:
             OutputError: The lock cannot be made.
         """
         path = self._path(place).with_suffix(".lock")
-        _make_folder(path.parent)
-        lock = filelock.FileLock(path, timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            yield False
-            return
-        except NotImplementedError:
-            pass  # a system without file locks, as NO_LOCKS below: runs on one folder are then not kept apart
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise OutputError(f"cannot lock {path}: {error.strerror}; check its permissions") from error
-        owner = hashlib.sha256(place.encode()).hexdigest()[:12]
-        try:
-            begun = read_record(self._path(place))
-            if begun is not None and not begun.finished:  # by a process that was killed
-                for folder in (path.parent, (self.out_dir / place).parent):
-                    remove_temporaries(folder, owner)
-            with owned_temporaries(owner):
-                yield True
-        finally:
-            record = read_record(self._path(place))
-            if record is not None and record.state == "done":
-                path.unlink(missing_ok=True)  # whoever waits for it finds the scene done
-            lock.release()
+        with self._files.claim(path) as ours:
+            if not ours:
+                yield False
+                return
+            # scratch folders of all runs of a machine lie beside each other
+            owner = owner_of(self.out_dir / place if isinstance(self.out_dir, RemotePath) else place)
+            try:
+                begun = self.read(place)
+                if begun is not None and not begun.finished:  # by a process that was killed
+                    self._files.remove_leftovers(owner, (path.parent, (self.out_dir / place).parent))
+                with owned_temporaries(owner):
+                    yield True
+            finally:
+                record = self.read(place)
+                if record is not None and record.state == "done":
+                    self._files.remove_claim(path)  # whoever waits for it finds the scene done
 
     def _path(self, place: str) -> Path:
         return self._scenes / f"{place}.json"
-
-
-def _make_folder(path: Path) -> None:
-    with output_errors(path):
-        path.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from geoships.errors import OutputError
 from geoships.output.antimeridian import cut_at_antimeridian
 from geoships.output.read_ships import read_ships
 from geoships.support.files import atomic_write
+from geoships.support.remote.upload import local_copy
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -81,11 +82,11 @@ def merge_manifests(runs: Sequence[Path]) -> MergedRuns:
     chosen: dict[tuple[str, str], RunScene] = {}
     listed: dict[str, tuple[str, Path]] = {}
     for run in runs:
-        if not (run / FOLDER).is_dir():
+        manifest = Manifest(run)
+        if not manifest.exists:
             raise OutputError(
                 f"{run}: is not the folder of outputs of a run (it has no {FOLDER}); give --out-dir of one"
             )
-        manifest = Manifest(run)
         listed |= {place: (name, run) for place, name in manifest.listed().items() if place not in listed}
         for record in manifest.records():
             one, key = RunScene(run, record), (record.scene, record.place)
@@ -185,7 +186,8 @@ def read_all_ships(merged: MergedRuns, crs: str) -> tuple[GeoDataFrame, tuple[st
     for one in merged.scenes:
         if one.vector is None:
             continue
-        ships = read_ships(one.vector)
+        with local_copy(one.vector) as file:
+            ships = read_ships(file)
         if ships.crs is None:
             unplaced.append(one.record.scene)
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -108,14 +107,10 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def read_record(path: Path) -> SceneRecord | None:
-    """Read a record; None if there is none, or if it is of no use, such as after a power failure.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
+def parse_record(content: bytes | None) -> SceneRecord | None:
+    """The record in a file; None if there is no file, or if it is of no use, such as after a power failure."""
     try:
-        record = SceneRecord.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
+        record = SceneRecord.model_validate_json(content or b"")
+    except ValidationError:
         return None
     return record if record.version == VERSION else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from geoships.cluster.attempt import Outcome
 from geoships.cluster.manifest import Manifest
 from geoships.cluster.run import RunResult
 from geoships.support.files import atomic_write, output_errors
+from geoships.support.remote.address import RemotePath
+from geoships.support.remote.objects import delete, write
 
 FAILURES = "failures.csv"
 COLUMNS = ("scene", "place", "reason", "attempts", "finished")
@@ -41,14 +44,26 @@ def write_failures(out_dir: Path, result: RunResult) -> Path | None:
     }
     path = out_dir / FAILURES
     if not rows:
-        with output_errors(path):
-            path.unlink(missing_ok=True)
+        _remove(path)
         return None
-    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(rows[place] for place in sorted(rows))
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows(rows[place] for place in sorted(rows))
+    if isinstance(path, RemotePath):
+        write(path, text.getvalue().encode())
+    else:
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(text.getvalue().encode())
     return path
+
+
+def _remove(path: Path) -> None:
+    if isinstance(path, RemotePath):
+        delete(path)
+        return
+    with output_errors(path):
+        path.unlink(missing_ok=True)
 
 
 def summary_table(result: RunResult) -> str:

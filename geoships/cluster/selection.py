@@ -11,6 +11,7 @@ from pathlib import Path
 from geoships.cluster.attempt import Outcome, outcome_of
 from geoships.cluster.decide import Decision, Expected, decide
 from geoships.cluster.manifest import Manifest
+from geoships.cluster.record_files import presence
 from geoships.errors import GeoshipsError, OutputError
 from geoships.pipeline.batch import SceneJob
 from geoships.support.overwrite import refuse_overwrites
@@ -109,9 +110,10 @@ def select(jobs: Sequence[SceneJob], expected: Expected) -> Selection:
     settled: list[Outcome] = []
     others: list[tuple[SceneJob, Decision]] = []
     foreign: list[Path] = []
+    records, is_there = manifest.read_all([job.place for job in jobs]), presence(expected.out_dir)
     for job in jobs:
-        record = manifest.read(job.place)
-        decision = decide(job, record, expected)
+        record = records.get(job.place)
+        decision = decide(job, record, expected, is_there)
         if decision.what == "run":
             run.append((job, decision.reason))
         elif decision.what == "other":

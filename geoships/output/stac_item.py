@@ -31,6 +31,7 @@ from geoships.scene.acquisition import Acquisition, iso
 from geoships.scene.georeference import Georeference
 from geoships.scene.opening.names import is_remote, stem_of, title_of
 from geoships.support.files import atomic_write, reserve
+from geoships.support.remote.upload import is_sent
 
 if TYPE_CHECKING:
     from pystac import Asset, Link
@@ -204,7 +205,9 @@ def _derived_from(origins: Iterable[str], folder: Path) -> list[Link]:
     for origin in origins:
         suffix = Path(title_of(origin)).suffix.lower()
         is_item = suffix in SUFFIXES or (is_remote(origin) and "/items/" in origin)
-        target = _relative(origin, folder) if Path(origin).is_absolute() else origin
+        target = origin
+        if Path(origin).is_absolute():
+            target = Path(origin).as_uri() if is_sent(folder) else _relative(origin, folder)
         media = "application/geo+json" if is_item else SCENE_TYPES.get(suffix)
         links.append(pystac.Link("derived_from", target, media_type=media, title=Path(origin).name))
     return links

@@ -37,6 +37,7 @@ from geoships.scene.opening.names import title_of, without_secrets
 from geoships.scene.opening.raster import local_file
 from geoships.support.overwrite import refuse_overwrites
 from geoships.support.progress import NoProgress, Progress
+from geoships.support.remote.address import as_path
 from geoships.support.workers import devices_of, run_on_devices
 
 FORMATS = {"geojson": ".geojson", "gpkg": ".gpkg", "fgb": ".fgb", "parquet": ".parquet"}
@@ -139,7 +140,7 @@ def plan_outputs(
     if format not in FORMATS:
         raise OutputError(f"unknown format {format!r} of vector files; choose one of {', '.join(FORMATS)}")
     listed = [scene if isinstance(scene, ListedScene) else listed_scene(scene) for scene in scenes]
-    folder, jobs = Path(out_dir), []
+    folder, jobs = as_path(out_dir), []
     for one, place in zip(listed, places(listed), strict=True):
         path = folder / place
         jobs.append(

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -43,6 +43,7 @@ from geoships.pipeline.outputs import (
 )
 from geoships.pipeline.record import input_fingerprints, run_record
 from geoships.pipeline.scene_run import Layers, RowSource, SceneRun, open_run
+from geoships.pipeline.stored_outputs import stored_outputs
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.data_array import is_data_array
 from geoships.scene.opening.given import Placement
@@ -53,6 +54,7 @@ from geoships.scene.streaming import TileCounts
 from geoships.scene.tiling.windows import Window
 from geoships.support.memory import use_one_arena
 from geoships.support.progress import NoProgress, Progress
+from geoships.support.remote.address import as_path
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -205,7 +207,8 @@ def predict(
             by band (see `geoships.band_files`); a rasterio dataset that is open for reading, a WarpedVRT, too; a NumPy
             array, shape (bands, rows, columns), whose masked values are no data; or an xarray DataArray after the
             conventions of rioxarray. An array is copied once in memory.
-        out: vector file to write (.geojson, .gpkg, .fgb or .parquet).
+        out: vector file to write (.geojson, .gpkg, .fgb or .parquet). This and all other outputs may be an address in a
+            store (``s3://``, ``gs://``, ``az://``, ``https://``), to which finished files are sent.
         mask: GeoTIFF of the ship mask to write: 0 and 1, 255 without data; of several classes: the class's value.
         scores: GeoTIFF of the scores to write: 0 to 1; a band for each class.
         stac: STAC Item of the run to write (.json), after all other outputs.
@@ -233,13 +236,18 @@ def predict(
     started, clock = time.monotonic(), datetime.now(UTC)
     progress = progress or NoProgress()
     kinds = {"vector": out, "mask": mask, "scores": scores, "preview": preview, "project": project, "stac": stac}
-    paths = {kind: Path(path) for kind, path in kinds.items() if path}
+    paths = {kind: as_path(path) for kind, path in kinds.items() if path}
     _check_return(return_scores)
     use_one_arena()
     placement: Placement = {"transform": transform, "crs": crs, "nodata": nodata}
-    with run_inputs(scene, config, model, placement, options) as given:
-        prediction, run, arrays = _predict(given, paths, progress, started, keep_scores=return_scores is not None)
+    with (
+        run_inputs(scene, config, model, placement, options) as given,
+        stored_outputs(paths, given.scene, overwrite=given.config.overwrite) as files,
+    ):
+        prediction, run, arrays = _predict(given, files.paths, progress, started, keep_scores=return_scores is not None)
     prediction.record.update(started=clock.isoformat(timespec="seconds"))
+    if files.folder is not None:
+        prediction = sent(prediction, paths, time.monotonic() - started)
     if arrays is None:
         return prediction
     if return_scores == "array":
@@ -329,6 +337,18 @@ def _predict(
         classes=class_counts(run, ships),
     )
     return prediction, run, arrays
+
+
+def sent(prediction: Prediction, paths: dict[str, Path], seconds: float) -> Prediction:
+    """A prediction whose local files have been sent to where they belong.
+
+    Args:
+        prediction: What was found.
+        paths: Where the outputs are now, by kind.
+        seconds: Since the scene was opened.
+    """
+    timings = {**prediction.timings, "upload": seconds - prediction.seconds}
+    return replace(prediction, outputs=paths, seconds=seconds, timings=timings)
 
 
 def _check_return(return_scores: str | None) -> None:

@@ -38,6 +38,9 @@ from geoships.support.sizes import size_text
 # These drivers decode from the first row, or have one lock for all handles: more threads would decode twice, or wait.
 ONE_THREAD_DRIVERS = {"PNG", "JPEG", "GIF", "WEBP", "BMP", "netCDF", "HDF5", "HDF5Image"}
 
+REMOTE_THREADS = 16  # requests in flight to one server; benchmarks/remote_cog.py
+REMOTE_BYTES = 128 << 20  # decoded ahead of their use
+
 WARNED_BLOCK_BYTES = 512 << 20
 HUGE_BLOCK_BYTES = 64 << 20  # decoded; blocks of images that are read well take a megabyte
 
@@ -190,9 +193,17 @@ class Scene:
 
     @property
     def threads(self) -> int:
-        """Number of threads with which this file is decoded fastest."""
+        """Number of threads with which this file is decoded fastest.
+
+        Of a file on a server many blocks are asked for at a time, since each waits for an answer before it is read.
+        """
         # each thread has a file handle, which would decode a huge strip for itself
-        return 1 if self.driver in ONE_THREAD_DRIVERS or self.strip_bytes else 2
+        if self.driver in ONE_THREAD_DRIVERS or self.strip_bytes:
+            return 1
+        if not self._source.is_remote:
+            return 2
+        block = self.grid.block_height * self.grid.block_width * (self.dtype.itemsize * len(self.bands.indexes) + 1)
+        return max(2, min(REMOTE_THREADS, REMOTE_BYTES // (2 * block)))  # twice as many are decoded ahead
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from tempfile import mkdtemp
 
 from geoships.errors import OutputError
 from geoships.support.files import SIDECARS, output_errors
+from geoships.support.remote.address import RemotePath
+from geoships.support.remote.objects import exists
 
 Identity = tuple[int, int]  # device and number of a file there: the same under all its names and links
 
@@ -19,7 +21,7 @@ def refuse_overwrites(outputs: Iterable[Path], inputs: Iterable[Path] = (), *, o
     """Check, before any work, that no output replaces a file which is there.
 
     Args:
-        outputs: Files to write. Their folders need not exist yet.
+        outputs: Files to write, or addresses in stores. Their folders need not exist yet.
         inputs: Files that are read; of a folder, all that it holds. Missing ones are left to those who read them.
         overwrite: Whether outputs may replace existing files. They never replace an input, under whatever name.
 
@@ -27,20 +29,27 @@ def refuse_overwrites(outputs: Iterable[Path], inputs: Iterable[Path] = (), *, o
         OutputError: An output is an input, by another name or link, too; or it exists, and `overwrite` is not given.
     """
     paths = list(dict.fromkeys(outputs))
-    read = {identity: path for path in inputs if (identity := _identity(path))}
+    given = list(inputs)
+    read = {identity: path for path in given if (identity := _identity(path))}
     for path in paths:
-        if found := _read_as(path, read):
+        if found := _read_as(path, read, given):
             raise OutputError(f"the output {path} is the input {found} itself, or a part of it; name another file")
-    existing = [path for path in paths if os.path.lexists(path) and not path.is_dir()]
-    if existing and not overwrite:
+    existing = [] if overwrite else [path for path in paths if _is_there(path)]
+    if existing:
         others = f" (and {len(existing) - 1} more of the outputs)" if len(existing) > 1 else ""
         raise OutputError(
             f"{existing[0]}{others} exists already; name another, or use --overwrite (in Python overwrite=True)"
         )
 
 
-def _read_as(output: Path, read: dict[Identity, Path]) -> Path | None:
+def _is_there(path: Path) -> bool:
+    return exists(path) if isinstance(path, RemotePath) else os.path.lexists(path) and not path.is_dir()
+
+
+def _read_as(output: Path, read: dict[Identity, Path], inputs: list[Path]) -> Path | None:
     """The input that writing an output would change; None if there is none."""
+    if isinstance(output, RemotePath):
+        return output if output in inputs else None
     if not read:
         return None
     written = [output, *(output.with_name(output.name + sidecar) for sidecar in SIDECARS)]

@@ -6,7 +6,7 @@ import fnmatch
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from geoships.scene.listing.listed import LeftOut, ListedScene, Listing, listed_file
 from geoships.scene.opening.sentinel2_product import METADATA, is_product
@@ -48,10 +48,10 @@ def list_folder(folder: Path, patterns: Sequence[str] = (), excluded: Excluded =
             found.scenes.append(listed_file(path, len(below.parts)))
         elif path.suffix.lower() in PICTURE_SUFFIXES:
             found.left_out.append(LeftOut(str(path), "a picture; --pattern takes it"))
-    return found if patterns else _without_companions(found)
+    return found if patterns else without_companions(found)
 
 
-def matches(path: Path, patterns: Sequence[str]) -> bool:
+def matches(path: PurePath, patterns: Sequence[str]) -> bool:
     """Whether a path below a folder matches one of some patterns, in upper or lower case.
 
     >>> matches(Path("x/A.TIF"), ["*.tif"]), matches(Path("x/a.tif"), ["y/*.tif"]), matches(Path("x/a.tif"), ["x/*"])
@@ -103,7 +103,7 @@ def _member(archive: Path, name: str, kept: int) -> ListedScene:
     return ListedScene(f"zip://{archive}!{name}", parts, kept + len(parts) - len(outer.parts), inner.suffix)
 
 
-def _without_companions(found: Listing) -> Listing:
+def without_companions(found: Listing) -> Listing:
     """Leave out masks and scores that lie beside their scene."""
     known = {listed.parts for listed in found.scenes}
     kept = Listing(left_out=found.left_out)

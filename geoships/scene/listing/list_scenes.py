@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from geoships.errors import SceneError
 from geoships.scene.listing.folders import Excluded, list_folder
 from geoships.scene.listing.listed import ListedScene, Listing, listed_file, listed_scene
+from geoships.scene.listing.stores import is_folder_of_store, list_store
 from geoships.scene.listing.tables import list_table
 from geoships.scene.opening.band_files import BandFiles, SceneName
 from geoships.scene.opening.names import is_remote
@@ -24,9 +25,10 @@ def list_scenes(
     """List the scenes that are named.
 
     Args:
-        names: Scenes as `geoships.predict` takes them; folders, with the folders below them; patterns such as
-            ``scenes/**/*.tif``; ``@FILE``, a list with one name a line; ``-``, the same from standard input; STAC
-            ItemCollections; tables of scenes (GeoParquet, CSV).
+        names: Scenes as `geoships.predict` takes them; folders, with the folders below them, also of object stores
+            (``s3://bucket/scenes/``, with a slash at the end); patterns such as ``scenes/**/*.tif``; ``@FILE``, a list
+            with one name a line; ``-``, the same from standard input; STAC ItemCollections; tables of scenes
+            (GeoParquet, CSV).
         patterns: Which files to take from folders, see `list_folder`.
         excluded: Tells why a path of a folder is not taken.
 
@@ -59,6 +61,8 @@ def _list_one(name: SceneName, patterns: Sequence[str], excluded: Excluded) -> L
     path = Path(text)
     if text.startswith(LIST) and not is_remote(text):
         return _read_list(Path(text[len(LIST) :]), patterns, excluded)
+    if is_folder_of_store(text):
+        return list_store(text, patterns, excluded)
     if is_remote(text) or "://" in text:
         return Listing([listed_scene(text)])
     if _is_plain_folder(path):

@@ -12,6 +12,8 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
+from geoships.support.remote.settings import gdal_s3_options
+
 Result = TypeVar("Result")
 ATTEMPTS = 3
 PAUSE = 0.5  # s, doubled at each attempt; GDAL_HTTP_RETRY_DELAY replaces it
@@ -65,8 +67,13 @@ def asked_again(source: Named, read: Callable[[], Result], before: Callable[[], 
 
 def _forget(source: Named) -> None:
     """Let GDAL forget what it has read of a remote file, which may be half an answer: it does so on closing one."""
-    with suppress(RasterioError, ValueError), rasterio.Env(CPL_VSIL_CURL_NON_CACHED=source.gdal_name):
-        DatasetReader(source.gdal_name, sharing=False).close()
+    stores = {key: value for key, value in gdal_s3_options().items() if key not in os.environ}
+    forgetting = rasterio.Env(
+        CPL_VSIL_CURL_NON_CACHED=source.gdal_name, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", **stores
+    )
+    # by one driver: others would ask for files beside it, one after the other
+    with suppress(RasterioError, ValueError), forgetting:
+        DatasetReader(source.gdal_name, driver="GTiff", sharing=False).close()
 
 
 def status_of(name: str) -> str:

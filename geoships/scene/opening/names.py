@@ -9,11 +9,12 @@ from urllib.parse import unquote
 
 ADDRESS = re.compile(r"(https?://)(?:[^/?#\s'\"]*@)?([^?#\s'\"]*)(?:[?#][^\s,;'\")]*)?", re.IGNORECASE)
 QUERY = re.compile(r"(?<=\w)\?[\w.~%+-]+=[^\s,;'\")]*")  # name=value and more of it
-REMOTE = re.compile(r"(?:https?|s3)://", re.IGNORECASE)
+REMOTE = re.compile(r"(?:https?|s3|gs|az)://", re.IGNORECASE)
+STORE = re.compile(r"(?:s3|gs|az)://", re.IGNORECASE)
 
 
 def is_remote(name: str | os.PathLike[str]) -> bool:
-    """Whether a name is an address of a server: ``http://``, ``https://`` or ``s3://``.
+    """Whether a name is an address of a server: ``http://``, ``https://``, ``s3://``, ``gs://`` or ``az://``.
 
     All other names are local, also with ``?``, ``#``, ``%20``, ``:`` or ``//``, or beginning with ``http``.
 
@@ -21,6 +22,11 @@ def is_remote(name: str | os.PathLike[str]) -> bool:
     (True, False, False)
     """
     return REMOTE.match(os.fspath(name)) is not None
+
+
+def is_in_store(name: str | os.PathLike[str]) -> bool:
+    """Whether a name is an address in an object store, which can list its folders: ``s3://``, ``gs://`` or ``az://``."""
+    return STORE.match(os.fspath(name)) is not None
 
 
 def without_query(name: str | os.PathLike[str]) -> str:

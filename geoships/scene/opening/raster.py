@@ -29,6 +29,7 @@ from geoships.scene.opening.hdf5 import check_hdf5
 from geoships.scene.opening.names import is_remote, without_query, without_secrets
 from geoships.scene.opening.signatures import check_sidecars, is_vrt, read_header, vector_format
 from geoships.scene.opening.vrt import check_vrt
+from geoships.support.remote.settings import gdal_s3_options
 
 _log = logging.getLogger(__name__)
 
@@ -55,9 +56,22 @@ CONTAINER_DRIVERS = ("netCDF", "HDF5", "HDF5Image")
 SUBDATASET_DRIVERS = {"NETCDF": ("netCDF",), "HDF5": ("HDF5Image", "HDF5")}
 
 SUBDATASET = re.compile(
-    r'(?P<driver>NETCDF|HDF5):(?:"(?P<quoted>[^"]+)"|(?P<bare>(?:https?://|s3://)?[^":]+)):(?P<variable>[^"]+)', re.I
+    r'(?P<driver>NETCDF|HDF5):(?:"(?P<quoted>[^"]+)"|(?P<bare>(?:https?://|s3://|gs://|az://)?[^":]+)):(?P<variable>[^"]+)',
+    re.I,
 )
 CONNECTION = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]+:|<")
+# what stores say in place of a number
+REFUSED = re.compile(
+    "Access ?Denied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|RequestTimeTooSkewed|"
+    "AuthorizationHeaderMalformed|AuthenticationFailed|AuthorizationFailure"
+)
+BUSY = re.compile("SlowDown|ServiceUnavailable|InternalError|TooManyRequests|ServerBusy")
+STORES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/"}
+ACCESS_HINTS = {
+    "/vsis3/": "set AWS_NO_SIGN_REQUEST=YES for a public bucket, or your AWS credentials and AWS_REGION",
+    "/vsigs/": "set GS_NO_SIGN_REQUEST=YES for a public bucket, or GOOGLE_APPLICATION_CREDENTIALS",
+    "/vsiaz/": "set AZURE_STORAGE_ACCOUNT, and AZURE_NO_SIGN_REQUEST=YES for a public container or your credentials",
+}
 ARCHIVES = {"zip://": "/vsizip/", "tar://": "/vsitar/", "/vsizip/": "/vsizip/", "/vsitar/": "/vsitar/"}
 
 GDAL_OPTIONS = {
@@ -71,7 +85,7 @@ GDAL_OPTIONS = {
     "GDAL_HTTP_LOW_SPEED_TIME": 30,  # s below GDAL_HTTP_LOW_SPEED_LIMIT, after which a stalled transfer is ended
     "GDAL_HTTP_LOW_SPEED_LIMIT": 100,  # bytes per s
     "VSI_CACHE": "YES",
-    "VSI_CACHE_SIZE": 16 * 2**20,  # bytes per open file
+    "VSI_CACHE_SIZE": 2**20,  # bytes per open file, of which each decoding thread has one
     "CPL_VSIL_CURL_CACHE_SIZE": 64 * 2**20,  # bytes, all files together
 }
 
@@ -158,7 +172,8 @@ def gdal_env(source: Source | None = None) -> rasterio.Env:
         The context manager.
     """
     sidecars = source is None or source.reads_sidecars
-    options = {key: value for key, value in GDAL_OPTIONS.items() if key not in os.environ}
+    stated = {**GDAL_OPTIONS, **gdal_s3_options()}
+    options = {key: value for key, value in stated.items() if key not in os.environ}
     options["GDAL_VRT_ENABLE_PYTHON"] = "NO"
     return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE" if sidecars else "EMPTY_DIR", **options)
 
@@ -202,7 +217,7 @@ def open_named(name: str | Path, *, trust_vrt: bool = False, incomplete: bool = 
     """Check that a raster can be opened safely, and open it.
 
     Args:
-        name: Local path, file://, http(s):// or s3:// URL, member of a zip:// or tar:// archive (`zip://a.zip!b.tif`),
+        name: Local path, file://, http(s)://, s3://, gs:// or az:// URL, member of a zip:// or tar:// archive (`zip://a.zip!b.tif`),
             or subdataset (`NETCDF:"a.nc":var`, `HDF5:"a.h5"://group/var`).
         trust_vrt: Open VRTs whatever files they refer to. Python code in them is disabled anyway.
         incomplete: Open a file that ends too early, of which the rest can be read.
@@ -282,8 +297,8 @@ def _locate(name: str, trust_vrt: bool) -> _Location:
     scheme = name.partition("://")[0].lower() if is_remote(name) or name.lower().startswith("file://") else ""
     if scheme in {"http", "https"}:
         return _remote(f"/vsicurl/{name}", name, trust_vrt)
-    if scheme == "s3":
-        return _remote(f"/vsis3/{name[len('s3://') :]}", name, trust_vrt)
+    if scheme in STORES:
+        return _remote(f"{STORES[scheme]}{name[len(scheme) + len('://') :]}", name, trust_vrt)
     if scheme == "file":
         return _locate_file(name, unquote(name[len("file://") :]), trust_vrt)
     subdataset = SUBDATASET.fullmatch(name)
@@ -329,7 +344,7 @@ def _check_file(path: Path, name: str) -> None:
     if not exists and CONNECTION.match(name) and not name.lower().startswith("file:"):
         raise SceneError(
             f"{_shown(name)[:200]}: connection strings are not accepted; give a file, http(s)://, s3://, "
-            'zip://archive.zip!member, NETCDF:"file":variable or HDF5:"file"://variable'
+            'gs://, az://, zip://archive.zip!member, NETCDF:"file":variable or HDF5:"file"://variable'
         )
     if not exists:
         raise SceneError(f"{name}: no such file; check the path")
@@ -447,14 +462,14 @@ def _explain_remote(text: str, source: Source) -> str:
         return "there is no such file on the server (404); check the URL"
     if status == "416" or "Range downloading not supported" in text:
         return "the server does not answer requests for parts of the file; download it first"
-    if status in {"401", "403"} or any(
-        mark in text for mark in ("AccessDenied", "Access Denied", "InvalidAccessKeyId")
-    ):
+    if status in {"401", "403"} or REFUSED.search(text):
         return f"the server refuses access; {_access_hint(source)}"
-    if "AWS_" in text or "redentials" in text:
-        return f"no credentials for S3; {_access_hint(source)}"
+    if re.search("AWS_|GS_|AZURE_|redentials", text):
+        return f"no credentials for the store; {_access_hint(source)}"
     if status.isdigit() and (status >= "500" or status == "429"):
         return f"the server cannot answer now ({status}); try again later"
+    if busy := BUSY.search(text):
+        return f"the server cannot answer now ({busy[0]}); try again later"
     if "not recognized" in text and status != "none":
         return (
             "is not a raster that geoships opens, or the server sends too little in time; check the URL and the "
@@ -464,8 +479,9 @@ def _explain_remote(text: str, source: Source) -> str:
 
 
 def _access_hint(source: Source) -> str:
-    if source.gdal_name.startswith("/vsis3/"):
-        return "set AWS_NO_SIGN_REQUEST=YES for a public bucket, or your AWS credentials and AWS_REGION"
+    for system, hint in ACCESS_HINTS.items():
+        if source.gdal_name.startswith(system):
+            return hint
     return "check that the URL is signed and has not expired"
 
 

@@ -17,7 +17,7 @@ from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition
 from geoships.scene.bands import BandDescription, common_names
 from geoships.scene.opening.band_files import BandFile, BandFiles
-from geoships.scene.opening.names import is_remote
+from geoships.scene.opening.names import is_in_store, is_remote
 from geoships.scene.opening.raster import public_name
 from geoships.scene.opening.sentinel2_offset import offset_is_removed
 
@@ -45,7 +45,7 @@ def read_item(name: str) -> BandFiles | None:
     Raises:
         SceneError: The Item cannot be read or has no bands.
     """
-    remote = is_remote(name) and not name.lower().startswith("s3://")
+    remote = is_remote(name) and not is_in_store(name)
     path = urlsplit(name).path if remote else name
     if not (path.lower().endswith((".json", ".geojson")) or (remote and API_ITEM.search(path))):
         return None
