@@ -53,7 +53,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_scene_goes_there_and_its_ships_come_back(
-    address: str, service: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PART", 1000)
     ship_scene(tmp_path / "own.tif")
@@ -77,7 +77,7 @@ def test_a_scene_goes_there_and_its_ships_come_back(
         assert raised.value.status == 404
 
 
-def test_what_goes_wrong_is_one_clear_line(address: str, service: Served, tmp_path: Path) -> None:
+def test_what_goes_wrong_is_one_clear_line(address: str, tmp_path: Path) -> None:
     (tmp_path / "text.tif").write_text("no scene")
     client = Client(address)
     with pytest.raises(ServiceError, match="send a GeoTIFF"):
@@ -96,7 +96,7 @@ def test_what_goes_wrong_is_one_clear_line(address: str, service: Served, tmp_pa
 
 
 def test_an_upload_goes_on_after_the_connection_broke(
-    address: str, service: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import requests
 
@@ -117,7 +117,7 @@ def test_an_upload_goes_on_after_the_connection_broke(
 
 
 def test_the_command_writes_what_the_service_has_found(
-    address: str, service: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ship_scene(tmp_path / "own.tif")
