@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +13,6 @@ import typer
 
 from geoships.errors import GeoshipsError, GeoshipsWarning
 from geoships_cli import options
-from geoships_cli.logs import LogLevel
 from geoships_cli.option_groups import grouped
 
 if TYPE_CHECKING:
@@ -39,16 +40,33 @@ Database = Annotated[
         envvar="GEOSHIPS_DATABASE", rich_help_panel=STORE,
     ),
 ]  # fmt: skip
-Format = Annotated[
-    bool | None,
-    typer.Option(
-        "--json-log/--plain-log", help="Log as JSON lines, or as plain ones", show_default="plain at a terminal",
-        rich_help_panel=options.RUN,
-    ),
-]  # fmt: skip
-Level = Annotated[
-    LogLevel, typer.Option(help="Least level of the log", envvar="GEOSHIPS_LOG_LEVEL", rich_help_panel=options.RUN)
-]
+
+
+@dataclass(frozen=True)
+class LogOptions(options.RunOptions):
+    """What a service logs."""
+
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Log as JSON lines, as it does where stderr is no terminal", rich_help_panel=options.RUN
+        ),
+    ] = False
+
+    @property
+    def level(self) -> int:
+        """The least level of what is logged, as Python's logging counts it."""
+        if self.log_level:
+            return self.log_level.number
+        return logging.ERROR if self.quiet else logging.DEBUG if self.verbose else logging.INFO
+
+    def around(self, command: str) -> AbstractContextManager[None]:
+        """Return what is entered around a command: its log, which goes on as long as it runs."""
+        from geoships.service.logs import log_to_stderr
+
+        del command
+        log_to_stderr(self.level, as_json=self.as_json or None, file=self.log_file)
+        return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -176,7 +194,7 @@ class LimitOptions:
 
 @serve.callback(invoke_without_command=True)
 @grouped
-def run(
+def serve_here(
     context: typer.Context,
     host: Annotated[
         str, typer.Option(help="Address to listen at; another than this machine's needs keys", rich_help_panel=LISTEN)
@@ -190,14 +208,12 @@ def run(
     work: WorkOptions,
     access: AccessOptions,
     limits: LimitOptions,
-    json_log: Format = None,
-    log_level: Level = LogLevel.info,
+    run: LogOptions,
 ) -> None:
     """Run geoships as a service: a map page, an API and workers."""
     if context.invoked_subcommand is not None:
         return
     _require_packages()
-    from geoships.service.logs import log_to_stderr
     from geoships.service.server import Listening, is_loopback
     from geoships.service.server import serve as run_service
 
@@ -208,10 +224,9 @@ def run(
         base=access.base_url,
         base_map=access.base_map,
     )
-    log_to_stderr(log_level.number, as_json=json_log)
     if not is_loopback(host) or access.require_key:
         _warn_without_keys(settings)
-    listening = Listening(host, port, workers, tuple(access.proxy or ()), log_level.number)
+    listening = Listening(host, port, workers, tuple(access.proxy or ()), run.level)
     run_service(settings, listening, say=_say)
 
 
@@ -252,12 +267,11 @@ def _warn_without_keys(settings: ServiceSettings) -> None:
 
 
 @grouped
-def worker(work: WorkOptions, json_log: Format = None, log_level: Level = LogLevel.info) -> None:
+def worker(work: WorkOptions, run: LogOptions) -> None:
     """Do the jobs of a service whose folder and store this machine shares."""
-    from geoships.service.logs import log_to_stderr
     from geoships.service.work.pool import run_worker
 
-    log_to_stderr(log_level.number, as_json=json_log)
+    del run  # its log is around the command already
     run_worker(work.settings())
 
 

@@ -6,8 +6,10 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from geoships.scene.opening.names import without_secrets
+from geoships.support.files import output_errors
 
 
 class JsonLines(logging.Formatter):
@@ -38,16 +40,25 @@ class PlainLines(logging.Formatter):
         return without_secrets(super().format(record))
 
 
-def log_to_stderr(level: int, *, as_json: bool | None = None) -> None:
+def log_to_stderr(level: int, *, as_json: bool | None = None, file: Path | None = None) -> None:
     """Log what the package says to stderr.
 
     Args:
         level: The least level.
         as_json: JSON lines, or plain ones; None: plain ones at a terminal.
+        file: File to which JSON lines are appended; None: none.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     logger = logging.getLogger("geoships")
     handler = logging.StreamHandler(sys.stderr)
     chosen = not sys.stderr.isatty() if as_json is None else as_json
     handler.setFormatter(JsonLines() if chosen else PlainLines())
     logger.handlers = [handler]
+    if file:
+        with output_errors(file):
+            kept = logging.FileHandler(file, encoding="utf-8")
+        kept.setFormatter(JsonLines())
+        logger.addHandler(kept)
     logger.setLevel(level)

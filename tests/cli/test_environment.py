@@ -20,7 +20,7 @@ ROW = re.compile(r"^\| `(GEOSHIPS_\w+)` \| `([^`]+)` \| ([^|]+) \|$", re.MULTILI
 
 def leaves(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     children = getattr(command, "commands", None)
-    if children is None:
+    if children is None or (getattr(command, "invoke_without_command", False) and path):
         yield path.strip(), command
     for name, child in (children or {}).items():
         yield from leaves(child, f"{path} {name}")

@@ -58,6 +58,7 @@ NOT_RUN = {
     "uv run scripts/build_qgis_plugin.py": "tests/test_qgis_plugin.py builds the plugin",
     "uv run python scripts/draw_augmentation.py": "tests/test_draw_augmentation.py draws it",
     "cp": "gathers the files of a run",
+    "curl": "needs a service; tests/service/test_jobs.py sends it scenes",
     "mkdir": "makes a folder",
     "geoships ais": "needs AIS; tests/ais/test_match.py runs it on a synthetic sea",
     "geoships crossval": "trains for hours; tests/workflows/test_crossval.py runs it on small scenes",
@@ -81,6 +82,7 @@ NOT_RUN = {
     "geoships merge-runs": "needs the folders of two shards; tests/cluster/test_merge.py has them",
     "geoships predict": "needs other files, models or a network than the rendered harbour",
     "geoships quantize": "calibrates for minutes; tests/workflows/test_quantize.py runs it on a small network",
+    "geoships serve": "runs until it is stopped; tests/service/test_server.py starts one",
     "geoships screen": "needs labelled scenes; tests/workflows/test_fit_screen.py runs it",
     "geoships study": "trains for hours; tests/workflows/test_study.py runs a small one",
     "geoships train": "trains for minutes; tests/test_smoke.py and the gallery train small models",
@@ -91,7 +93,7 @@ NOT_RUN = {
 }
 
 # Programs of others whose options are not checked.
-FOREIGN = ("cp", "mkdir", "pip", "uv")
+FOREIGN = ("cp", "curl", "mkdir", "pip", "uv")
 OUTPUTS = ("--out", "--mask", "--scores", "--stac", "--preview", "--project")
 OPTION = re.compile(r"--[a-z][a-z0-9-]*")
 
@@ -120,6 +122,8 @@ def parse(arguments: tuple[str, ...]) -> None:
     while True:
         context = command.make_context(command.name, rest, parent=context)
         if not hasattr(command, "resolve_command"):
+            return
+        if command.invoke_without_command and not [*context._protected_args, *context.args]:
             return
         _, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
 

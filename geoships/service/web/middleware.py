@@ -21,6 +21,7 @@ from geoships.service.store.database import StoreError
 _log = logging.getLogger("geoships.service.requests")
 
 HEADER_BYTES = 16 << 10  # of a request
+UNREAD = (408, 413, 431, 507)  # answers that may come before the body was read, so that the connection ends
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 POLICY = (
@@ -106,7 +107,8 @@ def _identity(scope: Scope) -> str:
 def document_of(error: Exception) -> tuple[dict[str, Any], Mapping[str, str]]:
     """The problem document of an error, and headers."""
     if isinstance(error, ProblemError):
-        return error.document(), error.headers
+        closing = {"Connection": "close"} if error.status in UNREAD else {}
+        return error.document(), {**error.headers, **closing}
     if isinstance(error, StoreError):
         return problem(503, "the store does not answer; try again in a moment", "store"), {"Retry-After": "5"}
     return problem(500, "something went wrong here; the log has more under the id of this request"), {}
