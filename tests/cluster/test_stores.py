@@ -14,6 +14,7 @@ from scenes import ship_scene
 
 from geoships.cluster import fingerprint, lease
 from geoships.cluster import run as cluster_run
+from geoships.cluster.block_folder import BlockFolder
 from geoships.cluster.lease import Claim, take
 from geoships.cluster.manifest import Manifest
 from geoships.cluster.merge import merge_manifests, read_all_ships
@@ -182,3 +183,15 @@ def test_runs_in_stores_are_merged(run: Callable[..., RunResult], tmp_path: Path
     assert len(ships) == 8
     with pytest.raises(OutputError, match="is not the folder of outputs of a run"):
         merge_manifests([RemotePath(f"s3://{BUCKET}/nothing")])
+
+
+def test_blocks_of_a_large_scene_lie_on_this_machine(
+    store: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = BlockFolder(OUT, "a")
+    opened = folder.open("0123456789abcdef")
+    assert opened.is_relative_to(tmp_path / "scratch")
+    folder.remove()
+    assert not store.asked
+    assert not list(tmp_path.glob("s3*"))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from fake_models import fake_bundle
+from geoships_cli.logs import LogLevel, logged
 from s3_server import BUCKET, KEY, REGION, SECRET, TOKEN, S3Server, running
 from scenes import ship_scene
 
@@ -141,22 +140,20 @@ def test_many_blocks_are_asked_for_at_a_time(store: S3Server) -> None:
         assert scene.threads == 16
 
 
-def test_no_key_is_in_what_the_command_prints_logs_and_writes(store: S3Server, tmp_path: Path) -> None:
-    ship_scene(tmp_path / "s2.tif", bands=("B02", "B03", "B04", "B08", "B11"), ships=())
-    store.objects["s2.tif"] = (tmp_path / "s2.tif").read_bytes()
-    names = {"--out": "a.gpkg", "--mask": "a_mask.tif", "--stac": "a.json"}
-    run = subprocess.run(
-        [
-            sys.executable, "-c", "from geoships_cli.app import main; main()", "predict", f"s3://{BUCKET}/s2.tif",
-            "--model", "sentinel2-5band", "--json", "-v", "--log-level", "debug",
-            "--log-file", str(tmp_path / "run.log"),
-            *(text for option, name in names.items() for text in (option, f"s3://{BUCKET}/out/{name}")),
-        ],
-        env={**os.environ, "CPL_DEBUG": "ON", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    assert held_back(run.stdout, run.stderr, (tmp_path / "run.log").read_text())
+def test_no_key_is_in_what_is_logged_printed_and_written(
+    store: S3Server, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    file, out = tmp_path / "run.log", f"s3://{BUCKET}/out"
+    scene = address(store, "logged")
+    with (
+        rasterio.Env(CPL_DEBUG=True),
+        logged("predict", level=LogLevel.debug, file=file, verbose=True, quiet=False),
+    ):
+        result = predict(
+            scene, out=f"{out}/a.gpkg", mask=f"{out}/m.tif", stac=f"{out}/a.json", config=CONFIG, model=fake_bundle()
+        )
+    printed = capfd.readouterr()
+    assert "sent: s3://bucket/out/a.gpkg" in file.read_text()
+    assert held_back(result.summary(), file.read_text(), caplog.text, printed.out, printed.err)
     assert not any(secret.encode() in content for secret in SECRETS for content in store.objects.values())
-    assert "/vsis3/" in run.stderr  # GDAL has told what it did
-    assert {f"out/{name}" for name in names.values()} <= store.objects.keys()
