@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from geoships.config.watch import WatchConfig
 from geoships.errors import GeoshipsError
+from geoships.scene.acquisition import iso
 from geoships.scene.georeference import WGS84
 from geoships.watch.store import Seen, Store
 
@@ -37,7 +38,7 @@ def attributes(
     """
     rows = [{name: _value(value) for name, value in row.items()} for row in _plain(ships)]
     names = _zones(ships, zones)
-    passes = store.passes(moment, moment - config.memory_days * DAY)
+    passes = store.passes(moment, max(moment, store.newest()) - config.memory_days * DAY)
     places = {each.key: np.array(store.sightings(each.key)).reshape(-1, 2) for each in passes}
     for row, zone in zip(rows, names, strict=True):
         row["zone"] = zone
@@ -79,6 +80,8 @@ def _value(value: Any) -> Any:
     """A value as JSON and rules know it; None for what is missing."""
     if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
         return None
+    if isinstance(value, pd.Timestamp):
+        return None if pd.isna(value) else iso(value.to_pydatetime())
     if isinstance(value, np.generic):
         return _value(value.item())
     return value if isinstance(value, bool | int | float | str) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import time
@@ -112,7 +113,7 @@ def _changed(name: str) -> float:
     path = local_file(name)
     if path is None or not path.exists():
         return 0.0
-    files = [path, *(path.rglob("*") if path.is_dir() else path.parent.glob(f"{path.stem}.*"))]
+    files = [path, *(path.rglob("*") if path.is_dir() else path.parent.glob(f"{glob.escape(path.stem)}.*"))]
     try:
         return max(each.stat().st_mtime for each in files)
     except OSError:  # a file went away while it was looked at: the scene is not complete

@@ -191,6 +191,10 @@ class Store:
         )  # fmt: skip
         return [Seen(row[0], row[1], (row[2], row[3], row[4], row[5])) for row in rows]
 
+    def newest(self) -> float:
+        """Time of the newest scene, in seconds since 1970; 0 where there is none."""
+        return float(self._rows("SELECT COALESCE(MAX(time), 0) FROM scenes")[0][0])
+
     def sightings(self, key: str) -> list[tuple[float, float]]:
         """Where ships lay on a pass, (longitude, latitude)."""
         return [(row[0], row[1]) for row in self._rows("SELECT lon, lat FROM sightings WHERE key = ?", key)]

@@ -119,7 +119,7 @@ class Watch:
         self._check_silence()
         self._deliver(found)
         found.unsent = self._store.message_counts().get("waiting", 0)
-        self._store.forget(time.time() - self._config.memory_days * DAY)
+        self._store.forget(self._store.newest() - self._config.memory_days * DAY)
         return found
 
     def run(self, every: float, told: Callable[[WatchRound], None] = lambda _: None) -> Iterator[WatchRound]:

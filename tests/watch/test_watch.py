@@ -18,15 +18,18 @@ import geopandas
 import pytest
 import shapely
 import yaml
-from cluster_jobs import use_fake_model
+from cluster_jobs import CPU, use_fake_model
 from scenes import SHIPS, UTM, ship_scene
+from stac_api import Api, serving
 from watch_jobs import Webhook, make, watch, webhook
 
 from geoships.config.watch import watch_config
 from geoships.errors import GeoshipsError, OutputError
 from geoships.watch import channels, outbox
 from geoships.watch.rules import compile_rules
+from geoships.watch.sources import StacSource
 from geoships.watch.store import Store
+from geoships.watch.watch import Watch
 
 LONG = 3  # of the four ships of a scene are longer than 150 m
 TESTS = Path(__file__).parents[1]
@@ -223,6 +226,40 @@ def test_two_scenes_of_one_name_have_two_places(place: Path, hook: Webhook) -> N
         assert watching.round().done == 2
     assert len(list((place / "out").glob("*.geojson"))) == 2
     assert len(hook.of("ship")) == 2 * LONG
+
+
+def test_items_of_a_catalogue_as_they_come(place: Path, hook: Webhook) -> None:
+    files = place / "files"
+    files.mkdir()
+    ship_scene(files / "one.tif")
+    ground = shapely.box(500_000, 3_998_200, 502_000, 4_000_000)
+    geometry = geopandas.GeoSeries([ground], crs=32631).to_crs(4326)[0]
+    config = watch_config(place / "rules.yaml")
+    with serving(Api(files)) as api:
+        source = StacSource(api.url, ("s2",), geometry.bounds)
+        with Watch(source, place / "area.geojson", place / "out", config, CPU) as watching:
+            assert watching.round().summary()["done"] == 0  # none is no failure
+            api.items["one"] = {
+                "type": "Feature", "stac_version": "1.0.0", "id": "one", "bbox": list(geometry.bounds),
+                "geometry": shapely.geometry.mapping(geometry),
+                "properties": {"datetime": "2023-01-01T10:54:21Z", "eo:cloud_cover": 5},
+                "assets": {
+                    "red": {
+                        "href": f"{api.url}/files/one.tif", "type": "image/tiff; application=geotiff",
+                        "roles": ["data"], "eo:bands": [{"name": "red", "common_name": "red"}],
+                        "raster:bands": [{"scale": 1e-4, "offset": 0}],
+                    }
+                },
+            }  # fmt: skip
+            assert watching.round().reason == ""
+            assert watching.round().done == 0
+    assert len(hook.of("ship")) == LONG
+    assert hook.of("ship")[0]["ship"]["datetime"].startswith("2023-01-01T10:54:21")
+    assert {body["key"] for body in hook.bodies} == set(hook.keys)
+    with Watch(StacSource("http://127.0.0.1:9/", ("s2",), geometry.bounds), place / "area.geojson", place / "out",
+               config, CPU) as watching:  # fmt: skip
+        assert "the search failed" in watching.round().reason
+    assert len(hook.of("failure")) == 1
 
 
 def test_one_process_watches_a_folder(place: Path) -> None:
