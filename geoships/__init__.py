@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from geoships.ais.match import AisMatch, match_ais
     from geoships.ais.settings import MatchSettings
     from geoships.config import PredictConfig
+    from geoships.config.watch import WatchConfig
     from geoships.model.bundle import Bundle, load_bundle
     from geoships.model.classify import classify
     from geoships.motion.measure import MeasuredMotion, measure_motion
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from geoships.scene.tiling.windows import TilePlan, Window, plan_axis
     from geoships.scene.torchgeo import SceneDataset, TileSampler
     from geoships.service.client import Client
+    from geoships.watch.sources import FolderSource, StacSource
+    from geoships.watch.watch import Watch, WatchRound
 
 __version__ = "0.1.0"
 
@@ -41,6 +44,7 @@ __all__ = [
     "BundleError",
     "Client",
     "DeviceError",
+    "FolderSource",
     "GeoshipsError",
     "MatchSettings",
     "MeasuredMotion",
@@ -54,8 +58,12 @@ __all__ = [
     "SceneFailure",
     "SceneJob",
     "ScoredPrediction",
+    "StacSource",
     "TilePlan",
     "TileSampler",
+    "Watch",
+    "WatchConfig",
+    "WatchRound",
     "Window",
     "__version__",
     "band_files",
@@ -76,6 +84,7 @@ _HOMES = {
     "BatchResult": "geoships.pipeline.batch",
     "Bundle": "geoships.model.bundle",
     "Client": "geoships.service.client",
+    "FolderSource": "geoships.watch.sources",
     "MatchSettings": "geoships.ais.settings",
     "MeasuredMotion": "geoships.motion.measure",
     "MotionSettings": "geoships.motion.settings",
@@ -86,8 +95,12 @@ _HOMES = {
     "SceneFailure": "geoships.pipeline.batch",
     "SceneJob": "geoships.pipeline.batch",
     "ScoredPrediction": "geoships.pipeline.predict",
+    "StacSource": "geoships.watch.sources",
     "TilePlan": "geoships.scene.tiling.windows",
     "TileSampler": "geoships.scene.torchgeo",
+    "Watch": "geoships.watch.watch",
+    "WatchConfig": "geoships.config.watch",
+    "WatchRound": "geoships.watch.watch",
     "Window": "geoships.scene.tiling.windows",
     "band_files": "geoships.scene.opening.band_files",
     "classify": "geoships.model.classify",

@@ -35,6 +35,7 @@ from geoships_cli.study import study
 from geoships_cli.train import train
 from geoships_cli.verifier import verifier
 from geoships_cli.view import view
+from geoships_cli.watch import watch
 
 app = typer.Typer(
     name="geoships",
@@ -47,6 +48,7 @@ for command in (
     predict,
     merge_runs,
     motion,
+    watch,
     view,
     evaluate,
     demo,

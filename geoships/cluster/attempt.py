@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import geoships
 from geoships.cluster.block_folder import BlockFolder
 from geoships.cluster.blocks import Blocks
 from geoships.cluster.decide import Expected, decide
@@ -29,6 +28,7 @@ from geoships.support.files import output_errors
 from geoships.support.progress import Progress
 from geoships.support.remote.address import RemotePath
 from geoships.support.remote.upload import owner_of
+from geoships.support.versions import own_version
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _begin(job: SceneJob, before: SceneRecord | None, expected: Expected) -> Sce
         attempts=(before.attempts if before else 0) + 1,
         started=now_text(),
         host=socket.gethostname(),
-        geoships=geoships.__version__,
+        geoships=own_version(),
     )
 
 

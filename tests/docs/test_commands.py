@@ -78,6 +78,7 @@ NOT_RUN = {
     "geoships finish": "needs a cross-validation; tests/workflows/test_finish.py makes a small one",
     "geoships info S2A": "needs a Sentinel-2 product; tests/test_sentinel2.py makes one",
     "geoships info item.json": "needs a STAC Item; tests/test_stac.py makes one",
+    "geoships watch": "runs for ever, and needs a webhook; tests/watch runs it with a local one",
     "geoships motion": "needs a Sentinel-2 product; tests/motion runs it on rendered ships",
     "geoships merge-runs": "needs the folders of two shards; tests/cluster/test_merge.py has them",
     "geoships predict": "needs other files, models or a network than the rendered harbour",

@@ -88,19 +88,20 @@ class FoundItem:
         return -round(self.covered, 2), 101.0 if self.cloud is None else self.cloud, newest
 
 
-def find_items(search: Search) -> list[FoundItem]:
+def find_items(search: Search, *, least: int = 1) -> list[FoundItem]:
     """Find all Items that match a search.
 
     With `max_cloud`, Items that do not state their cloud cover are left out.
 
     Args:
         search: The search parameters.
+        least: Number of Items below which the search has failed.
 
     Returns:
         The Items, best first (see `FoundItem.order`).
 
     Raises:
-        SceneError: The server does not answer as a STAC API, no Item matches, or more than 200 match.
+        SceneError: The server does not answer as a STAC API, or fewer Items match than `least`, or more than 200.
     """
     try:
         from pystac_client import Client
@@ -122,7 +123,7 @@ def find_items(search: Search) -> list[FoundItem]:
         raise SceneError(f"{shown}: the search failed ({reason}); check the URL of the STAC API") from error
     if len(items) > MAX_ITEMS:
         raise SceneError(f"{shown}: more than {MAX_ITEMS} items match; narrow --bbox, --datetime or --max-cloud")
-    if not items:
+    if len(items) < least:
         raise SceneError(f"{shown}: no item matches; widen --bbox, --datetime or --max-cloud, or check --collection")
     return sorted(items, key=lambda item: item.order)
 

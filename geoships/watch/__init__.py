@@ -1,0 +1,1 @@
+"""Watching a folder or a catalogue: new scenes, rules over their ships, and messages."""
