@@ -204,3 +204,12 @@ def test_a_scene_below_the_size_is_computed_as_a_whole(scene: Path, monkeypatch:
 
     monkeypatch.setattr(blocks, "compute_block", None)  # not called
     assert run(scene, "out", blocks=replace(SMALL_BLOCKS, large=ROWS * 200 + 1)).count("done") == 1
+
+
+def test_a_scene_that_fits_into_memory_once_is_computed_in_this_process(
+    scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_run, "free_memory", lambda: 1.0)
+    monkeypatch.setattr(cluster_run, "BlockProcesses", None)  # not called
+    assert run(scene, "out", jobs=2).count("done") == 1
+    assert contents(scene.parent / "out") == whole(scene)

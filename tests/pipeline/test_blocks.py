@@ -125,6 +125,7 @@ def test_blocks_of_any_size_give_the_scores_and_ships_of_one_process(
             tasks = planned(run, tmp_path / str(rows), rows)
             assert [row for task in tasks for row in task.rows] == list(range(axis.count))
             results = {task.number: compute_block(run, task) for task in draw.sample(tasks, len(tasks))}
+            assert run.scene._handles == []  # those of the threads of each block would take memory
             in_order = [(task, results[task.number]) for task in tasks]
             run.source = partial(join_blocks, blocks=in_order)
             joined, has_data = collect(run.bands)

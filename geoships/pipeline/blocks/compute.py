@@ -99,6 +99,7 @@ def compute_block(run: SceneRun, task: BlockTask) -> BlockResult:
         unread = {window: why for window, why in run.scene.unread.items() if _near(window, reached, task)}
         result = BlockResult(counts, tuple(seen.judged), unread)
         file.finish(task, result)
+    run.scene.close()  # the threads of each block have file handles of their own, 10 MB each; a later read opens others
     release_memory()
     return result
 
