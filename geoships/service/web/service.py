@@ -29,9 +29,9 @@ JSON = "application/json"
 class Service:
     """The parts of a running service.
 
-    settings, folder, store: of the service. inspector: looks at headers. limiter: counts requests, under the lock counting, since its
-    storage is for one thread. local: whether the
-    service listens on this machine alone, so that requests from it need no key. busy: uploads that are written to now.
+    settings, folder, store: of the service. inspector: looks at headers. limiter: counts requests, under the lock
+    counting, since its storage is for one thread. local: whether the service listens on this machine alone, so that
+    requests from it need no key. busy: uploads that are written to now.
     """
 
     settings: ServiceSettings
