@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,30 @@ def _group() -> None:
     """Let a service compute scenes."""
 
 
+@dataclass(frozen=True)
+class RemoteOutputs:
+    """The files to write."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Ships: .geojson, .gpkg, .fgb, .parquet, .csv or .kml",
+            show_default="SCENE.ships.geojson here", rich_help_panel=options.OUTPUTS,
+        ),
+    ] = None  # fmt: skip
+    mask: Annotated[Path | None, typer.Option(help="Ship mask (.tif)", rich_help_panel=options.OUTPUTS)] = None
+    scores: Annotated[Path | None, typer.Option(help="Scores (.tif)", rich_help_panel=options.OUTPUTS)] = None
+    preview: Annotated[
+        Path | None, typer.Option(help="Image of the scene with its ships (.png)", rich_help_panel=options.OUTPUTS)
+    ] = None
+    overwrite: options.Overwrite = False
+
+    def files(self) -> dict[str, Path]:
+        """Return the files beside the ships, by the name that a job has for them."""
+        wanted = {"mask.tif": self.mask, "scores.tif": self.scores, "preview.png": self.preview}
+        return {name: path for name, path in wanted.items() if path is not None}
+
+
 @remote.command("predict")
 @grouped
 def remote_predict(
@@ -29,25 +54,10 @@ def remote_predict(
     server: Annotated[
         str, typer.Option(help="Address of the service, e.g. https://ships.example.org", envvar="GEOSHIPS_SERVER")
     ],
-    key: Annotated[str | None, typer.Option(help="Key of the service", envvar="GEOSHIPS_KEY", show_envvar=True)] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            help="Ships: .geojson, .gpkg, .fgb, .parquet, .csv or .kml",
-            show_default="SCENE.ships.geojson here",
-            rich_help_panel=options.OUTPUTS,
-        ),
-    ] = None,
-    mask: Annotated[Path | None, typer.Option(help="Ship mask (.tif)", rich_help_panel=options.OUTPUTS)] = None,
-    scores: Annotated[Path | None, typer.Option(help="Scores (.tif)", rich_help_panel=options.OUTPUTS)] = None,
-    preview: Annotated[
-        Path | None, typer.Option(help="Image of the scene with its ships (.png)", rich_help_panel=options.OUTPUTS)
-    ] = None,
-    overwrite: options.Overwrite = False,
+    key: Annotated[str | None, typer.Option(help="Key of the service", envvar="GEOSHIPS_KEY")] = None,
     *,
-    bands: options.SceneOptions,
+    outputs: RemoteOutputs,
+    reading: options.SceneOptions,
     inference: options.InferenceOptions,
     ships: options.PredictShipOptions,
     run: options.ProgressRunOptions,
@@ -56,11 +66,10 @@ def remote_predict(
     from geoships.service.client import Client
     from geoships.support.overwrite import refuse_overwrites
 
-    target = out or Path(f"{Path(scene[0].partition('?')[0]).stem}.ships.geojson")
-    wanted = {"mask.tif": mask, "scores.tif": scores, "preview.png": preview}
-    files = {name: path for name, path in wanted.items() if path is not None}
-    refuse_overwrites([target, *files.values()], [Path(name) for name in scene], overwrite=overwrite)
-    given = options.settings_of(bands, inference, ships)
+    target = outputs.out or Path(f"{Path(scene[0].partition('?')[0]).stem}.ships.geojson")
+    files = outputs.files()
+    refuse_overwrites([target, *files.values()], [Path(name) for name in scene], overwrite=outputs.overwrite)
+    given = options.settings_of(reading, inference, ships)
     if given.pop("trust_vrt", None):
         raise GeoshipsError("--trust-vrt: a service takes no VRT; send its files")
     with Client(server, key) as client, run.progress_display() as shown:

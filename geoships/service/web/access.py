@@ -126,7 +126,11 @@ def count_request(service: Service, who: str, *, upload: bool) -> None:
     """
     limits = service.settings.limits
     for kind, most in (("requests", limits.requests), *((("uploads", limits.uploads),) if upload else ())):
-        if most and not service.limiter.hit(RateLimitItemPerMinute(most), kind, who):
+        if not most:
+            continue
+        with service.counting:
+            allowed = service.limiter.hit(RateLimitItemPerMinute(most), kind, who)
+        if not allowed:
             raise ProblemError(
                 429, f"more than {most} {kind} in a minute; wait a little", kind="rate", headers={"Retry-After": "10"}
             )

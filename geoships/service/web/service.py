@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -28,8 +29,9 @@ JSON = "application/json"
 class Service:
     """The parts of a running service.
 
-    settings, folder, store: of the service. inspector: looks at headers. limiter: counts requests. local: whether the
-    service listens on this machine alone, so that requests from it need no key. busy: uploads that are written to now.
+    settings, folder, store: of the service. inspector: looks at headers. limiter: counts requests, under the lock
+    counting, since its storage is for one thread. local: whether the service listens on this machine alone, so that
+    requests from it need no key. busy: uploads that are written to now.
     """
 
     settings: ServiceSettings
@@ -38,6 +40,7 @@ class Service:
     inspector: Inspector
     local: bool = True
     limiter: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
+    counting: threading.Lock = field(default_factory=threading.Lock)
     busy: set[str] = field(default_factory=set)
 
     @property
