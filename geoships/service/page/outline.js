@@ -70,6 +70,6 @@ function keep(points, first, last, tolerance) {
 export function headingLine({ lon, lat, length_m: length, heading_deg: heading }) {
   if ([lon, lat, length, heading].some((value) => value === null || value === undefined)) return null;
   const [east, north] = scaleAt(lat);
-  const [x, y] = [Math.sin(heading * Math.PI / 180), Math.cos(heading * Math.PI / 180)].map((part) => part * (0.5 * length + 45));
+  const [x, y] = [Math.sin(heading * Math.PI / 180), Math.cos(heading * Math.PI / 180)].map((part) => part * (0.75 * length + 60));
   return [[lon - x / east, lat - y / north], [lon + x / east, lat + y / north]];
 }
