@@ -1,4 +1,4 @@
-"""Fetch MapLibre GL from npm for the map page: `uv run python scripts/build_page.py` writes geoships/service/page/vendor.
+"""Fetch MapLibre GL from npm for the map page, into geoships/service/page/vendor (needs npm; no arguments).
 
 The published files are taken as they are, so that anybody can compare them with npm's. The page's own modules need no
 building. Another version: change VERSION and run this again.

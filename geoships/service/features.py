@@ -15,6 +15,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from geoships.service.jobs import Correction, Verdict
+from geoships.service.outlines import measures_of
 from geoships.service.problems import ProblemError
 
 Feature = dict[str, Any]
@@ -206,7 +207,7 @@ def read_features(path: Path, *, placed: bool) -> Ships:
 def reviewed(ships: Ships, corrections: Sequence[Correction]) -> Ships:
     """Ships as people have corrected them: without the rejected ones, with outlines and ships that were drawn.
 
-    Each has the properties ``verdict`` (accepted, drawn or undecided) and ``note``.
+    Each has the properties ``verdict`` (accepted, drawn or undecided) and ``note``, and the measures of its outline.
     """
     said = {each.ship: each for each in corrections}
     features = []
@@ -226,6 +227,8 @@ def reviewed(ships: Ships, corrections: Sequence[Correction]) -> Ships:
 
 def _corrected(feature: Feature, correction: Correction | None) -> Feature:
     verdict = correction.verdict.value if correction and correction.verdict else "undecided"
-    geometry = correction.geometry if correction and correction.geometry else feature["geometry"]
-    properties = {**feature["properties"], "verdict": verdict, "note": correction.note if correction else ""}
+    drawn = correction.geometry if correction else None
+    geometry, measures = (drawn, measures_of(drawn)) if drawn else (feature["geometry"], {})
+    note = correction.note if correction else ""
+    properties = {**feature["properties"], **measures, "verdict": verdict, "note": note}
     return {**feature, "geometry": geometry, "properties": properties}

@@ -29,7 +29,7 @@ function chip(ship, job) {
 function figures(ship, values) {
   const heading = h("span", { class: "heading" }, degrees(values.heading_deg));
   if (values.heading_deg !== null && values.heading_deg !== undefined) {
-    const arrow = icon("north");
+    const arrow = icon("axis");
     arrow.style.transform = `rotate(${values.heading_deg}deg)`;
     heading.prepend(arrow);
   }

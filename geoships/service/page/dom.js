@@ -27,7 +27,7 @@ const ICONS = {
   remove: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
   upload: "M12 16V5M7 9.5L12 4.5l5 5M5 20h14",
   layers: "M12 4l8 4.5-8 4.5-8-4.5zM4 13l8 4.5 8-4.5",
-  north: "M12 3v18M7 8l5-5 5 5",
+  axis: "M12 3v18M8 7l4-4 4 4M8 17l4 4 4-4",
 };
 
 export function icon(name) {

@@ -28,6 +28,7 @@ export class OutlineEditor {
       h("div", { class: "actions" }, this.ok, h("button", { type: "button", onclick: () => this.stop() }, "Cancel")));
     place.replaceChildren(this.element);
     this.#fill(ship ? measure([...this.ring, this.ring[0]]) : { lon: map.gl ? map.center[0] : map.job.result.bbox[0], lat: map.gl ? map.center[1] : map.job.result.bbox[1], length: 100, width: 18, heading: 0 });
+    if (map.gl && ship) map.near(this.ring);
     if (map.gl) map.busy = (position) => this.#click(position.toArray());
     this.#draw();
     this.inputs[ship ? "length" : "lon"].focus({ preventScroll: true });

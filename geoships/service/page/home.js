@@ -25,7 +25,20 @@ export async function showHome(main, settings) {
       h("section", { class: "all", "aria-labelledby": "all" }, h("h2", { id: "all" }, "Scenes"), empty, list, more)));
   const jobs = jobList(list, empty, more);
   await jobs.load();
-  return jobs.stop;
+  const leaving = new AbortController();
+  if (writes) takeDrops(main.querySelector(".drop"), leaving.signal);
+  return () => { leaving.abort(); jobs.stop(); };
+}
+
+// A file may be dropped anywhere: beside the place for it a browser would leave the page and open the file.
+function takeDrops(zone, signal) {
+  for (const name of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(name, (event) => {
+      event.preventDefault();
+      zone.classList.toggle("over", name === "dragover");
+      if (name === "drop") zone.dispatchEvent(new CustomEvent("files", { detail: [...event.dataTransfer.files] }));
+    }, { signal });
+  }
 }
 
 // The list of jobs: those that run tell their progress.
@@ -105,13 +118,7 @@ function beginForm(settings) {
     begin(() => uploadScene(files, options.values(), (share) => { bar.value = share; }));
   };
   input.addEventListener("change", () => { upload([...input.files]); input.value = ""; });
-  for (const name of ["dragover", "dragleave", "drop"]) {
-    zone.addEventListener(name, (event) => {
-      event.preventDefault();
-      zone.classList.toggle("over", name === "dragover");
-      if (name === "drop") upload([...event.dataTransfer.files]);
-    });
-  }
+  zone.addEventListener("files", (event) => upload(event.detail));
   return h("div", {}, zone, settings.addresses.length ? addressForm(settings, options, begin) : "", options.element);
 }
 

@@ -15,7 +15,7 @@ import { loadShips } from "./ships.js";
 import { ShipTable } from "./table.js";
 import { showWaiting } from "./waiting.js";
 
-const NO_MAP = "This browser has no WebGL, so that the scene is a picture here. The table does all but drawing.";
+const NO_MAP = "This browser has no WebGL: the scene is a picture here, and outlines are changed by numbers.";
 const NO_PLACE = "This scene has no place on Earth: coordinates are its pixels.";
 
 export async function showJob(main, id, settings) {
@@ -132,7 +132,7 @@ class JobView {
     const ship = this.ships.selected;
     const active = this.cardPlace.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent : null;
     this.cardPlace.replaceChildren(ship ? shipCard(ship, {
-      job: this.job, writes: this.writes, canEdit: this.job.result.placed && this.map.gl, decide: this.#decide,
+      job: this.job, writes: this.writes, canEdit: this.job.result.placed, decide: this.#decide,
       note: saying((each, text) => this.ships.say(each, { note: text }, "note")),
       edit: (each) => this.#edit(each), remove: saying((each) => this.ships.remove(each)),
       close: () => this.ships.select(null), step: (by) => this.ships.step(by),

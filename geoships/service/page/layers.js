@@ -40,7 +40,7 @@ export const ground = (dark) => dark ? "#0e1318" : "#dfe5ea";
 
 export const shipLayers = [
   { id: "fill", type: "fill", source: "ships", paint: { "fill-color": colour, "fill-opacity": ["case", selected, 0.28, 0.04] } },
-  { id: "headings", type: "line", source: "headings", minzoom: 11, paint: { "line-color": colour, "line-width": 1.6, "line-dasharray": [2, 1.2], "line-opacity": ["interpolate", ["linear"], ["zoom"], 11, 0, 12.5, 1] } },
+  { id: "headings", type: "line", source: "headings", minzoom: 12.4, paint: { "line-color": colour, "line-width": 1.6, "line-dasharray": [2, 1.2], "line-opacity": ["interpolate", ["linear"], ["zoom"], 12.4, 0, 13.2, 1] } },
   { id: "casing", type: "line", source: "ships", paint: { "line-color": "#0b0f13", "line-width": ["case", selected, 6, 4], "line-opacity": 0.65 } },
   { id: "outline", type: "line", source: "ships", filter: ["!=", ["get", "verdict"], "rejected"], paint: { "line-color": colour, "line-width": ["case", selected, 3.5, 2] } },
   { id: "outline-rejected", type: "line", source: "ships", filter: ["==", ["get", "verdict"], "rejected"], paint: { "line-color": colour, "line-width": ["case", selected, 3.5, 2], "line-dasharray": [2, 1.5] } },

@@ -95,7 +95,13 @@ export class SceneMap {
     this.gl.easeTo({ center, zoom: near, duration: still ? 0 : 500 });
   }
 
-  fit() { this.gl.fitBounds(box(this.job), { padding: 24, duration: 0 }); }
+  // Comes so near that the corners of an outline can be told apart.
+  near(ring) {
+    const [xs, ys] = [ring.map(([x]) => x), ring.map(([, y]) => y)];
+    const { clientWidth, clientHeight } = this.place;
+    const bounds = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+    this.gl.fitBounds(bounds, { padding: 0.3 * Math.min(clientWidth, clientHeight), maxZoom: 18, duration: 0 });
+  }
 
   get bounds() {
     const view = this.gl.getBounds();

@@ -42,7 +42,7 @@ export function outerRing(geometry) {
 }
 
 // A ring with at most so many corners (Douglas and Peucker); rings with few corners stay as they are.
-export function fewer(ring, most = 14) {
+export function fewer(ring, most = 12) {
   if (ring.length <= most) return ring;
   const [east, north] = scaleAt(ring[0][1]);
   const flat = ring.map(([x, y]) => [x * east, y * north]);

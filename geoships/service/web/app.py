@@ -10,7 +10,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
 from rio_tiler.errors import RioTilerError
 from starlette.exceptions import HTTPException
 
@@ -34,6 +33,7 @@ from geoships.service.web import (
     tus,
 )
 from geoships.service.web.middleware import Around, document_of
+from geoships.service.web.page import PageFiles
 from geoships.service.web.service import Service
 
 DESCRIPTION = (
@@ -98,8 +98,7 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(layers.wmts_router)
     for prefix, router in layers.layer_routers():
         app.include_router(router, prefix=prefix)
-    if landing.PAGE.is_dir():
-        app.mount("/page", StaticFiles(directory=landing.PAGE), name="page")
+    app.mount("/page", PageFiles(), name="page")
 
 
 def _add_errors(app: FastAPI) -> None:

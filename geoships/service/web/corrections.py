@@ -19,6 +19,7 @@ from geoships.service.intake.pace import whole_body
 from geoships.service.jobs import Correction, Job, Verdict
 from geoships.service.labels import label_features
 from geoships.service.options import invalid
+from geoships.service.outlines import measures_of
 from geoships.service.problems import ProblemError
 from geoships.service.web.access import ReadJob, WriteJob
 from geoships.service.web.service import GEOJSON, Parts, Service
@@ -62,6 +63,7 @@ def document_of(correction: Correction) -> dict[str, Any]:
         "ship": correction.ship,
         "verdict": correction.verdict.value if correction.verdict else None,
         "geometry": correction.geometry,
+        "measures": measures_of(correction.geometry) if correction.geometry else None,
         "note": correction.note,
         "updated": iso(correction.updated),
     }

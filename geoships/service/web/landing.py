@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,11 +12,10 @@ from geoships import __version__
 from geoships.model.bundle_files import load_card
 from geoships.model.installed import installed
 from geoships.service.web.access import Reader
+from geoships.service.web.page import PAGE
 from geoships.service.web.service import JSON, Parts, link
 
 router = APIRouter(tags=["About"])
-
-PAGE = Path(str(files("geoships.service") / "page"))  # the map page: index.html and what it loads from /page/
 
 CONFORMANCE = (
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
