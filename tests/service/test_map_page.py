@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import geopandas
 import httpx
 import numpy as np
 import pytest
+import rasterio
 from page_server import finished, page_server
 from PIL import Image
+from rasterio.errors import NotGeoreferencedWarning
 
 from geoships.datasets.harbour import render_harbour, write_harbour
 
@@ -87,7 +90,7 @@ def open_page(browser: Any) -> Iterator[OpenPage]:
     addresses = {urlsplit(page.url).netloc for context in contexts for page in context.pages}
     for context in contexts:
         context.close()
-    assert [fault for fault in faults if "401" not in fault] == []
+    assert [fault for fault in faults if not re.search("status of (401|415)", fault)] == []  # wanted by tests
     assert hosts - {""} <= addresses
 
 
@@ -194,7 +197,7 @@ def test_a_harbour_from_its_upload_to_the_export(open_page: OpenPage, address: s
     assert page.locator("#score-low").input_value() == f"{least:g}"
     page.locator(".brand").click()
     playwright.expect(page.locator(f"[data-job='{job}'] .found")).to_have_text(f"{len(items)} ships")
-    page.wait_for_function("document.querySelector('.thumbnail img').naturalWidth > 100")
+    page.wait_for_function("() => document.querySelector('.thumbnail img').naturalWidth > 100")
 
 
 def test_ships_are_reviewed_by_keyboard(open_page: OpenPage, address: str, job: str, fresh: str) -> None:
@@ -219,7 +222,7 @@ def test_ships_are_reviewed_by_keyboard(open_page: OpenPage, address: str, job: 
     for left in ({first: "accepted", second: "rejected"}, {first: "accepted"}, {}):
         page.keyboard.press("Control+z")
         playwright.expect(page.locator("#said")).to_contain_text("Undone")
-        page.wait_for_function(f"document.querySelectorAll('tr.accepted, tr.rejected').length === {len(left)}")
+        playwright.expect(page.locator("tr.accepted, tr.rejected")).to_have_count(len(left))
         assert {ship: each["verdict"] for ship, each in said(address, job).items()} == left
     page.get_by_role("button", name="Length", exact=True).click()
     lengths = [int(text.split()[0]) for text in page.locator("tbody .c-length_m").all_inner_texts()]
@@ -261,10 +264,12 @@ def test_outlines_are_changed_and_missed_ships_added(open_page: OpenPage, addres
     playwright.expect(page.locator(f"tr[data-ship='{ship}'] .marks")).to_have_text("new outline")
     before = httpx.get(f"{address}/collections/{job}/items/{ship}").json()["geometry"]["coordinates"][0]
     after = said(address, job)[ship]["geometry"]["coordinates"][0]
-    assert min(x for x, _ in after) < min(x for x, _ in before)
+    moved = [point for point in after[:-1] if point not in before]  # the others are corners of the outline as detected
+    assert len(moved) == 1
+    assert 4 <= len(after) <= 13
 
     page.get_by_role("button", name="Undo: outline").click()
-    page.wait_for_function(f"!document.querySelector(\"tr[data-ship='{ship}'] .marks\").textContent")
+    playwright.expect(page.locator(f"tr[data-ship='{ship}'] .marks")).to_be_empty()
     page.get_by_role("button", name="Undo: add ship").click()
     playwright.expect(rows(page)).to_have_count(count)
     assert said(address, job) == {}
@@ -305,7 +310,7 @@ def test_without_webgl_there_are_a_picture_and_the_table(open_page: OpenPage, fr
     page = open_page(fresh, script=NO_WEBGL)
     page.wait_for_selector("#map[data-picture=true]")
     assert "no WebGL" in page.locator("#map .note").inner_text()
-    page.wait_for_function("document.querySelector('.stage img').naturalWidth > 100")
+    page.wait_for_function("() => document.querySelector('.stage img').naturalWidth > 100")
     assert page.locator(".stage path").count() == rows(page).count()
     page.locator(".stage path").first.dispatch_event("click")
     assert page.locator("tr[aria-current]").count() == 1
@@ -342,13 +347,14 @@ def test_a_phone_shows_all_without_horizontal_scrolling(open_page: OpenPage, add
 
 
 def test_a_scene_without_a_place_is_a_picture(open_page: OpenPage, address: str, tmp_path: Path) -> None:
-    harbour = render_harbour(size=512)
-    path = tmp_path / "nowhere.tif"
-    write_harbour(harbour, path)
-    import rasterio
-
-    with rasterio.open(path, "r+") as dataset:
-        dataset.crs, dataset.transform = None, rasterio.Affine.identity()
+    place, path = tmp_path / "somewhere.tif", tmp_path / "nowhere.tif"
+    write_harbour(render_harbour(size=512), place)
+    with rasterio.open(place) as dataset, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        profile = {**dataset.profile, "crs": None, "transform": None}
+        with rasterio.open(path, "w", **profile) as other:
+            other.write(dataset.read())
+            other.scales, other.offsets, other.descriptions = dataset.scales, dataset.offsets, dataset.descriptions
     created = httpx.post(
         f"{address}/jobs", files={"file": ("nowhere.tif", path.read_bytes())}, data={"gsd": "10"}, timeout=60
     ).json()

@@ -19,7 +19,13 @@ from geoships.service.problems import ProblemError
 from geoships.service.settings import Limits
 
 PATIENCE = 30.0  # s that opening a header may take
+STARTING = 300.0  # s that a process may take to start, on a machine that is busy
 PROCESSES = 2
+
+
+def ready() -> bool:
+    """Runs once a process has started and has loaded what it needs."""
+    return True
 
 
 def look(paths: Sequence[str]) -> dict[str, Any]:
@@ -51,6 +57,7 @@ class Inspector:
         """
         pool = self._running()
         try:
+            pool.submit(ready).result(timeout=STARTING)  # the start is no fault of the file
             found = pool.submit(look, [str(path) for path in paths]).result(timeout=PATIENCE)
         except (BrokenProcessPool, Late):
             self._end(pool)

@@ -46,12 +46,12 @@ export async function uploadScene(files, options, told) {
       }
       before += file.size;
     }
-    const scenes = places.map((href) => ({ href }));
-    return await beginJob(scenes.length === 1 ? scenes[0] : scenes, options);
   } catch (error) {
     for (const place of places) send(place, { method: "DELETE", headers: TUS }).catch(() => {});
     throw error;
   }
+  const scenes = places.map((href) => ({ href })); // they are the job's from now on, and gone where it is refused
+  return beginJob(scenes.length === 1 ? scenes[0] : scenes, options);
 }
 
 export const beginJob = (scene, options) => ask("/processes/detect-ships/execution", { method: "POST", json: { inputs: { scene, ...options } } });
