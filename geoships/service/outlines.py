@@ -33,5 +33,7 @@ def measures_of(geometry: dict[str, Any]) -> dict[str, float | None]:
 
 @lru_cache(maxsize=4096)
 def _measured(text: str) -> dict[str, float | None]:
-    (measures,) = measure_all([shapely.from_geojson(text)], _DEGREES)
+    outline = shapely.from_geojson(text)
+    assert isinstance(outline, shapely.Polygon | shapely.MultiPolygon), "corrections are checked when they come in"
+    (measures,) = measure_all([outline], _DEGREES)
     return asdict(measures)
