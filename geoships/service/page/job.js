@@ -16,10 +16,7 @@ import { ShipTable } from "./table.js";
 import { showWaiting } from "./waiting.js";
 
 const NO_MAP = "This browser has no WebGL: the scene is a picture here, and outlines are changed by numbers.";
-<<<<<<< HEAD
-=======
 const NARROW = 900; // pixels, up to which table and map stand below each other
->>>>>>> refs/heads/page
 const NO_PLACE = "This scene has no place on Earth: coordinates are its pixels.";
 
 export async function showJob(main, id, settings) {
@@ -58,15 +55,11 @@ class JobView {
     mapArea.append(pictureControls(this.map, this.job, this.settings, view, write));
     this.#header();
     this.#fillPanel();
-<<<<<<< HEAD
-    this.ships.addEventListener("selected", () => { this.#card(); write({ ship: this.ships.selected?.id ?? null }); });
-=======
     this.ships.addEventListener("selected", ({ detail }) => {
       this.#card();
       write({ ship: this.ships.selected?.id ?? null });
       if (detail.from === "table" && innerWidth <= NARROW) scrollTo({ top: 0 }); // where map and card are
     });
->>>>>>> refs/heads/page
     this.ships.addEventListener("changed", () => { this.#card(); this.#undoLabel(); });
     document.addEventListener("keydown", (event) => this.#key(event), { signal: this.#ended.signal });
     this.#card();
