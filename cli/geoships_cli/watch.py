@@ -64,7 +64,9 @@ def watch(
     given = {name: value for name, value in (("model", model), ("device", device)) if value is not None}
     with (
         run.progress_display() as progress,
-        Watch(scenes, area, out_dir, config, PredictConfig(style=False, **given), progress) as watching,
+        Watch(
+            scenes, area, out_dir, config, PredictConfig.model_validate({"style": False, **given}), progress
+        ) as watching,
     ):
         if not once:
             for found in watching.run(every * 60):
