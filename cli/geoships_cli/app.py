@@ -21,7 +21,7 @@ from geoships_cli.demo import demo
 from geoships_cli.doctor import doctor
 from geoships_cli.evaluate import evaluate
 from geoships_cli.export import export, quantize
-from geoships_cli.failures import ExitCode, PartialFailureError, one_line, print_error
+from geoships_cli.failures import LEFT_OUT, ExitCode, PartialFailureError, one_line, print_error
 from geoships_cli.finish import finish
 from geoships_cli.info import info, models
 from geoships_cli.logs import LOGGER, SHOWN
@@ -113,6 +113,13 @@ def main() -> None:
         if error.filename is None:  # no fault of a file that was named
             raise
         print_error(GeoshipsError(f"{error.filename}: {error.strerror or error}; check the name and its permissions"))
+        code = ExitCode.FAILED
+    except ModuleNotFoundError as error:
+        package = LEFT_OUT.get((error.name or "").partition(".")[0])
+        if package is None:
+            raise
+        text = f"this needs {package}, which an installation for inference leaves out: pip install {package}"
+        print_error(GeoshipsError(text))
         code = ExitCode.FAILED
     except MemoryError as error:
         print_error(GeoshipsError(f"out of memory ({str(error) or 'no more to be had'}); close other programs"))

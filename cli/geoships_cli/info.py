@@ -80,7 +80,7 @@ def _is_bundle(what: str) -> bool:
 
 def _bundle_values(bundle: Bundle) -> dict[str, object]:
     """A bundle as plain values: its card as it is stored, and what else it holds."""
-    from geoships.model.engines.convert import fingerprint
+    from geoships.model.fingerprint import fingerprint
 
     verifier = bundle.verifier
     return {
