@@ -1,4 +1,4 @@
-"""Startup time of bare Python, `geoships --help`, and `geoships predict` of a small scene, to its first tile and in all.
+"""Startup time of bare Python, `geoships --help`, and `geoships predict` of one scene, to its first tile and in all.
 
     uv run python benchmarks/startup_time.py SCENE [--engine openvino]
 

@@ -13,6 +13,7 @@ import typer
 
 from geoships import __version__
 from geoships.errors import GeoshipsError, GeoshipsWarning
+from geoships.support.lean import LEFT_OUT
 from geoships.support.memory import use_one_arena
 from geoships_cli.ais import ais
 from geoships_cli.crossval import crossval
@@ -21,7 +22,7 @@ from geoships_cli.demo import demo
 from geoships_cli.doctor import doctor
 from geoships_cli.evaluate import evaluate
 from geoships_cli.export import export, quantize
-from geoships_cli.failures import LEFT_OUT, ExitCode, PartialFailureError, one_line, print_error
+from geoships_cli.failures import ExitCode, PartialFailureError, one_line, print_error
 from geoships_cli.finish import finish
 from geoships_cli.info import info, models
 from geoships_cli.logs import LOGGER, SHOWN

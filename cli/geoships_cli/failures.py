@@ -9,18 +9,6 @@ import typer
 
 from geoships.errors import GeoshipsError
 
-# modules that requirements/lean.txt leaves out, and the packages that hold them
-LEFT_OUT = {
-    "kaggle": "kaggle",
-    "requests": "requests",
-    "segmentation_models_pytorch": "segmentation-models-pytorch",
-    "sklearn": "scikit-learn",
-    "timm": "timm",
-    "torch": "torch",
-    "torchgeo": "torchgeo",
-    "torchvision": "torchvision",
-}
-
 
 class ExitCode(IntEnum):
     """How a command ended; a signal adds its number to 128, as shells do: 130 for Ctrl-C, 143 for SIGTERM."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import warnings
@@ -37,6 +38,9 @@ def check_format(path: Path) -> None:
         OutputError: For an unknown extension, and for a folder that cannot be written to.
     """
     _writer(path)
+    needed = _NEEDED.get(path.suffix.lower())
+    if needed and importlib.util.find_spec(needed) is None:
+        raise OutputError(f"cannot write {path}: {path.suffix} takes {needed}: pip install {needed}, or write .geojson")
     reserve(path)
 
 
@@ -207,6 +211,9 @@ _WRITERS: dict[str, Callable[[Path, Any, str, str, str | None], None]] = {
     ".parquet": _write_geoparquet,
     ".geoparquet": _write_geoparquet,
 }
+
+
+_NEEDED = {".gpkg": "pyogrio", ".fgb": "pyogrio", ".parquet": "pyarrow", ".geoparquet": "pyarrow"}  # packages
 
 
 def _dumps(value: Mapping[str, Any]) -> str:
