@@ -9,12 +9,21 @@ from geoships.errors import DeviceError
 from geoships.model.bundle import Bundle
 from geoships.model.engines.base import Engine
 from geoships.model.engines.converted import ConversionError
-from geoships.model.engines.device import Device, has_fast_bf16, has_torch
+from geoships.model.engines.device import BYTES_PER_PIXEL, Device, has_fast_bf16, has_torch
 from geoships.model.engines.sessions import has_openvino, onnx_engine, openvino_engine, openvino_has_bf16
 
 EngineName = Literal["auto", "torch", "openvino", "onnx"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 
+# Measured as benchmarks/memory.py does, with sentinel2-5band and batches of 0.2 to 3 megapixels, and rounded up.
+PIXEL_BYTES = {
+    ("torch", "fp32"): BYTES_PER_PIXEL,
+    ("torch", "bf16"): 380,
+    ("openvino", "fp32"): 230,
+    ("openvino", "bf16"): 150,
+    ("openvino", "int8"): 150,
+    ("onnx", "fp32"): BYTES_PER_PIXEL,
+}
 TITLES = {"torch": "PyTorch", "openvino": "OpenVINO", "onnx": "ONNX Runtime"}
 
 
@@ -36,6 +45,11 @@ class EngineChoice:
 
     def __str__(self) -> str:
         return f"{TITLES[self.engine]}, {self.precision}, {self.device}"
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Memory of a tile on a CPU for each pixel, in bytes: feature maps that live at the same time, and samples."""
+        return PIXEL_BYTES[self.engine, self.precision]
 
     @property
     def emulated(self) -> bool:
