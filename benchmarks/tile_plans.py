@@ -8,9 +8,9 @@ Only arithmetic, for the installed five-band model and a plan within 1 GiB, as o
 from __future__ import annotations
 
 from geoships import load_bundle
-from geoships.model.engines.device import BYTES_PER_PIXEL
+from geoships.model.engines.choose import PIXEL_BYTES
 from geoships.scene.tiling.plan import Limits, bytes_per_row, plan_scene, tile_context
-from geoships.scene.tiling.resample import Ratio
+from geoships.scene.tiling.resample import ratio
 from geoships.scene.tiling.windows import TilePlan, Window
 
 SCENES = ((1_038, 1_980), (2_048, 2_048), (10_980, 10_980), (40_000, 40_000))
@@ -26,16 +26,19 @@ def computed(plan: TilePlan, scene: Window) -> float:
 
 def main() -> None:
     card = load_bundle().card
-    same = Ratio(card.step, card.step), Ratio(card.step, card.step)
-    print("| scene | tiles of at most 1,024, overlap 512 | this plan | in float32 |\n| --- | --- | --- | --- |")
+    size = ratio(10.0, card.gsd, card.gsd_range, card.step)
+    same = size, size
+    print("| scene | tiles of at most 1,024, overlap 512 | this plan, bf16 | float32 |\n| --- | --- | --- | --- |")
     for height, width in SCENES:
         scene = Window(0, 0, height, width)
-        pixels, held = (1 << 30) // BYTES_PER_PIXEL, bytes_per_row(width, BLOCK, SCENE_BYTES)
+        held = bytes_per_row(width, BLOCK, SCENE_BYTES)
+        small, large = (PIXEL_BYTES["openvino", precision] for precision in ("bf16", "fp32"))
+        fixed = plan_scene(scene, same, tile_context(card.halo, FIXED[1]), Limits((1 << 30) // large), FIXED[0])
         plans = [
-            plan_scene(scene, same, tile_context(card.halo, FIXED[1]), Limits(pixels), FIXED[0]),
-            plan_scene(scene, same, tile_context(card.halo), Limits(pixels, held), views=card.views),
-            plan_scene(scene, same, tile_context(card.halo), Limits(pixels, held, BYTES_PER_PIXEL), views=card.views),
+            plan_scene(scene, same, tile_context(card.halo), Limits((1 << 30) // each, held, each), views=card.views)
+            for each in (small, large)
         ]
+        plans.insert(0, fixed)
         shares = " | ".join(f"{computed(plan, scene):.2f}" for plan in plans)
         print(f"| {height:,} x {width:,} | {shares} |")
 

@@ -1,34 +1,35 @@
-# geoships on a CPU. From the project's root:
+# geoships on a CPU, without PyTorch: OpenVINO computes the installed models. From the project's root:
 #   docker build --file dockerfiles/predict.Dockerfile --tag geoships .
 #   docker run --rm --volume "$PWD:/data" --user "$(id -u):$(id -g)" geoships predict scene.tif --out ships.geojson
+# It writes GeoJSON and rasters; what else it leaves out is in requirements/lean.txt.
 #
 # Build arguments:
-#   TORCH_BACKEND      which of PyTorch's builds uv installs: cpu (default), or empty for the package index's own
+#   MORE               packages besides, such as "pyogrio pyarrow" for GeoPackage and GeoParquet
 #   UV_DEFAULT_INDEX   address of another package index, such as a mirror; without it uv takes its default
 FROM python:3.12.14-slim-bookworm@sha256:392307d22300de8b5986851a12d9176dfc0fc073e65bf6523ebd7dcbeb23564e AS build
 
 ARG UV_VERSION=0.13.9
 ARG UV_DEFAULT_INDEX
-ARG TORCH_BACKEND=cpu
+ARG MORE
 ENV UV_CACHE_DIR=/var/cache/uv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 
 RUN pip install --no-cache-dir "uv==${UV_VERSION}"
 WORKDIR /app
 
-# What geoships needs comes first: this layer is kept until pyproject.toml changes.
-COPY pyproject.toml ./
+# What geoships needs comes first: this layer is kept until the list changes.
+COPY requirements/lean.txt requirements/lean.txt
 RUN --mount=type=cache,target=/var/cache/uv \
     uv venv /opt/geoships && \
-    uv pip compile --quiet --python /opt/geoships --extra stac --extra view \
-        ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"} --output-file requirements.txt pyproject.toml && \
-    uv pip sync --python /opt/geoships ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"} requirements.txt
+    uv pip install --python /opt/geoships --no-deps --requirement requirements/lean.txt ${MORE}
 
-COPY README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY geoships geoships
 COPY cli cli
+COPY scripts/trim_environment.py scripts/trim_environment.py
 RUN --mount=type=cache,target=/var/cache/uv \
     uv build --wheel --out-dir dist && \
-    uv pip install --python /opt/geoships --no-deps dist/*.whl
+    uv pip install --python /opt/geoships --no-deps dist/*.whl && \
+    python scripts/trim_environment.py /opt/geoships
 
 # No compiler, no uv and no sources from here on.
 FROM python:3.12.14-slim-bookworm@sha256:392307d22300de8b5986851a12d9176dfc0fc073e65bf6523ebd7dcbeb23564e
@@ -46,7 +47,7 @@ RUN useradd --create-home --uid 1000 --user-group geoships
 
 COPY --from=build /opt/geoships /opt/geoships
 # Caches that any user may write, since --user names one without a home.
-ENV PATH="/opt/geoships/bin:$PATH" MPLCONFIGDIR=/tmp/matplotlib XDG_CACHE_HOME=/tmp/cache
+ENV PATH="/opt/geoships/bin:$PATH" XDG_CACHE_HOME=/tmp/cache
 
 USER 1000:1000
 WORKDIR /data

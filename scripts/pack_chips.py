@@ -5,9 +5,11 @@ python scripts/pack_chips.py RUN/bundle CROSSVAL/crossval.json geoships/model/bu
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from geoships.model.bundle import load_bundle, save_bundle
+from geoships.model.bundle import half_weights, load_bundle, save_bundle
+from geoships.model.engines.graph_maker import with_graph
 
 
 def main() -> None:
@@ -23,7 +25,9 @@ def main() -> None:
         "threshold": content["threshold"],
         "figures": {name: round(value, 4) for name, value in content["all"].items()},
     }
-    save_bundle(target, bundle.card.model_copy(update={"metrics": (metric,)}), bundle.weights)
+    card = bundle.card.model_copy(update={"metrics": (metric,)})
+    packed = with_graph(replace(bundle, card=card, weights=half_weights(bundle.weights)))
+    save_bundle(target, packed.card, packed.weights, graph=packed.graph)
     print(f"{target}: {metric['figures']}")
 
 

@@ -9,11 +9,13 @@ fold is evaluated on its held-out scenes, with the threshold, minimum peak score
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from geoships.config import predict_config
-from geoships.model.bundle import load_bundle, save_bundle
+from geoships.model.bundle import half_weights, load_bundle, save_bundle
+from geoships.model.engines.graph_maker import with_graph
 from geoships.workflows.crossval import evaluate_entries, finished_folds, summary
 
 NOTE = "Each scene was judged by the weights of a fold that had not seen it; these weights have seen all of them."
@@ -49,7 +51,8 @@ def main() -> None:
     }
     optional = card.optional if options.optional is None else tuple(options.optional)
     changes = {"name": options.target.name, "optional": optional, "metrics": (metric,)}
-    save_bundle(options.target, card.model_copy(update=changes), bundle.weights)
+    packed = with_graph(replace(bundle, card=card.model_copy(update=changes), weights=half_weights(bundle.weights)))
+    save_bundle(options.target, packed.card, packed.weights, graph=packed.graph)
     print(table)
     print(f"wrote {options.target}: {metric['figures']}")
 

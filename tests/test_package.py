@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from scenes import ship_scene
 
 import geoships
@@ -65,6 +66,25 @@ predict({str(tmp_path / "scene.tif")!r}, out={str(tmp_path / "s.gpkg")!r}, mask=
     loaded = loaded_by(code)
     assert "openvino" in loaded
     assert not loaded & {"lightning", "torchgeo", "segmentation_models_pytorch", "timm", "torchvision"}
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_a_run_with_an_installed_model_loads_no_pytorch(engine: str, tmp_path: Path) -> None:
+    pytest.importorskip({"onnx": "onnxruntime"}.get(engine, engine))
+    ship_scene(tmp_path / "scene.tif", bands=("B02", "B03", "B04", "B08", "B11"))
+    code = f"""
+from geoships import PredictConfig, predict
+from geoships_cli.app import app
+predict({str(tmp_path / "scene.tif")!r}, out={str(tmp_path / "s.geojson")!r}, config=PredictConfig(engine={engine!r}))
+"""
+    loaded = loaded_by(code)
+    assert "geopandas" in loaded
+    if not Path("/dev/nvidiactl").exists():  # with a GPU PyTorch is asked whether it can use it
+        assert not loaded & {"torch", "torchgeo", "torchvision", "lightning", "timm"}
+
+
+def test_the_pipeline_loads_no_tables_before_it_writes_them() -> None:
+    assert not loaded_by("import geoships.pipeline.predict") & {"torch", "geopandas", "pandas", "scipy", "matplotlib"}
 
 
 def test_the_public_names_are_these() -> None:

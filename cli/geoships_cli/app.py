@@ -13,6 +13,7 @@ import typer
 
 from geoships import __version__
 from geoships.errors import GeoshipsError, GeoshipsWarning
+from geoships.support.lean import LEFT_OUT
 from geoships.support.memory import use_one_arena
 from geoships_cli.ais import ais
 from geoships_cli.crossval import crossval
@@ -113,6 +114,13 @@ def main() -> None:
         if error.filename is None:  # no fault of a file that was named
             raise
         print_error(GeoshipsError(f"{error.filename}: {error.strerror or error}; check the name and its permissions"))
+        code = ExitCode.FAILED
+    except ModuleNotFoundError as error:
+        package = LEFT_OUT.get((error.name or "").partition(".")[0])
+        if package is None:
+            raise
+        text = f"this needs {package}, which an installation for inference leaves out: pip install {package}"
+        print_error(GeoshipsError(text))
         code = ExitCode.FAILED
     except MemoryError as error:
         print_error(GeoshipsError(f"out of memory ({str(error) or 'no more to be had'}); close other programs"))

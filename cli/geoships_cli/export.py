@@ -10,14 +10,19 @@ import typer
 from geoships_cli import options
 from geoships_cli.option_groups import grouped
 
-ExportFormat = Literal["onnx", "openvino", "torch-export"]
+ExportFormat = Literal["onnx", "openvino", "torch-export", "bundle"]
 
 
 @grouped
 def export(
     bundle: options.Bundle,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write: .onnx, .xml or .pt2")],
-    file_format: Annotated[ExportFormat, typer.Option("--format", help="Format of the file")] = "onnx",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="File to write: .onnx, .xml or .pt2; a folder or .zip of a bundle")
+    ],
+    file_format: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="Format; bundle: with a graph, which runs without PyTorch"),
+    ] = "onnx",
     size: Annotated[int, typer.Option(min=32, max=8192, help="Rows and columns of a tile")] = 1024,
     background: Annotated[
         bool, typer.Option("--background", help="Add a first channel for background, as GeoDeep expects")
@@ -30,7 +35,7 @@ def export(
     *,
     run: options.RunOptions,
 ) -> None:
-    """Write a model for other programs: reflectance in, scores out."""
+    """Write a model for other programs, or as a bundle that runs without PyTorch: reflectance in, scores out."""
     if scale is not None and not scale > 0:
         raise typer.BadParameter("a scale is greater than 0", param_hint="--scale")
     from geoships.model.bundle import load_bundle

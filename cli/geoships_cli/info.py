@@ -42,11 +42,13 @@ def info(
     """Describe a model bundle or a scene."""
     if _is_bundle(what):
         from geoships.model.bundle import load_bundle
+        from geoships.model.engines.device import has_torch
         from geoships.model.installed import find_bundle
 
         bundle = load_bundle(find_bundle(what))
         for each in filter(None, (bundle, bundle.verifier)):
-            each.network()  # raises where the weights do not fit the card
+            if has_torch():
+                each.network()  # raises where the weights do not fit the card
         run.report(_bundle_values(bundle), _lines(_bundle_facts(bundle)))
         return
     from geoships.scene.describe import describe_scene, scene_facts
@@ -80,7 +82,7 @@ def _is_bundle(what: str) -> bool:
 
 def _bundle_values(bundle: Bundle) -> dict[str, object]:
     """A bundle as plain values: its card as it is stored, and what else it holds."""
-    from geoships.model.engines.convert import fingerprint
+    from geoships.model.fingerprint import fingerprint
 
     verifier = bundle.verifier
     return {

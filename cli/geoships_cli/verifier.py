@@ -31,7 +31,9 @@ def verifier(
     model, checking = load_bundle(bundle), load_bundle(classifier)
     refuse_bundle(out, (model.path, checking.path), overwrite=overwrite)
     joined = with_verifier(model, checking, default=default, threshold=threshold)
-    save_bundle(out, joined.card, joined.weights, half=False, verifier=joined.verifier, screen=joined.screen)
+    save_bundle(
+        out, joined.card, joined.weights, half=False, verifier=joined.verifier, screen=joined.screen, graph=joined.graph
+    )
     assert joined.verifier is not None
     usage = f"minimum score {joined.verifier.card.threshold:g}, {'by default' if default else 'with --verify'}"
     own = joined.verifier.card

@@ -16,7 +16,7 @@ from geoships.cluster.records import InputFile, Model
 from geoships.config import PredictConfig
 from geoships.errors import BundleError, GeoshipsError
 from geoships.model.bundle import Bundle, load_bundle
-from geoships.model.engines.convert import fingerprint as weights_digest
+from geoships.model.fingerprint import fingerprint as weights_digest
 from geoships.pipeline.scene_run import SceneRun
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.item_collection import item_content, split_name

@@ -39,8 +39,9 @@ def store_operating_points(evaluation: Evaluation) -> Card:
         )
     card = bundle.card.model_copy(update={"operating_points": points})
     save_bundle(
-        bundle.path, card, bundle.weights, half=False, verifier=bundle.verifier, int8=bundle.int8, screen=bundle.screen
-    )
+        bundle.path, card, bundle.weights, half=False, verifier=bundle.verifier, int8=bundle.int8, screen=bundle.screen,
+        graph=bundle.graph,
+    )  # fmt: skip
     return card
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scipy.special import expit, logit
 
 from geoships.errors import GeoshipsError
 from geoships.evaluation.evaluation import Evaluation
 from geoships.model.bundle import save_bundle
 from geoships.model.card import Card, OperatingPoint
+from geoships.model.engines.graph_maker import with_graph
 
 
 def store_temperature(evaluation: Evaluation) -> Card:
@@ -31,7 +34,11 @@ def store_temperature(evaluation: Evaluation) -> Card:
         )
     bundle = evaluation.model
     card = tempered_card(bundle.card, calibration["temperature"])
-    save_bundle(bundle.path, card, bundle.weights, half=False, verifier=bundle.verifier, screen=bundle.screen)
+    tempered = with_graph(replace(bundle, card=card))
+    save_bundle(
+        bundle.path, card, bundle.weights, half=False, verifier=tempered.verifier, screen=bundle.screen,
+        graph=tempered.graph,
+    )  # fmt: skip
     return card
 
 

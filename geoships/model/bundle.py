@@ -1,9 +1,9 @@
 """Model bundles: weights and their model card, in one folder or one zip file.
 
 A bundle holds `model.json` (the model card) and `model.safetensors` (the weights). Optional parts are a classifier that
-verifies the ships that the model finds (the same two files in `verifier/`), an int8 variant of the network as OpenVINO
-IR (in `int8/`), and the head of a screen that skips tiles without ships (`screen.safetensors`). Nothing in a bundle is
-code, and nothing is unpickled.
+verifies the ships that the model finds (the same files in `verifier/`), the network as a graph for runtimes other than
+PyTorch (in `graph/`, see `geoships.model.graph`), an int8 variant of it as OpenVINO IR (in `int8/`), and the head of a
+screen that skips tiles without ships (`screen.safetensors`). Nothing in a bundle is code, and nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-from torch import nn
 
 from geoships.errors import BundleError, OutputError
 from geoships.model.bundle_files import (
     CARD_FILE,
+    GRAPH_FILES,
     INT8_FILES,
+    OPTIONAL_FILES,
     SCREEN_FILE,
     VERIFIER,
     WEIGHTS_FILE,
@@ -34,7 +33,12 @@ from geoships.model.bundle_files import (
 )
 from geoships.model.card import Card
 from geoships.model.installed import find_bundle
+from geoships.model.weights import StoredWeights
 from geoships.support.files import atomic_write, atomic_writes
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +55,7 @@ class Bundle:
         int8: XML and weights of the network's int8 variant, as OpenVINO IR; None: it has none.
         screen: Weights of the screen's head, see `geoships.model.screen`; the card holds its threshold. None: it has
             none.
+        graph: The network for runtimes other than PyTorch, see `geoships.model.graph`; None: it has none.
 
     Raises:
         BundleError: The verifier or the screen does not fit the model.
@@ -62,6 +67,7 @@ class Bundle:
     verifier: Bundle | None = None
     int8: tuple[bytes, bytes] | None = None
     screen: Mapping[str, torch.Tensor] | None = None
+    graph: tuple[bytes, bytes] | None = None
 
     def __post_init__(self) -> None:
         check_verifier(self.card, self.verifier)
@@ -134,19 +140,23 @@ def load_bundle(where: str | Path | None = None) -> Bundle:
     path = find_bundle(where)
     card, weights = _load_model(path)
     _log.info("bundle %s of %s", card.name, path)
-    verifier = Bundle(*_load_model(path, VERIFIER), path / VERIFIER) if _has_verifier(path) else None
-    return Bundle(card, weights, path, verifier, _load_int8(path), _load_screen(path))
+    verifier = None
+    if _has_verifier(path):
+        graph = _load_pair(path, GRAPH_FILES, VERIFIER)
+        verifier = Bundle(*_load_model(path, VERIFIER), path / VERIFIER, graph=graph)
+    int8, graph = _load_pair(path, INT8_FILES), _load_pair(path, GRAPH_FILES)
+    return Bundle(card, weights, path, verifier, int8, _load_screen(path), graph)
 
 
-def _load_model(path: Path, folder: str = "") -> tuple[Card, dict[str, torch.Tensor]]:
+def _load_model(path: Path, folder: str = "") -> tuple[Card, StoredWeights]:
     """Card and weights of the model in a folder of a bundle."""
     return load_card(path, folder), _load_tensors(path, WEIGHTS_FILE, folder)
 
 
-def _load_tensors(path: Path, name: str, folder: str = "") -> dict[str, torch.Tensor]:
+def _load_tensors(path: Path, name: str, folder: str = "") -> StoredWeights:
     try:
-        return load_tensors(read_file(path, name, folder))
-    except SafetensorError as error:
+        return StoredWeights(read_file(path, name, folder))
+    except (SafetensorError, ValueError) as error:
         raise BundleError(f"{path / folder / name}: the weights are damaged: {error}; copy the bundle again") from error
 
 
@@ -200,6 +210,7 @@ def save_bundle(
     verifier: Bundle | None = None,
     int8: tuple[bytes, bytes] | None = None,
     screen: Mapping[str, torch.Tensor] | None = None,
+    graph: tuple[bytes, bytes] | None = None,
 ) -> None:
     """Write a bundle.
 
@@ -214,19 +225,22 @@ def save_bundle(
         verifier: See `Bundle`.
         int8: See `Bundle`.
         screen: See `Bundle`.
+        graph: See `Bundle`; that of a verifier is in its own bundle.
 
     Raises:
         BundleError: The verifier or the screen does not fit the model, or the bundle cannot be written.
     """
     check_verifier(card, verifier)
     _check_screen(card, screen)
-    files = _model_files(card, weights, half)
+    files = _model_files(card, weights, half, graph)
     if verifier is not None:
-        verifier_files = _model_files(verifier.card, verifier.weights, half)
+        verifier_files = _model_files(verifier.card, verifier.weights, half, verifier.graph)
         files = {**{f"{VERIFIER}/{name}": content for name, content in verifier_files.items()}, **files}
     if int8 is not None:
         files = {**dict(zip(INT8_FILES, int8, strict=True)), **files}
     if screen is not None:
+        from safetensors.torch import save as save_tensors
+
         files = {SCREEN_FILE: save_tensors({name: value.contiguous() for name, value in screen.items()}), **files}
     try:
         if path.suffix == ".zip":
@@ -260,30 +274,38 @@ def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
             with suppress(OSError):
                 folder.rmdir()
         raise
-    for name in (*(f"{VERIFIER}/{name}" for name in (CARD_FILE, WEIGHTS_FILE)), *INT8_FILES, SCREEN_FILE):
+    for name in OPTIONAL_FILES:
         if name not in files:
             (path / name).unlink(missing_ok=True)
 
 
-def _model_files(card: Card, weights: Mapping[str, torch.Tensor], half: bool) -> dict[str, bytes]:
-    """Contents of a model's card and weights file, by name."""
-    stored = {
-        name: (value.half() if half and value.is_floating_point() else value).contiguous()
-        for name, value in weights.items()
-    }
-    return {CARD_FILE: card.to_json().encode(), WEIGHTS_FILE: save_tensors(stored)}
+def _model_files(
+    card: Card, weights: Mapping[str, torch.Tensor], half: bool, graph: tuple[bytes, bytes] | None
+) -> dict[str, bytes]:
+    """Contents of a model's card, weights file and graph, by name."""
+    from safetensors.torch import save as save_tensors
+
+    stored = {name: value.contiguous() for name, value in (half_weights(weights) if half else weights).items()}
+    files = dict(zip(GRAPH_FILES, graph, strict=True)) if graph else {}
+    return {**files, CARD_FILE: card.to_json().encode(), WEIGHTS_FILE: save_tensors(stored)}
+
+
+def half_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights as a bundle stores them in half precision: only those that are floating-point numbers change."""
+    return {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
 
 
 def _has_verifier(path: Path) -> bool:
     return any(has_file(path, name, VERIFIER) for name in (CARD_FILE, WEIGHTS_FILE))
 
 
-def _load_int8(path: Path) -> tuple[bytes, bytes] | None:
-    xml, weights = INT8_FILES
-    return (
-        (read_file(path, xml), read_file(path, weights)) if any(has_file(path, name) for name in INT8_FILES) else None
-    )
+def _load_pair(path: Path, names: tuple[str, str], folder: str = "") -> tuple[bytes, bytes] | None:
+    """Two files of a bundle that belong together; None if it has neither."""
+    if not any(has_file(path, name, folder) for name in names):
+        return None
+    first, second = (read_file(path, name, folder) for name in names)
+    return first, second
 
 
-def _load_screen(path: Path) -> dict[str, torch.Tensor] | None:
+def _load_screen(path: Path) -> StoredWeights | None:
     return _load_tensors(path, SCREEN_FILE) if has_file(path, SCREEN_FILE) else None

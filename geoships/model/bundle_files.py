@@ -16,11 +16,14 @@ WEIGHTS_FILE = "model.safetensors"
 SCREEN_FILE = "screen.safetensors"
 VERIFIER = "verifier"  # folder of a bundle's verifier
 INT8_FILES = ("int8/model.xml", "int8/model.bin")
-FILES = (  # of a bundle's folder
-    *(f"{folder}{name}" for folder in ("", f"{VERIFIER}/") for name in (CARD_FILE, WEIGHTS_FILE)),
+GRAPH_FILES = ("graph/scores.onnx", "graph/weights.json")
+OPTIONAL_FILES = (
+    *(f"{VERIFIER}/{name}" for name in (CARD_FILE, WEIGHTS_FILE, *GRAPH_FILES)),
     SCREEN_FILE,
     *INT8_FILES,
+    *GRAPH_FILES,
 )
+FILES = (CARD_FILE, WEIGHTS_FILE, *OPTIONAL_FILES)  # of a bundle's folder
 MAX_CARD_BYTES = 1 << 20  # a larger file is no model card
 
 

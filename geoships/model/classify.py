@@ -6,14 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
 from geoships.model.engines.base import run
-from geoships.model.engines.device import choose_device
-from geoships.model.engines.torch import TorchEngine
+from geoships.model.engines.device import Device, choose_device
 from geoships.scene.tiles import Sample
 from geoships.scene.tiling.resample import resample
 
@@ -23,7 +21,7 @@ def classify(
     chips: Iterable[NDArray[np.float32]],
     *,
     batch_size: int = 64,
-    device: str | torch.device = "auto",
+    device: str | Device = "auto",
     bf16: bool = False,
     views: Literal[1, 2, 4, 8] = 8,
 ) -> NDArray[np.float32]:
@@ -46,6 +44,8 @@ def classify(
         DeviceError: There is no such device.
     """
     bundle.require_classifier()
+    from geoships.model.engines.torch import TorchEngine
+
     where = choose_device(device) if isinstance(device, str) else device
     engine = TorchEngine(bundle, device=where, bf16=bf16, batch_size=batch_size, views=views)
     return np.array([score for _, score in run(engine, _resized_samples(bundle, chips))], np.float32)
@@ -60,4 +60,4 @@ def _resized_samples(bundle: Bundle, chips: Iterable[NDArray[np.float32]]) -> It
                 f"(bands, rows, columns), got {chip.dtype} {chip.shape}"
             )
         resized = np.stack([resample(np.ascontiguousarray(band, np.float32), (rows, columns)) for band in chip])
-        yield {"image": torch.from_numpy(resized)}
+        yield {"image": resized}

@@ -12,9 +12,10 @@ from torch import nn
 
 from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle
-from geoships.model.engines.convert import ConversionError, example_image, ir_bytes, to_onnx, to_openvino
+from geoships.model.engines.converted import ConversionError
 from geoships.model.engines.scoring import Scoring
 from geoships.model.engines.sessions import has_openvino
+from geoships.model.engines.torch_convert import example_image, ir_bytes, to_onnx, to_openvino
 
 Format = Literal["onnx", "openvino", "torch-export"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2"}

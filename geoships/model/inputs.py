@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from geoships.model.card import Card
 from geoships.scene.tiles import Sample
@@ -28,14 +30,15 @@ def prepare_samples(samples: Iterable[Sample], card: Card, bands: Sequence[str],
             yield sample
             continue
         if south_up:
-            sample["image"] = sample["image"].flip(1)
+            sample["image"] = sample["image"][:, ::-1].copy()
         if tuple(bands) != card.bands:
             sample["image"] = _with_all_bands(sample["image"], card, bands)
         yield sample
 
 
-def _with_all_bands(image: torch.Tensor, card: Card, bands: Sequence[str]) -> torch.Tensor:
+def _with_all_bands(image: NDArray[Any], card: Card, bands: Sequence[str]) -> NDArray[np.float32]:
     common = [band for band in bands if band in card.bands]
-    complete = torch.tensor(card.input.neutral)[:, None, None].repeat(1, *image.shape[1:])
+    neutral = np.asarray(card.input.neutral, np.float32)[:, None, None]
+    complete = np.repeat(np.repeat(neutral, image.shape[1], 1), image.shape[2], 2)
     complete[[card.bands.index(band) for band in common]] = image[[bands.index(band) for band in common]]
     return complete

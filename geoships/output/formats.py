@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import geopandas
 import numpy as np
-import pandas as pd
-import pyarrow.parquet
-import pyogrio
 import shapely
 from shapely import Polygon
 from shapely.geometry import mapping
@@ -24,6 +21,9 @@ from geoships.errors import OutputError
 from geoships.output.antimeridian import cut_at_antimeridian
 from geoships.scene.georeference import Georeference
 from geoships.support.files import atomic_write, reserve
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
 
 PIXEL_NOTE = "Coordinates are pixels (column, row): the scene has no place on Earth"
 
@@ -38,12 +38,15 @@ def check_format(path: Path) -> None:
         OutputError: For an unknown extension, and for a folder that cannot be written to.
     """
     _writer(path)
+    needed = _NEEDED.get(path.suffix.lower())
+    if needed and importlib.util.find_spec(needed) is None:
+        raise OutputError(f"cannot write {path}: {path.suffix} takes {needed}: pip install {needed}, or write .geojson")
     reserve(path)
 
 
 def write_ships(
     path: Path,
-    frame: geopandas.GeoDataFrame,
+    frame: GeoDataFrame,
     *,
     georeference: Georeference,
     title: str,
@@ -58,7 +61,7 @@ def write_ships(
 @contextmanager
 def appearing_ships(
     path: Path,
-    frame: geopandas.GeoDataFrame,
+    frame: GeoDataFrame,
     *,
     georeference: Georeference | None,
     title: str,
@@ -93,14 +96,14 @@ def appearing_ships(
         yield
 
 
-def _writer(path: Path) -> Callable[[Path, geopandas.GeoDataFrame, str, str, str | None], None]:
+def _writer(path: Path) -> Callable[[Path, GeoDataFrame, str, str, str | None], None]:
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
         raise OutputError(f"cannot write {path}: its name must end with one of {', '.join(_WRITERS)}")
     return writer
 
 
-def _write_geopackage(path: Path, frame: geopandas.GeoDataFrame, layer: str, title: str, note: str | None) -> None:
+def _write_geopackage(path: Path, frame: GeoDataFrame, layer: str, title: str, note: str | None) -> None:
     # Version 1.2: QGIS 3.22 and 3.28 warn about newer versions.
     options = {"IDENTIFIER": title, "DESCRIPTION": note or title, "SPATIAL_INDEX": "YES"}
     _write_layer(path, frame, layer, "GPKG", options, {"VERSION": "1.2"})
@@ -114,6 +117,9 @@ def add_style(path: Path, layer: str, style: str) -> None:
         layer: The layer whose style it becomes.
         style: QML text.
     """
+    import pandas as pd
+    import pyogrio  # as geopandas, it takes most of a second
+
     row = {
         "f_table_catalog": "",
         "f_table_schema": "",
@@ -132,19 +138,21 @@ def add_style(path: Path, layer: str, style: str) -> None:
     pyogrio.write_dataframe(table, path, layer="layer_styles", driver="GPKG", append=True, layer_options={"FID": "id"})
 
 
-def _write_flatgeobuf(path: Path, frame: geopandas.GeoDataFrame, layer: str, title: str, note: str | None) -> None:
+def _write_flatgeobuf(path: Path, frame: GeoDataFrame, layer: str, title: str, note: str | None) -> None:
     options = {"TITLE": title, "DESCRIPTION": note or title, "SPATIAL_INDEX": "YES"}
     _write_layer(path, frame, layer, "FlatGeobuf", options, {})
 
 
 def _write_layer(
     path: Path,
-    frame: geopandas.GeoDataFrame,
+    frame: GeoDataFrame,
     layer: str,
     driver: str,
     layer_options: dict[str, str],
     dataset_options: dict[str, str],
 ) -> None:
+    import pyogrio
+
     with warnings.catch_warnings():
         # Scenes without a CRS are supported, and the note in the file tells that it has none.
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
@@ -160,7 +168,9 @@ def _write_layer(
         )
 
 
-def _write_geoparquet(path: Path, frame: geopandas.GeoDataFrame, layer: str, title: str, note: str | None) -> None:
+def _write_geoparquet(path: Path, frame: GeoDataFrame, layer: str, title: str, note: str | None) -> None:
+    import pyarrow.parquet
+
     frame.to_parquet(path, index=False, schema_version="1.1.0", write_covering_bbox=True)
     table = pyarrow.parquet.read_table(path)
     metadata = {"name": layer, "title": title, "description": note or title}
@@ -168,7 +178,7 @@ def _write_geoparquet(path: Path, frame: geopandas.GeoDataFrame, layer: str, tit
     pyarrow.parquet.write_table(table, path, compression="zstd")
 
 
-def _write_geojson(path: Path, frame: geopandas.GeoDataFrame, layer: str, title: str, note: str | None) -> None:
+def _write_geojson(path: Path, frame: GeoDataFrame, layer: str, title: str, note: str | None) -> None:
     """Write RFC 7946 GeoJSON: the id is a member and a property, and the bbox may cross the antimeridian."""
     placed = frame.crs is not None
     geometries = [
@@ -193,7 +203,7 @@ def _write_geojson(path: Path, frame: geopandas.GeoDataFrame, layer: str, title:
         file.write("\n]}\n")
 
 
-_WRITERS: dict[str, Callable[[Path, geopandas.GeoDataFrame, str, str, str | None], None]] = {
+_WRITERS: dict[str, Callable[[Path, Any, str, str, str | None], None]] = {
     ".geojson": _write_geojson,
     ".json": _write_geojson,
     ".gpkg": _write_geopackage,
@@ -203,12 +213,17 @@ _WRITERS: dict[str, Callable[[Path, geopandas.GeoDataFrame, str, str, str | None
 }
 
 
+_NEEDED = {".gpkg": "pyogrio", ".fgb": "pyogrio", ".parquet": "pyarrow", ".geoparquet": "pyarrow"}  # packages
+
+
 def _dumps(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _json_value(value: Any) -> Any:
     """The value, or None where it is missing."""
+    import pandas as pd
+
     return None if pd.isna(value) else value
 
 

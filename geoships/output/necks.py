@@ -10,7 +10,6 @@ from itertools import pairwise
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from geoships.output.ships import Ship, ShipBuilder
 from geoships.output.stitch import RowBand
@@ -120,6 +119,7 @@ def necked_parts(masks: Sequence[Bools]) -> list[Labels | None]:
     Returns:
         For each mask the labels of its parts, from 1, and 0 outside, (rows, columns); None where it has no neck.
     """
+    from scipy import ndimage
     from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
@@ -179,6 +179,8 @@ def _may_have_neck(ships: Sequence[Ship]) -> Bools:
 
 def _mask(mask: Bools, ship: Ship) -> Bools:
     """The pixels of a ship among all mask pixels of its window."""
+    from scipy import ndimage
+
     labels, _ = ndimage.label(mask, _EIGHT)
     row, column = ship.first_pixel
     window = _window(ship)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import geopandas
+from typing import TYPE_CHECKING
 
 from geoships.errors import GeoshipsError
 from geoships.scene.layers.vector_file import read_vector
 from geoships.scene.opening.signatures import VECTOR_MAGIC, read_header
 
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
 SUFFIXES = (".geojson", ".json", ".gpkg", ".fgb", ".parquet", ".geoparquet")
 
 
-def read_ships(path: Path) -> geopandas.GeoDataFrame:
+def read_ships(path: Path) -> GeoDataFrame:
     """Read ships from a GeoJSON, GeoPackage, FlatGeobuf or GeoParquet file.
 
     The format is checked by the file's first bytes, so that formats which refer to other files are never opened.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import geopandas
-import pandas as pd
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
 
 # Column name to pandas dtype. Nullable where a value may be missing, so that a column keeps its type when it is
 # empty or all null.
@@ -38,7 +39,7 @@ def ships_frame(
     *,
     verified: bool = False,
     classed: bool = False,
-) -> geopandas.GeoDataFrame:
+) -> GeoDataFrame:
     """Make the table of ships, with the columns of SHIP_COLUMNS in this order, also without any row.
 
     Args:
@@ -54,6 +55,9 @@ def ships_frame(
     Raises:
         ValueError: For an unknown column name, and for lists of different lengths.
     """
+    import geopandas  # it takes most of a second
+    import pandas as pd
+
     dtypes = {**SHIP_COLUMNS, **(VERIFIED_COLUMNS if verified else {}), **(CLASS_COLUMNS if classed else {})}
     unknown = {name for row in rows for name in row} - dtypes.keys()
     if unknown or len(rows) != len(geometries):

@@ -14,15 +14,15 @@ from geoships.support.sizes import parse_size, size_text
 
 MIB = 1 << 20
 
-# (MiB, bytes per model pixel of a batch) of each engine on a CPU, with its libraries, samples, and all that is small.
-# Measured as benchmarks/memory.py does, with sentinel2-5band and batches of 0.2 to 3 megapixels, and rounded up.
+# MiB of each engine on a CPU besides what it takes for pixels: its libraries, and all that is small. Measured with
+# `PIXEL_BYTES`, and rounded up.
 _ENGINES = {
-    ("torch", "fp32"): (720, 400),
-    ("torch", "bf16"): (420, 380),
-    ("openvino", "fp32"): (320, 230),
-    ("openvino", "bf16"): (320, 150),
-    ("openvino", "int8"): (320, 150),
-    ("onnx", "fp32"): (720, 400),
+    ("torch", "fp32"): 720,
+    ("torch", "bf16"): 420,
+    ("openvino", "fp32"): 320,
+    ("openvino", "bf16"): 320,
+    ("openvino", "int8"): 320,
+    ("onnx", "fp32"): 720,
 }
 _GPU = (900, 60)  # the libraries of CUDA, and samples in page-locked memory
 WIDE = 65536  # columns from which on a scene is planned for WIDE_LIMIT if it can be
@@ -61,7 +61,7 @@ class Demand:
             reached = min(reached, scene.written.columns_near(rows + scene.grid.block_height, columns))
         pixel_bytes = scene.dtype.itemsize * len(scene.wanted) + 1
         if self.engine.device.type == "cpu":
-            fixed, each = _ENGINES[self.engine.engine, self.engine.precision]
+            fixed, each = _ENGINES[self.engine.engine, self.engine.precision], self.engine.pixel_bytes
         else:
             fixed, each = _GPU
         grid = scene.grid

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
-
 from geoships.pipeline.scene_run import SceneRun, operating_point
 from geoships.scene.opening.names import without_secrets
 from geoships.scene.tiling.plan import overlap_fraction
 from geoships.scene.tiling.windows import Window
 from geoships.support.progress import Progress
+from geoships.support.threads import compute_threads
 
 SHOWN = 20  # windows that could not be read are shown one by one; the result lists all of them
 
@@ -73,5 +72,5 @@ def plan_line(run: SceneRun) -> str:
         f"plan: {plan.tiles.rows.count} x {plan.tiles.columns.count} tiles of {height} x {width} pixels, "
         f"halo {card.halo}, {overlap_fraction(plan.tiles):.0%} of a tile shared with its neighbours; "
         f"batch {plan.batch_size}, "
-        f"{torch.get_num_threads()} threads, {run.scene.threads} to decode; {run.engine}; {screen}"
+        f"{compute_threads()} threads, {run.scene.threads} to decode; {run.engine}; {screen}"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from geoships.model.bundle import Bundle
-from geoships.model.engines.convert import fingerprint
+from geoships.model.fingerprint import fingerprint
 from geoships.model.installed import installed
 from geoships.pipeline.scene_run import SceneRun
 from geoships.scene.opening.open import SceneFile

@@ -10,7 +10,7 @@ from geoships.config import PredictConfig
 from geoships.errors import SceneError
 from geoships.model.card import Card
 from geoships.model.engines.choose import EngineChoice
-from geoships.model.engines.device import BYTES_PER_PIXEL, choose_batch_size, tile_pixels
+from geoships.model.engines.device import choose_batch_size, tile_pixels
 from geoships.model.screen import Span
 from geoships.pipeline.memory_need import WIDE, WIDE_LIMIT, Demand, fitted, limit_of
 from geoships.scene.georeference import Georeference
@@ -114,7 +114,7 @@ def plan_run(
 
     def smaller() -> Iterator[tuple[TilePlan, int]]:
         """Plans from large to small: fewer tiles in a batch, then smaller tiles."""
-        pixels, before = tile_pixels(engine.device), None
+        pixels, before = tile_pixels(engine.device, engine.pixel_bytes), None
         while pixels:
             tiles, batch = planned(pixels)
             if tiles != before:
@@ -131,7 +131,7 @@ def plan_run(
         tiles, batch_size = fitted(smaller, need, limit, scene)
     else:  # without a limit such a run is not refused
         found = next((plan for plan in smaller() if need(*plan) <= WIDE_LIMIT), None) if wide else None
-        tiles, batch_size = found or planned(tile_pixels(engine.device))
+        tiles, batch_size = found or planned(tile_pixels(engine.device, engine.pixel_bytes))
     return RunPlan(tiles, ratios, views, batch_size, scene.georeference.south_up)
 
 
@@ -205,8 +205,8 @@ def _halved(batch: int) -> Iterator[int]:
 
 
 def _pixel_bytes(engine: EngineChoice) -> int:
-    """Bytes of a tile's pixel for `Limits`: float32 feature maps on a CPU fill their room, others half of it."""
-    return BYTES_PER_PIXEL if engine.device.type == "cpu" and engine.precision == "fp32" else 0
+    """Bytes of a tile's pixel for `Limits`: on a CPU rows of the scene are held in the memory of the feature maps."""
+    return engine.pixel_bytes if engine.device.type == "cpu" else 0
 
 
 def _in_model(start: int, stop: int, scale: Ratio) -> Span:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -45,6 +46,8 @@ from geoships.scene.tiling.windows import Window
 
 if TYPE_CHECKING:
     from geoships.scene.layers.vector_file import VectorLayer
+
+_log = logging.getLogger(__name__)
 
 EMULATED = "PyTorch emulates bfloat16 here, which is slower than float32; use --precision auto"
 
@@ -201,11 +204,13 @@ class SceneRun:
             engine.prepare((len(self.bundle.card.bands), *plan.tile_shape))
             watched = seen.watch(samples, self.scene.wanted, is_picture=self.scene.dtype == np.uint8)
             north_up = prepare_samples(watched, self.bundle.card, self.scene.wanted, south_up=plan.south_up)
-            for sample, scores in run(engine, self._screened(north_up, counts)):
+            for number, (sample, scores) in enumerate(run(engine, self._screened(north_up, counts))):
+                if not number:
+                    _log.info("%s: the first tile is done", public_name(self.scene.name))
                 window = Window(*sample["window"].tolist())
                 down, across = plan.tiles.weights(plan.tile_at(window))
                 by_class = tuple(self._whole(each, window, turn) for each in self._by_class(scores))
-                yield ScoredTile(window, by_class, sample["valid"].numpy(), down[:, None] * across)
+                yield ScoredTile(window, by_class, sample["valid"], down[:, None] * across)
 
     @property
     def doubts(self) -> tuple[str, ...]:

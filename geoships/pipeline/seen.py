@@ -29,7 +29,7 @@ class Seen:
         """Pass samples on, and count what looks like clouds in them; see `cloud_share`."""
         for sample in samples:
             if "image" in sample:
-                image = sample["image"].numpy()[:, ::STEP, ::STEP]
+                image = sample["image"][:, ::STEP, ::STEP]
                 share = cloud_share(image, bands, is_picture=is_picture)
                 if share is not None:
                     # pixels without data are filled with their neighbours

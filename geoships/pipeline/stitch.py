@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from torchgeo.datasets import GeoDataset, IntersectionDataset, UnionDataset
 
 from geoships.errors import GeoshipsError
-from geoships.model.engines.device import choose_device
+from geoships.model.engines.device import choose_device, torch_device
 from geoships.output.raster import ClassSink, RasterSink, ScoreSink
 from geoships.output.stitch import OverlapWeights, RowBand, Stitcher
 from geoships.scene.georeference import Georeference
@@ -74,11 +74,11 @@ def stitch(
         OutputError: There is a file at `out`, or it cannot be written.
     """
     refuse_overwrites([Path(out)], _files(dataset), overwrite=overwrite)
-    torch_device = choose_device(device)
+    where = torch_device(choose_device(device))
     grid = _Grid.of(dataset, list(sampler))
     if output == "scores" and channel is None:
         channel = 0
-    predictor = _Predictor(model.to(torch_device).eval(), torch_device, transform, nodata)
+    predictor = _Predictor(model.to(where).eval(), where, transform, nodata)
     loader: DataLoader[Any] = DataLoader(
         dataset, sampler=grid.queries, batch_size=batch_size, num_workers=num_workers, collate_fn=_collate
     )

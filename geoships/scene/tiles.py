@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from geoships.scene.layers.area import Area
@@ -15,13 +14,13 @@ from geoships.scene.tiling.blocks import Pixels
 from geoships.scene.tiling.resample import InvalidFill, Ratio, resample
 from geoships.scene.tiling.windows import Window, reflect, source_window
 
-Sample = dict[str, torch.Tensor]  # its keys are described in TileReader
+Sample = dict[str, NDArray[Any]]  # its keys are described in TileReader
 
 
 class TileReader:
     """Reads windows of one scene as samples.
 
-    A sample is a dict of tensors:
+    A sample is a dict of NumPy arrays:
 
     - image: (bands, rows, columns) float32, reflectance at the model's pixel size, mirrored at the edges of the scene
       and filled with the nearest valid values where there is no data. Absent if the tile need not be computed.
@@ -80,15 +79,15 @@ class TileReader:
             The sample.
         """
         sample = {
-            "valid": torch.from_numpy(valid),
-            "window": torch.tensor([window.row, window.column, window.height, window.width]),
+            "valid": valid,
+            "window": np.array([window.row, window.column, window.height, window.width]),
         }
         if not image:
             return sample
         source = self.source(window)
         rows = reflect(window.row, window.row_end, self.scene.window.height) - source.row
         columns = reflect(window.column, window.column_end, self.scene.window.width) - source.column
-        return {"image": torch.from_numpy(self._image(pixels, rows, columns)), **sample}
+        return {"image": self._image(pixels, rows, columns), **sample}
 
     def valid(self, pixels: Pixels, window: Window) -> NDArray[np.bool_]:
         """Valid pixels of a window: those with data, inside the area of interest.

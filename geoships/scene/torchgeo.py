@@ -19,7 +19,7 @@ from torchgeo.datasets import GeoDataset
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.area import Area
 from geoships.scene.reader import Scene
-from geoships.scene.tiles import Sample, TileReader
+from geoships.scene.tiles import TileReader
 from geoships.scene.tiling.blocks import Pixels
 from geoships.scene.tiling.resample import Ratio
 from geoships.scene.tiling.windows import Tile, TilePlan, Window
@@ -179,7 +179,7 @@ class SceneDataset(GeoDataset):
             crs=self.grid.crs,
         )
 
-    def __getitem__(self, query: Any) -> Sample:
+    def __getitem__(self, query: Any) -> dict[str, torch.Tensor]:
         """Read the sample of a query.
 
         Args:
@@ -197,7 +197,8 @@ class SceneDataset(GeoDataset):
             raise IndexError(f"query {query} lies outside the scene {self.scene.name} ({self.scene.window})")
         x, y = self.grid.slices(window)
         box = torch.tensor([x.start, y.start, x.stop, y.stop], dtype=torch.float64)
-        return {**self._reader.read(window), "box": box}
+        tensors = {name: torch.from_numpy(value) for name, value in self._reader.read(window).items()}
+        return {**tensors, "box": box}
 
     def has_data(self, window: Window) -> bool:
         """Whether a window has a valid pixel: one with data, inside the area of interest."""

@@ -6,12 +6,12 @@ import errno
 import logging
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
@@ -140,9 +140,18 @@ def output_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = _ADVICE.get(error.errno or 0) or error.strerror or _first_line(error)
         raise OutputError(f"cannot write {path}: {reason}") from error
-    except (RasterioError, CPLE_BaseError, DataSourceError, DataLayerError, FeatureError) as error:
+    except (RasterioError, CPLE_BaseError, *_vector_errors()) as error:
         reason = f"{_first_line(error)}; check the free space and the permissions of its folder"
         raise OutputError(f"cannot write {path}: {reason}") from error
+
+
+def _vector_errors() -> tuple[type[Exception], ...]:
+    """Errors of pyogrio, whose import takes long because of geopandas; none while it is not imported."""
+    if "pyogrio" not in sys.modules:
+        return ()
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+
+    return DataSourceError, DataLayerError, FeatureError
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:

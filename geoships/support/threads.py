@@ -1,8 +1,27 @@
-"""How the threads of numerical libraries wait for each other."""
+"""Threads of numerical libraries: how many compute, and how they wait for each other."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+
+COUNTS = "OMP_NUM_THREADS", "MKL_NUM_THREADS"  # variables that PyTorch and OpenMP read, too
+
+
+def compute_threads() -> int:
+    """Threads that compute a network: what the variables in COUNTS say, else a core's worth for each core.
+
+    Two hardware threads of a core share its vector units, so that they count once; and cores that this process may
+    not use do not count.
+    """
+    for name in COUNTS:
+        with suppress(ValueError):
+            if (count := int(os.environ.get(name, "").split(",")[0])) > 0:
+                return count
+    import psutil
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(usable, psutil.cpu_count(logical=False) or usable))
 
 
 def yield_while_waiting() -> None:

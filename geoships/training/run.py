@@ -18,7 +18,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from geoships.config.training import EpochRun, Run
 from geoships.errors import DeviceError
 from geoships.model.bundle import Bundle
-from geoships.model.engines.device import has_fast_bf16
+from geoships.model.engines.device import Device, has_fast_bf16
 from geoships.training.trackers import make_loggers
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -90,7 +90,7 @@ def hardware(run: Run) -> dict[str, Any]:
 def _precision(run: Run, cuda: bool) -> str:
     if run.precision != "auto":
         return PRECISIONS[run.precision]
-    fast = has_fast_bf16(torch.device("cuda" if cuda else "cpu"))
+    fast = has_fast_bf16(Device("cuda" if cuda else "cpu"))
     return PRECISIONS["bf16" if fast else "fp32"]
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from geoships.config.training import Run
 from geoships.config.yaml_file import read_settings
 from geoships.errors import GeoshipsError, OutputError
-from geoships.model.bundle import save_bundle
+from geoships.model.bundle import Bundle, half_weights, save_bundle
 from geoships.model.card import Card
 from geoships.support.files import atomic_write, output_errors
 from geoships.training.trackers import LOGS, check_trackers
@@ -81,15 +81,18 @@ def run_folder(config: BaseModel, out: Path, resume: bool, *, overwrite: bool = 
 
 
 def write_bundle(out: Path, card: Card, weights: Mapping[str, torch.Tensor]) -> None:
-    """Write the bundle of a run, OUT/bundle, which appears whole.
+    """Write the bundle of a run with its graph, OUT/bundle, which appears whole.
 
     Raises:
         OutputError: It cannot be written.
     """
+    from geoships.model.engines.graph_maker import with_graph
+
+    graph = with_graph(Bundle(card, half_weights(weights), out / BUNDLE)).graph
     partial, bundle = out / f".geoships-{secrets.token_hex(6)}", out / BUNDLE
     try:
         with output_errors(bundle):
-            save_bundle(partial, card, weights)
+            save_bundle(partial, card, weights, graph=graph)
             if not bundle.exists():  # where several processes train, another one may be first
                 partial.rename(bundle)
     finally:

@@ -21,7 +21,8 @@ from geoships.model.bundle_files import refuse_bundle
 from geoships.model.card import ScreenCard
 from geoships.model.engines.scoring import Normalised
 from geoships.model.inputs import prepare_samples
-from geoships.model.screen import CONTEXT, ScreenNetwork, Span, build_screen
+from geoships.model.screen import CONTEXT, Span
+from geoships.model.screen_network import ScreenNetwork, build_screen
 from geoships.pipeline.run_plan import RunPlan
 from geoships.pipeline.scene_run import open_run
 from geoships.scene.layers.labelled_files import LabelledFiles, PathLike, pair_files
@@ -178,8 +179,9 @@ def fit_screen(
     screen_card = _choose_threshold(evaluated, share)
     card = bundle.card.model_copy(update={"screen": screen_card})
     save_bundle(
-        out, card, bundle.weights, half=False, verifier=bundle.verifier, int8=bundle.int8, screen=head.tensors()
-    )
+        out, card, bundle.weights, half=False, verifier=bundle.verifier, int8=bundle.int8, screen=head.tensors(),
+        graph=bundle.graph,
+    )  # fmt: skip
     return FittedScreen(screen_card, sum(len(scene.tiles) for scene in evaluated), len(evaluated))
 
 
@@ -259,7 +261,7 @@ class _CellReader:
                 for sample in prepare_samples(stream, card, run.scene.wanted, south_up=plan.south_up):
                     window = Window(*sample["window"].tolist())
                     marks, shape = labels.mask(window), sample["image"].shape[1:]
-                    valid = sample["valid"].numpy() & (marks != IGNORED)
+                    valid = sample["valid"] & (marks != IGNORED)
                     ship, known = (
                         resample(mask[::row_step].astype(np.float32), (shape[0], shape[1]))
                         for mask in (marks == SHIP, valid)
@@ -269,14 +271,14 @@ class _CellReader:
                     )
 
     @torch.inference_mode()
-    def _cells(
-        self, image: torch.Tensor, ship: Floats, known: Floats, spans: tuple[Span, Span], pixels: int
-    ) -> _TileCells:
-        features = self._network.features(self._recipe.normalise(image[None]))[0].permute(1, 2, 0).numpy()
+    def _cells(self, image: Floats, ship: Floats, known: Floats, spans: tuple[Span, Span], pixels: int) -> _TileCells:
+        features = (
+            self._network.features(self._recipe.normalise(torch.from_numpy(image[None])))[0].permute(1, 2, 0).numpy()
+        )
         cell = image.shape[1] // features.shape[0]
         coverage = _cell_means(ship, cell)
         near_ship = maximum_filter(coverage, 3) > 0
-        water = find_water(image.numpy(), self._bundle.card.bands)
+        water = find_water(image, self._bundle.card.bands)
         on_water = (
             np.ones(near_ship.shape, bool)
             if water is None

@@ -19,7 +19,8 @@ from geoships.errors import BundleError, DeviceError
 from geoships.evaluation import evaluate
 from geoships.model.bundle import Bundle, save_bundle
 from geoships.model.bundle_files import refuse_bundle
-from geoships.model.engines.convert import fingerprint, ir_bytes, to_openvino
+from geoships.model.engines.torch_convert import ir_bytes, to_openvino
+from geoships.model.fingerprint import fingerprint
 from geoships.model.inputs import prepare_samples
 from geoships.pipeline.scene_run import open_run
 from geoships.scene.layers.labelled_files import PathLike, find_scenes
@@ -108,8 +109,9 @@ def quantize(
                 "bundle was written: use more or other calibration scenes (--calibration), or bf16"
             )
     save_bundle(
-        out, bundle.card, bundle.weights, half=False, verifier=bundle.verifier, int8=variant.int8, screen=bundle.screen
-    )
+        out, bundle.card, bundle.weights, half=False, verifier=bundle.verifier, int8=variant.int8, screen=bundle.screen,
+        graph=bundle.graph,
+    )  # fmt: skip
     return QuantizationResult(len(images), f1)
 
 
@@ -155,7 +157,7 @@ def sample_images(
             with closing(stream_tiles(run.scene, run.plan.tiles, run.plan.ratios)) as stream:
                 selected = islice(stream, 0, per_scene * step, step)
                 samples = prepare_samples(selected, bundle.card, run.scene.wanted, south_up=run.plan.south_up)
-                images.extend(sample["image"].numpy()[None].copy() for sample in samples)
+                images.extend(sample["image"][None].copy() for sample in samples)
     if not images:
         raise BundleError("the scenes for calibration have no data; choose other scenes")
     return images[:count]

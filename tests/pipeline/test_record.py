@@ -12,7 +12,7 @@ from scenes import ship_scene
 
 from geoships import GeoshipsError, PredictConfig, band_files, predict
 from geoships.config import predict_config
-from geoships.model.engines.convert import fingerprint
+from geoships.model.fingerprint import fingerprint
 from geoships.pipeline.record import without_area
 from geoships.support.fingerprint import settings_fingerprint
 

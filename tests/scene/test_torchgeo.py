@@ -119,7 +119,7 @@ def test_pixels_without_data_take_their_neighbours_values(tmp_path: Path) -> Non
     ship_scene(tmp_path / "scene.tif", (64, 64), nodata_columns=20, ships=())
     with open_scene(tmp_path / "scene.tif", ["red"]) as scene:
         sample = next(iter(stream_tiles(scene, plan_of((64, 64)), (Ratio(1, 1), Ratio(1, 1)))))
-    torch.testing.assert_close(sample["image"], torch.full_like(sample["image"], 0.05))
+    np.testing.assert_allclose(sample["image"], np.full_like(sample["image"], 0.05), rtol=1e-6)
     assert not sample["valid"][:, :20].any()
 
 
@@ -151,7 +151,9 @@ def test_the_stream_gives_what_the_dataset_gives(scene) -> None:
         query = WindowSlice(*dataset.grid.slices(tile.window), tile.window)
         expected = dataset[query]
         del expected["box"]
-        torch.testing.assert_close(sample, expected)
+        assert sample.keys() == expected.keys()
+        for name, value in expected.items():
+            np.testing.assert_array_equal(sample[name], value.numpy())
         assert sample["image"].shape[1:] == (2 * tile.window.height, tile.window.width // 2)
 
 

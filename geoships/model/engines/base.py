@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from geoships.errors import DeviceError
 from geoships.scene.tiles import Sample
 
+Images = NDArray[np.float32]
 Scores = NDArray[np.float32]
 
 SKIPPED: Scores = np.zeros((0, 0), np.float32)  # scores of a sample that was not computed
@@ -34,7 +35,7 @@ class Engine(Protocol):
     def prepare(self, shape: tuple[int, int, int]) -> None:
         """Start to get ready for images of a shape (bands, rows, columns), without waiting."""
 
-    def submit(self, images: torch.Tensor) -> Any:
+    def submit(self, images: Images) -> Any:
         """Start to compute a batch (n, bands, rows, columns) of float32 reflectance and return a handle."""
 
     def collect(self, handle: Any) -> Scores:
@@ -107,7 +108,7 @@ def _submit(engine: Engine, batch: list[Sample]) -> Iterator[_Chunk]:
         handle = None
         try:
             if images:
-                handle = engine.submit(torch.stack(images) if len(images) > 1 else images[0][None])
+                handle = engine.submit(np.stack(images) if len(images) > 1 else images[0][None])
         except (MemoryError, RuntimeError) as error:
             _halve_batch_size(engine, error)
             continue
@@ -127,7 +128,8 @@ def _collect(engine: Engine, chunk: _Chunk) -> Iterator[tuple[Sample, Scores]]:
 def _halve_batch_size(engine: Engine, error: Exception) -> None:
     check_out_of_memory(error, engine.batch_size)
     engine.batch_size //= 2
-    if torch.cuda.is_available():
+    torch = sys.modules.get("torch")  # an engine that computes on a GPU has imported it
+    if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
@@ -142,7 +144,8 @@ def check_out_of_memory(error: Exception, tiles: int) -> None:
         Exception: The error itself, if it has another cause.
         DeviceError: The batch has only one tile.
     """
-    if not (isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)):
+    full = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # the latter is PyTorch's
+    if not (full or "allocate memory" in str(error)):
         raise error
     if tiles == 1:
         raise DeviceError(

@@ -5,19 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-
 from geoships.errors import DeviceError
 from geoships.model.bundle import Bundle
 from geoships.model.engines.base import Engine
-from geoships.model.engines.convert import ConversionError
-from geoships.model.engines.device import has_fast_bf16
+from geoships.model.engines.converted import ConversionError
+from geoships.model.engines.device import BYTES_PER_PIXEL, Device, has_fast_bf16, has_torch
 from geoships.model.engines.sessions import has_openvino, onnx_engine, openvino_engine, openvino_has_bf16
-from geoships.model.engines.torch import TorchEngine
 
 EngineName = Literal["auto", "torch", "openvino", "onnx"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 
+# Measured as benchmarks/memory.py does, with sentinel2-5band and batches of 0.2 to 3 megapixels, and rounded up.
+PIXEL_BYTES = {
+    ("torch", "fp32"): BYTES_PER_PIXEL,
+    ("torch", "bf16"): 380,
+    ("openvino", "fp32"): 230,
+    ("openvino", "bf16"): 150,
+    ("openvino", "int8"): 150,
+    ("onnx", "fp32"): BYTES_PER_PIXEL,
+}
 TITLES = {"torch": "PyTorch", "openvino": "OpenVINO", "onnx": "ONNX Runtime"}
 
 
@@ -34,11 +40,16 @@ class EngineChoice:
 
     engine: Literal["torch", "openvino", "onnx"]
     precision: Literal["fp32", "bf16", "int8"]
-    device: torch.device
+    device: Device
     fallback: bool = False
 
     def __str__(self) -> str:
         return f"{TITLES[self.engine]}, {self.precision}, {self.device}"
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Memory of a tile on a CPU for each pixel, in bytes: feature maps that live at the same time, and samples."""
+        return PIXEL_BYTES[self.engine, self.precision]
 
     @property
     def emulated(self) -> bool:
@@ -63,8 +74,10 @@ class EngineChoice:
             if self.engine == "onnx":
                 return onnx_engine(bundle, device=self.device, batch_size=batch_size, views=views)
         except ConversionError:
-            if not self.fallback:
+            if not self.fallback or not has_torch():
                 raise
+        from geoships.model.engines.torch import TorchEngine  # its import takes seconds
+
         bf16 = self.precision == "bf16"
         return TorchEngine(bundle, device=self.device, bf16=bf16, batch_size=batch_size, views=views)
 
@@ -84,7 +97,7 @@ class EngineCache:
         return entry[1]
 
 
-def choose_engine(engine: EngineName, precision: Precision, device: torch.device) -> EngineChoice:
+def choose_engine(engine: EngineName, precision: Precision, device: Device) -> EngineChoice:
     """Choose engine and precision for a device.
 
     Args:
@@ -108,7 +121,7 @@ def choose_engine(engine: EngineName, precision: Precision, device: torch.device
     return _torch_choice(precision, device)
 
 
-def _auto_choice(precision: Precision, device: torch.device) -> EngineChoice:
+def _auto_choice(precision: Precision, device: Device) -> EngineChoice:
     if precision == "int8":
         return EngineChoice("openvino", _openvino_precision(precision, device), device)
     if device.type != "cpu" or not has_openvino() or (precision == "bf16" and not openvino_has_bf16()):
@@ -116,12 +129,12 @@ def _auto_choice(precision: Precision, device: torch.device) -> EngineChoice:
     return EngineChoice("openvino", _openvino_precision(precision, device), device, fallback=True)
 
 
-def _torch_choice(precision: Precision, device: torch.device) -> EngineChoice:
+def _torch_choice(precision: Precision, device: Device) -> EngineChoice:
     bf16 = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return EngineChoice("torch", "bf16" if bf16 else "fp32", device)
 
 
-def _openvino_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16", "int8"]:
+def _openvino_precision(precision: Precision, device: Device) -> Literal["fp32", "bf16", "int8"]:
     if device.type != "cpu":
         raise DeviceError(f"the engine openvino runs on the CPU only, not on {device}; use --device cpu")
     if not has_openvino():

@@ -1,118 +1,36 @@
-"""Conversion of networks to OpenVINO IR and ONNX."""
+"""Converted models in the user's cache folder: from a bundle's graph, or by PyTorch."""
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
 from geoships.model.engines.cache import cached
-from geoships.model.engines.scoring import Scoring
-from geoships.model.engines.upsampling import fuse_upsampling
-
-if TYPE_CHECKING:
-    import openvino
+from geoships.model.engines.converted import IR, ONNX, TOLERANCE, ConversionError
+from geoships.model.engines.device import has_torch
+from geoships.model.fingerprint import fingerprint
+from geoships.model.graph import WEIGHTS_BIN, Recipe, check_image, checked_pixels, recipe_of, weights_file
 
 FORMAT = 2  # version of the cached files; increase it when a conversion changes
-TOLERANCE = 1e-3  # maximum difference between scores of a converted model and of PyTorch, both in float32
-IR, ONNX = "model.xml", "model.onnx"
 
 ScoreFile = Callable[[Path, NDArray[np.float32]], NDArray[np.float32]]  # scores of an image by a model file
 
-
-class ConversionError(BundleError):
-    """A network that another runtime cannot convert, or gives different scores for."""
-
-
-def fingerprint(bundle: Bundle) -> str:
-    """Hash of all that decides a bundle's scores: architecture, weights, normalisation and temperature."""
-    card = bundle.card
-    digest = hashlib.sha256(type(bundle).__qualname__.encode())
-    for text in (card.network.model_dump_json(), card.input.model_dump_json(), f"{card.temperature} {card.tasks}"):
-        digest.update(text.encode())
-    if card.several:
-        digest.update(f"{card.activation} over {len(card.classes)} classes".encode())
-    for name in sorted(bundle.weights):
-        value = bundle.weights[name].contiguous()
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def example_image(bundle: Bundle, rows: int = 2, columns: int = 3) -> torch.Tensor:
-    """A random image (1, bands, rows, columns) for a bundle's network; always the same one.
-
-    Args:
-        bundle: The model.
-        rows: Height in multiples of the card's step; ignored for a classifier, whose chips have a fixed size.
-        columns: Width in multiples of the card's step; ignored for a classifier.
-    """
-    _, bands, height, width = bundle.card.input.input.shape
-    step = bundle.card.step
-    shape = (height, width) if bundle.card.is_classifier else (rows * step, columns * step)
-    return torch.rand(1, bands, *shape, generator=torch.Generator().manual_seed(0))
-
-
-def takes_any_size(bundle: Bundle) -> bool:
-    """Whether images may have any size; a classifier's chips have a fixed one."""
-    return not bundle.card.is_classifier
-
-
-def to_openvino(bundle: Bundle) -> openvino.Model:
-    """A bundle's `Scoring` as an OpenVINO model in float32, with dynamic batch size, rows and columns.
-
-    Raises:
-        ConversionError: OpenVINO cannot convert the network.
-    """
-    import openvino
-    from openvino.frontend import FrontEndManager
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
-    image = example_image(bundle)
-    rows, columns = (-1, -1) if takes_any_size(bundle) else image.shape[2:]
-    with _conversion_errors(bundle, "OpenVINO"), torch.inference_mode():
-        scoring = Scoring(bundle)
-        fuse_upsampling(scoring.logits.network)
-        traced = torch.jit.trace(scoring, image, check_trace=False)  # type: ignore[no-untyped-call]
-        # not openvino.convert_model, which sends usage statistics over the network
-        frontend = FrontEndManager().load_by_framework("pytorch")
-        decoder = TorchScriptPythonDecoder(traced, example_input=image)
-        model = frontend.convert(frontend.load(decoder))
-        entry = model.inputs[0].get_node()
-        entry.set_element_type(openvino.Type.f32)
-        entry.set_partial_shape(openvino.PartialShape([-1, image.shape[1], rows, columns]))
-        model.validate_nodes_and_infer_types()
-    model.inputs[0].get_tensor().set_names({"image"})
-    model.outputs[0].get_tensor().set_names({"score"})
-    return model
-
-
-def ir_bytes(model: openvino.Model) -> tuple[bytes, bytes]:
-    """Contents of the two files of an OpenVINO model: XML and weights."""
-    import openvino
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / IR
-        openvino.save_model(model, path, compress_to_fp16=False)
-        return path.read_bytes(), path.with_suffix(".bin").read_bytes()
+_log = logging.getLogger(__name__)
 
 
 def cached_openvino(bundle: Bundle, score: ScoreFile) -> Path:
     """Path of a bundle's `model.xml` in the cache; it is converted now if it is not there yet.
 
-    The network is built only for a conversion.
+    A bundle with a graph is converted without PyTorch, another one with it. The network is built only for a
+    conversion.
 
     Args:
         bundle: The model.
@@ -120,60 +38,112 @@ def cached_openvino(bundle: Bundle, score: ScoreFile) -> Path:
 
     Raises:
         ConversionError: OpenVINO cannot convert the network, or its scores differ from those of PyTorch.
+        BundleError: PyTorch is not installed, and the bundle has no graph.
     """
-    import openvino
 
-    def make(folder: Path) -> None:
+    def from_graph(folder: Path, recipe: Recipe) -> None:
+        import openvino
+
+        _write_graph(bundle, recipe, folder)
+        model = openvino.Core().read_model(folder / ONNX)
+        openvino.save_model(model, folder / IR, compress_to_fp16=False)
+        del model  # it maps the files
+        (folder / ONNX).unlink()
+        (folder / WEIGHTS_BIN).unlink()
+
+    def by_torch(folder: Path) -> None:
+        import openvino
+
+        from geoships.model.engines.torch_convert import check_scores, to_openvino
+
         openvino.save_model(to_openvino(bundle), folder / IR, compress_to_fp16=False)
-        _check_scores(bundle, lambda image: score(folder / IR, image), "OpenVINO")
+        check_scores(bundle, lambda image: score(folder / IR, image), "OpenVINO")
 
-    return cached(_key("openvino", bundle), make) / IR
-
-
-def to_onnx(network: nn.Module, image: torch.Tensor, *, any_size: bool) -> bytes:
-    """A network as an ONNX model with dynamic batch size.
-
-    Args:
-        network: The network.
-        image: Example of its input (n, bands, rows, columns).
-        any_size: Whether rows and columns are dynamic, too.
-
-    Returns:
-        The content of the ONNX file.
-
-    Raises:
-        ConversionError: The network cannot be exported.
-    """
-    axes = {0: "batch", **({2: "rows", 3: "columns"} if any_size else {})}
-    with tempfile.TemporaryDirectory() as folder, _conversion_errors(network, "ONNX"), torch.inference_mode():
-        path = Path(folder) / ONNX
-        torch.onnx.export(
-            network,
-            (image,),
-            path,
-            dynamo=False,  # the other exporter takes 20 times as long
-            input_names=["image"],
-            output_names=["score"],
-            opset_version=17,
-            dynamic_axes={"image": axes, "score": {0: "batch"}},
-        )
-        return path.read_bytes()
+    return _cached("openvino", bundle, IR, score, from_graph, by_torch)
 
 
 def cached_onnx(bundle: Bundle, score: ScoreFile) -> Path:
     """Path of a bundle's `model.onnx` in the cache; arguments and errors as for `cached_openvino`."""
 
-    def make(folder: Path) -> None:
+    def from_graph(folder: Path, recipe: Recipe) -> None:
+        _write_graph(bundle, recipe, folder)
+
+    def by_torch(folder: Path) -> None:
+        from geoships.model.engines.scoring import Scoring
+        from geoships.model.engines.torch_convert import check_scores, example_image, takes_any_size, to_onnx
+
         (folder / ONNX).write_bytes(to_onnx(Scoring(bundle), example_image(bundle), any_size=takes_any_size(bundle)))
-        _check_scores(bundle, lambda image: score(folder / ONNX, image), "onnxruntime")
+        check_scores(bundle, lambda image: score(folder / ONNX, image), "onnxruntime")
 
-    return cached(_key("onnx", bundle), make) / ONNX
+    return _cached("onnx", bundle, ONNX, score, from_graph, by_torch)
 
 
-def _key(kind: str, bundle: Bundle) -> str:
-    """Name of a converted model's folder; it changes with the bundle and with the versions of the converters."""
-    packages = ("openvino" if kind == "openvino" else "onnx", "torch", "timm", "segmentation-models-pytorch")
-    inputs = [str(FORMAT), fingerprint(bundle), *(_version(package) for package in packages)]
+def _cached(
+    kind: str,
+    bundle: Bundle,
+    name: str,
+    score: ScoreFile,
+    from_graph: Callable[[Path, Recipe], None],
+    by_torch: Callable[[Path], None],
+) -> Path:
+    """A converted model's file: of the graph if that gives the scores of PyTorch, else by PyTorch."""
+    recipe = recipe_of(bundle)
+    if recipe is not None:
+
+        def make(folder: Path) -> None:
+            try:
+                from_graph(folder, recipe)
+                found = checked_pixels(score(folder / name, check_image(bundle)))
+            except Exception as error:  # runtimes raise exceptions of any type for a graph that they cannot read
+                reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+                raise ConversionError(f"{bundle.path}: the graph of {bundle.card.name} is damaged: {reason}") from error
+            _check_graph(bundle, recipe, found)
+
+        try:
+            return cached(_key(kind, bundle, "graph"), make) / name
+        except ConversionError as error:
+            if not has_torch():
+                raise
+            _log.info("%s; PyTorch converts the model", error)
+    if not has_torch():
+        raise BundleError(
+            f"{bundle.card.name} has no graph that fits its weights, and without PyTorch nothing else converts it: "
+            "write it where PyTorch is installed (geoships export BUNDLE --format bundle), or pip install torch"
+        )
+    return cached(_key(kind, bundle, "torch", "timm", "segmentation-models-pytorch"), by_torch) / name
+
+
+def _write_graph(bundle: Bundle, recipe: Recipe, folder: Path) -> None:
+    """Write a bundle's graph and the weights that it refers to."""
+    assert bundle.graph is not None, "there is a recipe"
+    (folder / ONNX).write_bytes(bundle.graph[0])
+    (folder / WEIGHTS_BIN).write_bytes(weights_file(recipe, bundle.weights))
+
+
+def _check_graph(bundle: Bundle, recipe: Recipe, found: NDArray[np.float32]) -> None:
+    """Raise ConversionError if a converted graph's scores are not those that PyTorch had when the graph was made."""
+    expected = np.asarray(recipe.check, np.float32)
+    difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("nan")
+    if not difference <= TOLERANCE:
+        raise ConversionError(
+            f"{bundle.card.name}: its graph gives other scores than PyTorch, by {difference:.2g}; use --engine torch"
+        )
+
+
+def _key(kind: str, bundle: Bundle, *source: str) -> str:
+    """Name of a converted model's folder; it changes with the bundle and with the versions of the converters.
+
+    source: ``graph``, or the packages that convert.
+    """
+    runtime = "openvino" if kind == "openvino" else "onnx"
+    if source == ("graph",):
+        assert bundle.graph is not None, "there is a graph"
+        # an ONNX file does not depend on the runtime that reads it
+        versions = [hashlib.sha256(part).hexdigest() for part in bundle.graph]
+        versions += [_version("openvino")] if kind == "openvino" else []
+    else:
+        versions = [_version(package) for package in (runtime, *source)]
+    inputs = [str(FORMAT), fingerprint(bundle), *versions]
     return f"{kind}-{hashlib.sha256(' '.join(inputs).encode()).hexdigest()[:32]}"
 
 
@@ -182,31 +152,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "none"
-
-
-def _check_scores(bundle: Bundle, score: Callable[[NDArray[np.float32]], NDArray[np.float32]], runtime: str) -> None:
-    """Raise ConversionError if the scores of an image of another size than the traced one differ from PyTorch's."""
-    image = example_image(bundle, 3, 2)
-    with torch.inference_mode():
-        expected = Scoring(bundle)(image).numpy()
-    with _conversion_errors(bundle, runtime):
-        difference = float(np.abs(score(image.numpy()) - expected).max())
-    if not difference <= TOLERANCE:
-        raise ConversionError(
-            f"{bundle.card.name}: {runtime} gives other scores than PyTorch, by {difference:.2g}; use --engine torch"
-        )
-
-
-@contextmanager
-def _conversion_errors(source: Bundle | nn.Module, target: str) -> Iterator[None]:
-    """Silence the converters' warnings, and turn their exceptions into a ConversionError."""
-    name = source.card.name if isinstance(source, Bundle) else type(source).__name__
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about TorchScript's age, and about traces, which `_check_scores` checks
-            yield
-    except ImportError:
-        raise
-    except Exception as error:  # converters raise exceptions of any type
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-        raise ConversionError(f"cannot convert {name} to {target}: {reason}; use --engine torch") from error

@@ -11,14 +11,16 @@ from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle
 from geoships.model.engines.base import Scores
-from geoships.model.engines.convert import cached_onnx, cached_openvino, fingerprint
+from geoships.model.engines.convert import cached_onnx, cached_openvino
+from geoships.model.engines.device import Device
 from geoships.model.engines.views import VIEWS, View
+from geoships.model.fingerprint import fingerprint
+from geoships.support.threads import compute_threads
 
 STREAMS = 1  # tiles that OpenVINO computes at the same time
 
@@ -55,7 +57,7 @@ class SessionEngine:
         """Start to open the session for images of a shape (bands, rows, columns), without waiting."""
         self._worker.submit(self._session, (1, *shape))  # an error is raised again when the session is needed
 
-    def submit(self, images: torch.Tensor) -> Future[Scores]:
+    def submit(self, images: Image) -> Future[Scores]:
         """Start to compute a batch (n, bands, rows, columns) of float32 reflectance."""
         return self._worker.submit(self._score_batch, images)
 
@@ -72,20 +74,20 @@ class SessionEngine:
                 raise DeviceError("the memory is too small for one tile; choose smaller tiles (--tile-size)") from error
             raise
 
-    def _score_batch(self, images: torch.Tensor) -> Scores:
+    def _score_batch(self, images: Image) -> Scores:
         scores = [self._score_image(image[None]) for image in images]
         return np.concatenate(scores) if len(scores) > 1 else scores[0]
 
-    def _score_image(self, image: torch.Tensor) -> Scores:
+    def _score_image(self, image: Image) -> Scores:
         total = self._score_view(image, self._views[0])
         for view in self._views[1:]:
             total = total + self._score_view(image, view)  # not in place: the session owns its output
         return np.asarray(total / len(self._views), np.float32) if len(self._views) > 1 else total
 
-    def _score_view(self, image: torch.Tensor, view: View) -> Scores:
-        augmented = view.apply(image).contiguous().numpy()
+    def _score_view(self, image: Image, view: View) -> Scores:
+        augmented = np.ascontiguousarray(view.apply(image))
         scores = self._session(augmented.shape)(augmented)
-        return view.undo(torch.from_numpy(scores)).numpy() if scores.ndim >= 3 else scores
+        return view.undo(scores) if scores.ndim >= 3 else scores
 
     def _session(self, shape: tuple[int, ...]) -> Session:
         with self._opening:
@@ -118,7 +120,7 @@ def openvino_engine(
     model = _checked_int8(bundle) if precision == "int8" else cached_openvino(bundle, run_openvino)
     # the floating-point layers of an int8 variant use bfloat16, too, if the CPU has instructions for it
     bf16 = precision == "bf16" or (precision == "int8" and openvino_has_bf16())
-    streams = min(streams or STREAMS, torch.get_num_threads())
+    streams = min(streams or STREAMS, compute_threads())
 
     def open_session(shape: tuple[int, ...]) -> Session:
         return openvino_session(model, shape, bf16=bf16, streams=streams)
@@ -163,7 +165,7 @@ def openvino_session(
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": streams,
         "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "INFERENCE_NUM_THREADS": compute_threads(),
         "ENABLE_CPU_PINNING": False,  # other programs may use the CPU, too
     }
     compiled = core.compile_model(network, "CPU", settings)
@@ -200,9 +202,7 @@ def openvino_has_bf16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def onnx_engine(
-    bundle: Bundle, *, device: torch.device, batch_size: int, views: Literal[1, 2, 4, 8] = 1
-) -> SessionEngine:
+def onnx_engine(bundle: Bundle, *, device: Device, batch_size: int, views: Literal[1, 2, 4, 8] = 1) -> SessionEngine:
     """ONNX Runtime in float32. The converted model is kept in the user's cache folder.
 
     Args:
@@ -216,7 +216,6 @@ def onnx_engine(
         BundleError: ONNX or ONNX Runtime cannot convert the model.
     """
     try:
-        import onnx  # noqa: F401 - torch needs it to export
         import onnxruntime
     except ImportError as error:
         raise DeviceError("the engine onnx is not installed: pip install 'geoships[onnx]'") from error
@@ -236,7 +235,7 @@ def _onnx_session(path: Path, providers: list[Any]) -> Session:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = compute_threads()
     options.log_severity_level = 3  # errors only
     session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     name = session.get_inputs()[0].name

@@ -11,7 +11,8 @@ import torch
 
 from geoships.model.activation import class_scores
 from geoships.model.bundle import Bundle
-from geoships.model.engines.base import Scores, check_out_of_memory
+from geoships.model.engines.base import Images, Scores, check_out_of_memory
+from geoships.model.engines.device import Device, torch_device
 from geoships.model.engines.scoring import Normalised, activation_of
 from geoships.model.engines.views import VIEWS, View
 from geoships.support.memory import reuse_large_blocks
@@ -42,10 +43,10 @@ class TorchEngine:
     """
 
     def __init__(
-        self, bundle: Bundle, *, device: torch.device, bf16: bool, batch_size: int, views: Literal[1, 2, 4, 8] = 1
+        self, bundle: Bundle, *, device: Device, bf16: bool, batch_size: int, views: Literal[1, 2, 4, 8] = 1
     ) -> None:
         self.batch_size, self.streams = batch_size, 1
-        self.device = device
+        self.device = where = torch_device(device)
         if device.type == "cpu":
             reuse_large_blocks()
         self._bf16 = bf16
@@ -53,17 +54,18 @@ class TorchEngine:
         card = bundle.card
         self._model = Normalised(bundle.network(), card.input, card.temperature, several=card.several).eval()
         self._activation = activation_of(card)
-        self._model.to(device)
+        self._model.to(where)
         self._model.to(memory_format=torch.channels_last)
-        self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._copies = torch.cuda.Stream(where) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="engine")
 
     def prepare(self, shape: tuple[int, int, int]) -> None:
         """Do nothing: PyTorch computes images of any shape without preparation."""
 
     @torch.inference_mode()
-    def submit(self, images: torch.Tensor) -> GpuScores | Future[Scores]:
+    def submit(self, batch: Images) -> GpuScores | Future[Scores]:
         """Start to compute a batch (n, bands, rows, columns) of float32 reflectance."""
+        images = torch.from_numpy(np.ascontiguousarray(batch))
         if self._copies is None:
             return self._worker.submit(self._score_on_cpu, images)
         compute = torch.cuda.current_stream(self.device)

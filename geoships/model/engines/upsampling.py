@@ -28,6 +28,8 @@ class FusedUpsamplingBlock(nn.Module):
         channels: Number of channels of the feature map that is upsampled; the skip connection's channels follow.
     """
 
+    skip_weight: torch.Tensor
+
     def __init__(self, original: Any, channels: int) -> None:
         super().__init__()
         self.original = original
@@ -35,7 +37,7 @@ class FusedUpsamplingBlock(nn.Module):
         self.upsample = nn.ConvTranspose2d(channels, len(weight), 4, stride=2, padding=1)
         self.upsample.weight = nn.Parameter(fused_kernel(weight[:, :channels]))
         self.upsample.bias = nn.Parameter(bias)
-        self.skip_weight = weight[:, channels:].contiguous()
+        self.register_buffer("skip_weight", weight[:, channels:].contiguous())
 
     def forward(
         self, feature_map: torch.Tensor, target_height: int, target_width: int, skip_connection: torch.Tensor | None

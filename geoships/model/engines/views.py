@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-import torch
+import numpy as np
+
+Images = TypeVar("Images", bound=Any)  # a NumPy array or a tensor
 
 
 @dataclass(frozen=True)
 class View:
     """An image rotated counter-clockwise by multiples of 90 degrees, after its columns are mirrored.
 
-    It is made with as few copies as possible: axes are flipped in one call, and the transposition copies nothing.
+    It is made with as few copies as possible: axes are flipped in one call, and the transposition copies nothing. It
+    takes NumPy arrays and tensors.
 
     Attributes:
         quarters: Number of rotations by 90 degrees, 0 to 3.
@@ -21,15 +25,24 @@ class View:
     quarters: int
     mirrored: bool
 
-    def apply(self, images: torch.Tensor) -> torch.Tensor:
+    def apply(self, images: Images) -> Images:
         """The view of images (..., rows, columns)."""
-        images = images.flip(self._flipped_axes) if self._flipped_axes else images
-        return images.mT if self.quarters % 2 else images
+        return self._transposed(self._flipped(images))
 
-    def undo(self, scores: torch.Tensor) -> torch.Tensor:
+    def undo(self, scores: Images) -> Images:
         """Scores (..., rows, columns) of the view in the orientation of the original image."""
-        scores = scores.mT if self.quarters % 2 else scores
-        return scores.flip(self._flipped_axes) if self._flipped_axes else scores
+        return self._flipped(self._transposed(scores))
+
+    def _transposed(self, images: Images) -> Images:
+        turned: Images = images.swapaxes(-1, -2) if self.quarters % 2 else images
+        return turned
+
+    def _flipped(self, images: Images) -> Images:
+        axes = self._flipped_axes
+        if not axes:
+            return images
+        flipped: Images = np.flip(images, axes) if isinstance(images, np.ndarray) else images.flip(axes)
+        return flipped
 
     @property
     def _flipped_axes(self) -> tuple[int, ...]:

@@ -7,12 +7,12 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
 import numpy as np
 from affine import Affine
-from geopandas import GeoDataFrame
 from pyproj import CRS
 
 from geoships.errors import OutputError
@@ -24,6 +24,9 @@ from geoships.scene.georeference import Georeference
 from geoships.scene.opening.names import is_remote
 from geoships.scene.reader import Scene
 from geoships.support.files import atomic_write, reserve
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
 
 SUFFIX = ".qgz"
 MARGIN = 0.1  # on each side of the map extent, relative to the extent of the ships

@@ -205,8 +205,8 @@ def _strips(source: Source, grid: ModelGrid) -> Iterator[tuple[slice, NDArray[np
         sample = reader.read(window)
         start, stop = down.to_model(row), min(down.to_model(row + step), height)
         rows = slice(start, stop)
-        image = sample["image"].numpy()[:, down.model : down.model + stop - start, :width]
-        valid = sample["valid"].numpy()[np.ix_(nearest_row[rows] - window.row, nearest_column)]
+        image = sample["image"][:, down.model : down.model + stop - start, :width]
+        valid = sample["valid"][np.ix_(nearest_row[rows] - window.row, nearest_column)]
         yield rows, image, valid
 
 

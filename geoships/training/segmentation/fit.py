@@ -119,11 +119,11 @@ def _write_bundle(config: TrainConfig, training: Training, network: nn.Module, d
         kept = load_checkpoint(best)
     network.load_state_dict(kept["weights"])
     network = network.cpu().float().eval()
+    thresholds = kept.get("thresholds") or [kept.get("threshold", DEFAULT_THRESHOLD)]  # of one class before 0.2
     halo = config.bundle.halo
     if halo is None:
         images = islice(data.plain_images(2 * (HALO_CUT + LARGEST_HALO) + 64), HALO_IMAGES)
-        halo = measure_halo(network, images, HALO_CUT)
-    thresholds = kept.get("thresholds") or [kept.get("threshold", DEFAULT_THRESHOLD)]  # of one class before 0.2
+        halo = measure_halo(network, images, HALO_CUT, min(thresholds))
     card = make_card(config, data, network, halo=halo, thresholds=thresholds)
     record = training_record(
         figures=kept.get("figures", {"val_iou": state.best}),  # none in a checkpoint of an older version

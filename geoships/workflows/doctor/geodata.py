@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyogrio
 import pyproj
 import rasterio
 from pyproj._network import is_network_enabled
@@ -33,9 +33,13 @@ def check_geodata() -> Iterator[Finding]:
     """GDAL's versions and drivers, and whether PROJ finds its data."""
     topic = "GDAL and PROJ"
     yield Finding(topic, "GDAL of rasterio", rasterio.__gdal_version__)
-    yield Finding(topic, "GDAL of pyogrio", ".".join(map(str, pyogrio.__gdal_version__)))
     yield from _raster_drivers(topic)
-    yield from _vector_drivers(topic)
+    if importlib.util.find_spec("pyogrio") is None:
+        yield Finding(
+            topic, "GDAL of pyogrio", "not installed", "note", "for GeoPackage, FlatGeobuf and files of areas"
+        )
+    else:
+        yield from _vector_drivers(topic)
     yield from _projections(topic)
     for name in VARIABLES:
         if value := os.environ.get(name):
@@ -56,6 +60,9 @@ def _raster_drivers(topic: str) -> Iterator[Finding]:
 
 
 def _vector_drivers(topic: str) -> Iterator[Finding]:
+    import pyogrio
+
+    yield Finding(topic, "GDAL of pyogrio", ".".join(map(str, pyogrio.__gdal_version__)))
     built = pyogrio.list_drivers()
     advice = "install pyogrio from PyPI: pip install --force-reinstall pyogrio"
     for driver in (*VECTORS, *MORE_VECTORS):

@@ -11,13 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
-import torch
 
 from geoships.errors import GeoshipsError
 from geoships.model.bundle_files import load_card
 from geoships.model.engines.cache import cache_folder
 from geoships.model.engines.choose import choose_engine
-from geoships.model.engines.device import choose_device, has_fast_bf16
+from geoships.model.engines.device import Device, choose_device, has_fast_bf16, has_torch
 from geoships.model.installed import installed
 from geoships.workflows.doctor.finding import Finding
 
@@ -30,7 +29,12 @@ VECTOR_INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "bf16", "n
 def check_engines() -> Iterator[Finding]:
     """What computes: the engines, and the one that a run takes unless told otherwise."""
     topic = "engines"
-    yield Finding(topic, "PyTorch", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    if has_torch():
+        import torch
+
+        yield Finding(topic, "PyTorch", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    else:
+        yield Finding(topic, "PyTorch", "not installed", "note", "for training, GPUs and --engine torch")
     for package, title in ENGINES.items():
         try:
             yield Finding(topic, title, version(package))
@@ -48,6 +52,11 @@ def check_engines() -> Iterator[Finding]:
 def check_devices() -> Iterator[Finding]:
     """The CPU and its instructions, and GPUs."""
     topic = "devices"
+    if not has_torch():
+        yield Finding(topic, "CPU", f"{os.cpu_count()} cores, {platform.machine()}")
+        return
+    import torch
+
     known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     able = [name for name in VECTOR_INSTRUCTIONS if known.get(name)]
     cores = f"{os.cpu_count()} cores, {platform.machine()}"
@@ -55,7 +64,7 @@ def check_devices() -> Iterator[Finding]:
         yield Finding(topic, "CPU", cores, "note", "it has no AVX2, so that runs are several times slower")
     else:
         yield Finding(topic, "CPU", f"{cores}{': ' if able else ''}{', '.join(able)}")
-    fast = has_fast_bf16(torch.device("cpu"))
+    fast = has_fast_bf16(Device("cpu"))
     yield Finding(topic, "bfloat16 on the CPU", "in hardware" if fast else "no; runs compute in float32")
     if not torch.cuda.is_available():
         built = "PyTorch is built for it, but finds no device" if torch.version.cuda else "PyTorch is built without it"
@@ -67,6 +76,8 @@ def check_devices() -> Iterator[Finding]:
 
 
 def _gpu(topic: str, number: int) -> Finding:
+    import torch
+
     name = f"cuda:{number}"
     try:
         properties = torch.cuda.get_device_properties(number)

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
 
+from geoships.support.lean import LEFT_OUT
 from geoships.support.versions import own_version
 from geoships.workflows.doctor.finding import Finding
 
@@ -36,15 +37,23 @@ def _package(topic: str, module: str, package: str) -> Finding:
         found = version(package)
     except PackageNotFoundError:
         found = "without a version"  # as built by a system's package manager under another name
+    except ModuleNotFoundError as error:
+        if error.name == module and module in LEFT_OUT and not _installed("torch"):
+            return Finding(topic, package, "left out, as in an installation for inference", "note")
+        return _broken(topic, package, error)
     except Exception as error:  # a library that is not found raises OSError, a mismatch of NumPy whatever it likes
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        advice = f"install it again: pip install --force-reinstall {package}"
-        return Finding(topic, package, f"cannot be imported: {reason}", "broken", advice)
+        return _broken(topic, package, error)
     wanted = _wanted().get(package)
     if wanted and found[0].isdigit() and not wanted.specifier.contains(found, prereleases=True):
         advice = f"geoships needs {package}{wanted.specifier}: pip install '{package}{wanted.specifier}'"
         return Finding(topic, package, found, "broken", advice)
     return Finding(topic, package, found)
+
+
+def _broken(topic: str, package: str, error: Exception) -> Finding:
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    advice = f"install it again: pip install --force-reinstall {package}"
+    return Finding(topic, package, f"cannot be imported: {reason}", "broken", advice)
 
 
 def _wanted() -> dict[str, Requirement]:

@@ -21,6 +21,7 @@ from geoships.metrics.calibration import fit_temperature
 from geoships.model.bundle import Bundle, load_bundle, save_bundle
 from geoships.model.bundle_files import refuse_bundle
 from geoships.model.card import Card
+from geoships.model.engines.graph_maker import with_graph
 from geoships.support.files import reserve
 from geoships.support.progress import NoProgress, Progress
 from geoships.workflows.crossval import Fold
@@ -111,10 +112,10 @@ def finish(
         entry = record(folds, together.figures, nested, {"warnings": seen, "label_margin": margin, **done})
         others = tuple(metric for metric in card.metrics if metric.get("name") != NAME)
         card = card.model_copy(update={"label_margin": margin["chosen"], "metrics": (*others, entry)})
-        finished = _assemble(replace(bundle, card=card), files, folder, checks)
+        finished = with_graph(_assemble(replace(bundle, card=card), files, folder, checks))
     save_bundle(
         out, finished.card, finished.weights, half=False, verifier=finished.verifier, int8=finished.int8,
-        screen=finished.screen,
+        screen=finished.screen, graph=finished.graph,
     )  # fmt: skip
     return Finished(finished.card, entry, screened, quantized)
 

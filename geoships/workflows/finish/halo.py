@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from geoships.config import PredictConfig
 from geoships.model.bundle import Bundle
+from geoships.model.card import Card
 from geoships.model.engines.scoring import Normalised
 from geoships.training.segmentation.halo import GREATEST, measure_halo
 from geoships.workflows.entry_files import EntryFiles
@@ -32,7 +34,13 @@ def measured_halo(bundle: Bundle, files: EntryFiles) -> int:
     config = files.config(PredictConfig(device="cpu"))
     images = sample_images(bundle, scenes, len(scenes), config, size)
     network = bundle.network()
-    return measure_halo(network, _prepared(Normalised(network, bundle.card.input).eval(), images, size), CUT)
+    prepared = _prepared(Normalised(network, bundle.card.input).eval(), images, size)
+    return measure_halo(network, prepared, CUT, network_threshold(bundle.card))
+
+
+def network_threshold(card: Card) -> float:
+    """The card's threshold as a score of the network itself, before its temperature."""
+    return float(expit(logit(card.threshold) * card.temperature))
 
 
 def _prepared(recipe: Normalised, images: list[NDArray[np.float32]], size: int) -> Iterator[NDArray[np.float32]]:

@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
-import torch
 from fake_models import BrightnessEngine
 
 from geoships.errors import DeviceError
 from geoships.model.engines.base import run
 
 
-def samples(count: int) -> list[dict[str, torch.Tensor]]:
-    return [{"image": torch.full((1, 4, 4), index / 100), "index": torch.tensor(index)} for index in range(count)]
+def samples(count: int) -> list[dict[str, np.ndarray]]:
+    return [{"image": np.full((1, 4, 4), index / 100, np.float32), "index": np.array(index)} for index in range(count)]
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 50])
@@ -49,7 +48,7 @@ def test_one_tile_too_much_is_a_clear_error() -> None:
 
 def test_other_errors_are_not_taken_for_a_full_device() -> None:
     class Broken(BrightnessEngine):
-        def submit(self, images: torch.Tensor) -> np.ndarray:  # noqa: ARG002
+        def submit(self, images: np.ndarray) -> np.ndarray:  # noqa: ARG002
             raise RuntimeError("shape mismatch")
 
     with pytest.raises(RuntimeError, match="shape mismatch"):

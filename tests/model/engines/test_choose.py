@@ -13,14 +13,17 @@ from tiny_network import TinyBundle, tiny_bundle
 
 from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle
-from geoships.model.engines import convert, sessions
+from geoships.model.engines import sessions, torch_convert
 from geoships.model.engines.cache import cache_folder, cached
 from geoships.model.engines.choose import EngineCache, EngineName, Precision, choose_engine
-from geoships.model.engines.convert import ConversionError, example_image, fingerprint
+from geoships.model.engines.converted import ConversionError
+from geoships.model.engines.device import Device
 from geoships.model.engines.scoring import Scoring
 from geoships.model.engines.torch import TorchEngine
+from geoships.model.engines.torch_convert import example_image
+from geoships.model.fingerprint import fingerprint
 
-CPU = torch.device("cpu")
+CPU = Device("cpu")
 
 
 class SizeBound(torch.nn.Module):
@@ -39,7 +42,7 @@ def scores(
     bundle: Bundle, images: torch.Tensor, engine: EngineName, precision: Precision, views: int = 1
 ) -> np.ndarray:
     opened = choose_engine(engine, precision, CPU).open(bundle, batch_size=2, views=views)  # type: ignore[arg-type]
-    return opened.collect(opened.submit(images))
+    return opened.collect(opened.submit(images.numpy()))
 
 
 @pytest.fixture(autouse=True)
@@ -149,7 +152,7 @@ def test_a_network_that_depends_on_the_image_size_falls_back_to_pytorch() -> Non
 
 
 def test_unsupported_combinations_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    cuda = torch.device("cuda:0")
+    cuda = Device("cuda", 0)
     for engine, precision, device, text in (
         ("onnx", "bf16", CPU, "float32"),
         ("torch", "int8", CPU, "--engine openvino"),
@@ -185,7 +188,7 @@ def test_each_shape_is_compiled_once() -> None:
     engine = sessions.SessionEngine(opened, batch_size=4, views=8)
     images = torch.rand(3, 1, 4, 6)
     for _ in range(2):
-        np.testing.assert_allclose(engine.collect(engine.submit(images)), images[:, 0], rtol=1e-6)
+        np.testing.assert_allclose(engine.collect(engine.submit(images.numpy())), images[:, 0], rtol=1e-6)
     assert shapes == [(1, 1, 4, 6), (1, 1, 6, 4)]
 
 
@@ -195,7 +198,7 @@ def test_too_little_memory_is_a_clear_error() -> None:
 
     engine = sessions.SessionEngine(full, batch_size=1)
     with pytest.raises(DeviceError, match="--tile-size"):
-        engine.collect(engine.submit(torch.rand(1, 1, 4, 4)))
+        engine.collect(engine.submit(np.zeros((1, 1, 4, 4), np.float32)))
 
 
 def test_a_cached_folder_appears_complete_and_once_for_all_threads(own_cache: Path) -> None:
@@ -242,11 +245,13 @@ def test_the_example_image_fits_the_network() -> None:
     assert torch.equal(example_image(tiny_bundle()), example_image(tiny_bundle()))
     expected = TorchEngine(tiny_bundle(), device=CPU, bf16=False, batch_size=1)
     image = example_image(tiny_bundle())
-    np.testing.assert_allclose(Scoring(tiny_bundle())(image), expected.collect(expected.submit(image)), rtol=1e-6)
+    np.testing.assert_allclose(
+        Scoring(tiny_bundle())(image), expected.collect(expected.submit(image.numpy())), rtol=1e-6
+    )
 
 
 def test_import_errors_are_not_turned_into_conversion_errors() -> None:
-    with pytest.raises(ImportError), convert._conversion_errors(torch.nn.Identity(), "ONNX"):
+    with pytest.raises(ImportError), torch_convert.conversion_errors(torch.nn.Identity(), "ONNX"):
         raise ImportError("onnx")
 
 
@@ -259,4 +264,4 @@ def test_the_engine_cache_opens_one_engine_for_a_model_and_settings() -> None:
     another = tiny_bundle(**{"geoships:temperature": 5.0})
     images = torch.rand(2, 2, 16, 16)
     found = cache.open(choice, another, batch_size=2)
-    np.testing.assert_allclose(found.collect(found.submit(images)), scores(another, images, "torch", "fp32"))
+    np.testing.assert_allclose(found.collect(found.submit(images.numpy())), scores(another, images, "torch", "fp32"))

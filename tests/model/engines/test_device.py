@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from geoships.errors import DeviceError
-from geoships.model.engines.device import choose_batch_size, choose_device
+from geoships.model.engines.device import Device, choose_batch_size, choose_device
 
 
 def test_devices_are_chosen_by_name() -> None:
@@ -14,7 +14,7 @@ def test_devices_are_chosen_by_name() -> None:
 
 
 def test_batches_shrink_as_tiles_grow() -> None:
-    cpu = torch.device("cpu")
+    cpu = Device("cpu")
     sizes = [choose_batch_size(cpu, side * side) for side in (64, 256, 512, 8192)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == 1

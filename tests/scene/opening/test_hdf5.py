@@ -54,3 +54,11 @@ def test_a_damaged_file_is_a_clear_error(tmp_path: Path) -> None:
 def test_other_formats_are_not_checked(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     check_hdf5(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("block", [0, 512, 1024, 4096])
+def test_a_user_block_hides_nothing(block: int, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w", userblock_size=block) as file:
+        file["far"] = h5py.ExternalLink("/etc/passwd", "x")
+    with pytest.raises(SceneError, match="refers to the file"):
+        check_hdf5(tmp_path / "a.h5")

@@ -1,0 +1,23 @@
+"""The hash of a model, by which converted files are known again."""
+
+from __future__ import annotations
+
+import hashlib
+
+from geoships.model.bundle import Bundle
+from geoships.model.weights import raw_tensor
+
+
+def fingerprint(bundle: Bundle) -> str:
+    """Hash of all that decides a bundle's scores: architecture, weights, normalisation and temperature."""
+    card = bundle.card
+    digest = hashlib.sha256(type(bundle).__qualname__.encode())
+    for text in (card.network.model_dump_json(), card.input.model_dump_json(), f"{card.temperature} {card.tasks}"):
+        digest.update(text.encode())
+    if card.several:
+        digest.update(f"{card.activation} over {len(card.classes)} classes".encode())
+    for name in sorted(bundle.weights):
+        value = raw_tensor(bundle.weights, name)
+        digest.update(f"{name} {value.dtype} {value.shape}".encode())
+        digest.update(value.data)
+    return digest.hexdigest()
