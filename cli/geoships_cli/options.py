@@ -242,6 +242,18 @@ class PredictSceneOptions(SceneOptions):
             rich_help_panel=SCENE,
         ),
     ] = None  # fmt: skip
+    observed: Annotated[
+        bool | None,
+        typer.Option(
+            "--observed/--no-observed", help="Tell what was seen: clouds, sea and land, around each ship, too",
+            show_default="where there is an SCL", envvar="GEOSHIPS_OBSERVED", rich_help_panel=SCENE,
+        ),
+    ] = None  # fmt: skip
+    min_observed: Annotated[
+        float | None,
+        typer.Option(help="Refuse a scene of which a smaller share is seen, 0 to 1", show_default="none",
+                     rich_help_panel=SCENE),
+    ] = None  # fmt: skip
     on_error: Annotated[
         Literal["fail", "skip"] | None,
         typer.Option(

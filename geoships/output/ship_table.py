@@ -28,6 +28,7 @@ SHIP_COLUMNS: dict[str, str] = {
 }
 
 VERIFIED_COLUMNS = {"class_prob": "float64"}  # appended where a verifier ran
+OBSERVED_COLUMNS = {"cloud_fraction": "float64", "under_cloud": "bool"}  # appended where clouds are known
 CLASS_COLUMNS = {"class": "string"}  # appended last, where the model detects something other than ships
 
 
@@ -37,6 +38,7 @@ def ships_frame(
     crs: CRS | None,
     *,
     verified: bool = False,
+    observed: bool = False,
     classed: bool = False,
 ) -> geopandas.GeoDataFrame:
     """Make the table of ships, with the columns of SHIP_COLUMNS in this order, also without any row.
@@ -46,6 +48,7 @@ def ships_frame(
         geometries: A Polygon or MultiPolygon per row, in `crs`, or in pixels (column, row) without one.
         crs: The CRS of the geometries; None for pixel coordinates.
         verified: Append VERIFIED_COLUMNS.
+        observed: Append OBSERVED_COLUMNS.
         classed: Append CLASS_COLUMNS.
 
     Returns:
@@ -54,7 +57,8 @@ def ships_frame(
     Raises:
         ValueError: For an unknown column name, and for lists of different lengths.
     """
-    dtypes = {**SHIP_COLUMNS, **(VERIFIED_COLUMNS if verified else {}), **(CLASS_COLUMNS if classed else {})}
+    added = ((verified, VERIFIED_COLUMNS), (observed, OBSERVED_COLUMNS), (classed, CLASS_COLUMNS))
+    dtypes = SHIP_COLUMNS | {name: kind for wanted, columns in added if wanted for name, kind in columns.items()}
     unknown = {name for row in rows for name in row} - dtypes.keys()
     if unknown or len(rows) != len(geometries):
         raise ValueError(
