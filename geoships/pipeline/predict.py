@@ -323,8 +323,7 @@ def _predict(
             ships, notes = _run(run, paths, progress, arrays, seen)
             notes += tuple(warn_of_unread(run.scene.unread, progress))
     seconds = time.monotonic() - started
-    written = ", ".join(map(str, paths.values())) or "no file"
-    _log.info("%s: %d found in %.1f s; written: %s", public_name(file.name), len(ships), seconds, written)
+    _log_end(file, ships, seconds, paths)
     prediction = Prediction(
         scene=without_secrets(file.name),
         model=run.bundle.card.name,
@@ -358,6 +357,11 @@ def sent(prediction: Prediction, paths: dict[str, Path], seconds: float) -> Pred
     """
     timings = {**prediction.timings, "upload": seconds - prediction.seconds}
     return replace(prediction, outputs=paths, seconds=seconds, timings=timings)
+
+
+def _log_end(file: SceneFile, ships: GeoDataFrame, seconds: float, paths: dict[str, Path]) -> None:
+    written = ", ".join(map(str, paths.values())) or "no file"
+    _log.info("%s: %d found in %.1f s; written: %s", public_name(file.name), len(ships), seconds, written)
 
 
 def _checked(paths: dict[str, Path], file: SceneFile, layers: Sequence[Path], config: PredictConfig) -> dict[str, Path]:
