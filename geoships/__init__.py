@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from geoships.pipeline.batch import BatchResult, SceneFailure, SceneJob, plan_outputs, predict_many
     from geoships.pipeline.predict import Prediction, ScoredPrediction, predict
     from geoships.pipeline.stitch import stitch
+    from geoships.places.fixed import FixedPlaces, find_fixed
+    from geoships.places.settings import FixedSettings
     from geoships.scene.opening.band_files import band_files
     from geoships.scene.reader import Scene, open_scene
     from geoships.scene.tiling.windows import TilePlan, Window, plan_axis
@@ -45,6 +47,8 @@ __all__ = [
     "Client",
     "DeviceError",
     "FolderSource",
+    "FixedPlaces",
+    "FixedSettings",
     "GeoshipsError",
     "MatchSettings",
     "MeasuredMotion",
@@ -68,6 +72,7 @@ __all__ = [
     "__version__",
     "band_files",
     "classify",
+    "find_fixed",
     "load_bundle",
     "match_ais",
     "measure_motion",
@@ -85,6 +90,8 @@ _HOMES = {
     "Bundle": "geoships.model.bundle",
     "Client": "geoships.service.client",
     "FolderSource": "geoships.watch.sources",
+    "FixedPlaces": "geoships.places.fixed",
+    "FixedSettings": "geoships.places.settings",
     "MatchSettings": "geoships.ais.settings",
     "MeasuredMotion": "geoships.motion.measure",
     "MotionSettings": "geoships.motion.settings",
@@ -104,6 +111,7 @@ _HOMES = {
     "Window": "geoships.scene.tiling.windows",
     "band_files": "geoships.scene.opening.band_files",
     "classify": "geoships.model.classify",
+    "find_fixed": "geoships.places.fixed",
     "load_bundle": "geoships.model.bundle",
     "match_ais": "geoships.ais.match",
     "measure_motion": "geoships.motion.measure",

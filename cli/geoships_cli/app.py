@@ -23,6 +23,7 @@ from geoships_cli.evaluate import evaluate
 from geoships_cli.export import export, quantize
 from geoships_cli.failures import ExitCode, PartialFailureError, one_line, print_error
 from geoships_cli.finish import finish
+from geoships_cli.fixed import fixed
 from geoships_cli.info import info, models
 from geoships_cli.logs import LOGGER, SHOWN
 from geoships_cli.merge_runs import merge_runs
@@ -49,6 +50,7 @@ for command in (
     merge_runs,
     motion,
     watch,
+    fixed,
     view,
     evaluate,
     demo,

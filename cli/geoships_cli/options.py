@@ -324,6 +324,15 @@ class PredictShipOptions(ShipOptions):
             help="Fill holes in ships up to this area in square metres", show_default="500", rich_help_panel=SHIPS
         ),
     ] = None
+    fixed: Annotated[
+        Path | None,
+        typer.Option(help="Mark what stands fixed, by a file of geoships fixed", show_default="none",
+                     envvar="GEOSHIPS_FIXED", rich_help_panel=SHIPS),
+    ] = None  # fmt: skip
+    drop_fixed: Annotated[
+        bool | None,
+        typer.Option("--drop-fixed", help="Leave it out instead of marking it", rich_help_panel=SHIPS),
+    ] = None
     simplify: Annotated[
         float | None,
         typer.Option(help="Simplify outlines by up to this many metres", show_default="0", rich_help_panel=SHIPS),

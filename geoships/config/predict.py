@@ -47,6 +47,9 @@ class PredictConfig(BaseModel):
         observed: Tell what was seen: clouds, nodata, land and sea as polygons, and clouds around each ship; None: where
             the scene has a scene classification (SCL).
         min_observed: Minimum share of the area that must be seen, 0 to 1; a scene of which less is seen is refused.
+        fixed: Vector file of what stands fixed, as `geoships fixed` writes it, or any polygons or points; ships that
+            are one of these are marked in a column `fixed`.
+        drop_fixed: Leave them out instead.
         gsd: Pixel size in metres, for a scene without georeference or with a wrong pixel size; None: from the scene.
         bands: Band numbers (from 1) or descriptions in the model's order; None: found by their descriptions.
         scale: Reflectance = stored value * scale + offset; None: from the file.
@@ -88,6 +91,8 @@ class PredictConfig(BaseModel):
     area: Path | None = None
     observed: bool | None = None
     min_observed: Annotated[float, Field(ge=0, le=1)] | None = None
+    fixed: Path | None = None
+    drop_fixed: bool = False
     gsd: Annotated[float, Field(ge=0.001, le=1000)] | None = None
     bands: tuple[int | str, ...] | None = None
     scale: float | None = None
@@ -163,6 +168,8 @@ class PredictOptions(TypedDict, total=False):
     area: str | os.PathLike[str] | BaseGeometry | GeoSeries | GeoDataFrame | None
     observed: bool | None
     min_observed: float | None
+    fixed: str | os.PathLike[str] | None
+    drop_fixed: bool | None
     gsd: float | None
     bands: Sequence[int | str] | None
     scale: float | None

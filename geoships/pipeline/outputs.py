@@ -80,7 +80,7 @@ def with_cards(paths: dict[str, Path]) -> list[Path]:
 
 def config_files(config: PredictConfig) -> Iterator[Path]:
     """Local files that the settings of a run name: they are read, so that no output may replace them."""
-    for layer in (config.area, config.land):
+    for layer in (config.area, config.land, config.fixed):
         if layer:
             yield from vector_files(layer)
     if config.model and Path(config.model).exists():
@@ -142,6 +142,7 @@ def ship_table(run: SceneRun, ships: Sequence[DetectedShip], seen: SeenMap | Non
             "datetime": scene.datetime,
             **({"class_prob": kept.class_prob} if run.verifier else {}),
             **({"cloud_fraction": share, "under_cloud": share >= UNDER_CLOUD} if seen else {}),
+            **({"fixed": kept.fixed} if run.config.fixed else {}),
             **({} if found.is_ship else {"class": found.members[kept.kind].name}),
         }
         for number, (kept, share) in enumerate(zip(ships, hidden, strict=True), 1)
@@ -149,7 +150,13 @@ def ship_table(run: SceneRun, ships: Sequence[DetectedShip], seen: SeenMap | Non
     polygons = on_map([kept.polygon for kept in ships], run.georeference)
     crs = run.georeference.crs if run.georeference.placed else None
     return ships_frame(
-        rows, polygons, crs, verified=run.verifier is not None, observed=seen is not None, classed=not found.is_ship
+        rows,
+        polygons,
+        crs,
+        verified=run.verifier is not None,
+        observed=seen is not None,
+        fixed=run.config.fixed is not None,
+        classed=not found.is_ship,
     )
 
 

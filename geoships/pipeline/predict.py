@@ -255,6 +255,8 @@ def predict(
     prediction.record.update(started=clock.isoformat(timespec="seconds"))
     if files.folder is not None:
         prediction = sent(prediction, paths, time.monotonic() - started)
+    if run.fixed is not None:
+        prediction.record.update(fixed=run.found_fixed)
     if arrays is None:
         return prediction
     if return_scores == "array":

@@ -80,6 +80,7 @@ NOT_RUN = {
     "geoships info item.json": "needs a STAC Item; tests/test_stac.py makes one",
     "geoships watch": "runs for ever, and needs a webhook; tests/watch runs it with a local one",
     "geoships motion": "needs a Sentinel-2 product; tests/motion runs it on rendered ships",
+    "geoships fixed": "needs several passes over one place; tests/places/test_fixed.py makes a port",
     "geoships merge-runs": "needs the folders of two shards; tests/cluster/test_merge.py has them",
     "geoships predict": "needs other files, models or a network than the rendered harbour",
     "geoships quantize": "calibrates for minutes; tests/workflows/test_quantize.py runs it on a small network",
