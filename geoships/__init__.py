@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from geoships.service.client import Client
     from geoships.watch.sources import FolderSource, StacSource
     from geoships.watch.watch import Watch, WatchRound
+    from geoships.workflows.convert import Join, Selection, select_ships, write_as
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,7 @@ __all__ = [
     "FixedPlaces",
     "FixedSettings",
     "GeoshipsError",
+    "Join",
     "MatchSettings",
     "MeasuredMotion",
     "MotionSettings",
@@ -63,6 +65,7 @@ __all__ = [
     "SceneJob",
     "ScoredPrediction",
     "StacSource",
+    "Selection",
     "TilePlan",
     "TileSampler",
     "Watch",
@@ -81,7 +84,9 @@ __all__ = [
     "plan_outputs",
     "predict",
     "predict_many",
+    "select_ships",
     "stitch",
+    "write_as",
 ]
 
 _HOMES = {
@@ -92,6 +97,7 @@ _HOMES = {
     "FolderSource": "geoships.watch.sources",
     "FixedPlaces": "geoships.places.fixed",
     "FixedSettings": "geoships.places.settings",
+    "Join": "geoships.workflows.convert",
     "MatchSettings": "geoships.ais.settings",
     "MeasuredMotion": "geoships.motion.measure",
     "MotionSettings": "geoships.motion.settings",
@@ -101,6 +107,7 @@ _HOMES = {
     "SceneDataset": "geoships.scene.torchgeo",
     "SceneFailure": "geoships.pipeline.batch",
     "SceneJob": "geoships.pipeline.batch",
+    "Selection": "geoships.workflows.convert",
     "ScoredPrediction": "geoships.pipeline.predict",
     "StacSource": "geoships.watch.sources",
     "TilePlan": "geoships.scene.tiling.windows",
@@ -120,7 +127,9 @@ _HOMES = {
     "plan_outputs": "geoships.pipeline.batch",
     "predict": "geoships.pipeline.predict",
     "predict_many": "geoships.pipeline.batch",
+    "select_ships": "geoships.workflows.convert",
     "stitch": "geoships.pipeline.stitch",
+    "write_as": "geoships.workflows.convert",
 }
 
 

@@ -15,6 +15,7 @@ from geoships import __version__
 from geoships.errors import GeoshipsError, GeoshipsWarning
 from geoships.support.memory import use_one_arena
 from geoships_cli.ais import ais
+from geoships_cli.convert import convert
 from geoships_cli.crossval import crossval
 from geoships_cli.data import data
 from geoships_cli.demo import demo
@@ -51,6 +52,7 @@ for command in (
     motion,
     watch,
     fixed,
+    convert,
     view,
     evaluate,
     demo,
