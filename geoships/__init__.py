@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from geoships.pipeline.batch import BatchResult, SceneFailure, SceneJob, plan_outputs, predict_many
     from geoships.pipeline.predict import Prediction, ScoredPrediction, predict
     from geoships.pipeline.stitch import stitch
+    from geoships.places.convert import Join, Selection, select_ships, write_as
     from geoships.places.fixed import FixedPlaces, find_fixed
     from geoships.places.settings import FixedSettings
     from geoships.scene.opening.band_files import band_files
@@ -97,7 +98,7 @@ _HOMES = {
     "FolderSource": "geoships.watch.sources",
     "FixedPlaces": "geoships.places.fixed",
     "FixedSettings": "geoships.places.settings",
-    "Join": "geoships.workflows.convert",
+    "Join": "geoships.places.convert",
     "MatchSettings": "geoships.ais.settings",
     "MeasuredMotion": "geoships.motion.measure",
     "MotionSettings": "geoships.motion.settings",
@@ -107,7 +108,7 @@ _HOMES = {
     "SceneDataset": "geoships.scene.torchgeo",
     "SceneFailure": "geoships.pipeline.batch",
     "SceneJob": "geoships.pipeline.batch",
-    "Selection": "geoships.workflows.convert",
+    "Selection": "geoships.places.convert",
     "ScoredPrediction": "geoships.pipeline.predict",
     "StacSource": "geoships.watch.sources",
     "TilePlan": "geoships.scene.tiling.windows",
@@ -127,9 +128,9 @@ _HOMES = {
     "plan_outputs": "geoships.pipeline.batch",
     "predict": "geoships.pipeline.predict",
     "predict_many": "geoships.pipeline.batch",
-    "select_ships": "geoships.workflows.convert",
+    "select_ships": "geoships.places.convert",
     "stitch": "geoships.pipeline.stitch",
-    "write_as": "geoships.workflows.convert",
+    "write_as": "geoships.places.convert",
 }
 
 

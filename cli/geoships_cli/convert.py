@@ -12,7 +12,7 @@ from geoships_cli.option_groups import grouped
 from geoships_cli.options import Overwrite, RunOptions
 
 if TYPE_CHECKING:
-    from geoships.workflows.convert import Selection
+    from geoships.places.convert import Selection
 
 ADDED = "Added and left out"
 
@@ -41,7 +41,7 @@ class SelectionOptions:
 
     def selection(self) -> Selection:
         """Return what they ask for."""
-        from geoships.workflows.convert import Join, Selection
+        from geoships.places.convert import Join, Selection
 
         joins = []
         for text in self.join or []:
@@ -69,9 +69,9 @@ def convert(
     run: RunOptions,
 ) -> None:
     """Write ships as points, rectangles, CSV, KML, COCO or YOLO, with zones, depths and distances to land."""
+    from geoships.places.convert import check_form, select_ships, write_as
     from geoships.support.files import reserve
     from geoships.support.overwrite import refuse_overwrites
-    from geoships.workflows.convert import check_form, select_ships, write_as
 
     selection = selected.selection()
     check_form(out, labels, scene)

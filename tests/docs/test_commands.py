@@ -61,7 +61,7 @@ NOT_RUN = {
     "curl": "needs a service; tests/service/test_jobs.py sends it scenes",
     "mkdir": "makes a folder",
     "geoships ais": "needs AIS; tests/ais/test_match.py runs it on a synthetic sea",
-    "geoships convert": "needs zones and depths; tests/workflows/test_convert.py makes some",
+    "geoships convert": "needs zones and depths; tests/places/test_convert.py makes some",
     "geoships crossval": "trains for hours; tests/workflows/test_crossval.py runs it on small scenes",
     "geoships data chip-masks": "needs chips from Kaggle; tests/datasets/test_chip_masks.py runs it",
     "geoships data kaggle": "needs an account of Kaggle; tests/datasets/test_kaggle.py runs it against a fake server",

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from geoships import GeoshipsError, OutputError
 from geoships.datasets.annotations.coco import read_coco
-from geoships.workflows.convert import Join, Selection, select_ships, write_as
+from geoships.places.convert import Join, Selection, select_ships, write_as
 
 EAST, NORTH = UTM.c, UTM.f
 
