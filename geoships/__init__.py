@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from geoships.pipeline.stitch import stitch
     from geoships.places.convert import Join, Selection, select_ships, write_as
     from geoships.places.fixed import FixedPlaces, find_fixed
+    from geoships.places.over_time import OverTime, passes_over_time
     from geoships.places.settings import FixedSettings
     from geoships.scene.opening.band_files import band_files
     from geoships.scene.reader import Scene, open_scene
@@ -57,6 +58,7 @@ __all__ = [
     "MeasuredMotion",
     "MotionSettings",
     "OutputError",
+    "OverTime",
     "PredictConfig",
     "Prediction",
     "Scene",
@@ -81,6 +83,7 @@ __all__ = [
     "match_ais",
     "measure_motion",
     "open_scene",
+    "passes_over_time",
     "plan_axis",
     "plan_outputs",
     "predict",
@@ -102,6 +105,7 @@ _HOMES = {
     "MatchSettings": "geoships.ais.settings",
     "MeasuredMotion": "geoships.motion.measure",
     "MotionSettings": "geoships.motion.settings",
+    "OverTime": "geoships.places.over_time",
     "PredictConfig": "geoships.config",
     "Prediction": "geoships.pipeline.predict",
     "Scene": "geoships.scene.reader",
@@ -124,6 +128,7 @@ _HOMES = {
     "match_ais": "geoships.ais.match",
     "measure_motion": "geoships.motion.measure",
     "open_scene": "geoships.scene.reader",
+    "passes_over_time": "geoships.places.over_time",
     "plan_axis": "geoships.scene.tiling.windows",
     "plan_outputs": "geoships.pipeline.batch",
     "predict": "geoships.pipeline.predict",

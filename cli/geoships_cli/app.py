@@ -29,6 +29,7 @@ from geoships_cli.info import info, models
 from geoships_cli.logs import LOGGER, SHOWN
 from geoships_cli.merge_runs import merge_runs
 from geoships_cli.motion import motion
+from geoships_cli.passes import passes
 from geoships_cli.predict import predict
 from geoships_cli.remote import remote
 from geoships_cli.screen import screen
@@ -52,6 +53,7 @@ for command in (
     motion,
     watch,
     fixed,
+    passes,
     convert,
     view,
     evaluate,

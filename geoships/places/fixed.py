@@ -106,7 +106,7 @@ def find_fixed(ships: str | Path | Sequence[str | Path], settings: FixedSettings
     return FixedPlaces(
         _standing_table(fixed, sightings, passes),
         _standing_table(still, sightings, passes),
-        _berth_table(berths, sightings, passes),
+        berth_table(berths, sightings, passes),
         _ships_table(table, {"berth": berths, "still": still, "structure": fixed}),
         {
             "passes": len(passes),
@@ -141,7 +141,8 @@ def _standing_table(standing: Sequence[Standing], sightings: Sightings, passes: 
     return _table(rows, STANDING_COLUMNS, [sightings.outlines[each.middle] for each in standing])
 
 
-def _berth_table(berths: Sequence[Berth], sightings: Sightings, passes: Passes) -> geopandas.GeoDataFrame:
+def berth_table(berths: Sequence[Berth], sightings: Sightings, passes: Passes) -> geopandas.GeoDataFrame:
+    """Berths as rows with BERTH_COLUMNS: the hull of all outlines, in longitude and latitude."""
     rows, shapes = [], []
     for number, berth in enumerate(berths, 1):
         hull = shapely.convex_hull(shapely.union_all(sightings.outlines[berth.members]))

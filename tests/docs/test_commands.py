@@ -84,6 +84,7 @@ NOT_RUN = {
     "geoships fixed": "needs several passes over one place; tests/places/test_fixed.py makes a port",
     "geoships merge-runs": "needs the folders of two shards; tests/cluster/test_merge.py has them",
     "geoships predict": "needs other files, models or a network than the rendered harbour",
+    "geoships passes": "needs several passes over one place; tests/places/test_passes.py makes a port",
     "geoships quantize": "calibrates for minutes; tests/workflows/test_quantize.py runs it on a small network",
     "geoships serve": "runs until it is stopped; tests/service/test_server.py starts one",
     "geoships screen": "needs labelled scenes; tests/workflows/test_fit_screen.py runs it",
