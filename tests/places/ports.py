@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import geopandas
@@ -102,7 +103,7 @@ def make_port(folder: Path, *, passes: int = 12, seed: int = 0, recall: float = 
     for _ in range(12):
         place, at, heading = next(spots), 0, draw.uniform(0, 180)
         port.berths.append(place)
-        lengths = iter(draw.permutation([70, 110, 160, 220, 300]).tolist() * 6)
+        lengths = cycle(draw.permutation([70, 110, 160, 220, 300]).tolist())
         while at < passes:
             at += int(draw.integers(0, 2))
             end = at + int(draw.integers(1, 3))
