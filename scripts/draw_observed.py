@@ -2,7 +2,7 @@
 
 uv run python scripts/draw_observed.py --out docs/observed.png
 
-Without geoships[clouds], whose networks would be used instead.
+Without geoships[cloudmask], whose networks would be used instead.
 """
 
 from __future__ import annotations

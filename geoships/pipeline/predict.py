@@ -357,6 +357,8 @@ def sent(prediction: Prediction, paths: dict[str, Path], seconds: float) -> Pred
         paths: Where the outputs are now, by kind.
         seconds: Since the scene was opened.
     """
+    if "observed" in prediction.outputs and (beside := observed_path(paths["vector"])):
+        paths = {**paths, "observed": beside}
     timings = {**prediction.timings, "upload": seconds - prediction.seconds}
     return replace(prediction, outputs=paths, seconds=seconds, timings=timings)
 

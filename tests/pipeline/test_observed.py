@@ -215,7 +215,7 @@ def test_the_networks_mark_clouds_and_shadows(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_real_networks_see_no_clouds_over_plain_sea(tmp_path: Path) -> None:
-    pytest.importorskip("ukis_csmask", reason="145 MB, which only geoships[clouds] installs")
+    pytest.importorskip("ukis_csmask", reason="145 MB, which only geoships[cloudmask] installs")
     image = np.full((4, 300, 300), 400, np.uint16) + np.random.default_rng(1).integers(0, 40, (4, 300, 300), np.uint16)
     scene = scene_of(tmp_path / "scene.tif", image, BANDS)
     facts = predict(scene, config=CONFIG, model=fake_bundle(bands=BANDS), observed=True).observed_summary
