@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from geoships.service.client import Client
     from geoships.watch.sources import FolderSource, StacSource
     from geoships.watch.watch import Watch, WatchRound
-    from geoships.workflows.convert import Join, Selection, select_ships, write_as
 
 __version__ = "0.1.0"
 
@@ -49,9 +48,9 @@ __all__ = [
     "BundleError",
     "Client",
     "DeviceError",
-    "FolderSource",
     "FixedPlaces",
     "FixedSettings",
+    "FolderSource",
     "GeoshipsError",
     "Join",
     "MatchSettings",
@@ -67,8 +66,8 @@ __all__ = [
     "SceneFailure",
     "SceneJob",
     "ScoredPrediction",
-    "StacSource",
     "Selection",
+    "StacSource",
     "TilePlan",
     "TileSampler",
     "Watch",
