@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from geoships.places.passes import Passes
@@ -42,10 +43,7 @@ def find_stays(sightings: Sightings, passes: Passes, ships: NDArray[np.bool_]) -
     Returns:
         Stays in the order of their arrival; each ship is in one of them.
     """
-    seen = np.array(
-        [passes.sees(lon, lat) for lon, lat in zip(sightings.lon.tolist(), sightings.lat.tolist(), strict=True)],
-        np.bool_,
-    ).reshape(len(sightings.lon), len(passes))
+    seen = np.column_stack([shapely.intersects_xy(area, sightings.lon, sightings.lat) for area in passes.seen])
     follower = _followers(sightings, seen, ships)
     begins = np.setdiff1d(np.flatnonzero(ships), follower[follower >= 0])
     stays = []
