@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from geoships.pipeline.batch import BatchResult, SceneFailure, SceneJob, plan_outputs, predict_many
     from geoships.pipeline.predict import Prediction, ScoredPrediction, predict
     from geoships.pipeline.stitch import stitch
+    from geoships.places.convert import Join, Selection, select_ships, write_as
+    from geoships.places.fixed import FixedPlaces, find_fixed
+    from geoships.places.over_time import OverTime, passes_over_time
+    from geoships.places.settings import FixedSettings
     from geoships.scene.opening.band_files import band_files
     from geoships.scene.reader import Scene, open_scene
     from geoships.scene.tiling.windows import TilePlan, Window, plan_axis
@@ -44,12 +48,16 @@ __all__ = [
     "BundleError",
     "Client",
     "DeviceError",
+    "FixedPlaces",
+    "FixedSettings",
     "FolderSource",
     "GeoshipsError",
+    "Join",
     "MatchSettings",
     "MeasuredMotion",
     "MotionSettings",
     "OutputError",
+    "OverTime",
     "PredictConfig",
     "Prediction",
     "Scene",
@@ -58,6 +66,7 @@ __all__ = [
     "SceneFailure",
     "SceneJob",
     "ScoredPrediction",
+    "Selection",
     "StacSource",
     "TilePlan",
     "TileSampler",
@@ -68,15 +77,19 @@ __all__ = [
     "__version__",
     "band_files",
     "classify",
+    "find_fixed",
     "load_bundle",
     "match_ais",
     "measure_motion",
     "open_scene",
+    "passes_over_time",
     "plan_axis",
     "plan_outputs",
     "predict",
     "predict_many",
+    "select_ships",
     "stitch",
+    "write_as",
 ]
 
 _HOMES = {
@@ -85,15 +98,20 @@ _HOMES = {
     "Bundle": "geoships.model.bundle",
     "Client": "geoships.service.client",
     "FolderSource": "geoships.watch.sources",
+    "FixedPlaces": "geoships.places.fixed",
+    "FixedSettings": "geoships.places.settings",
+    "Join": "geoships.places.convert",
     "MatchSettings": "geoships.ais.settings",
     "MeasuredMotion": "geoships.motion.measure",
     "MotionSettings": "geoships.motion.settings",
+    "OverTime": "geoships.places.over_time",
     "PredictConfig": "geoships.config",
     "Prediction": "geoships.pipeline.predict",
     "Scene": "geoships.scene.reader",
     "SceneDataset": "geoships.scene.torchgeo",
     "SceneFailure": "geoships.pipeline.batch",
     "SceneJob": "geoships.pipeline.batch",
+    "Selection": "geoships.places.convert",
     "ScoredPrediction": "geoships.pipeline.predict",
     "StacSource": "geoships.watch.sources",
     "TilePlan": "geoships.scene.tiling.windows",
@@ -104,15 +122,19 @@ _HOMES = {
     "Window": "geoships.scene.tiling.windows",
     "band_files": "geoships.scene.opening.band_files",
     "classify": "geoships.model.classify",
+    "find_fixed": "geoships.places.fixed",
     "load_bundle": "geoships.model.bundle",
     "match_ais": "geoships.ais.match",
     "measure_motion": "geoships.motion.measure",
     "open_scene": "geoships.scene.reader",
+    "passes_over_time": "geoships.places.over_time",
     "plan_axis": "geoships.scene.tiling.windows",
     "plan_outputs": "geoships.pipeline.batch",
     "predict": "geoships.pipeline.predict",
     "predict_many": "geoships.pipeline.batch",
+    "select_ships": "geoships.places.convert",
     "stitch": "geoships.pipeline.stitch",
+    "write_as": "geoships.places.convert",
 }
 
 

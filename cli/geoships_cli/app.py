@@ -16,6 +16,7 @@ from geoships.errors import GeoshipsError, GeoshipsWarning
 from geoships.support.lean import LEFT_OUT
 from geoships.support.memory import use_one_arena
 from geoships_cli.ais import ais
+from geoships_cli.convert import convert
 from geoships_cli.crossval import crossval
 from geoships_cli.data import data
 from geoships_cli.demo import demo
@@ -24,10 +25,12 @@ from geoships_cli.evaluate import evaluate
 from geoships_cli.export import export, quantize
 from geoships_cli.failures import ExitCode, PartialFailureError, one_line, print_error
 from geoships_cli.finish import finish
+from geoships_cli.fixed import fixed
 from geoships_cli.info import info, models
 from geoships_cli.logs import LOGGER, SHOWN
 from geoships_cli.merge_runs import merge_runs
 from geoships_cli.motion import motion
+from geoships_cli.passes import passes
 from geoships_cli.predict import predict
 from geoships_cli.remote import remote
 from geoships_cli.screen import screen
@@ -50,6 +53,9 @@ for command in (
     merge_runs,
     motion,
     watch,
+    fixed,
+    passes,
+    convert,
     view,
     evaluate,
     demo,

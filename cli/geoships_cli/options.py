@@ -242,6 +242,18 @@ class PredictSceneOptions(SceneOptions):
             rich_help_panel=SCENE,
         ),
     ] = None  # fmt: skip
+    observed: Annotated[
+        bool | None,
+        typer.Option(
+            "--observed/--no-observed", help="Tell what was seen: clouds, sea and land, around each ship, too",
+            show_default="where there is an SCL", envvar="GEOSHIPS_OBSERVED", rich_help_panel=SCENE,
+        ),
+    ] = None  # fmt: skip
+    min_observed: Annotated[
+        float | None,
+        typer.Option(help="Refuse a scene of which a smaller share is seen, 0 to 1", show_default="none",
+                     rich_help_panel=SCENE),
+    ] = None  # fmt: skip
     on_error: Annotated[
         Literal["fail", "skip"] | None,
         typer.Option(
@@ -311,6 +323,15 @@ class PredictShipOptions(ShipOptions):
         typer.Option(
             help="Fill holes in ships up to this area in square metres", show_default="500", rich_help_panel=SHIPS
         ),
+    ] = None
+    fixed: Annotated[
+        Path | None,
+        typer.Option(help="Mark what stands fixed, by a file of geoships fixed", show_default="none",
+                     envvar="GEOSHIPS_FIXED", rich_help_panel=SHIPS),
+    ] = None  # fmt: skip
+    drop_fixed: Annotated[
+        bool | None,
+        typer.Option("--drop-fixed", help="Leave it out instead of marking it", rich_help_panel=SHIPS),
     ] = None
     simplify: Annotated[
         float | None,

@@ -44,6 +44,12 @@ class PredictConfig(BaseModel):
         simplify: Tolerance in metres for simplifying outlines; 0: exact pixel edges.
         split: Split ships that touch at a narrow neck; the mask does not change.
         area: Vector file of the area to search, in any CRS; None: the whole scene.
+        observed: Tell what was seen: clouds, nodata, land and sea as polygons, and clouds around each ship; None: where
+            the scene has a scene classification (SCL).
+        min_observed: Minimum share of the area that must be seen, 0 to 1; a scene of which less is seen is refused.
+        fixed: Vector file of what stands fixed, as `geoships fixed` writes it, or any polygons or points; ships that
+            are one of these are marked in a column `fixed`.
+        drop_fixed: Leave them out instead.
         gsd: Pixel size in metres, for a scene without georeference or with a wrong pixel size; None: from the scene.
         bands: Band numbers (from 1) or descriptions in the model's order; None: found by their descriptions.
         scale: Reflectance = stored value * scale + offset; None: from the file.
@@ -83,6 +89,10 @@ class PredictConfig(BaseModel):
     simplify: Annotated[float, Field(ge=0)] = 0.0
     split: bool = True
     area: Path | None = None
+    observed: bool | None = None
+    min_observed: Annotated[float, Field(ge=0, le=1)] | None = None
+    fixed: Path | None = None
+    drop_fixed: bool = False
     gsd: Annotated[float, Field(ge=0.001, le=1000)] | None = None
     bands: tuple[int | str, ...] | None = None
     scale: float | None = None
@@ -156,6 +166,10 @@ class PredictOptions(TypedDict, total=False):
     simplify: float | None
     split: bool | None
     area: str | os.PathLike[str] | BaseGeometry | GeoSeries | GeoDataFrame | None
+    observed: bool | None
+    min_observed: float | None
+    fixed: str | os.PathLike[str] | None
+    drop_fixed: bool | None
     gsd: float | None
     bands: Sequence[int | str] | None
     scale: float | None

@@ -67,6 +67,7 @@ def appearing_ships(
     title: str,
     note: str | None = None,
     style: str | None = None,
+    layers: Mapping[str, GeoDataFrame] | None = None,
 ) -> Iterator[None]:
     """Write ships to a file, which appears when the block ends without an error.
 
@@ -78,6 +79,7 @@ def appearing_ships(
         title: Human-readable title of the layer.
         note: Description of the layer; by default PIXEL_NOTE for a scene that is not georeferenced.
         style: QML text, stored in a GeoPackage as the layer's default style in QGIS; the other formats cannot hold one.
+        layers: More layers by name, of a GeoPackage only.
 
     Yields:
         Once, when the file is complete under its temporary name.
@@ -91,6 +93,8 @@ def appearing_ships(
     frame = frame.replace([math.inf, -math.inf], math.nan)
     with atomic_write(path) as temporary:
         write(temporary, frame, path.stem, title, note)
+        for name, layer in (layers or {}).items():
+            add_layer(temporary, name, layer)
         if style and path.suffix.lower() == ".gpkg":
             add_style(temporary, path.stem, style)
         yield
@@ -107,6 +111,27 @@ def _write_geopackage(path: Path, frame: GeoDataFrame, layer: str, title: str, n
     # Version 1.2: QGIS 3.22 and 3.28 warn about newer versions.
     options = {"IDENTIFIER": title, "DESCRIPTION": note or title, "SPATIAL_INDEX": "YES"}
     _write_layer(path, frame, layer, "GPKG", options, {"VERSION": "1.2"})
+
+
+def add_layer(path: Path, layer: str, frame: GeoDataFrame) -> None:
+    """Add a layer to a GeoPackage.
+
+    Args:
+        path: The GeoPackage.
+        layer: Name of the layer.
+        frame: Its rows: all of them polygons, or all of them points.
+    """
+    import pyogrio  # an optional package where nothing but GeoJSON is written
+
+    points = len(frame) > 0 and bool(frame.geometry.geom_type.eq("Point").all())
+    kind = "Point" if points else "MultiPolygon"
+    options = {"IDENTIFIER": layer, "DESCRIPTION": layer, "SPATIAL_INDEX": "YES"}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
+        pyogrio.write_dataframe(
+            frame, path, layer=layer, driver="GPKG", geometry_type=kind, promote_to_multi=not points, append=True,
+            layer_options=options,
+        )  # fmt: skip
 
 
 def add_style(path: Path, layer: str, style: str) -> None:

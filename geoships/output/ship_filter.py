@@ -21,6 +21,7 @@ class DetectedShip:
         measures: Of that outline.
         ship: The mask pixels that it was made of.
         class_prob: Score of the verifier, 0 to 1; None where none ran.
+        fixed: Whether it is something that stands fixed, such as a platform.
         kind: Its class, by the number from 0 of the model's output.
     """
 
@@ -29,6 +30,7 @@ class DetectedShip:
     ship: Ship
     class_prob: float | None = None
     kind: int = 0
+    fixed: bool = False
 
 
 @dataclass(frozen=True)

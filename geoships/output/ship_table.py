@@ -29,6 +29,8 @@ SHIP_COLUMNS: dict[str, str] = {
 }
 
 VERIFIED_COLUMNS = {"class_prob": "float64"}  # appended where a verifier ran
+OBSERVED_COLUMNS = {"cloud_fraction": "float64", "under_cloud": "bool"}  # appended where clouds are known
+FIXED_COLUMNS = {"fixed": "bool"}  # appended where it is known what stands fixed
 CLASS_COLUMNS = {"class": "string"}  # appended last, where the model detects something other than ships
 
 
@@ -38,6 +40,8 @@ def ships_frame(
     crs: CRS | None,
     *,
     verified: bool = False,
+    observed: bool = False,
+    fixed: bool = False,
     classed: bool = False,
 ) -> GeoDataFrame:
     """Make the table of ships, with the columns of SHIP_COLUMNS in this order, also without any row.
@@ -47,6 +51,8 @@ def ships_frame(
         geometries: A Polygon or MultiPolygon per row, in `crs`, or in pixels (column, row) without one.
         crs: The CRS of the geometries; None for pixel coordinates.
         verified: Append VERIFIED_COLUMNS.
+        observed: Append OBSERVED_COLUMNS.
+        fixed: Append FIXED_COLUMNS.
         classed: Append CLASS_COLUMNS.
 
     Returns:
@@ -58,7 +64,13 @@ def ships_frame(
     import geopandas  # it takes most of a second
     import pandas as pd
 
-    dtypes = {**SHIP_COLUMNS, **(VERIFIED_COLUMNS if verified else {}), **(CLASS_COLUMNS if classed else {})}
+    added = (
+        (verified, VERIFIED_COLUMNS),
+        (observed, OBSERVED_COLUMNS),
+        (fixed, FIXED_COLUMNS),
+        (classed, CLASS_COLUMNS),
+    )
+    dtypes = SHIP_COLUMNS | {name: kind for wanted, columns in added if wanted for name, kind in columns.items()}
     unknown = {name for row in rows for name in row} - dtypes.keys()
     if unknown or len(rows) != len(geometries):
         raise ValueError(

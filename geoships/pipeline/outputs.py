@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +27,11 @@ from geoships.output.raster import MaskSink, RasterSink, ScoreSink, check_raster
 from geoships.output.ship_filter import DetectedShip
 from geoships.output.ship_table import ships_frame
 from geoships.output.stac_item import NO_TIME, ItemContent, card_path, check_item, write_item
+from geoships.pipeline.observe import LAYER, UNDER_CLOUD, hidden_shares, observed_table
 from geoships.pipeline.scene_run import SceneRun
 from geoships.scene.georeference import Georeference
 from geoships.scene.layers.vector_file import vector_files
+from geoships.scene.observed.seen_map import SeenMap
 from geoships.scene.quicklook import open_quicklook
 from geoships.support.files import real_path
 from geoships.support.overwrite import refuse_overwrites
@@ -58,6 +60,7 @@ def check_outputs(paths: dict[str, Path], inputs: Iterable[Path], *, overwrite: 
         "preview": check_preview,
         "project": check_project,
         "stac": check_item,
+        "observed": check_format,
     }
     for kind, check in checks.items():
         if kind in paths:
@@ -77,7 +80,7 @@ def with_cards(paths: dict[str, Path]) -> list[Path]:
 
 def config_files(config: PredictConfig) -> Iterator[Path]:
     """Local files that the settings of a run name: they are read, so that no output may replace them."""
-    for layer in (config.area, config.land):
+    for layer in (config.area, config.land, config.fixed):
         if layer:
             yield from vector_files(layer)
     if config.model and Path(config.model).exists():
@@ -117,9 +120,17 @@ def class_counts(run: SceneRun, ships: GeoDataFrame) -> dict[str, int]:
     return {found.name: int((ships["class"] == found.name).sum()) for found in members} if len(members) > 1 else {}
 
 
-def ship_table(run: SceneRun, ships: Sequence[DetectedShip]) -> GeoDataFrame:
-    """One row a ship, in the scene's CRS, or in pixel coordinates (column, row) where it has none."""
+def ship_table(run: SceneRun, ships: Sequence[DetectedShip], seen: SeenMap | None = None) -> GeoDataFrame:
+    """One row a ship, in the scene's CRS, or in pixel coordinates (column, row) where it has none.
+
+    Args:
+        run: The scene and its model.
+        ships: The ships.
+        seen: What was seen of the scene; None: the table tells nothing of clouds.
+
+    """
     scene, found = run.scene, run.object_class
+    hidden = hidden_shares(seen, ships) if seen else [0.0] * len(ships)
     rows: list[dict[str, object]] = [
         {
             "id": number,
@@ -130,13 +141,23 @@ def ship_table(run: SceneRun, ships: Sequence[DetectedShip]) -> GeoDataFrame:
             "scene": scene.title,
             "datetime": scene.datetime,
             **({"class_prob": kept.class_prob} if run.verifier else {}),
+            **({"cloud_fraction": share, "under_cloud": share >= UNDER_CLOUD} if seen else {}),
+            **({"fixed": kept.fixed} if run.config.fixed else {}),
             **({} if found.is_ship else {"class": found.members[kept.kind].name}),
         }
-        for number, kept in enumerate(ships, 1)
+        for number, (kept, share) in enumerate(zip(ships, hidden, strict=True), 1)
     ]
     polygons = on_map([kept.polygon for kept in ships], run.georeference)
     crs = run.georeference.crs if run.georeference.placed else None
-    return ships_frame(rows, polygons, crs, verified=run.verifier is not None, classed=not found.is_ship)
+    return ships_frame(
+        rows,
+        polygons,
+        crs,
+        verified=run.verifier is not None,
+        observed=seen is not None,
+        fixed=run.config.fixed is not None,
+        classed=not found.is_ship,
+    )
 
 
 def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list[BaseGeometry]:
@@ -148,11 +169,30 @@ def on_map(polygons: Sequence[BaseGeometry], georeference: Georeference) -> list
     return [shapely.transform(polygon, place) for polygon in polygons]
 
 
-def appearing_vector(run: SceneRun, path: Path, ships: GeoDataFrame) -> AbstractContextManager[None]:
-    """Write the vector file; it appears when the block ends without an error."""
+@contextmanager
+def appearing_vector(
+    run: SceneRun, paths: dict[str, Path], ships: GeoDataFrame, seen: SeenMap | None
+) -> Iterator[None]:
+    """Write the vector file, and what was seen; they appear when the block ends without an error."""
     title = f"{run.object_class.layer} found by geoships in {run.scene.title}"
     style = vector_style(run.object_class).qml() if run.config.style else None
-    return appearing_ships(path, ships, georeference=run.georeference, title=title, style=style)
+    with ExitStack() as files:
+        layers = {}
+        if seen:
+            table = observed_table(seen, run)
+            if "observed" in paths:
+                name = f"What was seen of {run.scene.title}"
+                files.enter_context(
+                    appearing_ships(paths["observed"], table, georeference=run.georeference, title=name)
+                )
+            else:
+                layers[LAYER] = table
+        files.enter_context(
+            appearing_ships(
+                paths["vector"], ships, georeference=run.georeference, title=title, style=style, layers=layers
+            )
+        )
+        yield
 
 
 def write_companions(

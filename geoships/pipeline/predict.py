@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from geoships.output.stitch import RowBand
 from geoships.pipeline.find_ships import find_ships
 from geoships.pipeline.inputs import ConfigLike, ModelLike, RunInputs, run_inputs
 from geoships.pipeline.messages import announce, warn_of_unread
+from geoships.pipeline.observe import observe, observed_path, observed_summary, observed_table, observes, require
 from geoships.pipeline.outputs import (
     appearing_vector,
     check_outputs,
@@ -44,6 +45,7 @@ from geoships.pipeline.outputs import (
 from geoships.pipeline.record import input_fingerprints, run_record
 from geoships.pipeline.scene_run import Layers, RowSource, SceneRun, open_run
 from geoships.pipeline.stored_outputs import stored_outputs
+from geoships.scene.observed.seen_map import SeenMap
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.data_array import is_data_array
 from geoships.scene.opening.given import Placement
@@ -83,6 +85,8 @@ class Prediction:
     timings: seconds of each part: open, scores, ships, outputs.
     record: what the run was made of, see `geoships.pipeline.record.run_record`.
     classes: objects of each class, where the model finds several.
+    observed: what was seen: polygons of sea, land, cloud, shadow and no data with their km2; None where that was not
+        looked at. observed_summary: the same as numbers.
     """
 
     scene: str
@@ -101,6 +105,8 @@ class Prediction:
     timings: dict[str, float] = field(default_factory=dict)
     record: dict[str, object] = field(default_factory=dict, repr=False)
     classes: dict[str, int] = field(default_factory=dict)
+    observed: GeoDataFrame | None = field(default=None, repr=False)
+    observed_summary: dict[str, object] = field(default_factory=dict, repr=False)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: a small map, and the first ships."""
@@ -114,6 +120,7 @@ class Prediction:
             "scene": self.scene,
             "ships": len(self.ships),
             **({"classes": self.classes} if self.classes else {}),
+            **({"observed": self.observed_summary} if self.observed_summary else {}),
             "model": self.model,
             "threshold": self.threshold,
             "verifier": self.verifier,
@@ -248,6 +255,8 @@ def predict(
     prediction.record.update(started=clock.isoformat(timespec="seconds"))
     if files.folder is not None:
         prediction = sent(prediction, paths, time.monotonic() - started)
+    if run.fixed is not None:
+        prediction.record.update(fixed=run.found_fixed)
     if arrays is None:
         return prediction
     if return_scores == "array":
@@ -300,8 +309,7 @@ def _predict(
     config = given.config
     with SceneFile(given.scene, trust_vrt=config.trust_vrt, incomplete=config.on_error == "skip") as file:
         layers = list(config_files(config))
-        if paths:
-            check_outputs(paths, chain(layers, file.local_files()), overwrite=config.overwrite)
+        paths = _checked(paths, file, layers, config)
         inputs = input_fingerprints(file, layers)
         with open_run(file, config=config, model=given.model, layers=given.layers) as run:
             run.source = source
@@ -313,11 +321,11 @@ def _predict(
                     f"return_scores=: {run.bundle.card.name} finds several classes; write them with scores= and mask="
                 )
             arrays = ScoreArrays(*run.scene.window.shape, run.threshold) if keep_scores else None
-            ships, notes = _run(run, paths, progress, arrays)
+            seen = observe(run, file) if observes(config, file) else None
+            ships, notes = _run(run, paths, progress, arrays, seen)
             notes += tuple(warn_of_unread(run.scene.unread, progress))
     seconds = time.monotonic() - started
-    written = ", ".join(map(str, paths.values())) or "no file"
-    _log.info("%s: %d found in %.1f s; written: %s", public_name(file.name), len(ships), seconds, written)
+    _log_end(file, ships, seconds, paths)
     prediction = Prediction(
         scene=without_secrets(file.name),
         model=run.bundle.card.name,
@@ -335,6 +343,8 @@ def _predict(
         timings={**run.timings, "outputs": seconds - sum(run.timings.values())},
         record=record,
         classes=class_counts(run, ships),
+        observed=observed_table(seen, run) if seen else None,
+        observed_summary=observed_summary(seen, ships) if seen else {},
     )
     return prediction, run, arrays
 
@@ -347,8 +357,24 @@ def sent(prediction: Prediction, paths: dict[str, Path], seconds: float) -> Pred
         paths: Where the outputs are now, by kind.
         seconds: Since the scene was opened.
     """
+    if "observed" in prediction.outputs and (beside := observed_path(paths["vector"])):
+        paths = {**paths, "observed": beside}
     timings = {**prediction.timings, "upload": seconds - prediction.seconds}
     return replace(prediction, outputs=paths, seconds=seconds, timings=timings)
+
+
+def _log_end(file: SceneFile, ships: GeoDataFrame, seconds: float, paths: dict[str, Path]) -> None:
+    written = ", ".join(map(str, paths.values())) or "no file"
+    _log.info("%s: %d found in %.1f s; written: %s", public_name(file.name), len(ships), seconds, written)
+
+
+def _checked(paths: dict[str, Path], file: SceneFile, layers: Sequence[Path], config: PredictConfig) -> dict[str, Path]:
+    """The outputs, with that of what was seen; refused where they cannot be written."""
+    if observes(config, file) and "vector" in paths and (beside := observed_path(paths["vector"])):
+        paths = {**paths, "observed": beside}
+    if paths:
+        check_outputs(paths, chain(layers, file.local_files()), overwrite=config.overwrite)
+    return paths
 
 
 def _check_return(return_scores: str | None) -> None:
@@ -359,7 +385,11 @@ def _check_return(return_scores: str | None) -> None:
 
 
 def _run(
-    run: SceneRun, paths: dict[str, Path], progress: Progress, arrays: ScoreArrays | None = None
+    run: SceneRun,
+    paths: dict[str, Path],
+    progress: Progress,
+    arrays: ScoreArrays | None = None,
+    seen: SeenMap | None = None,
 ) -> tuple[GeoDataFrame, tuple[str, ...]]:
     """Find the ships and write all outputs; returns the ships, and warnings about the outputs."""
     files = {kind: path for kind, path in paths.items() if kind not in ("project", "stac")}
@@ -368,16 +398,32 @@ def _run(
     for text in notes:
         progress.warn(text)
     sinks = tuple(raster_sinks(run, paths))
-    finding = find_ships(run, sinks=sinks, progress=progress, on_rows=arrays.add if arrays else None)
+    finding = find_ships(run, sinks=sinks, progress=progress, on_rows=_on_rows(arrays, seen))
     with appearing_styles(styles), ExitStack() as vector, finding as kept:
         progress.detail(str(run.counts))
         for text in run.doubts:
             progress.warn(text)
-        ships = ship_table(run, kept)
+        if seen:
+            require(seen, run)  # now it is known which pixels have data
+        ships = ship_table(run, kept, seen)
         if "vector" in paths:
-            vector.enter_context(appearing_vector(run, paths["vector"], ships))
+            vector.enter_context(appearing_vector(run, paths, ships, seen))
     write_companions(run, paths, kept, ships, progress)
     return ships, (*notes, *run.doubts)
+
+
+def _on_rows(arrays: ScoreArrays | None, seen: SeenMap | None) -> Callable[[RowBand], None] | None:
+    """What is to be told of each finished band of rows."""
+    if arrays is None and seen is None:
+        return None
+
+    def tell(rows: RowBand) -> None:
+        if arrays is not None:
+            arrays.add(rows)
+        if seen is not None:
+            seen.add_data(rows.row, rows.valid)
+
+    return tell
 
 
 def score_rows(

@@ -48,7 +48,7 @@ def pinned_options(run: SceneRun) -> dict[str, object]:
     """The settings of a run with the model, the engine and the thresholds that were chosen, and absolute paths."""
     config = run.config
     options = config.model_dump(mode="json", exclude={"overwrite"})
-    options |= {name: str(path.absolute()) for name in ("area", "land") if (path := getattr(config, name))}
+    options |= {name: str(path.absolute()) for name in ("area", "land", "fixed") if (path := getattr(config, name))}
     return {
         **options,
         "model": _model_name(run.bundle),

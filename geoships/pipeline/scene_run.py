@@ -24,9 +24,11 @@ from geoships.model.installed import choose_model
 from geoships.model.screen import screen_of, skip_empty_tiles
 from geoships.output.attributes import Margin
 from geoships.output.classes import Detected, ObjectClass, ObjectClasses, class_of, rgb_of
+from geoships.output.same_outline import Outlines
 from geoships.output.ship_filter import DetectedShip, ShipFilter
 from geoships.output.ships import Ship
 from geoships.output.stitch import RowBand, Stitcher, in_step
+from geoships.pipeline.fixed import mark_fixed, read_fixed
 from geoships.pipeline.memory_need import limit_of
 from geoships.pipeline.run_plan import RunPlan, odd_pixel_size, plan_run, scene_pixel_size
 from geoships.pipeline.scored_tile import ScoredTile
@@ -95,6 +97,8 @@ class SceneRun:
         counts: what became of the tiles, once `bands` has run.
         timings: seconds of each part of the run, see `timed`.
         seen: data and clouds that were seen, once `bands` has run.
+        fixed: what is known to stand fixed; None: nothing is marked.
+        found_fixed: number of detections that were marked, or left out, once the ships are found.
 
     """
 
@@ -115,6 +119,8 @@ class SceneRun:
     counts: TileCounts = field(default_factory=TileCounts)
     timings: dict[str, float] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen)
+    fixed: Outlines | None = None
+    found_fixed: int = 0
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -231,9 +237,17 @@ class SceneRun:
     def keep_all(self, ships: Sequence[Iterable[Ship]]) -> list[DetectedShip]:
         """The ships of each class that `keep` returns, in one list in reading order."""
         if len(ships) == 1:
-            return self.keep(ships[0])
+            return self._without_fixed(self.keep(ships[0]))
         kept = [replace(ship, kind=kind) for kind, own in enumerate(ships) for ship in self.keep(own)]
-        return sorted(kept, key=lambda ship: (ship.ship.first_pixel, ship.kind))
+        return self._without_fixed(sorted(kept, key=lambda ship: (ship.ship.first_pixel, ship.kind)))
+
+    def _without_fixed(self, ships: list[DetectedShip]) -> list[DetectedShip]:
+        """The ships, of which those that stand fixed are marked or left out."""
+        if self.fixed is None:
+            return ships
+        marked = mark_fixed(ships, self.fixed)
+        self.found_fixed = sum(ship.fixed for ship in marked)
+        return [ship for ship in marked if not (ship.fixed and self.config.drop_fixed)]
 
     def require_pixels(self) -> None:
         """Raise SceneError where not one tile could be read."""
@@ -400,6 +414,7 @@ def _scene_run(
         verifier=_verifier(scene, bundle, config, pixel_size, engine),
         warnings=(*scene.warnings, *filter(None, notes), *from_layers),
         engines=engines,
+        fixed=None if config.fixed is None else read_fixed(config.fixed),
     )
 
 

@@ -41,8 +41,8 @@ def implausible_reflectance(radiometry: Radiometry, stored: NDArray[np.generic],
     return f"by the {radiometry.origin} {what}, which no surface has: leave {option} out, or correct it"
 
 
-def cloud_share(image: NDArray[np.float32], bands: Sequence[str], *, is_picture: bool) -> float | None:
-    """Share of the pixels of an image that are as bright and grey as clouds.
+def cloud_like(image: NDArray[np.float32], bands: Sequence[str], *, is_picture: bool) -> NDArray[np.bool_] | None:
+    """Pixels of an image that are as bright and grey as clouds.
 
     Args:
         image: Reflectance, shape (bands, rows, columns) or (bands, n).
@@ -50,11 +50,21 @@ def cloud_share(image: NDArray[np.float32], bands: Sequence[str], *, is_picture:
         is_picture: Whether the scene has 8 bits, and its reflectance is only a brightness.
 
     Returns:
-        The share; None without two visible bands, or without pixels.
+        Mask, shape (rows, columns) or (n); None without two visible bands.
     """
     visible = image[[index for index, name in enumerate(bands) if name in VISIBLE]]
-    if len(visible) < 2 or not visible[0].size:
+    if len(visible) < 2:
         return None
     darkest, brightest = visible.min(axis=0), visible.max(axis=0)
     white = (darkest > (PICTURE_CLOUD if is_picture else CLOUD)) & (brightest - darkest < GREY * brightest)
-    return float(white.mean())
+    return np.asarray(white)
+
+
+def cloud_share(image: NDArray[np.float32], bands: Sequence[str], *, is_picture: bool) -> float | None:
+    """Share of the pixels of an image that are as bright and grey as clouds; for the arguments see `cloud_like`.
+
+    Returns:
+        The share; None without two visible bands, or without pixels.
+    """
+    white = cloud_like(image, bands, is_picture=is_picture)
+    return None if white is None or not white.size else float(white.mean())

@@ -70,6 +70,14 @@ def _outline_style(renderer: Element) -> Style:
     return Style((renderer, _ship_labels(), element("layerGeometryType", "2")), attributes)
 
 
+def outline_style(colour: Colour) -> Style:
+    """Outlines of one colour, without fill or labels."""
+    renderer = element(
+        "renderer-v2", [element("symbols", [_outline("0", colour)])], type="singleSymbol", symbollevels=0
+    )
+    return Style((renderer, element("layerGeometryType", "2")), (("hasScaleBasedVisibilityFlag", "0"),))
+
+
 def vector_style(detected: Detected = SHIPS) -> Style:
     """Outlines without fill and labels, as `ship_style`; several classes have their colours in place of the score's."""
     members = detected.members

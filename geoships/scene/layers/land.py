@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import rasterio.features
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
@@ -33,6 +35,9 @@ class Land(Protocol):
     def covers(self, window: Window) -> bool:
         """Whether the whole window is on land, and farther from the shore than the shore buffer."""
 
+    def cells(self, step: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Whether the middle of each square of `step` x `step` pixels is on land, up to the shore; of this shape."""
+
 
 class PolygonLand:
     """Land mask from polygons.
@@ -52,7 +57,7 @@ class PolygonLand:
         warnings: tuple[str, ...] = (),
     ) -> None:
         self.warnings = warnings
-        self._scale = np.array(pixel_size)
+        self._scale, self._polygons = np.array(pixel_size), tuple(polygons)
         metres = [shapely.transform(polygon, lambda xy: xy * self._scale) for polygon in polygons]
         self._inland = shapely.buffer(shapely.union_all(metres), -shore)
         shapely.prepare(self._inland)
@@ -66,6 +71,12 @@ class PolygonLand:
             )
         )
         return bool(shapely.covers(self._inland, shapely.box(left, top, right, bottom)))
+
+    def cells(self, step: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Whether the middle of each square of `step` x `step` pixels is on land, up to the shore; of this shape."""
+        if not self._polygons:
+            return np.zeros(shape, np.bool_)
+        return np.asarray(rasterio.features.geometry_mask(self._polygons, shape, Affine.scale(step), invert=True))
 
 
 class MaskLand:
@@ -109,6 +120,17 @@ class MaskLand:
             return False
         lon = (lon + 180) % 360 - 180
         return bool(np.all(self._mask.contains_many(np.ascontiguousarray(lon), np.ascontiguousarray(lat))))
+
+    def cells(self, step: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Whether the middle of each square of `step` x `step` pixels is on land, up to the shore; of this shape."""
+        found = np.zeros(shape, np.bool_)
+        columns = (np.arange(shape[1]) + 0.5) * step
+        for row in range(shape[0]):
+            lon, lat = self._georeference.to_lonlat(columns, np.full(shape[1], (row + 0.5) * step))
+            known = np.isfinite(lon) & np.isfinite(lat)
+            lon = (lon[known] + 180) % 360 - 180
+            found[row, known] = self._mask.contains_many(np.ascontiguousarray(lon), np.ascontiguousarray(lat[known]))
+        return found
 
 
 def _points(start: int, stop: int, size: float, shore: float) -> NDArray[np.float64]:

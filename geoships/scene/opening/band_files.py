@@ -20,6 +20,7 @@ from rasterio.io import DatasetReader
 
 from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition
+from geoships.scene.angles import Angles
 from geoships.scene.bands import BandDescription
 from geoships.scene.opening.names import stem_of
 from geoships.scene.opening.raster import Source, gdal_env, open_named, public_name
@@ -77,6 +78,8 @@ class BandFiles:
         tags: Additional metadata tags.
         rule: Source of scale and offset of the files, as text.
         warnings: Warnings for the user about the files.
+        classes: Scene classification (SCL) of a Sentinel-2 scene of level 2A; None if there is none.
+        angles: Where sun and satellite stood; None if that is not known.
 
     Raises:
         SceneError: There are no files.
@@ -89,6 +92,8 @@ class BandFiles:
     tags: Mapping[str, str] = field(default_factory=dict)
     rule: str = "scale and offset tags of the files"
     warnings: tuple[str, ...] = ()
+    classes: BandFile | None = None
+    angles: Angles | None = None
     _parts: dict[tuple[int, bool, bool], _Part] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ from defusedxml.ElementTree import fromstring
 
 from geoships.errors import SceneError
 from geoships.scene.acquisition import Acquisition, parse_time
+from geoships.scene.angles import sentinel2_angles
 from geoships.scene.opening.band_files import BandFile, BandFiles
 from geoships.scene.opening.signatures import HEADER_BYTES, is_plain_raster
 from geoships.scene.radiometry import OFFSET_TAGS, QUANTIFICATION_TAGS
@@ -32,6 +33,7 @@ GRANULE = r"GRANULE/(?P<granule>\w[\w.-]*)/"
 GRANULE_METADATA = re.compile(GRANULE + r"(?:MTD_TL|S2[A-D]_(?:OPER|USER)_MTD_L(?:1C|2A)_TL_\w+)\.xml")
 IMAGE = re.compile(GRANULE + r"IMG_DATA/(?:R\d0m/)?\w*_(?P<band>B(?:\d\d|8A))(?:_(?P<metres>\d0)m)?\.jp2")
 FOOTPRINT = re.compile(GRANULE + r"QI_DATA/MSK_DETFOO_(?P<band>B(?:\d\d|8A))\.jp2")
+CLASSES = re.compile(GRANULE + r"(?:IMG_DATA/R\d0m|IMG_DATA|QI_DATA)/\w*_?SCL_(?P<metres>\d0)m(?:_\w+)?\.jp2")
 LISTED = re.compile(r"_(B(?:\d\d|8A))(?:_\d0m)?(?:\.jp2)?$")  # end of the image names in the metadata
 TILE = re.compile(r"_(T\d\d[A-Z]{3})_")
 
@@ -185,7 +187,7 @@ class Product(ABC):
 class _Folder(Product):
     PATTERNS = (
         "*.xml", "GRANULE/*/*.xml", "GRANULE/*/IMG_DATA/*.jp2", "GRANULE/*/IMG_DATA/R*m/*.jp2",
-        "GRANULE/*/QI_DATA/MSK_DETFOO_*.jp2",
+        "GRANULE/*/QI_DATA/MSK_DETFOO_*.jp2", "GRANULE/*/QI_DATA/*SCL*.jp2",
     )  # fmt: skip
 
     def __init__(self, root: Path) -> None:
@@ -292,13 +294,16 @@ def _scene(product: Product, selected: str | None) -> BandFiles:
     )
     missing = sorted(_listed_bands(product.metadata) - set(images))
     warning = f"the product lacks bands that its metadata list: {', '.join(missing)}; unpack it again"
+    tile = _granule_metadata(product, granule)
     return BandFiles(
         product.title if selected is None else granule,
         files,
         address=str(product.root),
-        acquired=_acquired(product, granule),
+        acquired=_acquired(product, tile),
         rule=f"metadata of the product, processing baseline {_text(product.metadata, 'PROCESSING_BASELINE') or '?'}",
         warnings=(warning,) if missing else (),
+        classes=_classes(product, granule),
+        angles=None if tile is None else sentinel2_angles(tile),
     )
 
 
@@ -372,6 +377,7 @@ def _listed_bands(metadata: Element) -> set[str]:
 
 
 def _granule_metadata(product: Product, granule: str) -> Element | None:
+    """Metadata of a granule; None where the product lacks them."""
     for name in product.names:
         match = GRANULE_METADATA.fullmatch(name)
         if match and match["granule"] == granule:
@@ -379,10 +385,21 @@ def _granule_metadata(product: Product, granule: str) -> Element | None:
     return None
 
 
-def _acquired(product: Product, granule: str) -> Acquisition | None:
-    root = _granule_metadata(product, granule)
-    time = None if root is None else parse_time(_text(root, "SENSING_TIME"))
-    return time or parse_time(_text(product.metadata, "PRODUCT_START_TIME"))
+def _acquired(product: Product, tile: Element | None) -> Acquisition | None:
+    sensed = None if tile is None else parse_time(_text(tile, "SENSING_TIME"))
+    return sensed or parse_time(_text(product.metadata, "PRODUCT_START_TIME"))
+
+
+def _classes(product: Product, granule: str) -> BandFile | None:
+    """The scene classification with the smallest pixels; None where the product has none that is an image."""
+    found = sorted(
+        (int(match["metres"]), name)
+        for name in product.names
+        if (match := CLASSES.fullmatch(name)) and match["granule"] == granule
+    )
+    if not found or not is_plain_raster(product.read(found[0][1], HEADER_BYTES)):
+        return None
+    return BandFile("SCL", product.href(found[0][1]))
 
 
 def _elements(root: Element, names: Iterable[str]) -> list[Element]:

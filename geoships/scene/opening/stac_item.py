@@ -119,7 +119,10 @@ def item_scene(content: Mapping[str, Any], address: str) -> BandFiles:
                     "download the Item and its assets"
                 )
     files = tuple(candidate.file for candidate in chosen.values())
-    scene = BandFiles(item.id, files, address, item_acquisition(item), rule="scale and offset of the STAC Item")
+    classes = _classes(item, remote=is_remote(address))
+    scene = BandFiles(
+        item.id, files, address, item_acquisition(item), rule="scale and offset of the STAC Item", classes=classes
+    )
     return _sentinel_2(scene, item) if _is_sentinel_2(item) else scene
 
 
@@ -163,6 +166,20 @@ def _candidates(item: Item) -> Iterator[_Candidate]:
                     *(_number(band, key) for key in ("raster:scale", "raster:offset", "nodata")),
                 )  # fmt: skip
                 yield _Candidate(file, (len(bands) > 1, _gsd(band), 0 if "tiff" in media else 1))
+
+
+def _classes(item: Item, *, remote: bool) -> BandFile | None:
+    """The scene classification (SCL) of a Sentinel-2 Item; a GeoTIFF where there are several."""
+    if not _is_sentinel_2(item):
+        return None
+    found = []
+    for key, asset in item.assets.items():
+        media, href = (asset.media_type or "").lower(), asset.get_absolute_href() or asset.href
+        if re.match(r"scl(?:[-_]|$)", key.lower()) and any(kind in media for kind in IMAGE_TYPES):
+            if remote and not is_remote(href):
+                continue
+            found.append(("tiff" not in media, key, href))
+    return BandFile("SCL", min(found)[2]) if found else None
 
 
 def _bands(asset: Asset) -> Iterator[dict[str, Any]]:
