@@ -10,13 +10,14 @@ from pathlib import Path
 
 from fake_models import fake_bundle
 
-from geoships.cluster import attempt, block_processes, blocks, fingerprint, processes
-from geoships.cluster import run as cluster_run
-from geoships.cluster.attempt import Outcome
+from geoships.cluster import attempt, block_processes, block_rows, processes, ray_scenes
 from geoships.cluster.blocks import Blocks
+from geoships.cluster.outcomes import Outcome
 from geoships.cluster.processes import Setup
+from geoships.cluster.ray_scenes import RaySetup
 from geoships.cluster.run import RunOptions, run_scenes
 from geoships.config import PredictConfig
+from geoships.model import bundle as bundles
 from geoships.pipeline.batch import SceneJob, plan_outputs
 from geoships.pipeline.blocks import files
 from geoships.pipeline.blocks.task import BlockResult, BlockTask
@@ -29,7 +30,7 @@ SMALL_BLOCKS = Blocks(large=10_000, size=1)  # a block for each row of tiles
 
 
 def use_fake_model() -> None:
-    for where in (cluster_run, fingerprint, processes):
+    for where in (block_processes, bundles, processes):
         where.load_bundle = lambda _=None: fake_bundle()  # type: ignore[attr-defined]
 
 
@@ -50,6 +51,34 @@ def run_scene(setup: Setup, job: SceneJob, device: str, tell: Tell) -> Outcome:
 
     attempt.Manifest.write = write_and_die if job.place == "dies-when-done" else write  # type: ignore[method-assign]
     return processes.run_scene(setup, job, device, tell)
+
+
+def prepare_on_ray(setup: RaySetup, device: str) -> None:
+    use_fake_model()
+    ray_scenes.prepare(setup, device)
+
+
+def run_on_ray(setup: RaySetup, job: SceneJob, device: str, tell: Tell) -> Outcome:
+    """As `ray_scenes.run_scene`; the actor dies, hangs or is stopped with scenes that are named for it."""
+    use_fake_model()
+    write = attempt.Manifest.write
+    if job.place == "stops" and not (flag := Path(f"{job.scene}.stopped")).exists():  # as on a node that is gone
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def write_and_fail(manifest: attempt.Manifest, record: attempt.SceneRecord) -> None:
+        write(manifest, record)
+        if job.place == "dies-twice" or (job.place == "dies-once" and record.attempts == 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if job.place == "hangs":
+            time.sleep(60)
+
+    failing = job.place in ("dies-once", "dies-twice", "hangs")
+    attempt.Manifest.write = write_and_fail if failing else write  # type: ignore[method-assign]
+    try:
+        return ray_scenes.run_scene(setup, job, device, tell)
+    finally:
+        attempt.Manifest.write = write  # type: ignore[method-assign]
 
 
 def slow_run(folder: Path, names: Sequence[str], delay: float) -> None:
@@ -83,7 +112,7 @@ def run_block_task(task: BlockTask, device: str, tell: Tell) -> BlockResult:
 def slow_blocks(scene: Path, out: Path, delay: float) -> None:
     """Compute one scene in blocks, each of which is noted when it is begun and takes some time."""
     use_fake_model()
-    compute = blocks.compute_block
+    compute = block_rows.compute_block
 
     def slow_compute(run: SceneRun, task: BlockTask) -> BlockResult:
         with scene.with_suffix(".begun").open("a") as file:
@@ -91,6 +120,6 @@ def slow_blocks(scene: Path, out: Path, delay: float) -> None:
         time.sleep(delay)
         return compute(run, task)
 
-    blocks.compute_block = slow_compute  # type: ignore[attr-defined]
+    block_rows.compute_block = slow_compute  # type: ignore[attr-defined]
     jobs = plan_outputs([scene], out, rasters=True)
     run_scenes(jobs, out, TILED, RunOptions(blocks=SMALL_BLOCKS))

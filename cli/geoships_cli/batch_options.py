@@ -25,13 +25,22 @@ class BatchOptions(ProgressRunOptions):
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", "-j", min=1, help="With --out-dir: processes that share cores and memory", show_default="1",
+            "--jobs", "-j", min=1, help="With --out-dir: processes, or actors of --ray", show_default="1",
+            rich_help_panel=SPEED,
+        ),
+    ] = None  # fmt: skip
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="With --out-dir: run on a cluster of Ray: local, auto or an address", metavar="ADDRESS",
             rich_help_panel=SPEED,
         ),
     ] = None  # fmt: skip
     shard: Annotated[
         str | None,
-        typer.Option(help="With --out-dir: part I of N, e.g. 2/8", metavar="I/N", rich_help_panel=SPEED),
+        typer.Option(
+            help="With --out-dir: part I of N, e.g. 2/8, or auto in an array", metavar="I/N", rich_help_panel=SPEED
+        ),
     ] = None
     scene_timeout: Annotated[
         float | None,
@@ -58,6 +67,7 @@ class BatchOptions(ProgressRunOptions):
         given = {
             "--retry-failed": self.retry_failed,
             "--jobs": self.jobs is not None,
+            "--ray": self.ray is not None,
             "--shard": self.shard is not None,
             "--scene-timeout": self.scene_timeout is not None,
             "--no-resume": not self.resume,
@@ -85,4 +95,6 @@ class BatchOptions(ProgressRunOptions):
         from geoships.cluster.blocks import Blocks
         from geoships.cluster.run import RunOptions
 
-        return RunOptions(self.jobs, self.scene_timeout, self.retry_failed, blocks=Blocks(resume=self.resume))
+        return RunOptions(
+            self.jobs, self.scene_timeout, self.retry_failed, blocks=Blocks(resume=self.resume), ray=self.ray
+        )

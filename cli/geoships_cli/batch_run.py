@@ -17,10 +17,10 @@ from geoships_cli.options import OutputOptions
 from geoships_cli.progress import JsonLines, Lines
 
 if TYPE_CHECKING:
-    from geoships.cluster.attempt import Outcome
+    from geoships.cluster.outcomes import Outcome
     from geoships.cluster.run import RunOptions, RunResult
     from geoships.config import PredictConfig
-    from geoships.pipeline.batch import SceneJob
+    from geoships.pipeline.jobs import SceneJob
     from geoships.scene.listing.listed import Listing
     from geoships.scene.tiling.windows import Window
 
@@ -51,7 +51,7 @@ def predict_scenes(
     refuse_overwrites((path for job in jobs for path in job.outputs.values()), read, overwrite=True)
     options = run.run_options()
     if (shard := run.part()) is not None:
-        from geoships.cluster.attempt import shown_name
+        from geoships.cluster.outcomes import shown_name
         from geoships.cluster.selection import shard_of
         from geoships.cluster.sizes import pixels_of, read_sizes
 
@@ -67,7 +67,7 @@ def predict_scenes(
 
 
 def _plan(found: Listing, outputs: OutputOptions) -> list[SceneJob]:
-    from geoships.pipeline.batch import plan_outputs
+    from geoships.pipeline.jobs import plan_outputs
 
     assert outputs.out_dir is not None
     try:

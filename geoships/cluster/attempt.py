@@ -6,54 +6,29 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from geoships.cluster.block_folder import BlockFolder
+from geoships.cluster.block_rows import row_source
 from geoships.cluster.blocks import Blocks
 from geoships.cluster.decide import Expected, decide
 from geoships.cluster.fingerprint import file_digest, installed_mark, known_files
 from geoships.cluster.manifest import Manifest
+from geoships.cluster.outcomes import TRIES, Outcome, failed_record, outcome_of, shown_name
 from geoships.cluster.records import InputFile, OutputFile, SceneRecord, now_text
 from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
 from geoships.model.bundle import Bundle
-from geoships.pipeline.batch import SceneJob
+from geoships.pipeline.jobs import SceneJob
 from geoships.pipeline.predict import Prediction, predict_scene, sent
 from geoships.pipeline.scene_run import RowSource
 from geoships.pipeline.stored_outputs import stored_outputs
-from geoships.scene.opening.raster import public_name
 from geoships.support.files import output_errors
 from geoships.support.progress import Progress
 from geoships.support.remote.address import RemotePath
 from geoships.support.remote.upload import owner_of
 from geoships.support.versions import own_version
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a scene in a run.
-
-    Attributes:
-        place: Of the scene.
-        scene: Its name, without secrets.
-        state: ``done`` or ``failed`` in this run, ``done before`` or ``failed before``; ``refused``, because its
-            outputs are of something else; ``busy``, because another process works on it.
-        record: Its record; None where it has none, or where it does not belong to this run.
-        reason: Why it failed or was refused, or when it was done before.
-    """
-
-    place: str
-    scene: str
-    state: Literal["done", "failed", "done before", "failed before", "refused", "busy"]
-    record: SceneRecord | None = None
-    reason: str = ""
-
-    @property
-    def failed(self) -> bool:
-        """Whether the scene has no outputs that belong to this run."""
-        return self.state in ("failed", "failed before", "refused")
+from geoships.support.workers import death_reason
 
 
 def attempt(
@@ -84,12 +59,16 @@ def attempt(
         record = manifest.read(job.place)
         decision = decide(job, record, expected)
         if decision.what != "run":
-            ours_too = record is not None and record.ended_after(expected.since)  # as by a process that died then
+            ours_too = record is not None and expected.ended_now(record)  # as by a process that died then
             return outcome_of(job, record, decision.what, decision.reason, now=ours_too)
         begun = _begin(job, record, expected)
+        if begun.lost >= TRIES:
+            ended = failed_record(begun, death_reason(config.device, begun.lost))
+            manifest.write(ended)
+            return Outcome(job.place, name, "failed", ended, ended.reason or "")
         manifest.write(begun)
         folder = BlockFolder(expected.out_dir, job.place)
-        source = (blocks or Blocks()).source(job.scene, folder, progress)
+        source = row_source(blocks or Blocks(), job.scene, folder, progress)
         ended = _compute(job, begun, expected, config, progress, model, source)
         if ended.state == "done":
             folder.remove()
@@ -97,31 +76,8 @@ def attempt(
         return Outcome(job.place, name, "done" if ended.state == "done" else "failed", ended, ended.reason or "")
 
 
-def outcome_of(job: SceneJob, record: SceneRecord | None, what: str, reason: str, *, now: bool = False) -> Outcome:
-    """The outcome of a scene that is not to be computed, by its decision.
-
-    Args:
-        job: The scene.
-        record: Its record.
-        what: The decision: ``done``, ``failed`` or ``refused``.
-        reason: The reason of the decision.
-        now: Whether the scene ended since the run began.
-    """
-    name = shown_name(job)
-    if what == "done":
-        return Outcome(job.place, name, "done" if now else "done before", record, reason)
-    if what == "failed":
-        return Outcome(job.place, name, "failed" if now else "failed before", record, reason)
-    return Outcome(job.place, name, "refused", reason=f"{reason}; move its outputs away, or add --overwrite")
-
-
-def shown_name(job: SceneJob) -> str:
-    """Name of a scene as the user gave it, but without the query of an address, which may be secret."""
-    text = str(job.scene)
-    return public_name(text) if "://" in text else text
-
-
 def _begin(job: SceneJob, before: SceneRecord | None, expected: Expected) -> SceneRecord:
+    died = before is not None and not before.finished and before.run == expected.run
     return SceneRecord(
         scene=shown_name(job),
         place=job.place,
@@ -129,6 +85,8 @@ def _begin(job: SceneJob, before: SceneRecord | None, expected: Expected) -> Sce
         settings=dict(expected.settings),
         model=expected.model,
         attempts=(before.attempts if before else 0) + 1,
+        run=expected.run,
+        lost=before.lost + 1 if before and died else 0,
         started=now_text(),
         host=socket.gethostname(),
         geoships=own_version(),
@@ -191,15 +149,6 @@ def _success(
             "warnings": prediction.warnings,
             "summary": {**prediction.summary(), "scene": begun.scene},
         }
-    )
-
-
-def failed_record(
-    begun: SceneRecord, reason: str, *, files: tuple[InputFile, ...] = (), seconds: float = 0.0
-) -> SceneRecord:
-    """The record of a scene that failed."""
-    return begun.model_copy(
-        update={"state": "failed", "reason": reason, "files": files, "finished": now_text(), "seconds": seconds}
     )
 
 

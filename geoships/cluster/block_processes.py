@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Self
+from typing import Protocol, Self
 
 from geoships.errors import DeviceError
 from geoships.model.bundle import Bundle, load_bundle
@@ -12,6 +12,7 @@ from geoships.pipeline.batch import without_warnings
 from geoships.pipeline.blocks.compute import BlockRunner
 from geoships.pipeline.blocks.task import BlockResult, BlockTask
 from geoships.support.memory import use_one_arena
+from geoships.support.ray_pool import RayJobs, RayTerms
 from geoships.support.workers import Begun, Ended, Event, Lost, Raised, RunningJobs, Tell, Terms
 
 
@@ -40,6 +41,45 @@ def _bundle(name: str) -> Bundle:
     return load_bundle(name)
 
 
+class Running(Protocol):
+    """Jobs that run elsewhere, such as `RunningJobs` and `RayJobs`."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether any job waits or runs."""
+
+    def events(self, *, wait: bool = True) -> Iterator[Event]:
+        """What has happened since the last call."""
+
+    def stop(self) -> None:
+        """End all processes."""
+
+
+def block_processes(tasks: Sequence[BlockTask], devices: Sequence[str], terms: Terms[BlockTask]) -> BlockProcesses:
+    """Processes of this machine that compute the blocks of a scene.
+
+    Args:
+        tasks: The blocks.
+        devices: One process for each, see `run_jobs`.
+        terms: How often a block is begun whose process dies, and the variables of the processes.
+    """
+    return BlockProcesses(tasks, RunningJobs(tasks, devices[: len(tasks)], run_block_task, terms))
+
+
+def block_actors(tasks: Sequence[BlockTask], terms: RayTerms[BlockTask]) -> BlockProcesses:
+    """Actors of Ray that compute the blocks of a scene.
+
+    Args:
+        tasks: The blocks.
+        terms: The actors.
+    """
+    return BlockProcesses(tasks, RayJobs(tasks, run_block_task, _prepare, terms))
+
+
+def _prepare(device: str) -> None:
+    """Do nothing: the model is loaded with the first block."""
+
+
 class BlockProcesses:
     """Processes that compute the blocks of a scene, from the top down.
 
@@ -47,13 +87,12 @@ class BlockProcesses:
 
     Args:
         tasks: The blocks.
-        devices: One process for each, see `run_jobs`.
-        terms: How often a block is begun whose process dies, and the variables of the processes.
+        running: The processes, which compute these.
     """
 
-    def __init__(self, tasks: Sequence[BlockTask], devices: Sequence[str], terms: Terms[BlockTask]) -> None:
+    def __init__(self, tasks: Sequence[BlockTask], running: Running) -> None:
         self._tasks = tasks
-        self._running = RunningJobs(tasks, devices[: len(tasks)], run_block_task, terms)
+        self._running = running
         self._results: dict[int, BlockResult] = {}  # by the number of the block
 
     def result(self, task: BlockTask) -> BlockResult:

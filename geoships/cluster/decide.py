@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Literal
 
-from geoships.cluster.fingerprint import changed_file, differences, installed_mark
+from geoships.cluster.fingerprint import changed_file, differences, installed_mark, installed_mark_apart
 from geoships.cluster.records import Model, SceneRecord
-from geoships.pipeline.batch import SceneJob
+from geoships.pipeline.jobs import SceneJob
 from geoships.support.remote.objects import exists
 
 
@@ -25,6 +26,8 @@ class Expected:
         overwrite: Make again what is done, and write over files of other runs.
         retry_failed: Try again what failed.
         since: When the run began. What ended later was done by this run, or by another beside it.
+        run: Name of the run, by which other machines know what it did whatever their clocks say.
+        apart: Models are looked at in processes of their own, because this one has to stay small.
     """
 
     out_dir: Path
@@ -33,6 +36,16 @@ class Expected:
     overwrite: bool = False
     retry_failed: bool = False
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    run: str = field(default_factory=lambda: token_hex(8))
+    apart: bool = False
+
+    def ended_now(self, record: SceneRecord) -> bool:
+        """Whether a scene was done, or failed, since the run began."""
+        return bool(record.finished) and (record.run == self.run or record.ended_after(self.since))
+
+    def installed(self, name: str) -> Model | None:
+        """Mark of an installed model; None if none has this name."""
+        return (installed_mark_apart if self.apart else installed_mark)(name)
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ def decide(
     """
     if record is None or not record.finished:
         return _unfinished(job, record, expected, is_there)
-    if record.ended_after(expected.since):
+    if expected.ended_now(record):
         return Decision("done" if record.state == "done" else "failed", record.reason or "")
     if expected.overwrite:
         return Decision("run", "made again")
@@ -105,7 +118,7 @@ def _other_origin(record: SceneRecord, expected: Expected) -> str:
     """What differs between the settings and the model of a record and those of a run."""
     found = differences(record.settings, expected.settings)
     if record.model is not None:
-        now = expected.model or installed_mark(record.model.name)
+        now = expected.model or expected.installed(record.model.name)
         if now is None:
             found.append(f"the model {record.model.name} is not installed now")
         elif now.name != record.model.name:

@@ -7,17 +7,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from rasterio.errors import RasterioError
 
 from geoships.cluster.records import InputFile, Model
 from geoships.config import PredictConfig
 from geoships.errors import BundleError, GeoshipsError
-from geoships.model.bundle import Bundle, load_bundle
-from geoships.model.fingerprint import fingerprint as weights_digest
-from geoships.pipeline.scene_run import SceneRun
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.item_collection import item_content, split_name
 from geoships.scene.opening.names import is_remote, without_query
@@ -25,6 +21,11 @@ from geoships.scene.opening.open import SceneFile
 from geoships.scene.opening.raster import gdal_env
 from geoships.support.fingerprint import file_fingerprints, settings_fingerprint
 from geoships.support.versions import versions
+from geoships.support.workers import run_on_devices
+
+if TYPE_CHECKING:
+    from geoships.model.bundle import Bundle
+    from geoships.pipeline.scene_run import SceneRun
 
 # Settings that change how fast ships are found, or how outputs look, and not what is found.
 OTHER_SETTINGS = {"model", "device", "batch_size", "trust_vrt", "style", "overwrite"}
@@ -72,6 +73,8 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def model_mark(bundle: Bundle) -> Model:
     """Name and digest of a bundle: its card, its weights and those of its verifier, screen and int8 variant."""
+    from geoships.model.fingerprint import fingerprint as weights_digest
+
     digest = hashlib.sha256()
     for part in (bundle, bundle.verifier):
         if part is not None:
@@ -87,8 +90,36 @@ def model_mark(bundle: Bundle) -> Model:
 @cache
 def installed_mark(name: str) -> Model | None:
     """Mark of an installed model; None if none has this name."""
+    from geoships.model.bundle import load_bundle
+
     try:
         return model_mark(load_bundle(name))
+    except BundleError:
+        return None
+
+
+@cache
+def mark_apart(name: str) -> Model:
+    """Mark of a bundle by its name, from a process of its own: this one need not load PyTorch for it.
+
+    Raises:
+        BundleError: There is no such bundle, or it is damaged.
+    """
+    ((_, mark),) = run_on_devices([name], ["cpu"], _mark)
+    return mark
+
+
+def _mark(name: str, device: str) -> Model:  # noqa: ARG001 - what `run_on_devices` calls
+    from geoships.model.bundle import load_bundle
+
+    return model_mark(load_bundle(name))
+
+
+@cache
+def installed_mark_apart(name: str) -> Model | None:
+    """As `installed_mark`, from a process of its own."""
+    try:
+        return mark_apart(name)
     except BundleError:
         return None
 
@@ -197,6 +228,8 @@ def scores_mark(run: SceneRun, scene: SceneName) -> str:
     Raises:
         GeoshipsError: A file cannot be read.
     """
+    import torch
+
     config, engine, plan = run.config, run.engine, run.plan
     own_threads = engine.engine == "torch" and engine.device.type == "cpu"  # its float sums depend on them
     content = {

@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass, field
 from functools import cache
 
-from geoships.cluster.attempt import Outcome, attempt
+from geoships.cluster.attempt import attempt
 from geoships.cluster.blocks import Blocks
 from geoships.cluster.decide import Expected
+from geoships.cluster.outcomes import Outcome
 from geoships.config import PredictConfig
 from geoships.model.bundle import Bundle, load_bundle
-from geoships.pipeline.batch import SceneJob, without_warnings
+from geoships.pipeline.jobs import SceneJob, without_warnings
 from geoships.scene.opening.names import title_of
 from geoships.support.workers import Begun, Tell
 
@@ -42,7 +43,7 @@ def run_scene(setup: Setup, job: SceneJob, device: str, tell: Tell) -> Outcome:
         device: That computes.
         tell: Hears `Begun` when the model is loaded, then numbers of finished pixels, and warnings as text.
     """
-    model = _bundle(setup.config.model) if setup.config.model else None
+    model = bundle(setup.config.model) if setup.config.model else None
     tell(Begun())
     config = setup.config.model_copy(update={"device": device})
     with without_warnings():
@@ -50,7 +51,8 @@ def run_scene(setup: Setup, job: SceneJob, device: str, tell: Tell) -> Outcome:
 
 
 @cache
-def _bundle(name: str) -> Bundle:
+def bundle(name: str) -> Bundle:
+    """The bundle of this name, which a process loads once."""
     return load_bundle(name)
 
 

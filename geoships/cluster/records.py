@@ -66,6 +66,8 @@ class SceneRecord(_Part):
         files: The local files of the scene, with the digests of what was read.
         outputs: Files that were written, by kind.
         attempts: How often the scene was begun.
+        run: Which run began it last.
+        lost: How often a process of this run died with it before.
         started, finished: When, in UTC (ISO 8601).
         seconds: Duration of the last attempt.
         pixels: Rows times columns of the scene.
@@ -86,6 +88,8 @@ class SceneRecord(_Part):
     files: tuple[InputFile, ...] = ()
     outputs: dict[str, OutputFile] = {}
     attempts: int = 0
+    run: str = ""
+    lost: int = 0
     started: str = ""
     finished: str = ""
     seconds: float = 0.0

@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 from typing import Any
 
-from geoships.cluster.attempt import Outcome
 from geoships.cluster.manifest import Manifest
+from geoships.cluster.outcomes import Outcome
 from geoships.cluster.run import RunResult
 from geoships.support.files import atomic_write, output_errors
 from geoships.support.remote.address import RemotePath

@@ -5,28 +5,32 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from geoships.cluster.attempt import Outcome, attempt, failed_record, shown_name
-from geoships.cluster.block_processes import BlockProcesses
 from geoships.cluster.blocks import Blocks, shared_scenes
 from geoships.cluster.decide import Expected
-from geoships.cluster.fingerprint import model_mark, settings_mark
+from geoships.cluster.fingerprint import mark_apart, model_mark, settings_mark
 from geoships.cluster.manifest import Manifest
-from geoships.cluster.processes import Setup, run_scene
+from geoships.cluster.outcomes import TRIES, Outcome, failed_record, shown_name, timeout_reason
 from geoships.cluster.records import SceneRecord
 from geoships.cluster.selection import Selection, select
 from geoships.cluster.sizes import Size, free_memory, memory_of, pixels_of, read_sizes
 from geoships.config import PredictConfig
-from geoships.model.bundle import Bundle, load_bundle
-from geoships.pipeline.batch import SceneJob, overlapped
-from geoships.pipeline.blocks.task import BlockTask
+from geoships.pipeline.jobs import SceneJob
 from geoships.support.progress import NoProgress, Progress
+from geoships.support.ray_cluster import ray_cluster
+from geoships.support.ray_pool import RayTerms, room_of_cluster, run_on_ray
 from geoships.support.workers import Ended, Event, Lost, Raised, Terms, Told, devices_of, run_jobs
 
-TRIES = 2  # of a scene whose process dies
+if TYPE_CHECKING:
+    from geoships.model.bundle import Bundle
+    from geoships.pipeline.blocks.task import BlockTask
+
 WAITING = 1.0  # s between two looks at scenes that another run computes
 
 
@@ -35,13 +39,15 @@ class RunOptions:
     """How many scenes are run.
 
     Attributes:
-        jobs: Number of processes; None: one for each GPU of ``cuda:all``, else this process alone.
+        jobs: Number of processes; None: one for each GPU of ``cuda:all``, else this process alone. On a cluster:
+            number of actors; None: one for each GPU, or for each node where there is none.
         timeout: Seconds that a scene may take; it then runs in a process of its own. None: any time.
         retry_failed: Try again what failed before.
         overlap: In this process, run small scenes two at a time.
         blocks: How large scenes are cut, and whether one that was stopped goes on.
         part: Which shard of a larger run this is, as in ``2/8``.
         listed: Names of the scenes of all shards by their place; None: those of this run.
+        ray: Cluster of Ray that computes, see `geoships.support.ray_cluster.ray_cluster`; None: this machine does.
     """
 
     jobs: int | None = None
@@ -51,6 +57,7 @@ class RunOptions:
     blocks: Blocks = field(default_factory=Blocks)
     part: str = "1/1"
     listed: Mapping[str, str] | None = None
+    ray: str | None = None
 
 
 @dataclass
@@ -84,12 +91,15 @@ def expected_of(out_dir: Path, config: PredictConfig, options: RunOptions, model
     Raises:
         GeoshipsError: A file of the settings cannot be read.
     """
+    apart = options.ray is not None
+    mark = mark_apart(config.model) if apart and config.model else model_mark(model) if model else None
     return Expected(
         out_dir,
         settings_mark(config),
-        model_mark(model) if model else None,
+        mark,
         overwrite=config.overwrite,
         retry_failed=options.retry_failed,
+        apart=apart,
     )
 
 
@@ -123,16 +133,24 @@ def run_scenes(
         GeoshipsError: The model or the device is missing.
     """
     started, config, options = time.monotonic(), config or PredictConfig(), options or RunOptions()
-    model = load_bundle(config.model) if config.model else None
+    model = _load_model(config) if config.model and options.ray is None else None
     expected = expected_of(out_dir, config, options, model)
     selection = select(jobs, expected)
     Manifest(out_dir).write_list(options.listed or {job.place: shown_name(job) for job in jobs}, options.part)
     run = _Run(expected, config, options, progress or NoProgress(), model)
     settled: dict[str, Outcome] = {}
-    for outcome in (*selection.settled, *run.outcomes(selection)):
-        settled[outcome.place] = outcome
-        on_outcome(outcome)
+    on_ray = ray_cluster(options.ray, options.jobs) if options.ray and selection.run else nullcontext()
+    with on_ray:
+        for outcome in chain(selection.settled, run.outcomes(selection)):
+            settled[outcome.place] = outcome
+            on_outcome(outcome)
     return RunResult([settled[job.place] for job in jobs], time.monotonic() - started)
+
+
+def _load_model(config: PredictConfig) -> Bundle:
+    from geoships.model.bundle import load_bundle
+
+    return load_bundle(config.model)
 
 
 @dataclass(frozen=True)
@@ -171,6 +189,9 @@ class _Run:
         return busy
 
     def _execute(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[int, Outcome]]:
+        if self.options.ray is not None:
+            yield from self._on_ray(jobs)
+            return
         names = devices_of(self.config.device)
         count = self.options.jobs or len(names)
         devices = [names[number % len(names)] for number in range(count)]
@@ -187,12 +208,15 @@ class _Run:
 
     def _by_all(self, job: SceneJob, size: Size, devices: Sequence[str]) -> Outcome:
         """Compute one large scene in blocks by all processes together."""
+        from geoships.cluster.attempt import attempt
+        from geoships.cluster.block_processes import block_processes
+
         config = self.config.model_copy(update={"device": devices[0]})
         most = max(1, int(min(len(devices), free_memory() // memory_of(size))))
         terms: Terms[BlockTask] = Terms(tries=TRIES, environment=thread_limits(len(devices)))
         blocks = self.options.blocks
         if most > 1:
-            blocks = blocks.by(lambda _, tasks: BlockProcesses(tasks, devices[:most], terms))
+            blocks = blocks.by(lambda _, tasks: block_processes(tasks, devices[:most], terms))
         return attempt(job, self.expected, config, self.progress, self.model, blocks)
 
     def _one_by_one(self, jobs: Sequence[SceneJob], devices: Sequence[str]) -> Iterator[tuple[int, Outcome]]:
@@ -203,6 +227,9 @@ class _Run:
             yield from self._in_processes(jobs, devices)
 
     def _in_this_process(self, jobs: Sequence[SceneJob], device: str) -> Iterator[tuple[int, Outcome]]:
+        from geoships.cluster.attempt import attempt
+        from geoships.pipeline.batch import overlapped
+
         config = self.config.model_copy(update={"device": device})
 
         def work(job: SceneJob, progress: Progress) -> Outcome:
@@ -211,8 +238,9 @@ class _Run:
         yield from overlapped(jobs, work, self.progress, overlap=self.options.overlap and len(jobs) > 1)
 
     def _in_processes(self, jobs: Sequence[SceneJob], devices: Sequence[str]) -> Iterator[tuple[int, Outcome]]:
+        from geoships.cluster.processes import Setup, run_scene
+
         sizes = read_sizes(jobs, trust_vrt=self.config.trust_vrt)
-        order = sorted(range(len(jobs)), key=lambda number: (-pixels_of(sizes[number]), jobs[number].place))
         memory = {jobs[number].place: memory_of(size) for number, size in enumerate(sizes)}
         budget = free_memory()
 
@@ -221,8 +249,59 @@ class _Run:
 
         terms = Terms(self.options.timeout, TRIES, thread_limits(len(devices)), admit)
         work = partial(run_scene, Setup(self.expected, self.config, self.options.blocks))
+        yield from self._outcomes(jobs, sizes, lambda ordered: run_jobs(ordered, devices[: len(jobs)], work, terms))
+
+    def _on_ray(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[int, Outcome]]:
+        sizes = read_sizes(jobs, trust_vrt=self.config.trust_vrt)
+        shared = self._shared_on_ray(sizes)
+        for number in shared:
+            yield number, self._by_actors(jobs[number])
+        rest = [number for number in range(len(jobs)) if number not in shared]
+        for place, outcome in self._one_by_one_on_ray([jobs[one] for one in rest], [sizes[one] for one in rest]):
+            yield rest[place], outcome
+
+    def _shared_on_ray(self, sizes: Sequence[Size]) -> list[int]:
+        """Which scenes all actors compute together. It is this machine that joins their blocks, on the same device."""
+        room = room_of_cluster(self.config.device, self.options.jobs)
+        if self.options.timeout is not None or room.actors < 2 or room.device != "cpu":
+            return []
+        return shared_scenes([pixels_of(size) for size in sizes], room.actors, self.options.blocks.large)
+
+    def _by_actors(self, job: SceneJob) -> Outcome:
+        """Compute one large scene in blocks by all actors together."""
+        from geoships.cluster.attempt import attempt
+        from geoships.cluster.block_processes import block_actors
+
+        name, config = shown_name(job), self.config.model_copy(update={"device": "cpu"})
+
+        def named(task: BlockTask) -> str:
+            return f"{name}, block {task.number}"
+
+        terms = RayTerms(self.options.jobs, "cpu", 1, named, note=self.progress.note)
+        blocks = self.options.blocks.by(lambda _, tasks: block_actors(tasks, terms))
+        return attempt(job, self.expected, config, self.progress, self.model, blocks)
+
+    def _one_by_one_on_ray(self, jobs: Sequence[SceneJob], sizes: Sequence[Size]) -> Iterator[tuple[int, Outcome]]:
+        """Compute each scene in one actor."""
+        from geoships.cluster.ray_scenes import RaySetup, prepare, run_scene
+
+        if not jobs:
+            return
+        memory = {jobs[number].place: memory_of(size) for number, size in enumerate(sizes)}
+        setup = RaySetup(replace(self.expected, apart=False), self.config, self.options.blocks, self.options.timeout)
+        terms: RayTerms[SceneJob] = RayTerms(
+            self.options.jobs, self.config.device, TRIES, shown_name, lambda job: memory[job.place], self.progress.note
+        )
+        work, first = partial(run_scene, setup), partial(prepare, setup)
+        yield from self._outcomes(jobs, sizes, lambda ordered: run_on_ray(ordered, work, first, terms))
+
+    def _outcomes(
+        self, jobs: Sequence[SceneJob], sizes: Sequence[Size], run: Callable[[Sequence[SceneJob]], Iterator[Event]]
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Run scenes elsewhere, the largest first."""
+        order = sorted(range(len(jobs)), key=lambda number: (-pixels_of(sizes[number]), jobs[number].place))
         tally = _Tally(self.progress, [pixels_of(sizes[number]) for number in order])
-        for event in run_jobs([jobs[number] for number in order], devices[: len(jobs)], work, terms):
+        for event in run([jobs[number] for number in order]):
             outcome = self._outcome(event, jobs[order[event.index]], tally)
             if outcome is not None:
                 tally.finish(event.index)
@@ -244,17 +323,22 @@ class _Run:
     def _record_loss(self, job: SceneJob, lost: Lost) -> Outcome:
         """Write down why the process of a scene ended; done is what it had recorded before."""
         name, manifest = shown_name(job), self._manifest
-        reason = f"{lost.reason} (--scene-timeout)" if lost.timed_out else lost.reason
+        reason = timeout_reason(self.options.timeout or 0.0) if lost.timed_out else lost.reason
         with manifest.claim(job.place) as ours:
             record = manifest.read(job.place)
-            if record is not None and record.ended_after(self.expected.since):
+            if record is not None and self.expected.ended_now(record):
                 return Outcome(
                     job.place, name, "done" if record.state == "done" else "failed", record, record.reason or ""
                 )
             if record is None or record.finished:  # the process never came so far as to write one
                 tries, settings = record.attempts if record else 0, dict(self.expected.settings)
                 record = SceneRecord(
-                    scene=name, place=job.place, state="running", settings=settings, attempts=tries + 1
+                    scene=name,
+                    place=job.place,
+                    state="running",
+                    settings=settings,
+                    attempts=tries + 1,
+                    run=self.expected.run,
                 )
             failed = failed_record(record, reason, seconds=self.options.timeout or 0.0 if lost.timed_out else 0.0)
             if ours:

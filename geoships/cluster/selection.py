@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import heapq
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from geoships.cluster.attempt import Outcome, outcome_of
 from geoships.cluster.decide import Decision, Expected, decide
 from geoships.cluster.manifest import Manifest
+from geoships.cluster.outcomes import Outcome, outcome_of
 from geoships.cluster.record_files import presence
 from geoships.errors import GeoshipsError, OutputError
-from geoships.pipeline.batch import SceneJob
+from geoships.pipeline.jobs import SceneJob
 from geoships.support.overwrite import refuse_overwrites
 
 
@@ -34,22 +35,53 @@ class Shard:
 
 
 def parse_shard(text: str) -> Shard:
-    """Read a shard such as ``2/8``.
+    """Read a shard such as ``2/8``; ``auto`` is that of the task of an array of SLURM or AWS Batch.
 
     Raises:
-        GeoshipsError: The text has another form, or there is no such part.
+        GeoshipsError: The text has another form, there is no such part, or this process is no task of an array.
 
     >>> parse_shard("2/8")
     Shard(index=2, count=8)
     """
+    if text.strip() == "auto":
+        return shard_of_task(os.environ)
     match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
     if match is None:
-        raise GeoshipsError(f"--shard {text}: expected I/N, such as 2/8")
+        raise GeoshipsError(f"--shard {text}: expected I/N, such as 2/8, or auto")
     index, count = int(match[1]), int(match[2])
     if not 1 <= index <= count:
         hint = "; add 1 to an index that starts at 0" if index == 0 else ""
         raise GeoshipsError(f"--shard {text}: I runs from 1 to {count}{hint}")
     return Shard(index, count)
+
+
+def shard_of_task(environment: Mapping[str, str]) -> Shard:
+    """The part of a run that a task of an array computes.
+
+    Args:
+        environment: Variables that SLURM or AWS Batch have set.
+
+    Raises:
+        GeoshipsError: They have set none.
+
+    >>> shard_of_task({"AWS_BATCH_JOB_ARRAY_INDEX": "1", "AWS_BATCH_JOB_ARRAY_SIZE": "8"})
+    Shard(index=2, count=8)
+    >>> array = {"MIN": "10", "MAX": "30", "STEP": "10", "COUNT": "3", "ID": "20"}
+    >>> shard_of_task({f"SLURM_ARRAY_TASK_{name}": value for name, value in array.items()})
+    Shard(index=2, count=3)
+    """
+    try:
+        if "AWS_BATCH_JOB_ARRAY_INDEX" in environment:
+            index, count = int(environment["AWS_BATCH_JOB_ARRAY_INDEX"]), int(environment["AWS_BATCH_JOB_ARRAY_SIZE"])
+        else:
+            names = ("ID", "MIN", "MAX", "STEP", "COUNT")
+            number, first, last, step, count = (int(environment[f"SLURM_ARRAY_TASK_{name}"]) for name in names)
+            index = (number - first) // step
+            if count != (last - first) // step + 1:
+                raise GeoshipsError("--shard auto: an array with gaps, such as --array=0,2,5, would leave scenes out")
+    except (KeyError, ValueError) as error:
+        raise GeoshipsError("--shard auto: this is no task of an array of SLURM or AWS Batch; give I/N") from error
+    return Shard(index + 1, count)
 
 
 def shard_of(jobs: Sequence[SceneJob], pixels: Sequence[int], shard: Shard) -> list[SceneJob]:

@@ -15,7 +15,7 @@ from rasterio.errors import RasterioError
 
 from geoships.cluster.records import SceneRecord
 from geoships.errors import GeoshipsError
-from geoships.pipeline.batch import SceneJob, without_warnings
+from geoships.pipeline.jobs import SceneJob, without_warnings
 from geoships.scene.opening.band_files import BandFiles
 from geoships.scene.opening.item_collection import split_name
 from geoships.scene.opening.names import is_remote

@@ -46,10 +46,11 @@ def run_until_stopped(work: bytes, device: str, connection: Connection, environm
                 send("ended", function(job, device, partial(send, "told")))
             except Exception as error:  # of any kind: the parent process hears of it
                 error.add_note(f"in the process on {device}:\n{traceback.format_exc()}")
-                send("raised", _picklable(error))
+                send("raised", picklable(error))
 
 
-def _picklable(error: Exception) -> Exception:
+def picklable(error: Exception) -> Exception:
+    """An exception that another process can read, with the same message."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 (made here)
     except Exception:  # exceptions with arguments of their own fail in many ways

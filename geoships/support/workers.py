@@ -328,9 +328,7 @@ class _Pool:
         if self._tried[index] < self._terms.tries:
             self._waiting.append(index)
             return
-        tries = "" if self._tried[index] == 1 else f"in each of {self._tried[index]} tries "
-        advice = "perhaps out of memory; use fewer processes or smaller tiles"
-        yield Lost(index, f"a process on {worker.device} died {tries}({_how(worker.process)}), {advice}")
+        yield Lost(index, death_reason(worker.device, self._tried[index], _how(worker.process)))
 
     def end_overdue(self) -> Iterator[Event]:
         """Stop the processes whose job takes too long; yields their jobs."""
@@ -350,6 +348,25 @@ class _Pool:
         """End all processes."""
         _end_processes(self._workers)
         self._workers = []
+
+
+def death_reason(device: str, tries: int, how: str = "") -> str:
+    """Why a job is given up whose process died, for people.
+
+    Args:
+        device: Of the process.
+        tries: How often it died with the job.
+        how: It died, as far as that is known.
+
+    >>> death_reason("cpu", 2)
+    'a process on cpu died in each of 2 tries, perhaps out of memory; use fewer processes or smaller tiles'
+    """
+    parts = [f"a process on {device} died"]
+    if tries > 1:
+        parts.append(f"in each of {tries} tries")
+    if how:
+        parts.append(f"({how})")
+    return f"{' '.join(parts)}, perhaps out of memory; use fewer processes or smaller tiles"
 
 
 def _end_processes(workers: Sequence[_Worker]) -> None:

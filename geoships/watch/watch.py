@@ -14,7 +14,7 @@ import geopandas
 import pandas as pd
 import shapely
 
-from geoships.cluster.attempt import Outcome
+from geoships.cluster.outcomes import Outcome
 from geoships.cluster.run import RunOptions, run_scenes
 from geoships.config import PredictConfig
 from geoships.config.watch import WatchConfig

@@ -7,8 +7,6 @@ import pytest
 from fake_models import fake_bundle
 from geoships_cli.app import main
 
-from geoships.cluster import fingerprint
-from geoships.cluster import run as cluster_run
 from geoships.model import bundle as bundles
 from geoships.model.installed import ModelChoice
 from geoships.pipeline import batch, scene_run
@@ -17,7 +15,7 @@ from geoships.pipeline import batch, scene_run
 @pytest.fixture
 def geoships(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Runs the command with a fake model; returns exit code, stdout and stderr."""
-    for where in (bundles, batch, scene_run, cluster_run, fingerprint):
+    for where in (bundles, batch, scene_run):
         monkeypatch.setattr(where, "load_bundle", lambda _=None: fake_bundle())
     monkeypatch.setattr(scene_run, "choose_model", lambda *_: ModelChoice(Path("fake"), "the only one"))
 

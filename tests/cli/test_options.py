@@ -30,7 +30,7 @@ LENGTH = 75  # of a help text, which then fits a line of 120 columns
 NOT_SETTINGS = {
     "scenes", "out", "mask", "scores", "stac", "preview", "project", "out_dir", "out_format", "rasters", "previews",
     "items", "band", "stac_api", "collection", "bbox", "datetime", "max_cloud", "config_file", "quiet", "as_json",
-    "progress", "verbose", "log_level", "log_file", "pattern", "retry_failed", "jobs", "shard", "scene_timeout",
+    "progress", "verbose", "log_level", "log_file", "pattern", "retry_failed", "jobs", "ray", "shard", "scene_timeout",
     "resume", "dry_run",
 }  # fmt: skip
 EVALUATED = {  # settings that `evaluate` shares; its model is an argument

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from fake_models import fake_bundle
 
-from geoships.cluster import fingerprint
-from geoships.cluster import run as cluster_run
-from geoships.cluster.attempt import Outcome
+from geoships.cluster.outcomes import Outcome
 from geoships.cluster.run import RunOptions, RunResult, run_scenes
 from geoships.config import PredictConfig
+from geoships.model import bundle as bundles
 from geoships.pipeline.batch import plan_outputs
 
 CPU = PredictConfig(model="fake", device="cpu", engine="torch", precision="fp32", style=False)
@@ -21,8 +20,7 @@ CPU = PredictConfig(model="fake", device="cpu", engine="torch", precision="fp32"
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., RunResult]:
     """Runs the scenes of a folder; returns what became of them."""
-    for where in (cluster_run, fingerprint):
-        monkeypatch.setattr(where, "load_bundle", lambda _=None: fake_bundle())
+    monkeypatch.setattr(bundles, "load_bundle", lambda _=None: fake_bundle())
 
     def run(
         names: list[str], *, format: str = "geojson", rasters: bool = False, told: list[Outcome] | None = None,  # noqa: A002

@@ -16,10 +16,10 @@ from cluster_jobs import SMALL_BLOCKS, TILED
 from run_contents import contents
 from scenes import ship_scene
 
-from geoships.cluster import block_processes, fingerprint
-from geoships.cluster import run as cluster_run
+from geoships.cluster import block_processes, block_rows
 from geoships.cluster.blocks import Blocks
 from geoships.cluster.run import RunOptions, RunResult, run_scenes
+from geoships.model import bundle as bundles
 from geoships.pipeline.batch import plan_outputs
 from geoships.support import workers
 from geoships.support.progress import NoProgress
@@ -51,8 +51,7 @@ def forkserver() -> multiprocessing.context.BaseContext:
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for where in (cluster_run, fingerprint):
-        monkeypatch.setattr(where, "load_bundle", lambda _=None: cluster_jobs.fake_bundle())
+    monkeypatch.setattr(bundles, "load_bundle", lambda _=None: cluster_jobs.fake_bundle())
     monkeypatch.setattr(block_processes, "run_block_task", cluster_jobs.run_block_task)
     monkeypatch.setattr(workers, "ENDING", 0.2)
     ship_scene(tmp_path / "scene.tif", (ROWS, 200), ships=SHIPS)
@@ -145,9 +144,7 @@ def test_a_scene_that_is_killed_goes_on_with_the_blocks_that_were_done(
 
 def stopped(scene: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A run that is interrupted after some blocks; the files that it leaves."""
-    from geoships.cluster import blocks
-
-    compute, computed = blocks.compute_block, []
+    compute, computed = block_rows.compute_block, []
 
     def interrupted(*arguments: object) -> object:
         if len(computed) == 5:
@@ -156,7 +153,7 @@ def stopped(scene: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return computed[-1]
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(blocks, "compute_block", interrupted)
+        patch.setattr(block_rows, "compute_block", interrupted)
         run(scene, "out")
     return left(scene, "out")
 
@@ -190,9 +187,7 @@ def test_blocks_of_another_scene_or_of_other_settings_and_damaged_ones_are_not_t
 
 def test_without_resume_nothing_is_kept_or_taken(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped(scene, monkeypatch)
-    from geoships.cluster import blocks
-
-    monkeypatch.setattr(blocks, "compute_block", None)  # not called
+    monkeypatch.setattr(block_rows, "compute_block", None)  # not called
     notes = Notes()
     assert run(scene, "out", notes, blocks=replace(SMALL_BLOCKS, resume=False)).count("done") == 1
     assert (notes.before, left(scene, "out")) == ([], [])
@@ -200,9 +195,7 @@ def test_without_resume_nothing_is_kept_or_taken(scene: Path, monkeypatch: pytes
 
 
 def test_a_scene_below_the_size_is_computed_as_a_whole(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from geoships.cluster import blocks
-
-    monkeypatch.setattr(blocks, "compute_block", None)  # not called
+    monkeypatch.setattr(block_rows, "compute_block", None)  # not called
     assert run(scene, "out", blocks=replace(SMALL_BLOCKS, large=ROWS * 200 + 1)).count("done") == 1
 
 

@@ -13,11 +13,13 @@ import pytest
 from run_contents import contents
 from scenes import ship_scene
 
+from geoships.cluster import processes
 from geoships.cluster import run as cluster_run
 from geoships.cluster.decide import Expected
 from geoships.cluster.manifest import Manifest
 from geoships.cluster.records import now_text
 from geoships.cluster.run import RunOptions, RunResult, run_scenes, thread_limits
+from geoships.model import bundle as bundles
 from geoships.pipeline.batch import SceneJob, plan_outputs
 from geoships.support import workers
 from geoships.support.workers import Lost
@@ -47,8 +49,8 @@ def test_processes_give_the_outputs_of_one_and_survive_what_happens_to_others(
     for name, rows in (("a", 180), ("b", 400), ("dies-when-done", 180), ("hangs", 600)):
         ship_scene(tmp_path / f"{name}.tif", (rows, 200))
     (tmp_path / "bad.tif").write_text("no raster")
-    monkeypatch.setattr(cluster_run, "run_scene", cluster_jobs.run_scene)
-    monkeypatch.setattr(cluster_run, "load_bundle", lambda _: cluster_jobs.fake_bundle())
+    monkeypatch.setattr(processes, "run_scene", cluster_jobs.run_scene)
+    monkeypatch.setattr(bundles, "load_bundle", lambda _: cluster_jobs.fake_bundle())
     monkeypatch.setattr(workers, "ENDING", 0.2)
     names = ["a", "b", "bad", "dies-when-done", "hangs"]
     jobs = plan_outputs([tmp_path / f"{name}.tif" for name in names], tmp_path / "two", rasters=True)

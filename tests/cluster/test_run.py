@@ -17,12 +17,13 @@ from scenes import ship_scene
 from geoships.cluster import attempt as attempts
 from geoships.cluster import fingerprint
 from geoships.cluster import run as cluster_run
-from geoships.cluster.attempt import Outcome
 from geoships.cluster.manifest import Manifest
+from geoships.cluster.outcomes import Outcome
 from geoships.cluster.records import SceneRecord
 from geoships.cluster.report import summary_json, summary_table, write_failures
 from geoships.cluster.run import RunResult
 from geoships.errors import OutputError
+from geoships.model import bundle as bundles
 
 Run = Callable[..., RunResult]
 
@@ -102,7 +103,7 @@ def test_outputs_of_other_settings_models_or_programs_are_refused(
     with pytest.raises(OutputError, match=r"a_mask.tif and a_scores.tif were not among its outputs"):
         run(["a.tif"], settings={"threshold": 0.6}, rasters=True)
     assert states(run(["a.tif"], settings={"threshold": 0.6, "device": "cpu", "batch_size": 1})) == ["done before"]
-    monkeypatch.setattr(cluster_run, "load_bundle", lambda _: fake_bundle(**{"geoships:halo": 4}))
+    monkeypatch.setattr(bundles, "load_bundle", lambda _: fake_bundle(**{"geoships:halo": 4}))
     with pytest.raises(OutputError, match="the model fake has other weights or another card now"):
         run(["a.tif"], settings={"threshold": 0.6})
     shutil.rmtree(tmp_path / "out" / ".geoships")

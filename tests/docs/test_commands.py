@@ -44,6 +44,11 @@ RUN = (
     "geoships data label-tiles scene.tif --out tiles",
     "geoships predict scenes/ --out-dir found --dry-run",
     "geoships predict scenes/ --out-dir found",
+    "geoships predict scenes/ --out-dir found --jobs 2",
+    "geoships predict scenes/ --out-dir found --jobs 2 --retry-failed",
+    "geoships predict scenes/ --out-dir found --ray local --jobs 2",
+    "geoships predict scenes/ --out-dir found --shard 1/2",
+    "geoships predict scenes/ --out-dir found --shard 2/2",
     "geoships merge-runs found --out all.gpkg",
 )
 
@@ -57,6 +62,9 @@ NOT_RUN = {
     "uv run python scripts": "works on data sets and trained models that are not part of the repository",
     "uv run scripts/build_qgis_plugin.py": "tests/test_qgis_plugin.py builds the plugin",
     "uv run python scripts/draw_augmentation.py": "tests/test_draw_augmentation.py draws it",
+    "aws": "needs an account of AWS; tests/cli/test_cluster_examples.py checks the definition and runs its command",
+    "kubectl": "needs Kubernetes; tests/cli/test_cluster_examples.py checks the file and its command",
+    "sbatch": "needs SLURM; tests/cli/test_cluster_examples.py runs the script with the variables that SLURM sets",
     "cp": "gathers the files of a run",
     "curl": "needs a service; tests/service/test_jobs.py sends it scenes",
     "mkdir": "makes a folder",
@@ -97,7 +105,7 @@ NOT_RUN = {
 }
 
 # Programs of others whose options are not checked.
-FOREIGN = ("cp", "curl", "mkdir", "pip", "uv")
+FOREIGN = ("aws", "cp", "curl", "kubectl", "mkdir", "pip", "sbatch", "uv")
 OUTPUTS = ("--out", "--mask", "--scores", "--stac", "--preview", "--project")
 OPTION = re.compile(r"--[a-z][a-z0-9-]*")
 

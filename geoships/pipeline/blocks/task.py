@@ -8,13 +8,12 @@ from pathlib import Path
 
 from geoships.config import PredictConfig
 from geoships.model.engines.choose import EngineChoice
+from geoships.pipeline.blocks.sizes import BLOCK_PIXELS
 from geoships.pipeline.run_plan import RunPlan
 from geoships.pipeline.scene_run import SceneRun
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.streaming import TileCounts
 from geoships.scene.tiling.windows import Axis, Window
-
-BLOCK_PIXELS = 8 << 20  # of the scene; about the least, as a block of a wide scene is one row of tiles
 
 
 @dataclass(frozen=True)
