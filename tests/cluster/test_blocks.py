@@ -17,6 +17,7 @@ from run_contents import contents
 from scenes import ship_scene
 
 from geoships.cluster import block_processes, block_rows
+from geoships.cluster import run as cluster_run
 from geoships.cluster.blocks import Blocks
 from geoships.cluster.run import RunOptions, RunResult, run_scenes
 from geoships.model import bundle as bundles
@@ -203,6 +204,6 @@ def test_a_scene_that_fits_into_memory_once_is_computed_in_this_process(
     scene: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_run, "free_memory", lambda: 1.0)
-    monkeypatch.setattr(cluster_run, "BlockProcesses", None)  # not called
+    monkeypatch.setattr(block_processes, "block_processes", None)  # not called
     assert run(scene, "out", jobs=2).count("done") == 1
     assert contents(scene.parent / "out") == whole(scene)
