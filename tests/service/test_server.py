@@ -208,7 +208,7 @@ def kill_while_uploads_go_on(service: Running, content: bytes, kills: int, jobs:
     return accepted
 
 
-@pytest.mark.parametrize("kills", [int(os.environ.get("GEOSHIPS_TEST_KILLS", "4"))])
+@pytest.mark.parametrize("kills", [int(os.environ.get("GEOSHIPS_TEST_KILLS", "2"))])
 def test_every_accepted_job_ends_once_whatever_is_killed(tmp_path: Path, kills: int) -> None:
     random.seed(7)
     ship_scene(tmp_path / "scene.tif")
