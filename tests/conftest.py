@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each process of the tests: more threads wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).parents[1]
 
 collect_ignore = ["qgis_classes.py", "qgis_report.py"]  # run in QGIS's Python

@@ -35,7 +35,7 @@ class DelayOptions:
     bands: Annotated[
         str | None,
         typer.Option(
-            help="Numbers or names of blue, green, red and near infrared, e.g. 1,2,3,4; - for one that is not there",
+            help="Bands of blue, green, red, near infrared, e.g. 1,2,3,4; - for none",
             show_default="by name", rich_help_panel=BANDS,
         ),
     ] = None  # fmt: skip

@@ -113,7 +113,7 @@ def test_files_that_are_no_scene(service: Served, name: str, content: bytes, sta
 
 
 def test_a_scene_of_too_many_pixels_is_refused_by_its_header(service: Served) -> None:
-    content = tiff(1 << 20, 1 << 20, compress="deflate")
+    content = tiff(1 << 20, 1 << 20, blockxsize=4096, blockysize=4096, compress="deflate")
     assert len(content) < 20 << 20
     status, detail = refused(service, "bomb.tif", content)
     assert (status, "pixels" in detail) == (413, True)
