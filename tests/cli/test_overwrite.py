@@ -12,7 +12,9 @@ from typer.main import get_command
 from geoships.errors import OutputError
 from geoships.model.bundle_files import refuse_bundle
 
-WITHOUT_OUTPUTS = {"models", "info", "doctor", "data upload"}
+# `watch` and the service go on in a folder of their own
+SERVICES = {"serve keys add", "serve keys list", "serve keys remove", "watch", "worker"}
+WITHOUT_OUTPUTS = {"models", "info", "doctor", "data upload", *SERVICES}
 
 
 def leaves(command: Any, path: str = "") -> dict[str, Any]:

@@ -199,7 +199,7 @@ def test_views_come_from_the_settings_or_the_model(tmp_path: Path, monkeypatch: 
             used.append(views)
             super().__init__(*args, views=views, **options)
 
-    monkeypatch.setattr("geoships.model.engines.choose.TorchEngine", Noted)
+    monkeypatch.setattr("geoships.model.engines.torch.TorchEngine", Noted)
     for views, card in ((None, {}), (None, {"geoships:views": 4}), (8, {"geoships:views": 4})):
         config = PredictConfig(views=views, engine="torch")
         result = predict(tmp_path / "scene.tif", model=fake_bundle(**card), config=config)
@@ -218,7 +218,7 @@ def test_wide_scenes_have_smaller_tiles_in_float32_on_a_processor(tmp_path: Path
         with open_run(path, config=config, model=fake_bundle(halo=224)) as run:
             height, width = run.plan.tiles.tile_shape
             pixels[precision] = height * width
-    assert pixels["fp32"] < 0.95 * pixels["bf16"]
+    assert pixels["fp32"] < pixels["bf16"]
 
 
 @pytest.mark.parametrize(("precision", "fast", "said"), [("bf16", False, 1), ("bf16", True, 0), ("fp32", False, 0)])

@@ -323,7 +323,7 @@ def test_keywords_and_settings_have_the_same_names_and_types() -> None:
     del settings["model"]  # a parameter of its own, which also takes a bundle
     keywords = PredictOptions.__annotations__
     assert list(keywords) == list(settings)
-    for name in keywords.keys() - {"area", "land", "bands"}:  # these take more than the settings do
+    for name in keywords.keys() - {"area", "land", "bands", "fixed"}:  # these take more than the settings do
         taken = eval(keywords[name].__forward_arg__, {"Literal": typing.Literal})
         assert plain(taken) == plain(settings[name]) | {type(None)}, name
 

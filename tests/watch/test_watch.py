@@ -44,10 +44,10 @@ def hook() -> Iterator[Webhook]:
 @pytest.fixture
 def place(tmp_path: Path, hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with rules, an area and no scene yet; the model is a fake one."""
-    from geoships.cluster import fingerprint, processes
-    from geoships.cluster import run as cluster_run
+    from geoships.cluster import block_processes, processes
+    from geoships.model import bundle
 
-    for module in (cluster_run, fingerprint, processes):
+    for module in (block_processes, bundle, processes):
         monkeypatch.setattr(module, "load_bundle", module.load_bundle)  # put back after the test
     use_fake_model()
     make(tmp_path, hook.url)
