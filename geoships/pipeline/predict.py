@@ -316,11 +316,7 @@ def _predict(
             record = run_record(run, inputs)
             announce(run, progress)
             run.timings["open"] = time.monotonic() - started
-            if keep_scores and len(run.thresholds) > 1:
-                raise GeoshipsError(
-                    f"return_scores=: {run.bundle.card.name} finds several classes; write them with scores= and mask="
-                )
-            arrays = ScoreArrays(*run.scene.window.shape, run.threshold) if keep_scores else None
+            arrays = _score_arrays(run) if keep_scores else None
             seen = observe(run, file) if observes(config, file) else None
             ships, notes = _run(run, paths, progress, arrays, seen)
             notes += tuple(warn_of_unread(run.scene.unread, progress))
@@ -347,6 +343,15 @@ def _predict(
         observed_summary=observed_summary(seen, ships) if seen else {},
     )
     return prediction, run, arrays
+
+
+def _score_arrays(run: SceneRun) -> ScoreArrays:
+    """Where the scores of a scene are kept in memory."""
+    if len(run.thresholds) > 1:
+        raise GeoshipsError(
+            f"return_scores=: {run.bundle.card.name} finds several classes; write them with scores= and mask="
+        )
+    return ScoreArrays(*run.scene.window.shape, run.threshold)
 
 
 def sent(prediction: Prediction, paths: dict[str, Path], seconds: float) -> Prediction:

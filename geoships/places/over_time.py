@@ -19,7 +19,7 @@ from geoships.places.fixed import berth_table, time_text
 from geoships.places.passes import Passes, find_passes
 from geoships.places.settings import FixedSettings
 from geoships.places.ship_files import ShipFile, joined, read_file, ship_files
-from geoships.places.sightings import Sightings, without_doubles
+from geoships.places.sightings import Ints, Sightings, without_doubles
 from geoships.places.standing import Why, find_standing
 from geoships.places.stays import Stay, find_stays
 from geoships.scene.layers.vector_file import read_vector
@@ -75,9 +75,8 @@ def passes_over_time(ships: str | Path | Sequence[str | Path], zones: tuple[Path
     Raises:
         GeoshipsError: A file cannot be read, or has no place or time.
     """
-    files, repeated = _once(
-        [read_file(path) for path in ship_files([ships] if isinstance(ships, str | Path) else ships)]
-    )
+    given = [ships] if isinstance(ships, str | Path) else ships
+    files, repeated = _once([read_file(path) for path in ship_files(given)])
     names = [str(file.path) for file in files]
     passes = find_passes(files)
     table = without_doubles(joined(files), passes, names)
@@ -90,15 +89,9 @@ def passes_over_time(ships: str | Path | Sequence[str | Path], zones: tuple[Path
     places = read_zones(zones)
     zone = _zone_of(sightings, places)
     kinds = length_classes(sightings.sizes.length)
-    berth = np.full(len(table), None, object)
-    for number, found in enumerate(berths, 1):
-        berth[found.members] = number
-    stay = np.full(len(table), None, object)
-    for number, found_stay in enumerate(stays, 1):
-        stay[found_stay.members] = number
     table = table.assign(
-        **{"pass": sightings.at + 1}, zone=zone, stay=pd.array(stay, dtype="Int64"),
-        berth=pd.array(berth, dtype="Int64"), **{"class": kinds},
+        **{"pass": sightings.at + 1}, zone=zone, stay=_numbers([each.members for each in stays], len(table)),
+        berth=_numbers([each.members for each in berths], len(table)), **{"class": kinds},
     )  # fmt: skip
     shares = {place.name: _shares(place, passes) for place in places}
     per_pass = _per_pass(stays, sightings, passes, zone, shares)
@@ -122,6 +115,14 @@ def passes_over_time(ships: str | Path | Sequence[str | Path], zones: tuple[Path
             "zones": [place.name for place in places],
         },
     )
+
+
+def _numbers(groups: Sequence[Ints], count: int) -> pd.api.extensions.ExtensionArray:
+    """For each of `count` rows the number, from 1, of the group that holds it; missing for those in none."""
+    numbers = np.full(count, None, object)
+    for number, members in enumerate(groups, 1):
+        numbers[members] = number
+    return pd.array(numbers, dtype="Int64")
 
 
 def _once(files: Sequence[ShipFile]) -> tuple[list[ShipFile], int]:
