@@ -4,12 +4,13 @@ import pytest
 
 from geoships.config import PredictConfig, label_settings, predict_config, task_config
 from geoships.config.study import study_config
+from geoships.config.watch import watch_config
 from geoships.errors import GeoshipsError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 READERS = {
     "labels": label_settings, "predict": predict_config, "study_two_ways": study_config,
-    "study_two_ways_small": study_config,
+    "study_two_ways_small": study_config, "watch": watch_config,
 }  # fmt: skip
 # all others are trainings
 
