@@ -12,16 +12,16 @@ from fake_models import fake_bundle
 from s3_server import BUCKET, KEY, SECRET, TOKEN, S3Server, running
 from scenes import ship_scene
 
-from geoships.cluster import fingerprint, lease
-from geoships.cluster import run as cluster_run
+from geoships.cluster import block_processes, lease, processes
 from geoships.cluster.block_folder import BlockFolder
 from geoships.cluster.lease import Claim, take
 from geoships.cluster.manifest import Manifest
 from geoships.cluster.merge import merge_manifests, read_all_ships
 from geoships.cluster.report import write_failures
-from geoships.cluster.run import RunOptions, RunResult, run_scenes
+from geoships.cluster.run import RunOptions, RunResult, expected_of, run_scenes
 from geoships.config import PredictConfig
 from geoships.errors import OutputError
+from geoships.model import bundle as bundles
 from geoships.pipeline.batch import plan_outputs
 from geoships.support.remote.address import RemotePath
 
@@ -38,7 +38,7 @@ def states(result: RunResult) -> list[str]:
 def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3Server]:
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
-    for where in (cluster_run, fingerprint):
+    for where in (block_processes, bundles, processes):
         monkeypatch.setattr(where, "load_bundle", lambda _=None: fake_bundle())
     with running(monkeypatch) as server:
         yield server
@@ -165,7 +165,7 @@ def test_a_run_that_was_stopped_is_begun_again_and_its_scratch_is_removed(
 
     ship_scene(tmp_path / "a.tif")
     (job,) = plan_outputs([tmp_path / "a.tif"], OUT)
-    expected = cluster_run.expected_of(OUT, CPU, RunOptions(), fake_bundle())
+    expected = expected_of(OUT, CPU, RunOptions(), fake_bundle())
     Manifest(OUT).write(attempts._begin(job, None, expected))
     left = tmp_path / "scratch" / f"geoships-{owner_of(OUT / 'a')}-x"
     left.mkdir()
