@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -66,6 +65,8 @@ def found_again(these: Outlines, known: Outlines, metres: float = PLACE_METRES) 
         known: Things that stand still.
         metres: Between centres, at most.
     """
+    from scipy.spatial import cKDTree  # not for runs that know of nothing fixed
+
     again = np.zeros(len(these.lon), np.bool_)
     placed = np.flatnonzero(np.isfinite(these.lon) & np.isfinite(these.lat))
     if not placed.size or not len(known.lon):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import geopandas
 import numpy as np
-import pandas as pd
 import rasterio.features
 import shapely
 from numpy.typing import NDArray
@@ -15,6 +14,9 @@ from pyproj import CRS
 from geoships.scene.georeference import Georeference
 from geoships.scene.observed.kinds import Kind
 from geoships.scene.observed.seen_map import SeenMap
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
 
 SPECK = 4  # cells: smaller patches are drawn as what is around them; areas are counted with all cells
 SEEN_COLUMNS: dict[str, str] = {
@@ -31,7 +33,7 @@ SEEN_COLUMNS: dict[str, str] = {
 
 def seen_areas(
     seen: SeenMap, georeference: Georeference, crs: CRS | None, *, scene: str, datetime: str | None
-) -> geopandas.GeoDataFrame:
+) -> GeoDataFrame:
     """Make the layer: one row for each kind of surface that occurs in what was searched.
 
     Args:
@@ -44,6 +46,9 @@ def seen_areas(
     Returns:
         A GeoDataFrame with SEEN_COLUMNS and MultiPolygons, in the scene's CRS.
     """
+    import geopandas  # it takes most of a second
+    import pandas as pd
+
     shapes = _shapes(np.where(seen.searched, seen.kinds, len(Kind)).astype(np.uint8))
     areas: Mapping[Kind, float] = seen.square_metres()
     kinds = [kind for kind in Kind if areas[kind] > 0]

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import shapely
 from affine import Affine
 from pyproj import CRS
@@ -33,6 +32,8 @@ def read_fixed(path: Path) -> Outlines:
     Raises:
         SceneError: It cannot be read.
     """
+    import pandas as pd  # it takes most of a second
+
     frame = read_vector(path, "the fixed structures")
     frame = frame[frame.geometry.notna() & ~frame.geometry.is_empty]
     frame = frame.set_crs(4326) if frame.crs is None else frame.to_crs(4326)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from geoships.scene.tiling.blocks import BlockGrid
 from geoships.scene.tiling.windows import Window
@@ -45,6 +44,8 @@ class WrittenBlocks:
         Returns:
             Columns of the scene, rounded up to whole blocks.
         """
+        from scipy import ndimage  # only for sparse files
+
         group = (-(-rows // self.grid.block_height) + 1, 2 * -(-columns // self.grid.block_width) + 1)
         near = ndimage.maximum_filter(self.written, group, mode="constant")
         return min(self.grid.width, int(near.sum(axis=1).max()) * self.grid.block_width)

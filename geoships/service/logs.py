@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from geoships.scene.opening.names import without_secrets
-from geoships.support.files import output_errors
 
 
 class JsonLines(logging.Formatter):
@@ -57,6 +56,8 @@ def log_to_stderr(level: int, *, as_json: bool | None = None, file: Path | None 
     handler.setFormatter(JsonLines() if chosen else PlainLines())
     logger.handlers = [handler]
     if file:
+        from geoships.support.files import output_errors  # which loads rasterio: not for a help text
+
         with output_errors(file):
             kept = logging.FileHandler(file, encoding="utf-8")
         kept.setFormatter(JsonLines())
