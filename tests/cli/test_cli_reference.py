@@ -1,6 +1,7 @@
 """The reference of the command line has every command and every option."""
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,16 @@ def sections() -> dict[str, str]:
     return {title: body for title, _, body in (part.partition("\n") for part in cli_reference().split("\n## "))}
 
 
+def below(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Each command of a group, and behind it those of its own group."""
+    for name, child in getattr(command, "commands", {}).items():
+        yield f"{path} {name}", child
+        yield from below(child, f"{path} {name}")
+
+
 def test_every_command_has_a_section_with_its_options() -> None:
     written, command = sections(), get_command(app)
-    children = {f"geoships {name}": child for name, child in command.commands.items()}  # type: ignore[attr-defined]
-    every: dict[str, Any] = {}  # in order: each command, and below it those of its group
-    for path, child in children.items():
-        every[path] = child
-        every |= {f"{path} {name}": grandchild for name, grandchild in getattr(child, "commands", {}).items()}
+    every = dict(below(command, "geoships"))
     assert list(written)[1:] == ["geoships", *every]
     for path, child in every.items():
         assert f"](#{path.replace(' ', '-')})" in written[path.rpartition(" ")[0]]

@@ -76,7 +76,7 @@ def test_a_run_with_a_checkpoint_is_kept_and_goes_on_with_its_own_settings(setti
 
 
 def test_a_bundle_of_a_run_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, *_: object) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
         path.mkdir()
         (path / "model.json").touch()
         raise OSError(28, "no space")

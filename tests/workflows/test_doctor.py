@@ -63,7 +63,7 @@ def test_a_missing_driver_is_broken_if_a_run_needs_it(monkeypatch: pytest.Monkey
             return {"GTiff": "", "VRT": ""}
 
     monkeypatch.setattr(geodata, "gdal_env", Env)
-    monkeypatch.setattr(geodata.pyogrio, "list_drivers", lambda: {"GeoJSON": "rw", "GPKG": "r", "KML": "r"})
+    monkeypatch.setattr("pyogrio.list_drivers", lambda: {"GeoJSON": "rw", "GPKG": "r", "KML": "r"})
     found = by_name(geodata.check_geodata())
     states = {name: found[f"driver {name}"].state for name in ("GTiff", "COG", "JP2OpenJPEG", "GPKG", "KML", "GeoJSON")}
     assert states == {

@@ -128,7 +128,7 @@ def test_a_training_shows_what_a_verifier_will_see(settings: Path) -> None:
     engine = choose_engine("torch", "fp32", torch.device("cpu"))
     verifier = Verifier(Bundle(card, {}, Path("here")), scene.scene, (10.0, 10.0), engine=engine)
     (seen,) = verifier._read_chips([chip_window(scene, place, 32)])
-    torch.testing.assert_close(data._plain[0]["image"], seen["image"])
+    torch.testing.assert_close(data._plain[0]["image"], torch.from_numpy(seen["image"]))
 
 
 def test_a_trained_verifier_drops_what_is_no_ship(settings: Path, root: Path, tmp_path: Path) -> None:
