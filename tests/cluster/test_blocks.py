@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from geoships.support.progress import NoProgress
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 ROWS, BLOCKS = 600, 10
+Children = Callable[[], list[multiprocessing.process.BaseProcess]]
 SHIPS = ((20, 30, 4, 20), (40, 60, 400, 5), (150, 180, 6, 20), (60, 150, 3, 3))  # one crosses many blocks
 
 
@@ -79,7 +81,7 @@ def left(scene: Path, out: str) -> list[str]:
 
 
 def test_two_processes_share_a_scene_and_one_that_dies_changes_nothing(
-    scene: Path, forkserver: multiprocessing.context.BaseContext, monkeypatch: pytest.MonkeyPatch
+    scene: Path, forkserver: multiprocessing.context.BaseContext, monkeypatch: pytest.MonkeyPatch, children: Children
 ) -> None:
     monkeypatch.setattr(workers.multiprocessing, "get_context", lambda _: forkserver)
     scene.with_suffix(".deaths").write_text("1")
@@ -90,7 +92,7 @@ def test_two_processes_share_a_scene_and_one_that_dies_changes_nothing(
     assert outcome.record is not None
     assert outcome.record.ships == len(SHIPS)
     assert not (scene.parent / "shared" / ".geoships" / "blocks").exists()
-    assert multiprocessing.active_children() == []
+    assert children() == []
 
 
 def test_a_block_whose_process_dies_twice_ends_the_scene_and_the_others_are_kept(

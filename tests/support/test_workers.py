@@ -1,5 +1,6 @@
 import multiprocessing
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from worker_jobs import (
 from geoships.errors import DeviceError, SceneError
 from geoships.support import workers
 from geoships.support.workers import Ended, Lost, Raised, Terms, Told, devices_of, run_jobs, run_on_devices
+
+Children = Callable[[], list[multiprocessing.process.BaseProcess]]
 
 
 def test_each_device_has_a_process_that_takes_the_next_job() -> None:
@@ -46,13 +49,13 @@ def test_a_failed_job_interrupts_the_others(tmp_path: Path) -> None:
     assert "in wait_or_fail" in caught.value.__notes__[0]
 
 
-def test_a_caller_that_stops_early_ends_the_processes() -> None:
+def test_a_caller_that_stops_early_ends_the_processes(children: Children) -> None:
     results = run_on_devices(range(12), ["cpu", "cpu"], square)
     next(results)
-    before = multiprocessing.active_children()
+    before = children()
     results.close()
     assert len(before) == 2
-    assert multiprocessing.active_children() == []
+    assert children() == []
 
 
 def test_cuda_all_stands_for_every_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,20 +83,20 @@ def test_a_job_whose_process_dies_is_tried_again_and_then_given_up(tmp_path: Pat
     assert "died in each of 2 tries (killed by SIGKILL)" in lost.reason
 
 
-def test_a_job_that_hangs_ends_at_its_time_and_the_others_go_on() -> None:
+def test_a_job_that_hangs_ends_at_its_time_and_the_others_go_on(children: Children) -> None:
     started = time.monotonic()
     events = list(run_jobs([0, 1, 2], ["cpu"], hang_or_square, Terms(timeout=0.5)))
     assert [Lost(1, "not done after 0.5 s", timed_out=True), Ended(2, 4)] == events[1:]
     assert time.monotonic() - started < 40
-    assert multiprocessing.active_children() == []
+    assert children() == []
 
 
-def test_a_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, children: Children) -> None:
     monkeypatch.setattr(workers, "ENDING", 0.2)
     events = run_jobs([0], ["cpu"], ignore_the_end)
     assert next(events) == Told(0, "deaf")
     events.close()
-    assert multiprocessing.active_children() == []
+    assert children() == []
 
 
 def test_an_error_that_cannot_be_sent_is_told_in_words() -> None:
