@@ -88,9 +88,7 @@ def figures(
             f"ships_iou_{CURVE_IOU}": average_precision([(row["recall"], row["precision"]) for row in curve]),
             "pixels": _pixel_average_precision(scores.pixels),
         },
-        "by_length_m": _by_length(scenes),
         "by_land_m": _by_land(scenes),
-        "matched_ships": _errors(scenes),
         "calibration": _calibration(scores.pixels, model.card.temperature),
         "notes": _notes(scenes, scores.pixels),
     }
@@ -105,12 +103,17 @@ def totals_by_scene(scenes: Sequence[tuple[EvaluatedScene, float]]) -> Figures:
         scenes: At least one scene, each with the threshold of its run. The scenes may come from several evaluations.
 
     Returns:
-        `all`, over the scenes together; `scenes`, for each scene; `matched_ships`, errors of length and heading.
+        `all`, over the scenes together; `scenes`, for each scene; `matched_ships`, errors of length and heading;
+        `by_length_m`, by classes of the ships' length.
     """
     by_name = {scene.files.name: _totals([(scene, threshold)]) for scene, threshold in scenes}
+    together = [scene for scene, _ in scenes]
     totals: Figures = _rounded(
-        {"all": _totals(scenes), "scenes": by_name, "matched_ships": _errors([scene for scene, _ in scenes])}
-    )
+        {
+            "all": _totals(scenes), "scenes": by_name, "matched_ships": _errors(together),
+            "by_length_m": _by_length(together),
+        }
+    )  # fmt: skip
     return totals
 
 

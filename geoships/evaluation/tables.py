@@ -60,7 +60,7 @@ class Table:
 def tables(figures: Figures) -> list[Table]:
     """All tables of a report."""
     by_settings = (_thresholds(figures), _min_peaks(figures), _operating_points(figures))
-    by_class = (_by_length(figures), _by_land(figures))
+    by_class = (by_length(figures), _by_land(figures))
     made = (by_scene(figures), _totals(figures), *by_settings, *by_class, measures(figures), _calibration(figures))
     return [table for table in made if table]
 
@@ -176,7 +176,8 @@ def _found(row: Figures) -> tuple[str, ...]:
     return str(row["found"]), *(_ranged(row, rate) for rate in _RATES)
 
 
-def _by_length(figures: Figures) -> Table:
+def by_length(figures: Figures) -> Table:
+    """Recall, precision and errors of length by classes of the ships' length."""
     return Table(
         f"By length of the ship (IoU >= {CURVE_IOU})",
         (

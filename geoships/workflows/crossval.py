@@ -17,7 +17,7 @@ from geoships.evaluation.evaluation import THRESHOLDS, Evaluation, evaluate
 from geoships.evaluation.figures import totals_by_scene
 from geoships.evaluation.outcomes import write_outcomes
 from geoships.evaluation.report import write_report
-from geoships.evaluation.tables import by_scene, measures
+from geoships.evaluation.tables import by_length, by_scene, measures
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.support.files import write_together
 from geoships.support.overwrite import refuse_overwrites
@@ -27,6 +27,7 @@ from geoships.training.segmentation.fit import fit
 from geoships.workflows.entry_files import files_of
 
 SUMMARY = ("crossval.json", "crossval.md")
+_TABLES = (by_scene, by_length, measures)
 
 
 @dataclass(frozen=True)
@@ -230,11 +231,11 @@ def summary(evaluations: Sequence[Evaluation]) -> tuple[dict[str, Any], str]:
         Metrics over the scenes of all evaluations together, see `totals_by_scene`, and the metrics as text.
     """
     figures = totals_by_scene([(scene, result.threshold) for result in evaluations for scene in result.scenes])
-    return figures, f"{by_scene(figures).plain()}\n\n{measures(figures).plain()}"
+    return figures, "\n\n".join(make_table(figures).plain() for make_table in _TABLES)
 
 
 def _write(result: CrossValidation, out: Path) -> CrossValidation:
-    table = "\n\n".join(make_table(result.figures).markdown() for make_table in (by_scene, measures))
+    table = "\n\n".join(make_table(result.figures).markdown() for make_table in _TABLES)
     folds = "\n".join(f"- fold {number}: {', '.join(held_out)}" for number, held_out in enumerate(result.folds, 1))
     texts = (
         json.dumps({"folds": result.folds, **result.figures}, indent=2) + "\n",

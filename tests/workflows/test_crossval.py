@@ -63,6 +63,7 @@ def test_each_scene_is_evaluated_with_a_model_of_other_scenes_and_a_second_run_t
     assert weights.stat().st_mtime_ns == written
     torch.testing.assert_close(load_file(weights), before, rtol=0, atol=0)
     assert "| east |" in (out / "crossval.md").read_text()
+    assert "| >= 100 |" in (out / "crossval.md").read_text()
     assert json.loads((out / "crossval.json").read_text())["folds"] == [["east"], ["west"]]
     folds = finished_folds(out)
     assert [[Path(entry.scene).stem for entry in fold.held_out] for fold in folds] == [["east"], ["west"]]
