@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fake_models import fake_bundle
@@ -18,6 +19,7 @@ from geoships.cluster.ray_scenes import RaySetup
 from geoships.cluster.run import RunOptions, run_scenes
 from geoships.config import PredictConfig
 from geoships.model import bundle as bundles
+from geoships.pipeline import scene_run
 from geoships.pipeline.batch import SceneJob, plan_outputs
 from geoships.pipeline.blocks import files
 from geoships.pipeline.blocks.task import BlockResult, BlockTask
@@ -27,10 +29,11 @@ from geoships.support.workers import Begun, Tell
 CPU = PredictConfig(model="fake", device="cpu", engine="torch", precision="fp32", style=False)
 TILED = CPU.model_copy(update={"tile_size": 64})
 SMALL_BLOCKS = Blocks(large=10_000, size=1)  # a block for each row of tiles
+HANGS = 0.5  # s that the scene which hangs on Ray may take
 
 
 def use_fake_model() -> None:
-    for where in (block_processes, bundles, processes):
+    for where in (block_processes, bundles, processes, scene_run):
         where.load_bundle = lambda _=None: fake_bundle()  # type: ignore[attr-defined]
 
 
@@ -70,10 +73,12 @@ def run_on_ray(setup: RaySetup, job: SceneJob, device: str, tell: Tell) -> Outco
         write(manifest, record)
         if job.place == "dies-twice" or (job.place == "dies-once" and record.attempts == 1):
             os.kill(os.getpid(), signal.SIGKILL)
-        if job.place == "hangs":
+        if job.place == "hangs" and record.state == "running":
             time.sleep(60)
 
     failing = job.place in ("dies-once", "dies-twice", "hangs")
+    if job.place == "hangs":  # the others have any time, however busy the machine is
+        setup = replace(setup, timeout=HANGS)
     attempt.Manifest.write = write_and_fail if failing else write  # type: ignore[method-assign]
     try:
         return ray_scenes.run_scene(setup, job, device, tell)

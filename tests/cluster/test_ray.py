@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cluster_jobs
@@ -27,88 +29,115 @@ from geoships.cluster.fingerprint import model_mark, settings_mark
 from geoships.cluster.manifest import Manifest
 from geoships.cluster.outcomes import Outcome, timeout_reason
 from geoships.cluster.ray_scenes import RaySetup
-from geoships.cluster.run import RunOptions, run_scenes
+from geoships.cluster.run import RunOptions, RunResult, run_scenes
 from geoships.errors import BundleError, DeviceError, GeoshipsError, OutputError
 from geoships.model import bundle as bundles
+from geoships.pipeline import scene_run
 from geoships.pipeline.jobs import SceneJob, plan_outputs
 from geoships.support import ray_cluster, ray_pool
 from geoships.support.workers import death_reason
 
-# Each actor that is started anew costs seconds; GEOSHIPS_RAY=all takes also what dies twice, hangs and is stopped.
-WHOLE = os.environ.get("GEOSHIPS_RAY") == "all"
+SCENES = ("dies-once", "a", "b", "stops")  # that are done, whatever happens to their actors, besides a large one
+FAILED = ("bad", "dies-twice", "hangs")
+SHIPS = ((20, 30, 4, 20), (40, 60, 400, 5), (150, 180, 6, 20))  # of the large scene; one crosses many blocks
+BLOCKS = replace(SMALL_BLOCKS, large=50_000)
 needs_ray = pytest.mark.skipif(not ray_cluster.is_installed(), reason="Ray is not installed: geoships[ray]")
+no_windows = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP and no SIGKILL")
 
 
 @pytest.fixture(autouse=True)
 def _fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "load_bundle", lambda _=None: fake_bundle())
+    use_fake_model(monkeypatch)
+
+
+def use_fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    for where in (bundles, scene_run):
+        monkeypatch.setattr(where, "load_bundle", lambda _=None: fake_bundle())
     monkeypatch.setattr(cluster_run, "mark_apart", lambda _: model_mark(fake_bundle()))
 
 
+@dataclass(frozen=True)
+class OnRay:
+    """A run on a cluster. left: processes of Ray after it."""
+
+    folder: Path
+    jobs: list[SceneJob]
+    result: RunResult
+    told: list[Outcome]
+    left: list[str]
+
+
+@pytest.fixture(scope="module")
+def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnRay]:
+    """One run for several tests, on a cluster that it starts and ends: that costs seconds, and so does each actor."""
+    folder, told = tmp_path_factory.mktemp("ray"), []
+    ship_scene(folder / "large.tif", (600, 200), ships=SHIPS)
+    (folder / "large.deaths").write_text("1")
+    for number, name in enumerate([*SCENES, *FAILED]):
+        ship_scene(folder / f"{name}.tif", (88 - 4 * number, 200))
+    (folder / "bad.tif").write_text("no raster")
+    names = ("large", *SCENES, *FAILED)
+    jobs = plan_outputs([folder / f"{name}.tif" for name in names], folder / "two", rasters=True)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        for kind in (ResourceWarning, FutureWarning):  # of Ray
+            warnings.simplefilter("ignore", kind)
+        use_fake_model(patch)
+        patch.setattr(block_processes, "run_block_task", cluster_jobs.run_block_task)
+        patch.setattr(ray_scenes, "prepare", cluster_jobs.prepare_on_ray)
+        patch.setattr(ray_scenes, "run_scene", cluster_jobs.run_on_ray)
+        patch.setattr(ray_pool, "POLLING", 0.5)
+        patch.setattr(ray_pool, "UNREACHABLE", 1.0)
+        patch.setenv("PYTHONPATH", str(Path(cluster_jobs.__file__).parent))  # for the actors
+        options = RunOptions(jobs=2, ray="local", blocks=BLOCKS)
+        result = run_scenes(jobs, folder / "two", TILED, options, on_outcome=told.append)
+    children = psutil.Process().children(recursive=True)
+    yield OnRay(folder, jobs, result, told, [text for one in children if "ray" in (text := " ".join(one.cmdline()))])
+
+
 @needs_ray
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP and no SIGKILL")
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")  # of Ray
-def test_a_cluster_gives_the_outputs_of_one_process_and_survives_the_death_of_actors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ray_scenes, "prepare", cluster_jobs.prepare_on_ray)
-    monkeypatch.setattr(ray_scenes, "run_scene", cluster_jobs.run_on_ray)
-    monkeypatch.setenv("PYTHONPATH", str(Path(cluster_jobs.__file__).parent))  # for the actors
-    monkeypatch.setattr(ray_pool, "POLLING", 0.5)
-    monkeypatch.setattr(ray_pool, "UNREACHABLE", 1.0)
-    done, failed = ["dies-once", "a", "b", *(["stops"] if WHOLE else [])], ["bad"]
-    failed += ["dies-twice", "hangs"] if WHOLE else []
-    for number, name in enumerate([*done, *failed]):
-        ship_scene(tmp_path / f"{name}.tif", (400 - 40 * number, 200))
-    (tmp_path / "bad.tif").write_text("no raster")
-    handler, told = signal.getsignal(signal.SIGTERM), []
-    jobs = plan_outputs([tmp_path / f"{name}.tif" for name in [*done, *failed]], tmp_path / "two", rasters=True)
-    options = RunOptions(jobs=2, timeout=2.0 if WHOLE else None, ray="local")
-
-    result = run_scenes(jobs, tmp_path / "two", cluster_jobs.CPU, options, on_outcome=told.append)
-
-    states = {outcome.place: outcome.state for outcome in result.outcomes}
-    assert states == dict.fromkeys(done, "done") | dict.fromkeys(failed, "failed")
-    assert len(told) == len(jobs)
-    records = {record.place: record for record in Manifest(tmp_path / "two").records()}
-    reasons = {outcome.place: outcome.reason for outcome in result.failed}
-    assert {place: record.reason for place, record in records.items() if record.reason} == reasons
-    if WHOLE:
-        assert reasons["dies-twice"] == death_reason("cpu", 2)
-        assert reasons["hangs"] == timeout_reason(2)
-    assert (records["dies-once"].attempts, records["dies-once"].lost, records["a"].attempts) == (2, 1, 1)
+@no_windows
+def test_a_run_on_a_cluster_ends_with_one_outcome_for_each_scene_and_takes_the_cluster_with_it(on_ray: OnRay) -> None:
+    states = {outcome.place: outcome.state for outcome in on_ray.result.outcomes}
+    assert states == dict.fromkeys(("large", *SCENES), "done") | dict.fromkeys(FAILED, "failed")
+    assert len(on_ray.told) == len(on_ray.jobs)
     assert not ray_cluster.import_ray().is_initialized()
-    assert signal.getsignal(signal.SIGTERM) is handler
-    assert not [child for child in psutil.Process().children(recursive=True) if "ray" in " ".join(child.cmdline())]
-
-    one = plan_outputs([tmp_path / f"{name}.tif" for name in [*done, "bad"]], tmp_path / "one", rasters=True)
-    alone = run_scenes(one, tmp_path / "one", cluster_jobs.CPU)
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
-    assert len(contents(tmp_path / "one")) == 3 * len(done)
-    assert [(outcome.place, outcome.reason) for outcome in alone.failed] == [("bad", reasons["bad"])]
-    again = run_scenes(jobs, tmp_path / "two", cluster_jobs.CPU, RunOptions(ray="local"))  # nothing to do: no cluster
-    assert (again.count("done before"), again.count("failed before")) == (len(done), len(failed))
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert on_ray.left == []
 
 
 @needs_ray
-@pytest.mark.skipif(not WHOLE, reason="takes half a minute: GEOSHIPS_RAY=all")
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")  # of Ray
-def test_actors_share_a_large_scene_and_one_that_dies_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(block_processes, "run_block_task", cluster_jobs.run_block_task)
-    monkeypatch.setenv("PYTHONPATH", str(Path(cluster_jobs.__file__).parent))
-    ship_scene(tmp_path / "large.tif", (600, 200), ships=((20, 30, 4, 20), (40, 60, 400, 5), (150, 180, 6, 20)))
-    (tmp_path / "large.deaths").write_text("1")
-    found = {}
-    for out, options in (("actors", {"jobs": 2, "ray": "local", "blocks": SMALL_BLOCKS}), ("one", {})):
-        jobs = plan_outputs([tmp_path / "large.tif"], tmp_path / out, rasters=True)
-        (outcome,) = run_scenes(jobs, tmp_path / out, TILED, RunOptions(**options)).outcomes  # type: ignore[arg-type]
-        assert (outcome.state, outcome.reason) == ("done", "")
-        found[out] = contents(tmp_path / out)
-    assert (tmp_path / "large.deaths").read_text() == "0"
-    assert found["actors"] == found["one"]
-    assert len(found["one"]) == 3
+@no_windows
+def test_records_tell_what_became_of_scenes_whose_actors_died(on_ray: OnRay) -> None:
+    records = {record.place: record for record in Manifest(on_ray.folder / "two").records()}
+    reasons = {outcome.place: outcome.reason for outcome in on_ray.result.failed}
+    assert {place: record.reason for place, record in records.items() if record.reason} == reasons
+    assert reasons["dies-twice"] == death_reason("cpu", 2)
+    assert reasons["hangs"] == timeout_reason(cluster_jobs.HANGS)
+    assert (records["dies-once"].attempts, records["dies-once"].lost, records["a"].attempts) == (2, 1, 1)
+    assert (on_ray.folder / "large.deaths").read_text() == "0"
+
+
+@needs_ray
+@no_windows
+def test_a_cluster_gives_the_outputs_of_one_process_also_for_a_scene_in_blocks(on_ray: OnRay) -> None:
+    names = ("large", *SCENES, "bad")
+    one = plan_outputs([on_ray.folder / f"{name}.tif" for name in names], on_ray.folder / "one", rasters=True)
+    alone = run_scenes(one, on_ray.folder / "one", TILED)
+    assert contents(on_ray.folder / "one") == contents(on_ray.folder / "two")
+    assert len(contents(on_ray.folder / "one")) == 3 * (1 + len(SCENES))
+    reasons = {outcome.place: outcome.reason for outcome in on_ray.result.failed}
+    assert [(outcome.place, outcome.reason) for outcome in alone.failed] == [("bad", reasons["bad"])]
+    large = alone.outcomes[0].record
+    assert large is not None
+    assert large.ships == len(SHIPS)
+
+
+@needs_ray
+@no_windows
+def test_what_is_done_starts_no_cluster(on_ray: OnRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_run, "ray_cluster", None)  # not called
+    again = run_scenes(on_ray.jobs, on_ray.folder / "two", TILED, RunOptions(ray="local", blocks=BLOCKS))
+    assert (again.count("done before"), again.count("failed before")) == (1 + len(SCENES), len(FAILED))
 
 
 @pytest.fixture
