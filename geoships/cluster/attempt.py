@@ -19,6 +19,7 @@ from geoships.cluster.records import InputFile, OutputFile, SceneRecord, now_tex
 from geoships.config import PredictConfig
 from geoships.errors import GeoshipsError
 from geoships.model.bundle import Bundle
+from geoships.model.engines.choose import EngineCache
 from geoships.pipeline.jobs import SceneJob
 from geoships.pipeline.predict import Prediction, predict_scene, sent
 from geoships.pipeline.scene_run import RowSource
@@ -38,6 +39,7 @@ def attempt(
     progress: Progress,
     model: Bundle | None = None,
     blocks: Blocks | None = None,
+    engines: EngineCache | None = None,
 ) -> Outcome:
     """Compute a scene unless it is done or another process has it, and write its record.
 
@@ -48,6 +50,7 @@ def attempt(
         progress: Told of the scene.
         model: The loaded bundle of `config.model`.
         blocks: How a large scene is cut into blocks; None: as by default.
+        engines: Stay open for the scenes to come.
 
     Raises:
         OutputError: The record cannot be written.
@@ -69,7 +72,7 @@ def attempt(
         manifest.write(begun)
         folder = BlockFolder(expected.out_dir, job.place)
         source = row_source(blocks or Blocks(), job.scene, folder, progress)
-        ended = _compute(job, begun, expected, config, progress, model, source)
+        ended = _compute(job, begun, expected, config, progress, model, source, engines)
         if ended.state == "done":
             folder.remove()
         manifest.write(ended)
@@ -101,6 +104,7 @@ def _compute(
     progress: Progress,
     model: Bundle | None,
     source: RowSource | None,
+    engines: EngineCache | None,
 ) -> SceneRecord:
     """Compute a scene; the record of a success or of a failure."""
     started = time.monotonic()
@@ -111,7 +115,7 @@ def _compute(
         owner = owner_of(expected.out_dir / job.place)
         with stored_outputs(job.outputs, job.scene, overwrite=True, owner=owner) as files:
             prediction = predict_scene(
-                job.scene, files.paths, config=config, progress=progress, model=model, source=source
+                job.scene, files.paths, config=config, progress=progress, model=model, source=source, engines=engines
             )
             outputs = {
                 kind: _output(prediction.outputs[kind], path, expected.out_dir) for kind, path in job.outputs.items()

@@ -12,6 +12,7 @@ from geoships.cluster.decide import Expected
 from geoships.cluster.outcomes import Outcome
 from geoships.config import PredictConfig
 from geoships.model.bundle import Bundle, load_bundle
+from geoships.model.engines.choose import EngineCache
 from geoships.pipeline.jobs import SceneJob, without_warnings
 from geoships.scene.opening.names import title_of
 from geoships.support.workers import Begun, Tell
@@ -47,13 +48,21 @@ def run_scene(setup: Setup, job: SceneJob, device: str, tell: Tell) -> Outcome:
     tell(Begun())
     config = setup.config.model_copy(update={"device": device})
     with without_warnings():
-        return attempt(job, setup.expected, config, _Teller(title_of(str(job.scene)), tell), model, setup.blocks)
+        return attempt(
+            job, setup.expected, config, _Teller(title_of(str(job.scene)), tell), model, setup.blocks, engines()
+        )
 
 
 @cache
 def bundle(name: str) -> Bundle:
     """The bundle of this name, which a process loads once."""
     return load_bundle(name)
+
+
+@cache
+def engines() -> EngineCache:
+    """What a process keeps open from one scene to the next: one engine, so that it needs no more memory for that."""
+    return EngineCache(most=1)
 
 
 class _Teller:

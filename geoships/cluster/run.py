@@ -228,12 +228,14 @@ class _Run:
 
     def _in_this_process(self, jobs: Sequence[SceneJob], device: str) -> Iterator[tuple[int, Outcome]]:
         from geoships.cluster.attempt import attempt
+        from geoships.model.engines.choose import EngineCache
         from geoships.pipeline.batch import overlapped
 
+        engines = EngineCache()
         config = self.config.model_copy(update={"device": device})
 
         def work(job: SceneJob, progress: Progress) -> Outcome:
-            return attempt(job, self.expected, config, progress, self.model, self.options.blocks)
+            return attempt(job, self.expected, config, progress, self.model, self.options.blocks, engines)
 
         yield from overlapped(jobs, work, self.progress, overlap=self.options.overlap and len(jobs) > 1)
 

@@ -7,9 +7,18 @@ import hashlib
 from geoships.model.bundle import Bundle
 from geoships.model.weights import raw_tensor
 
+_KNOWN = "_fingerprint"  # is kept with a bundle: hashing its weights takes 50 ms
+
 
 def fingerprint(bundle: Bundle) -> str:
     """Hash of all that decides a bundle's scores: architecture, weights, normalisation and temperature."""
+    known: str | None = bundle.__dict__.get(_KNOWN)
+    if known is None:
+        known = bundle.__dict__[_KNOWN] = _hash(bundle)
+    return known
+
+
+def _hash(bundle: Bundle) -> str:
     card = bundle.card
     digest = hashlib.sha256(type(bundle).__qualname__.encode())
     for text in (card.network.model_dump_json(), card.input.model_dump_json(), f"{card.temperature} {card.tasks}"):

@@ -25,6 +25,7 @@ from geoships.config import PredictConfig
 from geoships.config.predict import PredictOptions
 from geoships.errors import GeoshipsError
 from geoships.model.bundle import Bundle
+from geoships.model.engines.choose import EngineCache
 from geoships.output.qgis.project import project_warnings
 from geoships.output.qgis.style_files import StylePlan, appearing_styles, plan_styles
 from geoships.output.score_arrays import ScoreArrays, require_rioxarray
@@ -273,6 +274,7 @@ def predict_scene(
     progress: Progress,
     model: Bundle | None = None,
     source: RowSource | None = None,
+    engines: EngineCache | None = None,
 ) -> Prediction:
     """Find the ships of one scene as `predict` does, with scores that may be computed elsewhere.
 
@@ -283,6 +285,7 @@ def predict_scene(
         progress: is told how far the run is.
         model: the loaded bundle of `config.model`.
         source: where finished rows of scores come from; None: they are computed here.
+        engines: stay open for the scenes to come.
 
     Raises:
         GeoshipsError: as for `predict`.
@@ -291,7 +294,9 @@ def predict_scene(
     started, clock = time.monotonic(), datetime.now(UTC)
     use_one_arena()
     given = RunInputs(scene, config, model, Layers.of(config))
-    prediction, _, _ = _predict(given, dict(outputs), progress, started, keep_scores=False, source=source)
+    prediction, _, _ = _predict(
+        given, dict(outputs), progress, started, keep_scores=False, source=source, engines=engines
+    )
     prediction.record.update(started=clock.isoformat(timespec="seconds"))
     return prediction
 
@@ -304,6 +309,7 @@ def _predict(
     *,
     keep_scores: bool,
     source: RowSource | None = None,
+    engines: EngineCache | None = None,
 ) -> tuple[Prediction, SceneRun, ScoreArrays | None]:
     """Run a scene; returns what was found, the run, and the scores in memory if they are to be kept."""
     config = given.config
@@ -311,7 +317,7 @@ def _predict(
         layers = list(config_files(config))
         paths = _checked(paths, file, layers, config)
         inputs = input_fingerprints(file, layers)
-        with open_run(file, config=config, model=given.model, layers=given.layers) as run:
+        with open_run(file, config=config, model=given.model, engines=engines, layers=given.layers) as run:
             run.source = source
             record = run_record(run, inputs)
             announce(run, progress)

@@ -15,8 +15,6 @@ from geoships.scene.opening.raster import local_file, public_name
 from geoships.support.fingerprint import Fingerprint, file_fingerprints, settings_fingerprint
 from geoships.support.versions import versions
 
-_FINGERPRINT = "_fingerprint"  # of a bundle, kept with it: hashing its weights takes 50 ms
-
 
 def run_record(run: SceneRun, inputs: Sequence[Fingerprint]) -> dict[str, object]:
     """What a run was made of, as plain values.
@@ -94,7 +92,4 @@ def _model_name(bundle: Bundle) -> str:
 
 
 def _bundle(bundle: Bundle) -> dict[str, object]:
-    known: str | None = bundle.__dict__.get(_FINGERPRINT)
-    if known is None:
-        known = bundle.__dict__[_FINGERPRINT] = fingerprint(bundle)
-    return {"name": bundle.card.name, "path": _model_name(bundle), "fingerprint": known}
+    return {"name": bundle.card.name, "path": _model_name(bundle), "fingerprint": fingerprint(bundle)}

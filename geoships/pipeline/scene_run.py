@@ -274,7 +274,8 @@ class SceneRun:
         return self.verifier.verify(kept) if self.verifier else kept
 
     def _engine(self) -> Engine:
-        opened = partial(self.engines.open, self.engine) if self.engines else self.engine.open
+        shape = self.plan.tile_shape
+        opened = partial(self.engines.open, self.engine, shape=shape) if self.engines else self.engine.open
         return opened(self.bundle, batch_size=self.plan.batch_size, views=self.plan.views)
 
     def _screened(self, samples: Iterator[Sample], counts: TileCounts) -> Iterator[Sample]:
@@ -320,7 +321,7 @@ def open_run(
 
     """
     with scene_file(scene, trust_vrt=config.trust_vrt, incomplete=config.on_error == "skip") as file:
-        bundle, why = _choose_bundle(file, config, model)
+        bundle, why = _choose_bundle(file, config, model, engines)
         with open_scene(file, bundle.card.bands, reading(config), bundle.card.optional) as opened:
             yield _scene_run(opened, bundle, why, config, engines, layers or Layers.of(config))
 
@@ -378,12 +379,14 @@ def reading(config: PredictConfig) -> Reading:
     )
 
 
-def _choose_bundle(file: SceneFile, config: PredictConfig, model: Bundle | None) -> tuple[Bundle, str]:
+def _choose_bundle(
+    file: SceneFile, config: PredictConfig, model: Bundle | None, engines: EngineCache | None
+) -> tuple[Bundle, str]:
     """The bundle of a run, and why it was taken."""
     if model is None and config.model is None:
         header = file.header
         chosen = choose_model(header.bands, config.gsd or header.pixel_size, config.bands)
-        bundle, why = load_bundle(chosen.path), chosen.why
+        bundle, why = engines.bundle(chosen.path, load_bundle) if engines else load_bundle(chosen.path), chosen.why
     else:
         bundle, why = model or load_bundle(config.model), "as asked for"
     bundle.require_segmentation()

@@ -24,6 +24,9 @@ from geoships.cluster.report import summary_json, summary_table, write_failures
 from geoships.cluster.run import RunResult
 from geoships.errors import OutputError
 from geoships.model import bundle as bundles
+from geoships.model.engines.choose import EngineChoice
+from geoships.model.installed import ModelChoice
+from geoships.pipeline import scene_run
 
 Run = Callable[..., RunResult]
 
@@ -36,6 +39,22 @@ def record(tmp_path: Path, place: str) -> SceneRecord:
     found = Manifest(tmp_path / "out").read(place)
     assert found is not None
     return found
+
+
+def test_scenes_of_a_run_share_an_engine_also_when_each_has_a_model_of_its_own_choice(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, open_engine = [], EngineChoice.open
+    monkeypatch.setattr(
+        EngineChoice, "open", lambda own, *given, **more: opened.append(own) or open_engine(own, *given, **more)
+    )
+    monkeypatch.setattr(scene_run, "choose_model", lambda *_: ModelChoice(Path("fake"), "the only one"))
+    monkeypatch.setattr(scene_run, "load_bundle", lambda _: fake_bundle())
+    for name in "abcd":
+        ship_scene(tmp_path / f"{name}.tif")
+    for settings, scenes in (({}, ["a.tif", "b.tif"]), ({"model": None}, ["c.tif", "d.tif"])):
+        assert states(run(scenes, settings=settings)) == ["done"] * 2
+    assert len(opened) == 2  # one for each run
 
 
 def test_each_scene_has_a_record_of_what_it_was_made_from(run: Run, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 from geoships.errors import DeviceError
@@ -83,18 +86,51 @@ class EngineChoice:
 
 
 class EngineCache:
-    """Engines that stay open, for many small scenes and one model."""
+    """Models and engines that stay open, for many small scenes. Threads may share it.
 
-    def __init__(self) -> None:
-        self._open: dict[tuple[EngineChoice, int, int], tuple[Bundle, Engine]] = {}
+    Args:
+        most: Number of engines that stay open, the last that were used: each holds the feature maps of a tile.
+    """
 
-    def open(self, choice: EngineChoice, bundle: Bundle, *, batch_size: int, views: Literal[1, 2, 4, 8] = 1) -> Engine:
-        """An open engine with the same model and settings, else a new one as from `EngineChoice.open`."""
-        key = choice, batch_size, views
-        entry = self._open.get(key)
-        if entry is None or entry[0] is not bundle:
-            entry = self._open[key] = bundle, choice.open(bundle, batch_size=batch_size, views=views)
-        return entry[1]
+    def __init__(self, most: int = 2) -> None:
+        self._most, self._lock = most, Lock()
+        self._open: dict[tuple[EngineChoice, int, int, tuple[int, int] | None], tuple[Bundle, Engine]] = {}
+        self._bundles: dict[Path, Bundle] = {}
+
+    def bundle(self, path: Path, load: Callable[[Path], Bundle]) -> Bundle:
+        """The bundle of a path, which is loaded once."""
+        with self._lock:
+            if path not in self._bundles:
+                self._bundles[path] = load(path)
+            return self._bundles[path]
+
+    def open(
+        self,
+        choice: EngineChoice,
+        bundle: Bundle,
+        *,
+        batch_size: int,
+        views: Literal[1, 2, 4, 8] = 1,
+        shape: tuple[int, int] | None = None,
+    ) -> Engine:
+        """An open engine with the same model and settings, else a new one as from `EngineChoice.open`.
+
+        Args:
+            choice: Engine, precision and device.
+            bundle: The model.
+            batch_size: As for `EngineChoice.open`.
+            views: As for `EngineChoice.open`.
+            shape: Rows and columns of the tiles, for which an engine compiles the network; None: any.
+        """
+        key = choice, batch_size, views, shape
+        with self._lock:
+            entry = self._open.pop(key, None)
+            if entry is None or entry[0] is not bundle:
+                while len(self._open) >= self._most:
+                    del self._open[next(iter(self._open))]
+                entry = bundle, choice.open(bundle, batch_size=batch_size, views=views)
+            self._open[key] = entry
+            return entry[1]
 
 
 def choose_engine(engine: EngineName, precision: Precision, device: Device) -> EngineChoice:

@@ -261,6 +261,10 @@ def test_the_engine_cache_opens_one_engine_for_a_model_and_settings() -> None:
     assert cache.open(choice, bundle, batch_size=2) is first
     for other in (cache.open(choice, bundle, batch_size=3), cache.open(choice, bundle, batch_size=2, views=4)):
         assert other is not first
+    assert cache.open(choice, bundle, batch_size=2) is not first  # two stay open, and it was not one of the last two
+    shapes = [cache.open(choice, bundle, batch_size=2, shape=(side, 16)) for side in (16, 32, 16)]
+    assert shapes[0] is shapes[2]
+    assert shapes[0] is not shapes[1]
     another = tiny_bundle(**{"geoships:temperature": 5.0})
     images = torch.rand(2, 2, 16, 16)
     found = cache.open(choice, another, batch_size=2)
