@@ -1,13 +1,14 @@
 """Many small scenes on a local cluster of Ray whose worker is killed, and against two processes started by hand.
 
-uv run python benchmarks/ray_runs.py                          # 1,000 scenes, 50 of them bad
-uv run python benchmarks/ray_runs.py --scenes 40 --bad 2
-uv run python benchmarks/ray_runs.py --scenes 40 --bad 2 --model sentinel2-5band --size 512
+uv run python benchmarks/ray_runs.py                          # 1,000 scenes of 512 x 512, 50 of them bad
+uv run python benchmarks/ray_runs.py --runs by-hand,ray-2     # two of the runs: what the efficiency is made of
+uv run python benchmarks/ray_runs.py --scenes 40 --bad 2 --size 128 --model tiny
 
-Without --model the network is a tiny one without training, so that the cost of everything else shows. Checks that all
-runs have the same ships and pixels, that each bad scene has its reason, and that the exit code is 3. Prints for each
-run its wall time, the time from the first scene to the last, the processor time of all processes and of those that
-compute, and the peak memory of the process that hands out scenes; then what the manifest costs.
+``--model tiny`` is a small network without training, so that the cost of everything else shows. Checks that all runs
+have the same ships and pixels, that each bad scene has its reason, and that the exit code is 3. Prints for each run its
+wall time, the time from the first scene to the last, the processor time of all processes and of those that compute, and
+the peak memory of the process that hands out scenes; then what the manifest costs. Efficiency compares the time from
+the first scene to the last: of two processes with a thread each that were started by hand, and of two actors.
 """
 
 from __future__ import annotations
@@ -47,22 +48,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=1000, help="number of scenes")
     parser.add_argument("--bad", type=int, default=50, help="how many of them cannot be read")
-    parser.add_argument("--size", type=int, default=128, help="pixels along a side")
-    parser.add_argument("--model", help="a model instead of the tiny one")
+    parser.add_argument("--size", type=int, default=512, help="pixels along a side")
+    parser.add_argument("--model", default="sentinel2-5band", help="a model, or tiny")
+    parser.add_argument("--runs", default=",".join(run.name for run in RUNS), help="which runs, of these")
     parser.add_argument("--seed", type=int, default=1, help="of the scenes")
     parser.add_argument("--out", type=Path, help="write the figures as JSON, for benchmarks/ray_scale.py")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="geoships-") as name:
         folder = Path(name)
         make_scenes(folder / "scenes", arguments)
-        model = arguments.model or str(tiny_model(folder / "tiny"))
+        model = str(tiny_model(folder / "tiny")) if arguments.model == "tiny" else arguments.model
         print(f"{arguments.scenes} scenes of {arguments.size} x {arguments.size}, {arguments.bad} bad", flush=True)
-        runs = measure(folder, model, arguments.scenes)
-        check(folder, arguments)
-        figures = {"runs": {run.name: run.figures() for run in runs}, "manifest": manifest_cost(folder)}
-        hand, ray = runs[0], runs[1]
-        for what, one in (("wall time", "wall"), ("first scene to last", "span"), ("processor time", "cpu")):
-            print(f"efficiency of two workers by {what}: {getattr(hand, one) / getattr(ray, one):.0%}")
+        named = {run.name: run for run in RUNS}
+        runs = [named[name] for name in arguments.runs.split(",")]
+        measure(runs, folder, model, arguments.scenes)
+        check(runs, folder, arguments)
+        figures = {"runs": {run.name: run.figures() for run in runs}, "manifest": manifest_cost(folder, runs[-1].name)}
+        if hand := next((run for run in runs if run.name == "by-hand"), None):
+            for run in (run for run in runs if run.name.startswith("ray-2")):
+                print(
+                    f"efficiency of {run.name}: {hand.span / run.span:.0%}, with its start {hand.wall / run.wall:.0%}"
+                )
         print(json.dumps(figures["manifest"]))
         if arguments.out:
             arguments.out.write_text(json.dumps(figures, indent=1))
@@ -119,13 +125,15 @@ class Run:
         }  # fmt: skip
 
 
-def measure(folder: Path, model: str, scenes: int) -> list[Run]:
-    runs = [
-        Run("by-hand", (("--shard", "1/2"), ("--shard", "2/2"))),
-        Run("ray-2", (("--ray", "local", "--jobs", "2"),)),
-        Run("ray-2-killed", (("--ray", "local", "--jobs", "2"),), kill=True),
-        Run("ray-1-killed", (("--ray", "local", "--jobs", "1"),), kill=True),
-    ]
+RUNS = (
+    Run("by-hand", (("--shard", "1/2"), ("--shard", "2/2"))),
+    Run("ray-2", (("--ray", "local", "--jobs", "2"),)),
+    Run("ray-2-killed", (("--ray", "local", "--jobs", "2"),), kill=True),
+    Run("ray-1-killed", (("--ray", "local", "--jobs", "1"),), kill=True),
+)
+
+
+def measure(runs: list[Run], folder: Path, model: str, scenes: int) -> None:
     for run in runs:
         load = os.getloadavg()[0]
         started = time.monotonic()
@@ -145,7 +153,6 @@ def measure(folder: Path, model: str, scenes: int) -> list[Run]:
         run.span = (max(last for _, last in times) - min(first for first, _ in times)).total_seconds()
         run.scenes = median(one.seconds for one in records if one.state == "done")
         print(f"{run.name}: {json.dumps(run.figures())}, load before {load:.1f}", flush=True)
-    return runs
 
 
 def begin(folder: Path, out: str, model: str, *options: str) -> subprocess.Popen[bytes]:
@@ -188,16 +195,15 @@ def watch_processes(run: Run, processes: list[subprocess.Popen[bytes]], done: th
 def kill_one(out: Path, process: subprocess.Popen[bytes], after: int) -> None:
     """Kill a worker when some scenes have a record."""
     while process.poll() is None and len(list((out / ".geoships" / "scenes").rglob("*.json"))) < after:
-        time.sleep(0.2)
+        time.sleep(POLL)
     workers = [one for one in tree(process)[1:] if one.is_running() and one.memory_info().rss > HEAVY]
     assert workers, "no worker was found"
     os.kill(max(workers, key=lambda one: one.memory_info().rss).pid, signal.SIGKILL)
 
 
-def check(folder: Path, arguments: argparse.Namespace) -> None:
-    runs = ("by-hand", "ray-2", "ray-2-killed", "ray-1-killed")
-    first = contents(folder / runs[0])
-    for run in runs:
+def check(runs: list[Run], folder: Path, arguments: argparse.Namespace) -> None:
+    first = contents(folder / runs[0].name)
+    for run in (one.name for one in runs):
         records = list(Manifest(folder / run).records())
         done, reasons = sum(one.state == "done" for one in records), sum(bool(one.reason) for one in records)
         again = sum(one.attempts for one in records) - len(records)
@@ -206,9 +212,9 @@ def check(folder: Path, arguments: argparse.Namespace) -> None:
         print(f"{run}: {done} results, {reasons} reasons, {again} scenes begun again; the same ships and pixels")
 
 
-def manifest_cost(folder: Path) -> dict[str, float]:
+def manifest_cost(folder: Path, run: str) -> dict[str, float]:
     """Median s a scene of what the manifest adds: its lock and records, and the digests of the scene's files."""
-    records = [one for one in Manifest(folder / "ray-2").records() if one.state == "done"][:200]
+    records = [one for one in Manifest(folder / run).records() if one.state == "done"][:200]
     manifest = Manifest(folder / "manifest")
 
     def timed(what: Callable[[SceneRecord], object]) -> float:
@@ -227,7 +233,7 @@ def manifest_cost(folder: Path) -> dict[str, float]:
 
     def digest(record: SceneRecord) -> None:
         for output in record.outputs.values():
-            file_digest(folder / "ray-2" / output.path)
+            file_digest(folder / run / output.path)
 
     seconds = median(one.seconds for one in records)
     found = {"records": timed(keep), "read": timed(lambda one: manifest.read(one.place)), "digests": timed(digest)}
