@@ -44,14 +44,6 @@ class Notes(NoProgress):
         return [note for note in self.notes if "blocks of rows" in note]
 
 
-@pytest.fixture(scope="module")
-def forkserver() -> multiprocessing.context.BaseContext:
-    """Starts processes that need not import everything again."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["geoships.cluster.run"])
-    return context
-
-
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(bundles, "load_bundle", lambda _=None: cluster_jobs.fake_bundle())

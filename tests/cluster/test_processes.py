@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import cluster_jobs
@@ -47,8 +48,9 @@ class Recorder(cluster_run.NoProgress):
 
 
 def test_processes_give_the_outputs_of_one_and_survive_what_happens_to_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, children: Children
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, children: Children, forkserver: BaseContext
 ) -> None:
+    monkeypatch.setattr(workers.multiprocessing, "get_context", lambda _: forkserver)
     for name, rows in (("a", 180), ("b", 400), ("dies-when-done", 180), ("hangs", 600)):
         ship_scene(tmp_path / f"{name}.tif", (rows, 200))
     (tmp_path / "bad.tif").write_text("no raster")
@@ -60,13 +62,13 @@ def test_processes_give_the_outputs_of_one_and_survive_what_happens_to_others(
     heard, order = Recorder(), []
 
     result = run_scenes(
-        jobs, tmp_path / "two", cluster_jobs.CPU, RunOptions(jobs=2, timeout=10.0), progress=heard,
+        jobs, tmp_path / "two", cluster_jobs.CPU, RunOptions(jobs=2, timeout=5.0), progress=heard,
         on_outcome=lambda outcome: order.append(outcome.place),
     )  # fmt: skip
 
     assert states(result) == {"a": "done", "b": "done", "bad": "failed", "dies-when-done": "done", "hangs": "failed"}
     reasons = {outcome.place: outcome.reason for outcome in result.failed}
-    assert reasons["hangs"] == "not done after 10 s (--scene-timeout)"
+    assert reasons["hangs"] == "not done after 5 s (--scene-timeout)"
     assert {record.place: record.reason for record in Manifest(tmp_path / "two").records() if record.reason} == reasons
     assert heard.started == [("5 scenes", 200 * (180 * 2 + 400 + 600))]
     assert heard.pixels == heard.started[0][1]
@@ -101,17 +103,15 @@ def test_cores_are_shared_among_processes(monkeypatch: pytest.MonkeyPatch) -> No
     assert thread_limits(9) == {"OMP_NUM_THREADS": "1"}
 
 
-def test_runs_that_are_killed_and_begun_again_end_as_one_quiet_run(tmp_path: Path) -> None:
+def test_runs_that_are_killed_and_begun_again_end_as_one_quiet_run(tmp_path: Path, forkserver: BaseContext) -> None:
     names = [f"{number}.tif" for number in range(6)]
     for number, name in enumerate(names):
         ship_scene(tmp_path / name, (180 + 8 * number, 200))
     (tmp_path / names[3]).write_text("no raster")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["geoships.cluster.run"])
     draw, kills = random.Random(5), 0
 
     def run(delay: float) -> multiprocessing.process.BaseProcess:
-        process = context.Process(target=cluster_jobs.slow_run, args=(tmp_path, names, delay))
+        process = forkserver.Process(target=cluster_jobs.slow_run, args=(tmp_path, names, delay))
         process.start()
         return process
 
