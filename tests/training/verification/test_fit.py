@@ -132,7 +132,7 @@ def test_a_training_shows_what_a_verifier_will_see(settings: Path) -> None:
 
 
 def test_a_trained_verifier_drops_what_is_no_ship(settings: Path, root: Path, tmp_path: Path) -> None:
-    trained = fit_verifier(verifier_config(settings, ("run.epochs=10",)), tmp_path / "run", quiet=True)
+    trained = fit_verifier(verifier_config(settings, ("run.epochs=5",)), tmp_path / "run", quiet=True)
     card = trained.bundle.card
     assert card.is_classifier and (card.bands, card.gsd) == (("green", "nir"), 10)
     assert card.input.input.shape == (-1, 2, 32, 32)
