@@ -12,9 +12,6 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
-
 from geoships.errors import OutputError
 
 _log = logging.getLogger(__name__)
@@ -140,9 +137,19 @@ def output_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = _ADVICE.get(error.errno or 0) or error.strerror or _first_line(error)
         raise OutputError(f"cannot write {path}: {reason}") from error
-    except (RasterioError, CPLE_BaseError, *_vector_errors()) as error:
+    except (*_raster_errors(), *_vector_errors()) as error:
         reason = f"{_first_line(error)}; check the free space and the permissions of its folder"
         raise OutputError(f"cannot write {path}: {reason}") from error
+
+
+def _raster_errors() -> tuple[type[Exception], ...]:
+    """Errors of rasterio; none while it is not imported, which takes a while."""
+    if "rasterio" not in sys.modules:
+        return ()
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    return RasterioError, CPLE_BaseError
 
 
 def _vector_errors() -> tuple[type[Exception], ...]:

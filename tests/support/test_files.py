@@ -1,5 +1,7 @@
 """A file is written completely or not at all."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,9 @@ def test_what_an_owner_left_is_removed_and_nothing_else(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == ["copy"]
         left.write_text("b")
     assert (tmp_path / "a.txt").read_text() == "b"
+
+
+def test_writing_files_imports_no_library_of_rasters_or_tables() -> None:
+    code = "import sys, geoships.support.files; print({'rasterio', 'pyogrio', 'numpy'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
