@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from geoships.support.workers import run_on_devices
 
 if TYPE_CHECKING:
     from geoships.model.bundle import Bundle
+    from geoships.model.engines.choose import EngineChoice
     from geoships.pipeline.scene_run import SceneRun
 
 # Settings that change how fast ships are found, or how outputs look, and not what is found.
@@ -228,21 +230,31 @@ def scores_mark(run: SceneRun, scene: SceneName) -> str:
     Raises:
         GeoshipsError: A file cannot be read.
     """
-    import torch
-
     config, engine, plan = run.config, run.engine, run.plan
-    own_threads = engine.engine == "torch" and engine.device.type == "cpu"  # its float sums depend on them
     content = {
         "scene": run.scene.origins,
         "files": file_fingerprints(_local_files(scene, trust_vrt=config.trust_vrt)),
         "settings": settings_mark(config),
         "model": model_mark(run.bundle).sha256,
-        "engine": [engine.engine, engine.precision, engine.device.type, torch.backends.cpu.get_cpu_capability()],
-        "threads": torch.get_num_threads() if own_threads else None,
+        "engine": [engine.engine, engine.precision, engine.device.type, *_processor(engine)],
         "plan": repr((plan.tiles, plan.ratios, plan.views, plan.south_up)),
         "versions": versions(),
     }
     return settings_fingerprint(content)
+
+
+def _processor(engine: EngineChoice) -> list[object]:
+    """What the float sums of an engine depend on besides its own version; PyTorch is imported only if it computes."""
+    if engine.engine == "torch":
+        import torch
+
+        threads = torch.get_num_threads() if engine.device.type == "cpu" else None
+        return [torch.backends.cpu.get_cpu_capability(), threads]
+    if engine.engine == "openvino":
+        import openvino
+
+        return [str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME"))]
+    return [platform.processor() or platform.machine()]
 
 
 def known_files(scene: SceneName, *, trust_vrt: bool) -> tuple[InputFile, ...]:

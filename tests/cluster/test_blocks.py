@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,9 +21,11 @@ from scenes import ship_scene
 from geoships.cluster import block_processes, block_rows
 from geoships.cluster import run as cluster_run
 from geoships.cluster.blocks import Blocks
+from geoships.cluster.fingerprint import scores_mark
 from geoships.cluster.run import RunOptions, RunResult, run_scenes
 from geoships.model import bundle as bundles
 from geoships.pipeline.batch import plan_outputs
+from geoships.pipeline.scene_run import open_run
 from geoships.support import workers
 from geoships.support.progress import NoProgress
 
@@ -201,3 +204,20 @@ def test_a_scene_that_fits_into_memory_once_is_computed_in_this_process(
     monkeypatch.setattr(block_processes, "block_processes", None)  # not called
     assert run(scene, "out", jobs=2).count("done") == 1
     assert contents(scene.parent / "out") == whole(scene)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_who_joins_blocks_needs_no_pytorch_where_another_engine_computes(
+    scene: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    config = TILED.model_copy(update={"engine": engine})
+    with open_run(str(scene), config=config, model=cluster_jobs.fake_bundle()) as opened:
+        monkeypatch.setitem(sys.modules, "torch", None)  # an import of it fails
+        mark = scores_mark(opened, str(scene))
+    with open_run(
+        str(scene), config=config.model_copy(update={"batch_size": 1}), model=cluster_jobs.fake_bundle()
+    ) as again:
+        assert scores_mark(again, str(scene)) == mark
+    monkeypatch.undo()
+    with open_run(str(scene), config=TILED, model=cluster_jobs.fake_bundle()) as by_torch:
+        assert scores_mark(by_torch, str(scene)) != mark
