@@ -2,7 +2,7 @@
 
     uv run python benchmarks/tile_plans.py
 
-Only arithmetic, for the installed five-band model and a plan within 1.25 GiB, as on a CPU with 15 GiB of memory or more.
+Only arithmetic, for the installed five-band model and a plan within 1.25 GiB, as with 15 GiB of memory or more.
 """
 
 from __future__ import annotations

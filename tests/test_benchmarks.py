@@ -128,3 +128,10 @@ def test_failed_jobs_are_repeated_and_failures_of_other_jobs_remain(tmp_path: Pa
     results = run._measure([job], tmp_path, 1)
     assert [entry.get("work") for entry in results[job.key]] == [1.5]
     assert results[other.key] == [{"error": "no memory"}]
+
+
+def test_growth_finds_the_ships_whose_scores_it_gives() -> None:
+    import growth
+
+    found = growth.measure("ships", 5)
+    assert (found["ships"], found["pixels"]) == (5, 120 * 120)
