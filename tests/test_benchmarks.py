@@ -135,3 +135,17 @@ def test_growth_finds_the_ships_whose_scores_it_gives() -> None:
 
     found = growth.measure("ships", 5)
     assert (found["ships"], found["pixels"]) == (5, 120 * 120)
+
+
+def test_a_job_that_was_faster_before_is_named(tmp_path: Path) -> None:
+    from history import remember
+
+    def row(speed: str, cpu: str = "one") -> dict[str, str]:
+        return {"date": "2026-01-02", "version": "0.1", "cpu": cpu, "job": "scene", "mpix_per_second": speed}
+
+    path = tmp_path / "history.csv"
+    assert remember(path, [row("2.0")]) == []
+    assert remember(path, [row("1.9")]) == []
+    assert remember(path, [row("1.0", "another")]) == []
+    assert remember(path, [row("1.5")]) == ["scene: 1.5 Mpix/s, and 2.0 on 2026-01-02"]
+    assert len(path.read_text().splitlines()) == 5
