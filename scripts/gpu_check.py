@@ -54,7 +54,7 @@ from geoships.scene.tiling.windows import Window
 SEEDS = (7, 8, 9)  # of the rendered harbours
 TILE = 1024  # largest tile of the comparison, so that all devices cut a scene into the same tiles
 IOU = 0.9  # of two outlines of the same ship
-# Largest difference of 99 of 100 pixels of ships, and least share of ships with the same outline. In fp32 a GPU
+# Largest difference of 9 of 10 pixels of ships, and least share of ships with the same outline. In fp32 a GPU
 # multiplies in TensorFloat-32, whose numbers have 10 bits after the point; those of bfloat16 have 7.
 TOLERANCES = {"fp32": (0.02, 0.99), "bf16": (0.1, 0.95)}
 
@@ -63,7 +63,7 @@ TOLERANCES = {"fp32": (0.02, 0.99), "bf16": (0.1, 0.95)}
 class Compared:
     """A scene as two engines see it.
 
-    scene, engine: what was compared. pixels: of ships in either. difference: that 99 of 100 of them stay below.
+    scene, engine: what was compared. pixels: of ships in either. difference: that 9 of 10 of them stay below.
     turned: pixels on the other side of the threshold. expected, found: ships. same: found with an IoU of 0.9 or more.
     """
 
@@ -124,7 +124,7 @@ def main() -> None:
         scenes = options.scenes or list(_rendered(Path(folder), options.size))
         compared = [found for scene in scenes for found in _compare(scene, bundle, device)]
         say("\n## The same ships as PyTorch in float32 on the CPU\n")
-        head = ("scene", "engine", "pixels of ships", "99 % below", "change sides", "ships", "found", "agrees")
+        head = ("scene", "engine", "pixels of ships", "90 % below", "change sides", "ships", "found", "agrees")
         for text in _table(head, [found.row() for found in compared]):
             say(text)
         say("\n## Speed\n")
@@ -203,7 +203,7 @@ def _compared(
 ) -> Compared:
     one, other = (np.nan_to_num(run.scores) for run in (expected, found))
     ships = np.maximum(one, other) >= expected.threshold
-    difference = float(np.quantile(np.abs(one - other)[ships], 0.99)) if ships.any() else 0.0
+    difference = float(np.quantile(np.abs(one - other)[ships], 0.9)) if ships.any() else 0.0
     outlines = [list(run.ships.geometry) for run in (found, expected)]
     same = compare(outlines[0], outlines[1]).one_to_one(IOU).matched_labels
     most, least = TOLERANCES[precision]
