@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cached_inputs
-from peers import PEERS, environment
+from peers import PEERS, environment, weights_and_normalisation
 
 HERE = Path(__file__).parent
 ENGINES = (
@@ -39,7 +39,8 @@ class Job:
         command: The command without the folder of its outputs.
         fault: Why it cannot run; empty: it can.
         forward: Key of the forward pass that it is compared with.
-        exact: Key of the run in float32 that it is compared with.
+        exact: Key of the run in float32, or of geoships with the installed model, that it is compared with.
+        install: Size of its environment.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Job:
     fault: str = ""
     forward: str = ""
     exact: str = ""
+    install: str = ""
 
     @property
     def seconds(self) -> float:
@@ -67,6 +69,7 @@ def list_jobs(parts: list[str], cache: Path, size: int, large: int) -> Iterator[
         "peers": lambda: _peers(cache, size),
         "settings": lambda: _settings(cache, size),
         "memory": _memory,
+        "default": lambda: _default(cache, size, large),
         "large": lambda: _engines(cache, large, ENGINES[:3], "large"),
     }
     if "engines" not in parts and {"torchgeo", "peers", "settings"} & set(parts):
@@ -120,6 +123,29 @@ def _peers(cache: Path, size: int) -> Iterator[Job]:
             (installed.get("python", ""), HERE / peer.script, "--scene", scene, *inputs),
             fault=installed.get("error", ""), exact=f"scene-openvino-fp32-{size}",
         )  # fmt: skip
+
+
+def _default(cache: Path, size: int, large: int) -> Iterator[Job]:
+    """Jobs of the installed model: a harbour and open sea by all tools, and a large harbour by geoships alone."""
+    script = cached_inputs.default_script_path(cache)
+    inputs = ("--weights", script, "--recipe", script)  # a TorchScript needs no recipe
+    tools = [("script with torchgeo", sys.executable, "torchgeo_script.py", "", "")]
+    for peer in PEERS:
+        if peer.inputs is not weights_and_normalisation:
+            continue  # GeoDeep takes ONNX of eight-bit values only
+        found = environment(peer, cache)
+        title = f"{peer.name} {found.get('version', '')}".strip()
+        tools.append((title, found.get("python", ""), peer.script, found.get("error", ""), found.get("size", "")))
+    for kind, side in (("harbour", size), ("sea", size), ("harbour", large)):
+        scene = ("--scene", cached_inputs.default_scene_path(cache, kind, side))
+        own = f"default-{kind}-geoships-{side}"
+        title = f"{kind}, geoships, auto"
+        yield Job(own, title, "default", side, "scene", 0.7, (sys.executable, HERE / "geoships_scene.py", *scene))
+        for name, python, file, fault, install in tools if side == size else ():
+            yield Job(
+                f"default-{kind}-{file}-{side}", f"{kind}, {name}", "default", side, "scene", RATES["plain"] * 3,
+                (python, HERE / file, *scene, *inputs), fault=fault, exact=own, install=install,
+            )  # fmt: skip
 
 
 def _settings(cache: Path, size: int) -> Iterator[Job]:

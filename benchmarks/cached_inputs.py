@@ -68,6 +68,28 @@ def normalisation_path(cache: Path) -> Path:
     return _make_once(cache / "recipe.json", make)
 
 
+def default_script_path(cache: Path) -> Path:
+    """Path of the installed model as TorchScript, from stored values to scores, for other tools."""
+
+    def make(path: Path) -> None:
+        from make_inputs import make_default_script
+
+        make_default_script(path, TILE)
+
+    return _make_once(cache / "default.ts", make)
+
+
+def default_scene_path(cache: Path, kind: str, size: int) -> Path:
+    """Path of a scene for the installed model; kind: ``harbour`` or ``sea``."""
+
+    def make(path: Path) -> None:
+        from make_inputs import make_default_scene
+
+        make_default_scene(path, size, ships=kind == "harbour")
+
+    return _make_once(cache / f"{kind}-{size}.tif", make)
+
+
 def _make_once(path: Path, make: Callable[[Path], object]) -> Path:
     """The path; if it does not exist, the file is made under another name and then renamed."""
     if not path.exists():

@@ -11,7 +11,7 @@ clock = StageClock()
 
 from geoai.train import semantic_inference_on_geotiff  # noqa: E402
 from geoai.utils import raster_to_vector  # noqa: E402
-from plain_torch import PlainUnet  # noqa: E402
+from plain_torch import load_model  # noqa: E402
 
 clock.stage("imports")
 
@@ -19,7 +19,7 @@ parser = argparse.ArgumentParser(description=__doc__)
 for name in ("--scene", "--weights", "--recipe", "--out"):
     parser.add_argument(name, type=Path, required=True)
 options = parser.parse_args()
-model = PlainUnet(options.weights, options.recipe, two=True)
+model = load_model(options.weights, options.recipe, two=True)
 clock.stage("load")
 mask = str(options.out / "mask.tif")
 semantic_inference_on_geotiff(

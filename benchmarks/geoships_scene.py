@@ -26,8 +26,9 @@ clock.stage("imports")
 CORNER = 1024  # pixels
 
 parser = argparse.ArgumentParser(description=__doc__)
-for name in ("--scene", "--bundle", "--out"):
+for name in ("--scene", "--out"):
     parser.add_argument(name, type=Path, required=True)
+parser.add_argument("--bundle", type=Path, help="default: the installed model that fits")
 parser.add_argument("--engine", default="auto")
 parser.add_argument("--precision", default="auto")
 parser.add_argument("--device", default="auto")
@@ -52,7 +53,7 @@ with (
     rasterio.open(options.out / "corner.tif", "w", **{**dataset.profile, "height": CORNER, "width": CORNER}) as copy,
 ):
     copy.write(dataset.read(window=Window(0, 0, CORNER, CORNER)))
-    copy.descriptions, copy.scales = dataset.descriptions, dataset.scales
+    copy.descriptions, copy.scales, copy.offsets = dataset.descriptions, dataset.scales, dataset.offsets
 predict(options.out / "corner.tif", out=options.out / "corner.geojson", model=bundle, config=config)
 clock.stage("load")
 result = predict(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,14 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 from rasterio.windows import Window
+from torch.nn.functional import interpolate
 
-from geoships.datasets.harbour import render_harbour
-from geoships.model.bundle import load_bundle, save_bundle
+from geoships.datasets.coast import CLEAR_SEA
+from geoships.datasets.fleet import GSD
+from geoships.datasets.harbour import OFFSET, SCALE, render_harbour, write_harbour
+from geoships.model.bundle import Bundle, load_bundle, save_bundle
 from geoships.model.card import Card
+from geoships.model.engines.scoring import Scoring
 from geoships.model.networks import Architecture, build_network
 from geoships.training.segmentation.losses import WeightedLoss
 from geoships.workflows.export import export
@@ -26,6 +32,7 @@ BANDS = ("red", "green", "blue")
 GAIN = 2.5  # rendered harbours are dark; their reflectance times this is stretched to eight bits
 BLOCK = 2048  # pixels per side of the rendered blocks that a scene is composed of
 SEEDS = {"scene": (11, 12), "training": (13, 14)}
+SEA_NOISE = 0.001  # reflectance
 STEPS, BATCH, CROP = 160, 4, 224
 GRID = {"crs": "EPSG:32631", "transform": Affine(10, 0, 500_000, 0, -10, 120_000)}
 
@@ -76,6 +83,45 @@ def make_bundle(path: Path) -> None:
 def make_weights(path: Path, source: Path) -> None:
     """Write the state dict of a bundle as a PyTorch file."""
     torch.save(load_bundle(source).network().state_dict(), path)
+
+
+class StoredValues(torch.nn.Module):
+    """The installed model for a scene's stored values (n, bands, rows, columns), with scores at the scene's pixel size.
+
+    Tools that people use instead know neither offsets nor the pixel size of a model, so this does both.
+    """
+
+    def __init__(self, bundle: Bundle, gsd: float) -> None:
+        super().__init__()
+        self.scoring, self.factor, self.step = Scoring(bundle), gsd / bundle.card.gsd, bundle.card.step
+
+    def forward(self, stored: torch.Tensor) -> torch.Tensor:
+        """Scores (n, rows, columns)."""
+        rows, columns = stored.shape[-2:]
+        sides = [int(side * self.factor / self.step + 0.5) * self.step for side in (rows, columns)]
+        images = interpolate(stored * SCALE + OFFSET, sides, mode="bilinear", align_corners=False)
+        scores = self.scoring(images)[:, None]
+        return interpolate(scores, (rows, columns), mode="bilinear", align_corners=False)[:, 0]
+
+
+def make_default_script(path: Path, side: int) -> None:
+    """Write the installed model as TorchScript for tiles of `side` x `side` stored pixels of 10 m."""
+    example = torch.full((1, 5, side, side), 1500.0)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tiles have one size, and TorchScript is what all tools' environments load
+        torch.jit.trace(StoredValues(load_bundle(), GSD).eval(), example, check_trace=False).save(str(path))
+
+
+def make_default_scene(path: Path, size: int, *, ships: bool) -> None:
+    """Write a scene of five bands, all of it with data: a rendered harbour, repeated, or open sea."""
+    harbour = render_harbour(SEEDS["scene"][0], BLOCK * 5 // 4)  # the edge of the swath is cut off
+    part = harbour.reflectance[:, :BLOCK, :BLOCK]
+    if not ships:
+        noise = np.random.default_rng(0).normal(0, SEA_NOISE, part.shape)
+        part = (CLEAR_SEA[:, None, None] + noise).astype(np.float32)
+    repeats = -(-size // BLOCK)
+    reflectance = np.tile(part, (1, repeats, repeats))[:, :size, :size]
+    write_harbour(replace(harbour, reflectance=reflectance, valid=np.ones((size, size), np.bool_)), path)
 
 
 def make_onnx(path: Path, source: Path, tile: int, overlap: int) -> None:

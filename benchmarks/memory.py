@@ -1,6 +1,7 @@
-"""Peak memory of a run: resident set above that of the process with the model loaded.
+"""Peak memory of a run: the resident set of the whole process, and what it is above that before the run.
 
     uv run python benchmarks/memory.py 10240
+    uv run python benchmarks/memory.py 10980 --dense 0.24 --precision bf16
     uv run python benchmarks/memory.py 40000 --dense 0.15
 
 Writes a five-band uint16 scene with the given number of rows and columns to a temporary folder: noise over dark water
@@ -60,22 +61,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("size", type=int)
     parser.add_argument("--dense", type=float, default=1.0, help="share of the rows with data")
+    parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         scene = Path(folder) / "scene.tif"
         write_scene(scene, options.size, options.dense)
         bundle = load_bundle()
-        network = bundle.network()
         before = psutil.Process().memory_info().rss
         peak = PeakMemory()
         peak.start()
         started = time.monotonic()
         result = predict(
-            scene, out=Path(folder) / "s.gpkg", mask=Path(folder) / "m.tif", scores=Path(folder) / "p.tif", model=bundle
+            scene,
+            out=Path(folder) / "s.gpkg",
+            mask=Path(folder) / "m.tif",
+            scores=Path(folder) / "p.tif",
+            model=bundle,
+            precision=options.precision,
         )
         seconds = time.monotonic() - started
         peak.done.set()
-        del network
     print(
         f"{options.size} x {options.size}, {options.dense:.0%} dense: {len(result.ships)} ships in {seconds:.0f} s; "
         f"{before / 2**30:.2f} GiB before, {peak.bytes / 2**30:.2f} GiB at the peak: "

@@ -31,19 +31,20 @@ class Peer:
     inputs: Callable[[Path], dict[str, Path]]
 
 
-def _weights_and_normalisation(cache: Path) -> dict[str, Path]:
+def weights_and_normalisation(cache: Path) -> dict[str, Path]:
+    """Options of a script that takes a state dict and the normalisation of its input."""
     return {"--weights": cached_inputs.weights_path(cache), "--recipe": cached_inputs.normalisation_path(cache)}
 
 
 PEERS = (
     Peer("geodeep", "geodeep", "geodeep_script.py", lambda cache: {"--onnx": cached_inputs.onnx_path(cache)}),
-    Peer("geoai", "geoai-py", "geoai_script.py", _weights_and_normalisation),
-    Peer("terratorch", "terratorch", "terratorch_script.py", _weights_and_normalisation),
+    Peer("geoai", "geoai-py", "geoai_script.py", weights_and_normalisation),
+    Peer("terratorch", "terratorch", "terratorch_script.py", weights_and_normalisation),
 )
 
 
 def environment(peer: Peer, cache: Path) -> dict[str, str]:
-    """The tool's ``python`` and ``version``, installed now if necessary; ``error`` if it cannot be installed."""
+    """The tool's ``python``, ``version`` and ``size``, installed now if necessary; ``error`` if it cannot be."""
     folder = cache / "peers" / peer.name
     record = folder / "installed.json"
     if record.exists():
@@ -58,7 +59,9 @@ def environment(peer: Peer, cache: Path) -> dict[str, str]:
         _run(["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
         _run(["uv", "pip", "install", "--quiet", "--python", str(python), *packages])
         query = f"import importlib.metadata as m; print(m.version({peer.package!r}))"
-        installed = {"python": str(python), "version": _run([str(python), "-c", query]).strip()}
+        taken = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+        version = _run([str(python), "-c", query]).strip()
+        installed = {"python": str(python), "version": version, "size": f"{taken / 1e9:.1f} GB"}
     except (OSError, subprocess.SubprocessError) as error:
         message = str(getattr(error, "stderr", "") or error).strip().splitlines()
         return {"error": f"does not install: {message[-1] if message else error}"}

@@ -40,6 +40,30 @@ class PlainUnet(nn.Module):
         return torch.cat([torch.zeros_like(logits), logits], 1) if self.two else logits
 
 
+class Scripted(nn.Module):
+    """A whole model as TorchScript, which takes a scene's stored values, for scripts that divide them by 255.
+
+    Args:
+        path: Made by `make_inputs.make_default_script`.
+        two: As for `PlainUnet`.
+    """
+
+    def __init__(self, path: Path, *, two: bool = False) -> None:
+        super().__init__()
+        self.model, self.two = torch.jit.load(str(path)), two
+        self.eval()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (n, channels, rows, columns)."""
+        logits = torch.logit(self.model(images.float() * 255), 1e-6)[:, None]
+        return torch.cat([torch.zeros_like(logits), logits], 1) if self.two else logits
+
+
+def load_model(weights: Path, recipe: Path, *, two: bool = False) -> nn.Module:
+    """A model for scripts: TorchScript (.ts), or the weights of a ResNet-18 U-Net with its normalisation."""
+    return Scripted(weights, two=two) if weights.suffix == ".ts" else PlainUnet(weights, recipe, two=two)
+
+
 def write_raster(path, array, profile) -> None:
     """Write (rows, columns) as a Cloud Optimized GeoTIFF on the grid of a scene's profile."""
     import rasterio

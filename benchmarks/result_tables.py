@@ -20,6 +20,7 @@ TITLES = {
     "settings": "OpenVINO in bf16, by tiles at a time and their greatest size",
     "memory": "Memory",
     "large": "A large scene",
+    "default": "The installed model",
 }
 
 
@@ -84,14 +85,14 @@ def tables(jobs: Sequence[Job], results: Results, out: Path, commands: Mapping[s
     figures = Figures(results, out)
     makers: dict[str, Callable[[list[Job], Figures], str]] = {
         "engines": _engines, "large": _engines, "settings": _engines, "torchgeo": _others, "peers": _others,
-        "memory": _memory,
+        "memory": _memory, "default": _installed,
     }  # fmt: skip
     texts = []
     for part in dict.fromkeys(job.part for job in jobs):
         own = [job for job in jobs if job.part == part]
         if not any(results.get(job.key) or job.fault for job in own):
             continue
-        scene = "" if part == "memory" else f", {own[0].size:,} x {own[0].size:,} RGB"
+        scene = "" if part in ("memory", "default") else f", {own[0].size:,} x {own[0].size:,} RGB"
         texts.append(f"### {TITLES[part]}{scene}\n\n`{commands[part]}`\n\n{makers[part](own, figures)}")
     return "\n\n".join(texts)
 
@@ -141,6 +142,23 @@ def _others(jobs: list[Job], figures: Figures) -> str:
         rows.append((
             job.title, _number(figures.speed(job)), *times, _number(figures.flips(job)),
             _number(figures.median(job.key, "ships"), 0), _gib(figures.median(job.key, "memory")),
+            _number(figures.median(job.key, "seconds"), 1),
+        ))  # fmt: skip
+    return _table(head, rows)
+
+
+def _installed(jobs: list[Job], figures: Figures) -> str:
+    head = ("scene, tool", "pixels per side", "Mpix/s", "geoships is so many times as fast",
+            "of 10,000 pixels otherwise", "ships", "memory GiB", "installation", "whole process s")  # fmt: skip
+    rows: list[Sequence[str]] = []
+    for job in jobs:
+        if figures.speed(job) is None:
+            rows.append((job.title, f"{job.size:,}", NONE, figures.fault(job)))
+            continue
+        rows.append((
+            job.title, f"{job.size:,}", _number(figures.speed(job)),
+            figures.times(job.key, job.exact, job.size) if job.exact else NONE, _number(figures.flips(job)),
+            _number(figures.median(job.key, "ships"), 0), _gib(figures.median(job.key, "memory")), job.install or NONE,
             _number(figures.median(job.key, "seconds"), 1),
         ))  # fmt: skip
     return _table(head, rows)

@@ -41,7 +41,7 @@ PACKAGES = (
     "rasterio",
     "numpy",
 )
-PARTS = ("engines", "torchgeo", "peers", "settings", "memory", "large")
+PARTS = ("engines", "torchgeo", "peers", "settings", "memory", "large", "default")
 METHOD = (
     "Medians of processes that took turns. Scene to files: read, compute, blend, mask and scores as Cloud Optimized "
     "GeoTIFFs, polygons, GeoJSON; imports and the loading of the model are left out where a tool lets them be told "
@@ -52,6 +52,7 @@ METHOD = (
 )
 TIMEOUT_FACTOR = 10  # a job is killed after this many times its expected duration
 RESULTS = HERE / "RESULTS.md"
+HISTORY = HERE / "history.csv"
 CHART = HERE.parent / "docs" / "benchmarks.png"
 
 
@@ -63,6 +64,7 @@ def main() -> None:
         gpu.main(options.cache, options.size, options.repeat)
         return
     import benchmark_jobs
+    from history import remember
     from result_tables import draw, tables, with_section
 
     print(f"cache folder of scenes, network and results: {options.cache}", flush=True)
@@ -82,6 +84,8 @@ def main() -> None:
         others = "".join(RESULTS.read_text().partition("\n## ")[1:]) if RESULTS.exists() else ""
         RESULTS.write_text(with_section(f"# Benchmarks\n\n{METHOD}\n{others}", heading, section))
         print(f"written: {RESULTS}")
+        for text in remember(HISTORY, _speeds(jobs, results, options.cache)):
+            print(f"slower than before: {text}")
     if options.draw:
         title = f"{options.size:,} x {options.size:,} RGB, ResNet-18 U-Net, {_cpu_name()}"
         draw(CHART, jobs, results, options.cache / "out", title)
@@ -144,6 +148,16 @@ def _measure(jobs: Sequence[Job], cache: Path, repeat: int) -> Results:
     return results
 
 
+def _speeds(jobs: Sequence[Job], results: Results, cache: Path) -> list[dict[str, str]]:
+    """The jobs' speeds as rows of the history."""
+    from result_tables import Figures
+
+    figures, day = Figures(results, cache / "out"), time.strftime("%Y-%m-%d")
+    fixed = {"date": day, "version": str(_version("geoships")), "cpu": f"{_cpu_name()}, {os.cpu_count()} cores"}
+    found = ((job, figures.speed(job)) for job in jobs if job.kind != "memory")
+    return [{**fixed, "job": job.key, "mpix_per_second": f"{speed:.3f}"} for job, speed in found if speed is not None]
+
+
 def _runs(part: str, jobs: Sequence[Job], results: Results) -> int:
     """Number of runs of a part's jobs."""
     return max((len(results.get(job.key, ())) for job in jobs if job.part == part), default=0)
@@ -173,6 +187,7 @@ def _save(cache: Path, results: Results) -> None:
 
 def _command(part: str, runs: int, options: argparse.Namespace) -> str:
     size = f" --large {options.large}" if part == "large" else f" --size {options.size}"
+    size += f" --large {options.large}" if part == "default" else ""
     return f"uv run python benchmarks/run.py --only {part} --repeat {runs}{'' if part == 'memory' else size}"
 
 

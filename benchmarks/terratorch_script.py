@@ -12,7 +12,7 @@ clock = StageClock()
 import numpy as np  # noqa: E402
 import rasterio  # noqa: E402
 import torch  # noqa: E402
-from plain_torch import PlainUnet, write_polygons, write_raster  # noqa: E402
+from plain_torch import load_model, write_polygons, write_raster  # noqa: E402
 from terratorch.tasks.tiled_inference import tiled_inference  # noqa: E402
 
 clock.stage("imports")
@@ -21,7 +21,7 @@ parser = argparse.ArgumentParser(description=__doc__)
 for name in ("--scene", "--weights", "--recipe", "--out"):
     parser.add_argument(name, type=Path, required=True)
 options = parser.parse_args()
-model = PlainUnet(options.weights, options.recipe)
+model = load_model(options.weights, options.recipe)
 clock.stage("load")
 with rasterio.open(options.scene) as dataset:
     profile, pixels = dataset.profile, dataset.read()

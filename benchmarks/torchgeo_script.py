@@ -17,7 +17,7 @@ clock = StageClock()
 import numpy as np  # noqa: E402
 import rasterio  # noqa: E402
 import torch  # noqa: E402
-from plain_torch import PlainUnet, write_polygons, write_raster  # noqa: E402
+from plain_torch import load_model, write_polygons, write_raster  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 from torchgeo.datasets import RasterDataset  # noqa: E402
 from torchgeo.samplers import GridGeoSampler  # noqa: E402
@@ -32,7 +32,7 @@ parser.add_argument("--overlap", type=int, default=128)
 parser.add_argument("--batch", type=int, default=4)
 parser.add_argument("--workers", type=int, default=2)
 options = parser.parse_args()
-model = PlainUnet(options.weights, options.recipe)
+model = load_model(options.weights, options.recipe)
 clock.stage("load")
 
 with rasterio.open(options.scene) as dataset:

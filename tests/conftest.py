@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -37,6 +38,15 @@ def log() -> Iterator[None]:
     before = logger.handlers[:], logger.level, logger.propagate
     yield
     logger.handlers[:], logger.level, logger.propagate = before
+
+
+@pytest.fixture(autouse=True)
+def engines() -> Iterator[None]:
+    """Forgets engines that stay open in this process, so that a test finds none of an earlier one."""
+    yield
+    opened = sys.modules.get("geoships.model.engines.opened")
+    if opened is not None:
+        opened.OPEN_ENGINES.clear()
 
 
 @pytest.fixture

@@ -34,6 +34,9 @@ class BrightnessEngine:
     def collect(self, handle: np.ndarray) -> np.ndarray:
         return handle
 
+    def release(self) -> None:
+        pass
+
 
 class Brightness(nn.Module):
     """Logit 0 where the first band is 0.5; exact, pixel by pixel."""

@@ -128,3 +128,24 @@ def test_failed_jobs_are_repeated_and_failures_of_other_jobs_remain(tmp_path: Pa
     results = run._measure([job], tmp_path, 1)
     assert [entry.get("work") for entry in results[job.key]] == [1.5]
     assert results[other.key] == [{"error": "no memory"}]
+
+
+def test_growth_finds_the_ships_whose_scores_it_gives() -> None:
+    import growth
+
+    found = growth.measure("ships", 5)
+    assert (found["ships"], found["pixels"]) == (5, 120 * 120)
+
+
+def test_a_job_that_was_faster_before_is_named(tmp_path: Path) -> None:
+    from history import remember
+
+    def row(speed: str, cpu: str = "one") -> dict[str, str]:
+        return {"date": "2026-01-02", "version": "0.1", "cpu": cpu, "job": "scene", "mpix_per_second": speed}
+
+    path = tmp_path / "history.csv"
+    assert remember(path, [row("2.0")]) == []
+    assert remember(path, [row("1.9")]) == []
+    assert remember(path, [row("1.0", "another")]) == []
+    assert remember(path, [row("1.5")]) == ["scene: 1.5 Mpix/s, and 2.0 on 2026-01-02"]
+    assert len(path.read_text().splitlines()) == 5

@@ -1,4 +1,4 @@
-"""Displays of progress: a bar on a terminal, plain lines in a log, JSON lines for a program, none when quiet."""
+"""Displays of progress: plain lines in a log, JSON lines for a program, none when quiet; a bar is in `progress_bar`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from geoships_cli.failures import one_line
 from geoships_cli.logs import LOGGER, SHOWN
@@ -97,49 +94,6 @@ class Lines:
         self._name = title
 
 
-class Bar(Lines):
-    """A progress bar with Mpix/s and time left, on a terminal."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            _Speed(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task("", visible=False)
-
-    def settle(self, title: str, scene: Mapping[str, object]) -> None:  # noqa: ARG002
-        """Show how many of many scenes are settled and failed."""
-        self._bar.update(self._task, description=title)
-
-    def close(self) -> None:
-        """Close the display."""
-        self._bar.stop()
-
-    def _begin(self) -> None:
-        self._bar.start()
-        self._bar.reset(self._task, total=self._pixels, description=self._name, visible=True)
-
-    def _advance(self, pixels: int) -> None:
-        self._bar.advance(self._task, pixels)
-
-    def _warn(self, text: str) -> None:
-        self._bar.console.print(Text(f"warning: {text}", "yellow"))
-
-    def _note(self, text: str) -> None:
-        self._bar.console.print(Text(text))
-
-
-class _Speed(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{(task.speed or 0) / 1e6:.2f} Mpix/s")
-
-
 class Quiet(Lines):
     """Print nothing."""
 
@@ -198,4 +152,8 @@ def _display(quiet: bool, display: Display) -> Lines:
         return Quiet()
     if display is Display.json:
         return JsonLines()
-    return Bar() if display is Display.auto and Console(stderr=True).is_terminal else Lines()
+    if display is Display.lines:
+        return Lines()
+    from geoships_cli.progress_bar import bar_on_terminal  # rich takes a tenth of the time of `geoships --help`
+
+    return bar_on_terminal() or Lines()

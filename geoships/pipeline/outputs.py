@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,7 +134,7 @@ def ship_table(run: SceneRun, ships: Sequence[DetectedShip], seen: SeenMap | Non
         {
             "id": number,
             "score": kept.ship.score,
-            **asdict(kept.measures),
+            **vars(kept.measures),
             "pixels": kept.ship.pixels,
             "on_border": kept.ship.on_border,
             "scene": scene.title,

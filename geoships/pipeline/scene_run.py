@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from geoships.model.card import Card, OperatingPoint
 from geoships.model.engines.base import Engine, Scores, run
 from geoships.model.engines.choose import EngineCache, EngineChoice, Precision, choose_engine
 from geoships.model.engines.device import choose_device
+from geoships.model.engines.opened import OPEN_ENGINES
 from geoships.model.inputs import prepare_samples
 from geoships.model.installed import choose_model
 from geoships.model.screen import screen_of, skip_empty_tiles
@@ -92,7 +93,7 @@ class SceneRun:
         screen: finds tiles that cannot hold a ship; None: none is used.
         verifier: a classifier that scores each ship again; None: none is used.
         warnings: what was assumed on the way.
-        engines: stay open for the scenes to come; None: this run's own.
+        engines: stay open for the scenes to come; None: those that this process used last.
         source: where finished rows of scores come from; None: they are computed here.
         counts: what became of the tiles, once `bands` has run.
         timings: seconds of each part of the run, see `timed`.
@@ -205,12 +206,11 @@ class SceneRun:
         plan, turn = self.plan, -1 if self.plan.south_up else 1
         land = (lambda window: any(land.covers(window) for land in self.lands)) if self.lands else None
         stream = stream_tiles(self.scene, plan.tiles, plan.ratios, self.area, land=land, counts=counts, rows=rows)
-        with closing(stream) as samples:
-            engine = self._engine()
+        with closing(stream) as samples, self._engine() as engine, ExitStack() as stack:
             engine.prepare((len(self.bundle.card.bands), *plan.tile_shape))
             watched = seen.watch(samples, self.scene.wanted, is_picture=self.scene.dtype == np.uint8)
             north_up = prepare_samples(watched, self.bundle.card, self.scene.wanted, south_up=plan.south_up)
-            for number, (sample, scores) in enumerate(run(engine, self._screened(north_up, counts))):
+            for number, (sample, scores) in enumerate(run(engine, self._screened(north_up, counts, stack))):
                 if not number:
                     _log.info("%s: the first tile is done", public_name(self.scene.name))
                 window = Window(*sample["window"].tolist())
@@ -273,13 +273,14 @@ class SceneRun:
         kept = ship_filter.apply(sorted(ships, key=lambda ship: ship.first_pixel))
         return self.verifier.verify(kept) if self.verifier else kept
 
-    def _engine(self) -> Engine:
-        shape = self.plan.tile_shape
-        opened = partial(self.engines.open, self.engine, shape=shape) if self.engines else self.engine.open
-        return opened(self.bundle, batch_size=self.plan.batch_size, views=self.plan.views)
+    def _engine(self) -> AbstractContextManager[Engine]:
+        bundle, size, views, shape = self.bundle, self.plan.batch_size, self.plan.views, self.plan.tile_shape
+        if self.engines:
+            return nullcontext(self.engines.open(self.engine, bundle, batch_size=size, views=views, shape=shape))
+        return OPEN_ENGINES.use(self.engine, bundle, batch_size=size, views=views)
 
-    def _screened(self, samples: Iterator[Sample], counts: TileCounts) -> Iterator[Sample]:
-        """The samples, without the images of those that the screen finds empty."""
+    def _screened(self, samples: Iterator[Sample], counts: TileCounts, stack: ExitStack) -> Iterator[Sample]:
+        """The samples, without the images of those that the screen finds empty; its engine is open in the stack."""
         card = self.bundle.card
         if self.screen is None or card.screen is None:
             return samples
@@ -287,15 +288,10 @@ class SceneRun:
         def count() -> None:
             counts.empty += 1
 
-        return skip_empty_tiles(
-            samples, self._screen_engine, card.screen.threshold, card.step, self.plan.counting, count
-        )
-
-    @cached_property
-    def _screen_engine(self) -> Engine:
-        assert self.screen is not None
         precision: Precision = "auto" if self.config.precision == "int8" else self.config.precision
-        return choose_engine(self.config.engine, precision, self.engine.device).open(self.screen, batch_size=1)
+        choice = choose_engine(self.config.engine, precision, self.engine.device)
+        engine = stack.enter_context(OPEN_ENGINES.use(choice, self.screen, batch_size=1))
+        return skip_empty_tiles(samples, engine, card.screen.threshold, card.step, self.plan.counting, count)
 
 
 @contextmanager

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Literal
 
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
-from geoships.model.engines.base import Engine, run
+from geoships.model.engines.base import run
 from geoships.model.engines.choose import EngineChoice
 from geoships.model.engines.device import choose_batch_size
+from geoships.model.engines.opened import OPEN_ENGINES
 from geoships.model.inputs import prepare_samples
 from geoships.output.ship_filter import DetectedShip
 from geoships.scene.reader import Scene
@@ -124,8 +124,12 @@ class Verifier:
             self._scene.wanted,
             south_up=self._scene.georeference.south_up,
         )
-        for sample, score in run(self._engine, chips):
-            self._scores[Window(*sample["window"].tolist())] = float(score)
+        _, _, rows, columns = self.bundle.card.input.input.shape
+        choice = self._engine_choice
+        size = self._batch_size or choose_batch_size(choice.device, rows * columns)
+        with OPEN_ENGINES.use(choice, self.bundle, batch_size=size, views=VIEWS) as engine:
+            for sample, score in run(engine, chips):
+                self._scores[Window(*sample["window"].tolist())] = float(score)
 
     def _read_chips(self, windows: Sequence[Window]) -> Iterator[Sample]:
         """Read the chips of windows and decode each block of the file once."""
@@ -135,9 +139,3 @@ class Verifier:
             for window, source in zip(windows, sources, strict=True):
                 yield reader.read(window)
                 cache.release(source)
-
-    @cached_property
-    def _engine(self) -> Engine:
-        _, _, rows, columns = self.bundle.card.input.input.shape
-        batch_size = self._batch_size or choose_batch_size(self._engine_choice.device, rows * columns)
-        return self._engine_choice.open(self.bundle, batch_size=batch_size, views=VIEWS)

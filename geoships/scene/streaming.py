@@ -13,9 +13,11 @@ from geoships.scene.reader import Scene
 from geoships.scene.tiles import Sample, TileReader
 from geoships.scene.tiling.resample import Ratio
 from geoships.scene.tiling.windows import Tile, TilePlan, Window, source_window
+from geoships.support.threads import compute_threads
 
 Item = TypeVar("Item")
 READ_AHEAD_BYTES = 32 << 20  # memory of the samples that are read ahead
+FEW_THREADS = 4  # of computation: with so few a network takes longer for a tile than its reading and blending
 
 
 @dataclass
@@ -70,8 +72,9 @@ def stream_tiles(
 ) -> ReadAhead[Sample]:
     """Read the tiles of a plan that contain valid data, from top to bottom, in a background thread.
 
-    Each block of the file is decoded once. The thread starts at once, and keeps samples of up to 32 MiB, and at least
-    one, ready for the consumer. Close the stream to stop early.
+    Each block of the file is decoded once. The thread starts at once, and keeps samples of up to 32 MiB ready for the
+    consumer. Of larger ones it keeps one ready where more than FEW_THREADS threads compute; else it makes each while
+    the network computes the one before, so that one fewer is held in memory. Close the stream to stop early.
 
     Args:
         scene: The open scene.
@@ -89,7 +92,8 @@ def stream_tiles(
     planned = list(plan.in_rows(range(plan.rows.count) if rows is None else rows))
     counts.planned += len(planned)
     height, width = (scale.to_model(size) for scale, size in zip(ratios, plan.tile_shape, strict=True))
-    ahead = max(1, READ_AHEAD_BYTES // (len(scene.wanted) * height * width * 4))
+    least = 1 if compute_threads() > FEW_THREADS else 0
+    ahead = max(least, READ_AHEAD_BYTES // (len(scene.wanted) * height * width * 4))
     return ReadAhead(lambda: _samples(scene, plan, planned, ratios, area, land, counts), ahead)
 
 
@@ -126,8 +130,8 @@ def _samples(
 class ReadAhead(Iterator[Item]):
     """Runs an iterator in a background thread, some items ahead of the consumer.
 
-    The thread starts at once. Its errors are raised in the consumer, after the items before them. Call `close` to stop
-    early.
+    The thread starts at once, with the first item if none is to be made ahead. Its errors are raised in the consumer,
+    after the items before them. Call `close` to stop early.
 
     Args:
         start: Function that creates the iterator; called in the thread.
@@ -137,15 +141,17 @@ class ReadAhead(Iterator[Item]):
     def __init__(self, start: Callable[[], Iterator[Item]], ahead: int) -> None:
         self._start = start
         self._queue: SimpleQueue[Item | _End] = SimpleQueue()
-        self._room = Semaphore(ahead)
+        self._room, self._asked = Semaphore(max(1, ahead)), bool(ahead)
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="read-ahead", daemon=True)
         self._thread.start()
 
     def __next__(self) -> Item:
+        if self._asked:
+            self._room.release()
+        self._asked = True  # without items ahead, the first one is made unasked
         item = self._queue.get()
         if not isinstance(item, _End):
-            self._room.release()
             return item
         self._queue.put(item)  # for the next call
         raise item.error or StopIteration

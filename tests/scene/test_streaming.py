@@ -10,7 +10,7 @@ import pytest
 from geoships.scene.streaming import ReadAhead
 
 
-@pytest.mark.parametrize("ahead", [1, 3])
+@pytest.mark.parametrize("ahead", [0, 1, 3])
 def test_no_more_items_are_made_than_there_is_room_for(ahead: int) -> None:
     made: list[int] = []
     full = threading.Event()

@@ -44,6 +44,9 @@ class Engine(Protocol):
         They are (n, rows, columns); of several classes (n, classes, rows, columns), of a classifier (n,).
         """
 
+    def release(self) -> None:
+        """Give back memory that only a computation needs, after what was submitted; the next one takes it again."""
+
 
 def run(engine: Engine, samples: Iterable[Sample]) -> Iterator[tuple[Sample, Scores]]:
     """Score samples in batches, in their order.

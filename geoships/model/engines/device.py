@@ -109,7 +109,7 @@ def has_fast_bf16(device: Device) -> bool:
 def tile_pixels(device: Device, bytes_per_pixel: int = BYTES_PER_PIXEL) -> int:
     """Maximum number of pixels of a tile that a U-Net can compute.
 
-    On a CPU its widest feature maps may take a sixteenth of the memory, at most 1 GiB; CPU caches do not matter,
+    On a CPU its widest feature maps may take a twelfth of the memory, at most 1.25 GiB; CPU caches do not matter,
     because one feature map of the smallest tile is larger than they are. On a GPU they may take an eighth, and a tile
     has at most 2,048 x 2,048 pixels. Total memory counts, not free memory, so that a machine cuts a scene into the
     same tiles each time.
@@ -123,7 +123,7 @@ def tile_pixels(device: Device, bytes_per_pixel: int = BYTES_PER_PIXEL) -> int:
 
         total = torch.cuda.get_device_properties(torch_device(device)).total_memory
         return int(min(2048**2, total // 8 // BYTES_PER_PIXEL))
-    return int(min(1 << 30, psutil.virtual_memory().total // 16) // bytes_per_pixel)
+    return int(min(5 << 28, psutil.virtual_memory().total // 12) // bytes_per_pixel)
 
 
 def choose_batch_size(device: Device, tile_pixels: int) -> int:

@@ -23,6 +23,7 @@ from geoships.model.fingerprint import fingerprint
 from geoships.support.threads import compute_threads
 
 STREAMS = 1  # tiles that OpenVINO computes at the same time
+KEPT_SHAPES = 2  # for which an engine that nobody uses stays compiled
 
 Image = NDArray[np.float32]
 # reflectance (1, bands, rows, columns) to scores (1, rows, columns), (1, classes, rows, columns) or (1,)
@@ -74,6 +75,18 @@ class SessionEngine:
                 raise DeviceError("the memory is too small for one tile; choose smaller tiles (--tile-size)") from error
             raise
 
+    def release(self) -> None:
+        """Give back the memory of feature maps, and forget all shapes but the last two."""
+        self._worker.submit(self._release)
+
+    def _release(self) -> None:
+        with self._opening:
+            for shape in list(self._sessions)[:-KEPT_SHAPES]:
+                del self._sessions[shape]
+            for session in self._sessions.values():
+                if isinstance(session, OpenvinoSession):
+                    session.release()
+
     def _score_batch(self, images: Image) -> Scores:
         scores = [self._score_image(image[None]) for image in images]
         return np.concatenate(scores) if len(scores) > 1 else scores[0]
@@ -91,9 +104,9 @@ class SessionEngine:
 
     def _session(self, shape: tuple[int, ...]) -> Session:
         with self._opening:
-            if shape not in self._sessions:
-                self._sessions[shape] = self._open(shape)
-            return self._sessions[shape]
+            session = self._sessions.pop(shape, None) or self._open(shape)
+            self._sessions[shape] = session  # the last shape is the one used last
+            return session
 
 
 def openvino_engine(
@@ -145,9 +158,45 @@ def _checked_int8(bundle: Bundle) -> tuple[bytes, bytes]:
     return bundle.int8
 
 
+class OpenvinoSession:
+    """A compiled OpenVINO model for images of one shape.
+
+    Args:
+        compiled: The model, an ``openvino.CompiledModel``.
+        streams: Number of images that may be computed at the same time.
+    """
+
+    def __init__(self, compiled: Any, streams: int) -> None:
+        self._compiled, self._streams = compiled, streams
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(streams):
+            self._idle.put(compiled.create_infer_request())
+
+    def __call__(self, image: Image) -> Image:
+        """Scores of an image, see `Session`."""
+        import openvino
+
+        request = self._idle.get()
+        try:
+            request.infer({0: openvino.Tensor(image, shared_memory=True)})
+            scores: Image = request.get_output_tensor(0).data.copy()
+        finally:
+            self._idle.put(request)
+        return scores
+
+    def release(self) -> None:
+        """Give back the memory of feature maps, once all images are computed."""
+        requests = [self._idle.get() for _ in range(self._streams)]
+        try:
+            self._compiled.release_memory()
+        finally:
+            for request in requests:
+                self._idle.put(request)
+
+
 def openvino_session(
     model: Path | tuple[bytes, bytes], shape: tuple[int, ...], *, bf16: bool, streams: int = 1
-) -> Session:
+) -> OpenvinoSession:
     """Compile an OpenVINO model for images of one shape.
 
     Args:
@@ -168,21 +217,7 @@ def openvino_session(
         "INFERENCE_NUM_THREADS": compute_threads(),
         "ENABLE_CPU_PINNING": False,  # other programs may use the CPU, too
     }
-    compiled = core.compile_model(network, "CPU", settings)
-    idle: SimpleQueue[Any] = SimpleQueue()
-    for _ in range(streams):
-        idle.put(compiled.create_infer_request())
-
-    def run(image: Image) -> Image:
-        request = idle.get()
-        try:
-            request.infer({0: openvino.Tensor(image, shared_memory=True)})
-            scores: Image = request.get_output_tensor(0).data.copy()
-        finally:
-            idle.put(request)
-        return scores
-
-    return run
+    return OpenvinoSession(core.compile_model(network, "CPU", settings), streams)
 
 
 def run_openvino(path: Path, image: Image) -> Image:

@@ -87,6 +87,9 @@ class TorchEngine:
         handle.ready.synchronize()
         return handle.scores.numpy()
 
+    def release(self) -> None:
+        """Do nothing: PyTorch keeps no feature maps, and serves other computations from the memory that it holds."""
+
     @torch.inference_mode()
     def _score_on_cpu(self, images: torch.Tensor) -> Scores:
         """Scores of a batch; it is halved when the memory is too small for all of it."""

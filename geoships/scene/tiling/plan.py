@@ -198,5 +198,6 @@ def _axis(length: int, scale: Ratio, context: Context, size: int) -> Axis:
     def to_scene(pixels: int) -> int:
         return -(-pixels * scale.scene // scale.model)
 
-    max_size = size // scale.model * scale.scene
-    return plan_axis(length, max_size, scale.scene, to_scene(context.halo), to_scene(context.blend), to_scene(MARGIN))
+    max_size, halo = size // scale.model * scale.scene, to_scene(context.halo)
+    blend = max(0, to_scene(context.overlap) - 2 * halo)  # rounded once, since a pixel more may cost a whole step
+    return plan_axis(length, max_size, scale.scene, halo, blend, to_scene(MARGIN))
