@@ -19,8 +19,9 @@ import typer
 
 from geoships.errors import GeoshipsWarning
 from geoships.support.remote.address import as_path
+from geoships_cli.display import Display, progress_display
 from geoships_cli.logs import LogLevel, logged
-from geoships_cli.progress import Display, Lines, progress_display
+from geoships_cli.progress import Lines
 
 OUTPUTS, SCENE, MODEL, SHIPS, SPEED, RUN = "Outputs", "Scene", "Model", "Ships", "Speed", "Run"
 THE_MODELS_OWN = "the model's own"

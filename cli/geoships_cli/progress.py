@@ -1,24 +1,15 @@
-"""Displays of progress: plain lines in a log, JSON lines for a program, none when quiet; a bar is in `progress_bar`."""
+"""Displays of progress: plain lines in a log, JSON lines for a program, none when quiet."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Mapping
-from enum import StrEnum
 
 import typer
 
 from geoships_cli.failures import one_line
 from geoships_cli.logs import LOGGER, SHOWN
-
-
-class Display(StrEnum):
-    """How to show progress; `auto` is a bar on a terminal and lines elsewhere."""
-
-    auto = "auto"
-    lines = "lines"
-    json = "json"
 
 
 class Lines:
@@ -132,28 +123,3 @@ class JsonLines(Lines):
 
 def _print(**fields: object) -> None:
     typer.echo(json.dumps(fields), err=True)
-
-
-def progress_display(*, quiet: bool, display: Display = Display.auto, verbose: bool = False) -> Lines:
-    """Return a display of progress.
-
-    Args:
-        quiet: Show nothing.
-        display: How to show progress otherwise.
-        verbose: Show details.
-    """
-    shown = _display(quiet, display)
-    shown.verbose = verbose
-    return shown
-
-
-def _display(quiet: bool, display: Display) -> Lines:
-    if quiet:
-        return Quiet()
-    if display is Display.json:
-        return JsonLines()
-    if display is Display.lines:
-        return Lines()
-    from geoships_cli.progress_bar import bar_on_terminal  # rich takes a tenth of the time of `geoships --help`
-
-    return bar_on_terminal() or Lines()
