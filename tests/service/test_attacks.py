@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+import time
 import warnings
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 from served import Served
 
+from geoships.service.problems import ProblemError
 from geoships.service.settings import Limits
 
 
@@ -265,6 +269,61 @@ def test_executions_that_are_none(service: Served, body: bytes) -> None:
     assert 400 <= answer.status_code < 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert service.left() == []
+
+
+def test_requests_never_wait_for_uploads_that_are_looked_at(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, going = service.scene(), threading.Event()
+    monkeypatch.setattr(service.app.state.service.inspector, "header", lambda *_: {"rows": 1} if going.wait(60) else {})
+    answers: list[int] = []
+
+    def send(number: int) -> None:
+        answers.append(service.client.post("/jobs", files={"file": (f"{number}.tif", content)}).status_code)
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(50)]
+    for thread in threads:
+        thread.start()
+    try:
+        while service.app.state.service.looking.statistics().tasks_waiting < len(threads) / 2:
+            time.sleep(0.01)
+        started = time.monotonic()
+        for path in ("/healthz", "/readyz", "/jobs", "/settings"):
+            assert service.client.get(path).status_code == 200
+        assert time.monotonic() - started < 2
+    finally:
+        going.set()
+    for thread in threads:
+        thread.join()
+    assert answers == [201] * len(threads)
+    assert service.store.counts()["accepted"] == len(threads)
+
+
+def test_a_file_that_kills_its_reader_takes_no_other_file_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from service_jobs import die_at_header, wait_at_header
+
+    from geoships.service.intake import inspect
+
+    inspector = inspect.Inspector()
+    found: dict[str, Any] = {}
+
+    def look(name: str) -> None:
+        try:
+            found[name] = inspector.header([tmp_path / name], Limits())
+        except ProblemError as error:
+            found[name] = error.status
+
+    monkeypatch.setattr(inspect, "look", wait_at_header)
+    good = threading.Thread(target=look, args=("good",))
+    good.start()
+    while not (tmp_path / "good").exists():
+        time.sleep(0.01)
+    monkeypatch.setattr(inspect, "look", die_at_header)
+    look("bad")
+    (tmp_path / "good").unlink()  # which lets the other one end
+    good.join()
+    inspector.close()
+    assert found == {"bad": 422, "good": {"rows": 1, "columns": 1}}
 
 
 def test_a_file_that_kills_its_reader_is_refused_and_the_next_is_read(

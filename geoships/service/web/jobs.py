@@ -63,12 +63,13 @@ async def upload(request: Request, service: Parts, caller: Writer, repeat: Repea
             body_chunks(request, service.settings.limits),
             service.folder.upload(place) / "files",
             service.settings.limits,
+            service.writing,
         )
         hashes = {path.name: digest for path, digest in zip(form.files, form.hashes, strict=True)}
         wanted = Wanted(caller.owner, job_options(form.fields), repeat, hashes)
-        job, new = await to_thread.run_sync(service.intake.files, place, wanted)
+        job, new = await to_thread.run_sync(service.intake.files, place, wanted, limiter=service.looking)
     finally:
-        await to_thread.run_sync(service.folder.remove_upload, place)
+        await to_thread.run_sync(service.folder.remove_upload, place, limiter=service.writing)
     return created(request, job, new=new)
 
 
@@ -93,7 +94,7 @@ def jobs(
 
 
 @router.get("/jobs/{job}", summary="Status of a job")
-def status(request: Request, job: ReadJob) -> dict[str, Any]:
+async def status(request: Request, job: ReadJob) -> dict[str, Any]:
     """State, progress in percent, seconds left, result and links."""
     return status_of(job, request)
 

@@ -139,14 +139,14 @@ async def _append(request: Request, service: Service, info: dict[str, Any], file
             if service.folder.free() - len(chunk) < service.settings.limits.free // 2:
                 raise ProblemError(507, "the disk of the service is full; go on later", kind="disk-full")
             with disk_errors():
-                await to_thread.run_sync(opened.write, chunk)
+                await to_thread.run_sync(opened.write, chunk, limiter=service.writing)
             if found:
                 found.update(chunk)
         opened.flush()
         if wanted and found and found.digest() != wanted[1]:
             opened.truncate(start)
             raise ProblemError(460, "the part was damaged on its way; send it again", kind="checksum")
-        await to_thread.run_sync(os.fsync, opened.fileno())
+        await to_thread.run_sync(os.fsync, opened.fileno(), limiter=service.writing)
         return opened.tell()
 
 
