@@ -67,6 +67,11 @@ class Service:
         """Start a process `geoships worker`."""
         return self._start("worker")
 
+    def kill_server(self) -> None:
+        """Kill the HTTP side, at once."""
+        self.server.kill()
+        self.server.wait()
+
     def jobs(self) -> list[dict[str, Any]]:
         """The statuses of all jobs."""
         found = requests.get(f"{self.address}/jobs?limit=1000", timeout=60).json()

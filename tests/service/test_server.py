@@ -166,6 +166,13 @@ def test_a_port_that_is_taken_is_one_clear_line(running: Running, tmp_path: Path
         serve(ServiceSettings(tmp_path), Listening(port=running.port, workers=0), say=lambda _: None)
 
 
+def test_the_first_page_waits_for_no_library_that_takes_long() -> None:
+    heavy = ["torch", "torchgeo", "pandas", "geopandas", "xarray", "titiler", "rio_tiler", "openvino", "scipy"]
+    code = f"import sys, geoships.service.server; print([name for name in {heavy} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 def upload(address: str, content: bytes, name: str, accepted: dict[str, str], stop: threading.Event) -> None:
     """Send a scene until it is accepted, as a client does that is not sure of an answer."""
     while not stop.is_set():

@@ -13,7 +13,7 @@ import numpy as np
 import pyogrio
 import pytest
 from PIL import Image
-from served import CPU, Served
+from served import CPU, Served, new_job
 from shapely.geometry import shape
 
 from geoships.service.features import Query, Ships, parse_box, parse_interval
@@ -196,6 +196,19 @@ def test_tiles_that_are_none(done: tuple[Served, str], path: str, status: int) -
     answer = service.client.get(f"{job}/layers/{path}")
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_tiles_are_added_when_they_are_first_asked_for(service: Served) -> None:
+    def wmts() -> list[str]:
+        return [route.path for route in service.app.routes if getattr(route, "path", "").endswith("/wmts")]
+
+    tiles = f"/jobs/{new_job().id}/layers/scene/tiles/WebMercatorQuad/0/0/0.png"
+    assert len(wmts()) == 1
+    for path in (tiles, tiles):
+        answer = service.client.get(path)
+        assert (answer.status_code, answer.json()["detail"]) == (404, "there is no such job")
+    assert wmts() == []  # the place in front is gone, and the routes are in a router of their own
+    assert service.client.delete(tiles).status_code == 405
 
 
 def test_expressions_and_addresses_change_nothing(done: tuple[Served, str]) -> None:
