@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -122,9 +123,12 @@ def _number(name: str, text: str, default: float) -> float:
     if text in ("", ".."):
         return default
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise ProblemError(400, f"{name}: expected a number, or LOW/HIGH with .. for an open end") from None
+        number = math.nan
+    if math.isnan(number):
+        raise ProblemError(400, f"{name}: expected a number, or LOW/HIGH with .. for an open end")
+    return number
 
 
 def _in_time(text: str | None, interval: tuple[datetime | None, datetime | None]) -> bool:
@@ -145,12 +149,12 @@ def parse_time(text: str, *, end: bool = False) -> datetime:
         if not TIME.fullmatch(text):
             raise ValueError(text)
         moment = datetime.fromisoformat(text.upper())
-    except ValueError:
+        if len(text) > 10:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ProblemError(400, "datetime: expected a time such as 2024-06-01T10:00:00Z, or FROM/TO") from None
-    if len(text) == 10:
-        moment = moment.replace(hour=23, minute=59, second=59, microsecond=999999) if end else moment
-        return moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
+    moment = moment.replace(hour=23, minute=59, second=59, microsecond=999999) if end else moment
+    return moment.replace(tzinfo=UTC)
 
 
 def parse_interval(text: str) -> tuple[datetime | None, datetime | None]:

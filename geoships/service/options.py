@@ -17,7 +17,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 def _band_list(value: object) -> object:
     """A list of bands, which a form writes as ``3,2,1``."""
     if isinstance(value, str):
-        return [int(part) if part.strip().isdigit() else part.strip() for part in value.split(",") if part.strip()]
+        return [int(part) if part.strip().isdecimal() else part.strip() for part in value.split(",") if part.strip()]
     return value
 
 
@@ -94,7 +94,7 @@ def invalid(error: ValidationError) -> ProblemError:
 
 def _form_value(name: str, value: Any) -> Any:
     """Forms have no numbers: those of a choice among numbers are read here, pydantic reads the others."""
-    return int(value) if name == "views" and isinstance(value, str) and value.isdigit() and len(value) < 3 else value
+    return int(value) if name == "views" and isinstance(value, str) and value.isdecimal() and len(value) < 3 else value
 
 
 def merged(settings: PredictConfig, options: Mapping[str, Any]) -> PredictConfig:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import shapely
 from affine import Affine
 from pyproj import CRS
@@ -35,5 +36,6 @@ def measures_of(geometry: dict[str, Any]) -> dict[str, float | None]:
 def _measured(text: str) -> dict[str, float | None]:
     outline = shapely.from_geojson(text)
     assert isinstance(outline, shapely.Polygon | shapely.MultiPolygon), "corrections are checked when they come in"
-    (measures,) = measure_all([outline], _DEGREES)
+    with np.errstate(all="ignore"):  # an outline of the whole Earth has measures that are no numbers
+        (measures,) = measure_all([outline], _DEGREES)
     return asdict(measures)

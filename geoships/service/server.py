@@ -25,6 +25,7 @@ from geoships.service.work.tidy import tidy
 _log = logging.getLogger(__name__)
 
 TIDYING = 600.0  # s between two looks for what can be removed
+SHOWN = 2.0  # s after the start, in which the first page is sent, before libraries of tiles are loaded
 OPEN_ENDS = 3  # s that answers may go on after the service was told to stop
 
 
@@ -99,6 +100,8 @@ def serve(settings: ServiceSettings, listening: Listening, *, say: Callable[[str
     pool = WorkerPool(settings, listening.workers, work=work, level=listening.level)
     stop = threading.Event()
     sweeping = threading.Thread(target=_keep_tidy, args=(settings, stop), daemon=True)
+    loading = threading.Timer(SHOWN, app.state.layers.add)
+    loading.daemon = True
 
     def listens() -> None:
         """Say so; then start what the first page need not wait for."""
@@ -106,6 +109,7 @@ def serve(settings: ServiceSettings, listening: Listening, *, say: Callable[[str
         shown = f"[{host}]" if ":" in host else host
         say(f"http://{shown}:{port}")
         threading.Thread(target=pool.start, daemon=True).start()
+        loading.start()
         sweeping.start()
 
     server = _Server(config)
@@ -114,6 +118,7 @@ def serve(settings: ServiceSettings, listening: Listening, *, say: Callable[[str
         server.run(sockets=[listener])
     finally:
         stop.set()
+        loading.cancel()
         pool.close()
         listener.close()
         if sweeping.ident:  # it was started

@@ -89,6 +89,7 @@ def test_options_of_the_form_reach_the_prediction(service: Served) -> None:
         ("threshold", "2"),
         ("threshold", "NaN"),
         ("views", "3"),
+        ("views", "²"),
         ("model", "/etc/passwd"),
         ("model", "../../runs/own"),
         ("area", "/etc/passwd"),

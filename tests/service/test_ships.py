@@ -12,6 +12,7 @@ import geopandas
 import numpy as np
 import pyogrio
 import pytest
+import shapely
 from PIL import Image
 from served import CPU, Served, new_job
 from shapely.geometry import shape
@@ -314,6 +315,11 @@ def test_corrections_become_labels_that_evaluation_and_training_read(service: Se
         b'{"geometry": {"type": "Polygon"}}',
         b'{"geometry": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}",
         b'{"note": "' + b"x" * 3000 + b'"}',
+        b'{"note": "\\u0000"}',
+        b'{"note": "\\ud800"}',
+        # no measures can be told of the whole Earth, and of its poles
+        json.dumps({"geometry": shapely.geometry.mapping(shapely.box(-180, -90, 180, 90))}).encode(),
+        json.dumps({"geometry": shapely.geometry.mapping(shapely.Polygon([(0, 90), (1, 90), (1, 89)]))}).encode(),
     ],
 )
 def test_corrections_that_are_none(done: tuple[Served, str], body: bytes) -> None:

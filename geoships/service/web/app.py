@@ -62,10 +62,9 @@ def create_app(settings: ServiceSettings, store: Store | None = None, *, local: 
     service = Service(settings, folder, store or Store.open(settings.store), Inspector(), local)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         try:
-            with app.state.layers.soon():
-                yield
+            yield
         finally:
             service.inspector.close()
             service.store.close()

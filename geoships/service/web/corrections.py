@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shapely.errors import ShapelyError
 
 from geoships.service.folders import new_identity
-from geoships.service.intake.pace import whole_body
+from geoships.service.intake.pace import json_body
 from geoships.service.jobs import Correction, Job, Verdict
 from geoships.service.labels import label_features
 from geoships.service.options import invalid
@@ -31,6 +32,7 @@ router = APIRouter(tags=["Corrections"])
 BODY = 1 << 20  # bytes of a correction
 Model = TypeVar("Model", bound=BaseModel)
 VERTICES = 10_000
+Note = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]  # PostgreSQL takes no NUL
 
 
 class Said(BaseModel):
@@ -40,7 +42,7 @@ class Said(BaseModel):
 
     verdict: Literal["accepted", "rejected"] | None = Field(None, description="null: undecided")
     geometry: dict[str, Any] | None = Field(None, description="GeoJSON polygon that replaces the outline")
-    note: Annotated[str, Field(max_length=2000)] = ""
+    note: Note = ""
 
 
 class Drawn(BaseModel):
@@ -49,7 +51,7 @@ class Drawn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     geometry: dict[str, Any] = Field(description="GeoJSON polygon in longitude and latitude")
-    note: Annotated[str, Field(max_length=2000)] = ""
+    note: Note = ""
 
 
 def _json_body(model: type[BaseModel]) -> dict[str, Any]:
@@ -125,13 +127,11 @@ def withdraw(job: WriteJob, ship: str, service: Parts) -> Response:
 
 
 async def _body(request: Request, service: Service, model: type[Model]) -> Model:
-    body = await whole_body(request, service.settings.limits, BODY)
+    body = await json_body(request, service.settings.limits, BODY)
     try:
-        return model.model_validate(json.loads(body))
+        return model.model_validate(body)
     except ValidationError as error:
         raise invalid(error) from None
-    except (ValueError, RecursionError):
-        raise ProblemError(400, "the request is not JSON") from None
 
 
 def _polygon(geometry: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +151,8 @@ def _polygon(geometry: dict[str, Any]) -> dict[str, Any]:
     if shapely.get_num_coordinates(shape) > VERTICES:
         raise ProblemError(400, f"geometry: a polygon has at most {VERTICES} vertices", kind="geometry")
     plain: dict[str, Any] = json.loads(json.dumps(shapely.geometry.mapping(shapely.force_2d(shape))))
+    if not all(value is None or math.isfinite(value) for value in measures_of(plain).values()):
+        raise ProblemError(400, "geometry: too large, or too near a pole, to be measured", kind="geometry")
     return plain
 
 

@@ -54,7 +54,7 @@ async def upload(request: Request, service: Parts, caller: Writer, repeat: Repea
     length = request.headers.get("content-length", "0")
     require_room(
         service.folder, service.store, service.settings.limits,
-        owner=caller.owner, quota=caller.quota, size=int(length) if length.isdigit() else 0,
+        owner=caller.owner, quota=caller.quota, size=int(length) if length.isdecimal() else 0,
     )  # fmt: skip
     place = begin_upload(service.folder)
     try:

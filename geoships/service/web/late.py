@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from anyio import to_thread
 from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-PAUSE = 2.0  # s after the start, in which the first page is sent
+from geoships.service.loading import LOADING
 
 
 class LateRoutes:
-    """Routes that are added when one of them is asked for, or soon after the start.
+    """Routes that are added when one of them is asked for, or by `add`.
 
     Args:
         app: The application.
@@ -25,7 +23,7 @@ class LateRoutes:
 
     def __init__(self, app: FastAPI, paths: Sequence[str], add: Callable[[FastAPI], None]) -> None:
         self._app, self._add = app, add
-        self._adding, self._added = threading.Lock(), False
+        self._added = False
         self._places = [Route(path, self, include_in_schema=False) for path in paths]
         app.router.routes.extend(self._places)
 
@@ -37,7 +35,7 @@ class LateRoutes:
 
     def add(self) -> None:
         """Add the routes, unless they are there; other requests are answered meanwhile."""
-        with self._adding:
+        with LOADING:
             if self._added:
                 return
             self._add(self._app)
@@ -45,14 +43,3 @@ class LateRoutes:
             self._app.router.routes = [route for route in self._app.router.routes if route not in self._places]
             self._app.openapi_schema = None
             self._added = True
-
-    @contextmanager
-    def soon(self) -> Iterator[None]:
-        """Add the routes after a pause, in a thread, unless the service ends before."""
-        timer = threading.Timer(PAUSE, self.add)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()

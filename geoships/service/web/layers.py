@@ -149,6 +149,8 @@ class _TileRoute(APIRoute):
                 return await handler(request)
             except RioTilerError:
                 raise ProblemError(404, "the scene has nothing here") from None
+            except IndexError:
+                raise ProblemError(404, "the scores have no such band") from None
 
         return answer
 

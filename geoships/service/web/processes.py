@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from geoships import __version__
 from geoships.service.folders import is_identity
 from geoships.service.intake.accept import Request as Wanted
-from geoships.service.intake.pace import whole_body
+from geoships.service.intake.pace import json_body
 from geoships.service.jobs import Job
 from geoships.service.options import JobOptions, invalid, job_options
 from geoships.service.problems import ProblemError
@@ -126,7 +125,7 @@ def _require_process(name: str) -> None:
 async def execute(request: Request, process: str, service: Parts, caller: Writer, repeat: RepeatKey = None) -> Response:
     """Answers at once, with the status of the job; it always runs asynchronously."""
     _require_process(process)
-    body = await whole_body(request, service.settings.limits, BODY)
+    body = await json_body(request, service.settings.limits, BODY)
     inputs = _execution(body).inputs
     references = _references(inputs.pop("scene", None))
     wanted = Wanted(caller.owner, job_options(inputs), repeat)
@@ -138,13 +137,11 @@ async def execute(request: Request, process: str, service: Parts, caller: Writer
     return created(request, job, new=new)
 
 
-def _execution(body: bytes) -> Execution:
+def _execution(body: Any) -> Execution:
     try:
-        return Execution.model_validate(json.loads(body))
+        return Execution.model_validate(body)
     except ValidationError as error:
         raise invalid(error) from None
-    except (ValueError, RecursionError):
-        raise ProblemError(400, "the request is not JSON") from None
 
 
 def _references(scene: Any) -> list[str]:
