@@ -21,6 +21,7 @@ from geoships.service.problems import ProblemError
 
 Feature = dict[str, Any]
 Box = tuple[float, float, float, float]
+MODELS_OWN = ("score", "class_prob")  # which a model alone can give
 TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d))?")
 
 
@@ -76,7 +77,7 @@ class Ships:
             found = [each for each in found if _in_time(each["properties"].get("datetime"), query.interval)]
         for name, wanted in query.properties.items():
             fits = _test(name, wanted, self.properties.get(name))
-            found = [each for each in found if fits(each["properties"].get(name))]
+            found = [each for each in found if fits(each["properties"].get(name)) or _unknown(each, name)]
         return found
 
     def _in_box(self, box: Box) -> list[int]:
@@ -91,6 +92,12 @@ class Ships:
     def feature(self, identity: str) -> Feature | None:
         """The feature with an id as text; None if there is none."""
         return next((each for each in self.features if str(each["id"]) == identity), None)
+
+
+def _unknown(feature: Feature, name: str) -> bool:
+    """Whether a ship was drawn, and has no such value: no range leaves it out, since a person has seen it."""
+    properties = feature["properties"]
+    return properties.get("verdict") == Verdict.drawn.value and name in MODELS_OWN and properties.get(name) is None
 
 
 def _kind(value: Any) -> str:
@@ -208,16 +215,22 @@ def read_features(path: Path, *, placed: bool) -> Ships:
     return _read(str(path), path.stat().st_mtime_ns, placed)
 
 
-def reviewed(ships: Ships, corrections: Sequence[Correction]) -> Ships:
-    """Ships as people have corrected them: without the rejected ones, with outlines and ships that were drawn.
+def reviewed(ships: Ships, corrections: Sequence[Correction], *, rejected: bool = False) -> Ships:
+    """Ships as people have corrected them, with outlines and ships that were drawn.
 
-    Each has the properties ``verdict`` (accepted, drawn or undecided) and ``note``, and the measures of its outline.
+    Each has the properties ``verdict`` (accepted, drawn, undecided or rejected) and ``note``, and the measures of its
+    outline.
+
+    Args:
+        ships: The ships as detected.
+        corrections: What people said.
+        rejected: Whether the rejected ones are among them.
     """
     said = {each.ship: each for each in corrections}
     features = []
     for feature in ships.features:
         correction = said.pop(str(feature["id"]), None)
-        if correction and correction.verdict is Verdict.rejected:
+        if correction and correction.verdict is Verdict.rejected and not rejected:
             continue
         features.append(_corrected(feature, correction))
     names = list(ships.properties)

@@ -199,6 +199,17 @@ def test_tiles_that_are_none(done: tuple[Served, str], path: str, status: int) -
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_tiles_are_kept_by_browsers(done: tuple[Served, str]) -> None:
+    service, job = done
+    tile = service.client.get(f"{job}/layers/scene/WebMercatorQuad/tilejson.json")
+    assert tile.headers["cache-control"] == "private, max-age=86400"
+    again = service.client.get(str(tile.url), headers={"If-None-Match": tile.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == tile.headers["etag"]
+    missing = service.client.get(f"{job}/layers/scene/tiles/WebMercatorQuad/9/0/0.png")
+    assert (missing.status_code, missing.headers["cache-control"]) == (404, "no-store")
+
+
 def test_tiles_are_added_when_they_are_first_asked_for(service: Served) -> None:
     def wmts() -> list[str]:
         return [route.path for route in service.app.routes if getattr(route, "path", "").endswith("/wmts")]
@@ -268,6 +279,13 @@ def test_corrections_become_labels_that_evaluation_and_training_read(service: Se
         (1, "accepted"), (3, "accepted"), (4, "undecided"), (identity, "drawn"),
     ]  # fmt: skip
     assert len(service.client.get(f"/collections/{job}/items").json()["features"]) == 4
+    with_rejected = service.client.get(f"/collections/{job}/items?reviewed=true&rejected=include").json()["features"]
+    assert [each["id"] for each in with_rejected] == [1, 2, 3, 4, identity]
+    assert with_rejected[1]["properties"]["verdict"] == "rejected"
+    narrowed = service.client.get(f"/collections/{job}/items?reviewed=true&score=0.99999/..").json()["features"]
+    assert [each["id"] for each in narrowed] == [identity]  # a drawn ship has no score, and a person has seen it
+    small = service.client.get(f"/collections/{job}/items?reviewed=true&verdict=drawn&length_m=../1").json()["features"]
+    assert small == []
     for form in ("gpkg", "csv", "kml", "parquet", "fgb"):
         assert service.client.get(f"/collections/{job}/items?reviewed=true&f={form}").status_code == 200
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import shapely
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from shapely.errors import ShapelyError
 
 from geoships.service.folders import new_identity
 from geoships.service.intake.pace import json_body
 from geoships.service.jobs import Correction, Job, Verdict
 from geoships.service.labels import label_features
 from geoships.service.options import invalid
-from geoships.service.outlines import measures_of
+from geoships.service.outlines import measures_of, polygon_of
 from geoships.service.problems import ProblemError
 from geoships.service.web.access import ReadJob, WriteJob
 from geoships.service.web.service import GEOJSON, Parts, Service
@@ -31,7 +28,6 @@ router = APIRouter(tags=["Corrections"])
 
 BODY = 1 << 20  # bytes of a correction
 Model = TypeVar("Model", bound=BaseModel)
-VERTICES = 10_000
 Note = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]  # PostgreSQL takes no NUL
 
 
@@ -135,22 +131,15 @@ async def _body(request: Request, service: Service, model: type[Model]) -> Model
 
 
 def _polygon(geometry: dict[str, Any]) -> dict[str, Any]:
-    """A valid polygon in longitude and latitude.
+    """A valid polygon in longitude and latitude that can be measured.
 
     Raises:
         ProblemError: 400 for anything else.
     """
     try:
-        shape = shapely.geometry.shape(geometry)
-        usable = shape.geom_type in ("Polygon", "MultiPolygon") and shape.is_valid and shape.area > 0
-        west, south, east, north = shape.bounds
-    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
-        usable, west, south, east, north = False, 0, 0, 0, 0
-    if not usable or not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
-        raise ProblemError(400, "geometry: expected a valid GeoJSON polygon in degrees", kind="geometry")
-    if shapely.get_num_coordinates(shape) > VERTICES:
-        raise ProblemError(400, f"geometry: a polygon has at most {VERTICES} vertices", kind="geometry")
-    plain: dict[str, Any] = json.loads(json.dumps(shapely.geometry.mapping(shapely.force_2d(shape))))
+        plain = polygon_of(geometry)
+    except ValueError as error:
+        raise ProblemError(400, f"geometry: {error}", kind="geometry") from None
     if not all(value is None or math.isfinite(value) for value in measures_of(plain).values()):
         raise ProblemError(400, "geometry: too large, or too near a pole, to be measured", kind="geometry")
     return plain

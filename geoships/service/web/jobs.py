@@ -22,7 +22,7 @@ from geoships.service.options import JobOptions, job_options
 from geoships.service.problems import ProblemError
 from geoships.service.web.access import Reader, ReadJob, WriteJob, Writer
 from geoships.service.web.processes import RepeatKey, created
-from geoships.service.web.service import GEOJSON, Parts, Service, link, paged
+from geoships.service.web.service import GEOJSON, Parts, Service, link, listing
 from geoships.service.web.statuses import FILES, OUTPUTS, status_of
 
 router = APIRouter(tags=["Jobs"])
@@ -84,13 +84,7 @@ def jobs(
 ) -> dict[str, Any]:
     """``next`` leads to older ones."""
     found, count = service.store.jobs(caller.owner, states=status or (), limit=limit, offset=offset)
-    query = dict(request.query_params)
-    return {
-        "jobs": [status_of(job, request) for job in found],
-        "numberMatched": count,
-        "numberReturned": len(found),
-        "links": paged(request, "/jobs", query, (limit, offset), count),
-    }
+    return listing(request, "jobs", [status_of(job, request) for job in found], (limit, offset), count)
 
 
 @router.get("/jobs/{job}", summary="Status of a job")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 from xml.sax.saxutils import escape
 
@@ -31,6 +32,7 @@ from geoships.service.web.service import Parts, Service, base_of
 MATRIX = "WebMercatorQuad"
 TMS = morecantile.TileMatrixSets({MATRIX: morecantile.tms.get(MATRIX)})
 DEEPEST = 24  # zoom
+CACHED = "private, max-age=86400"
 LARGEST = 1024  # pixels of a tile's side
 FORMATS = ("png", "webp", "jpg", "jpeg")
 LAYERS = ("scene", "scores", "mask")
@@ -137,6 +139,16 @@ def _no_process() -> None:
     """No algorithms."""
 
 
+def _kept(request: Request, answer: Response) -> Response:
+    """An answer that a browser keeps, since results never change; 304 where it has it already."""
+    tag = f'"{sha256(answer.body).hexdigest()[:32]}"'
+    headers = {"Cache-Control": CACHED, "ETag": tag, "Vary": "Authorization, Cookie, X-API-Key"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    answer.headers.update(headers)
+    return answer
+
+
 class _TileRoute(APIRoute):
     """A route of tiles, for which rio-tiler has errors of its own."""
 
@@ -146,7 +158,7 @@ class _TileRoute(APIRoute):
 
         async def answer(request: Request) -> Response:
             try:
-                return await handler(request)
+                return _kept(request, await handler(request))
             except RioTilerError:
                 raise ProblemError(404, "the scene has nothing here") from None
             except IndexError:

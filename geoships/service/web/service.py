@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -102,6 +102,26 @@ def link(
     given = {name: value for name, value in (query or {}).items() if value is not None}
     href = f"{base_of(request)}{quote(path, safe='/{}.:')}" + (f"?{urlencode(given)}" if given else "")
     return {"href": href, "rel": rel, "type": media, **({"title": title} if title else {})}
+
+
+def listing(
+    request: Request, name: str, documents: Sequence[Mapping[str, Any]], page: tuple[int, int], found: int
+) -> dict[str, Any]:
+    """A page of documents, with how many there are and links to other pages.
+
+    Args:
+        request: The request.
+        name: Of the member that has the documents.
+        documents: Those of this page.
+        page: (limit, offset) of this page.
+        found: How many documents there are on all pages.
+    """
+    return {
+        name: documents,
+        "numberMatched": found,
+        "numberReturned": len(documents),
+        "links": paged(request, request.url.path, dict(request.query_params), page, found),
+    }
 
 
 def paged(
