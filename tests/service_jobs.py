@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,15 @@ def found(**more: Any) -> dict[str, Any]:
 def die_at_header(_paths: object) -> dict[str, Any]:
     os.kill(os.getpid(), signal.SIGKILL)
     return {}
+
+
+def wait_at_header(paths: Sequence[str]) -> dict[str, Any]:
+    """Makes a file, and waits until it is gone."""
+    (path,) = map(Path, paths)
+    path.touch()
+    while path.exists():
+        time.sleep(0.01)
+    return {"rows": 1, "columns": 1}
 
 
 def detect_with_fake_model(assignment: Assignment, device: str, tell: Tell) -> dict[str, Any]:

@@ -232,17 +232,20 @@ class SceneOptions(BandOptions):
     trust_vrt: TrustVrt = None
 
 
+Area = Annotated[
+    Path | None,
+    typer.Option(
+        "--area", "-a", help="Vector file of the area to search, in any CRS", show_default="the whole scene",
+        rich_help_panel=SCENE,
+    ),
+]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class PredictSceneOptions(SceneOptions):
     """How a scene is read, and which part of it."""
 
-    area: Annotated[
-        Path | None,
-        typer.Option(
-            "--area", "-a", help="Vector file of the area to search, in any CRS", show_default="the whole scene",
-            rich_help_panel=SCENE,
-        ),
-    ] = None  # fmt: skip
+    area: Area = None
     observed: Annotated[
         bool | None,
         typer.Option(
@@ -312,7 +315,7 @@ class ShipOptions:
 
 
 @dataclass(frozen=True)
-class PredictShipOptions(ShipOptions):
+class OutlineOptions(ShipOptions):
     """What a ship is, and its outline."""
 
     min_area: Annotated[
@@ -325,6 +328,16 @@ class PredictShipOptions(ShipOptions):
             help="Fill holes in ships up to this area in square metres", show_default="500", rich_help_panel=SHIPS
         ),
     ] = None
+    simplify: Annotated[
+        float | None,
+        typer.Option(help="Simplify outlines by up to this many metres", show_default="0", rich_help_panel=SHIPS),
+    ] = None
+
+
+@dataclass(frozen=True)
+class PredictShipOptions(OutlineOptions):
+    """What a ship is, its outline, and what is none although it looks like one."""
+
     fixed: Annotated[
         Path | None,
         typer.Option(help="Mark what stands fixed, by a file of geoships fixed", show_default="none",
@@ -333,10 +346,6 @@ class PredictShipOptions(ShipOptions):
     drop_fixed: Annotated[
         bool | None,
         typer.Option("--drop-fixed", help="Leave it out instead of marking it", rich_help_panel=SHIPS),
-    ] = None
-    simplify: Annotated[
-        float | None,
-        typer.Option(help="Simplify outlines by up to this many metres", show_default="0", rich_help_panel=SHIPS),
     ] = None
 
 

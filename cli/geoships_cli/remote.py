@@ -55,11 +55,12 @@ def remote_predict(
         str, typer.Option(help="Address of the service, e.g. https://ships.example.org", envvar="GEOSHIPS_SERVER")
     ],
     key: Annotated[str | None, typer.Option(help="Key of the service", envvar="GEOSHIPS_KEY")] = None,
+    area: options.Area = None,
     *,
     outputs: RemoteOutputs,
     reading: options.SceneOptions,
     inference: options.InferenceOptions,
-    ships: options.PredictShipOptions,
+    ships: options.OutlineOptions,
     run: options.ProgressRunOptions,
 ) -> None:
     """Send a scene to a service, wait for it, and take its ships."""
@@ -69,7 +70,7 @@ def remote_predict(
     target = outputs.out or Path(f"{Path(scene[0].partition('?')[0]).stem}.ships.geojson")
     files = outputs.files()
     refuse_overwrites([target, *files.values()], [Path(name) for name in scene], overwrite=outputs.overwrite)
-    given = options.settings_of(reading, inference, ships)
+    given = {**options.settings_of(reading, inference, ships), "area": area}
     if given.pop("trust_vrt", None):
         raise GeoshipsError("--trust-vrt: a service takes no VRT; send its files")
     with Client(server, key) as client, run.progress_display() as shown:

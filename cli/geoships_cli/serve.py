@@ -24,6 +24,7 @@ keys = typer.Typer(name="keys", help="Make, list and remove the keys of a servic
 serve.add_typer(keys)
 
 STORE, ACCESS, LIMITS, LISTEN = "Store", "Access", "Limits", "Listen"
+PACKAGES = ("fastapi", "limits", "prometheus_client", "python_multipart", "titiler.core", "uvicorn")
 NEEDS = "this needs the optional packages of the service: pip install 'geoships[serve]'"
 
 DataDir = Annotated[
@@ -245,14 +246,15 @@ def _say(address: str) -> None:
 
 
 def _require_packages() -> None:
+    """Look for the packages without loading them, which takes seconds for some."""
+    from importlib.util import find_spec
+
     try:
-        import fastapi  # noqa: F401
-        import limits  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import titiler.core  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
+        missing = [name for name in PACKAGES if find_spec(name) is None]
+    except ModuleNotFoundError as error:  # of a package that one of them lies in
         raise GeoshipsError(NEEDS) from error
+    if missing:
+        raise GeoshipsError(NEEDS)
 
 
 def _warn_without_keys(settings: ServiceSettings) -> None:

@@ -97,6 +97,7 @@ class Client:
             scene: A file, several files of one band each, or an address that the service may ask.
             progress: Receives the bytes that are sent, as pixels of a scene.
             options: Options of the prediction, such as ``sensitivity="high"``; see the reference of the service.
+                ``area`` is a vector file, a GeoDataFrame, or a GeoJSON polygon in longitude and latitude.
 
         Returns:
             The job, which the service has accepted.
@@ -111,6 +112,8 @@ class Client:
         else:
             references = [{"href": self._upload(Path(name), progress or NoProgress())} for name in names]
         wanted = {name: value for name, value in options.items() if value is not None}
+        if "area" in wanted:
+            wanted["area"] = _polygon(wanted["area"])
         body = {"inputs": {"scene": references[0] if len(references) == 1 else references, **wanted}}
         answer = self.request(
             "POST", "/processes/detect-ships/execution", json=body, headers={"Idempotency-Key": uuid.uuid4().hex}
@@ -208,6 +211,29 @@ class Client:
         return ServiceError(f"{self.address} does not answer ({type(error).__name__}); check the address")
 
 
+def _rejected(kept: bool) -> str:
+    return "include" if kept else "leave-out"
+
+
+def _polygon(area: Any) -> dict[str, Any]:
+    """An area as a GeoJSON polygon in longitude and latitude.
+
+    Raises:
+        ServiceError: It cannot be read.
+    """
+    if isinstance(area, Mapping):
+        return dict(area)
+    from geopandas import GeoDataFrame, read_file
+
+    try:
+        frame = area if isinstance(area, GeoDataFrame) else read_file(area)
+        degrees = frame if frame.crs is None else frame.to_crs(4326)
+        polygon: dict[str, Any] = json.loads(json.dumps(degrees.union_all().__geo_interface__))
+        return polygon
+    except Exception as error:  # of GDAL, pyogrio or PROJ
+        raise ServiceError(f"{area}: cannot be read as an area; give a vector file with polygons") from error
+
+
 def _refusal(answer: requests.Response) -> ServiceError:
     """What a service says of a request that it refuses."""
     try:
@@ -276,12 +302,13 @@ class RemoteJob:
             raise ServiceError(f"{self.status['title']}: {self.status['message']}")
         return self
 
-    def ships(self, *, reviewed: bool = False) -> GeoDataFrame:
+    def ships(self, *, reviewed: bool = False, rejected: bool = False) -> GeoDataFrame:
         """Its ships, one row each.
 
         Args:
             reviewed: As people have corrected them, in longitude and latitude with ``verdict`` and ``note``; else as
                 they were found, in the scene's own coordinates.
+            rejected: With `reviewed` the rejected ones, too.
 
         Raises:
             ServiceError: It is not done.
@@ -289,7 +316,8 @@ class RemoteJob:
         from geopandas import read_parquet
 
         path = f"/collections/{self.id}/items" if reviewed else f"/jobs/{self.id}/files/ships.parquet"
-        answer = self.client.request("GET", path, params={"f": "parquet", "reviewed": "true"} if reviewed else None)
+        query = {"f": "parquet", "reviewed": "true", "rejected": _rejected(rejected)} if reviewed else None
+        answer = self.client.request("GET", path, params=query)
         return read_parquet(io.BytesIO(answer.content))
 
     def download(self, name: str, path: str | os.PathLike[str]) -> Path:
@@ -304,12 +332,15 @@ class RemoteJob:
         """
         return self._copy(f"/jobs/{self.id}/files/{name}", {}, Path(path))
 
-    def export(self, path: str | os.PathLike[str], *, reviewed: bool = False, **query: Any) -> Path:
+    def export(
+        self, path: str | os.PathLike[str], *, reviewed: bool = False, rejected: bool = False, **query: Any
+    ) -> Path:
         """Write its ships to a file, in longitude and latitude.
 
         Args:
             path: The file, .geojson, .gpkg, .csv, .kml, .parquet or .fgb.
             reviewed: As people have corrected them.
+            rejected: With `reviewed` the rejected ones, too.
             query: Properties that ships must have, such as ``score="0.8/.."``.
 
         Raises:
@@ -317,7 +348,7 @@ class RemoteJob:
         """
         target = Path(path)
         form = target.suffix.lower().removeprefix(".").replace("geoparquet", "parquet")
-        given = {"f": form, "reviewed": str(reviewed).lower(), **query}
+        given = {"f": form, "reviewed": str(reviewed).lower(), "rejected": _rejected(rejected), **query}
         if form in ("geojson", "json"):
             given["limit"] = 10_000
             return self._copy_pages(given, target)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import shapely
 
 from geoships.service.features import Feature
+from geoships.service.loading import LOADING
 from geoships.service.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -41,13 +42,14 @@ def write_features(path: Path, form: str, features: Sequence[Feature], names: Se
         OutputError: The file cannot be written.
         ProblemError: 406 for FlatGeobuf, where a feature has no geometry.
     """
-    from geoships.output.formats import appearing_ships
-
     if form in ("geojson", "json"):
         path.write_text(json.dumps({"type": "FeatureCollection", "features": list(features)}), encoding="utf-8")
         return
     if form == "fgb" and not all(each["geometry"] for each in features):
         raise ProblemError(406, "the ships have no place on Earth, which FlatGeobuf needs; ask for csv or gpkg")
+    with LOADING:
+        from geoships.output.formats import appearing_ships  # which loads pandas
+
     frame = frame_of(features, names)
     if form == "csv":
         # pixels and nulls have no outline

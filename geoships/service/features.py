@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from geoships.service.problems import ProblemError
 
 Feature = dict[str, Any]
 Box = tuple[float, float, float, float]
+MODELS_OWN = ("score", "class_prob")  # which a model alone can give
 TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d))?")
 
 
@@ -75,7 +77,7 @@ class Ships:
             found = [each for each in found if _in_time(each["properties"].get("datetime"), query.interval)]
         for name, wanted in query.properties.items():
             fits = _test(name, wanted, self.properties.get(name))
-            found = [each for each in found if fits(each["properties"].get(name))]
+            found = [each for each in found if fits(each["properties"].get(name)) or _unknown(each, name)]
         return found
 
     def _in_box(self, box: Box) -> list[int]:
@@ -90,6 +92,12 @@ class Ships:
     def feature(self, identity: str) -> Feature | None:
         """The feature with an id as text; None if there is none."""
         return next((each for each in self.features if str(each["id"]) == identity), None)
+
+
+def _unknown(feature: Feature, name: str) -> bool:
+    """Whether a ship was drawn, and has no such value: no range leaves it out, since a person has seen it."""
+    properties = feature["properties"]
+    return properties.get("verdict") == Verdict.drawn.value and name in MODELS_OWN and properties.get(name) is None
 
 
 def _kind(value: Any) -> str:
@@ -122,9 +130,12 @@ def _number(name: str, text: str, default: float) -> float:
     if text in ("", ".."):
         return default
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise ProblemError(400, f"{name}: expected a number, or LOW/HIGH with .. for an open end") from None
+        number = math.nan
+    if math.isnan(number):
+        raise ProblemError(400, f"{name}: expected a number, or LOW/HIGH with .. for an open end")
+    return number
 
 
 def _in_time(text: str | None, interval: tuple[datetime | None, datetime | None]) -> bool:
@@ -145,12 +156,12 @@ def parse_time(text: str, *, end: bool = False) -> datetime:
         if not TIME.fullmatch(text):
             raise ValueError(text)
         moment = datetime.fromisoformat(text.upper())
-    except ValueError:
+        if len(text) > 10:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ProblemError(400, "datetime: expected a time such as 2024-06-01T10:00:00Z, or FROM/TO") from None
-    if len(text) == 10:
-        moment = moment.replace(hour=23, minute=59, second=59, microsecond=999999) if end else moment
-        return moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
+    moment = moment.replace(hour=23, minute=59, second=59, microsecond=999999) if end else moment
+    return moment.replace(tzinfo=UTC)
 
 
 def parse_interval(text: str) -> tuple[datetime | None, datetime | None]:
@@ -204,16 +215,22 @@ def read_features(path: Path, *, placed: bool) -> Ships:
     return _read(str(path), path.stat().st_mtime_ns, placed)
 
 
-def reviewed(ships: Ships, corrections: Sequence[Correction]) -> Ships:
-    """Ships as people have corrected them: without the rejected ones, with outlines and ships that were drawn.
+def reviewed(ships: Ships, corrections: Sequence[Correction], *, rejected: bool = False) -> Ships:
+    """Ships as people have corrected them, with outlines and ships that were drawn.
 
-    Each has the properties ``verdict`` (accepted, drawn or undecided) and ``note``, and the measures of its outline.
+    Each has the properties ``verdict`` (accepted, drawn, undecided or rejected) and ``note``, and the measures of its
+    outline.
+
+    Args:
+        ships: The ships as detected.
+        corrections: What people said.
+        rejected: Whether the rejected ones are among them.
     """
     said = {each.ship: each for each in corrections}
     features = []
     for feature in ships.features:
         correction = said.pop(str(feature["id"]), None)
-        if correction and correction.verdict is Verdict.rejected:
+        if correction and correction.verdict is Verdict.rejected and not rejected:
             continue
         features.append(_corrected(feature, correction))
     names = list(ships.properties)

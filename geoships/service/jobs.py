@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 
+KEY = re.compile(r"gs_([0-9a-f]{12})_([\w-]{1,100})", re.ASCII)
 LOCAL = "local"  # owner of jobs that come without a key, from the machine itself
 
 
@@ -145,9 +147,8 @@ def split_key(text: str) -> tuple[str, str] | None:
     >>> split_key("gs_0123456789ab_secret"), split_key("other")
     (('0123456789ab', 'secret'), None)
     """
-    prefix, _, rest = text.partition("_")
-    identity, _, secret = rest.partition("_")
-    return (identity, secret) if prefix == "gs" and identity and secret else None
+    found = KEY.fullmatch(text)
+    return (found[1], found[2]) if found else None
 
 
 def _hash(secret: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from geoships.config import PredictConfig
 from geoships.model.installed import installed
+from geoships.service.outlines import polygon_of
 from geoships.service.problems import ProblemError
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -17,8 +19,18 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 def _band_list(value: object) -> object:
     """A list of bands, which a form writes as ``3,2,1``."""
     if isinstance(value, str):
-        return [int(part) if part.strip().isdigit() else part.strip() for part in value.split(",") if part.strip()]
+        return [int(part) if part.strip().isdecimal() else part.strip() for part in value.split(",") if part.strip()]
     return value
+
+
+def _polygon(value: object) -> object:
+    """An area, which a form writes as JSON."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise ValueError("expected a valid GeoJSON polygon in degrees") from None
+    return polygon_of(value)
 
 
 def _installed(name: str) -> str:
@@ -43,6 +55,9 @@ class JobOptions(BaseModel):
     min_peak: Annotated[Number, Field(ge=0, lt=1)] | None = Field(None, description="Minimum peak score of a ship")
     sensitivity: Literal["high", "balanced", "precise"] | None = Field(
         None, description="Threshold and peak of the model for more ships or fewer false alarms"
+    )
+    area: Annotated[dict[str, Any], BeforeValidator(_polygon)] | None = Field(
+        None, description="GeoJSON polygon in longitude and latitude that is searched; in a form as JSON"
     )
     verify: bool | None = Field(None, description="Drop false alarms with the model's verifier")
     min_area: Annotated[Number, Field(ge=0)] | None = Field(None, description="Minimum area of a ship, square metres")
@@ -94,10 +109,11 @@ def invalid(error: ValidationError) -> ProblemError:
 
 def _form_value(name: str, value: Any) -> Any:
     """Forms have no numbers: those of a choice among numbers are read here, pydantic reads the others."""
-    return int(value) if name == "views" and isinstance(value, str) and value.isdigit() and len(value) < 3 else value
+    return int(value) if name == "views" and isinstance(value, str) and value.isdecimal() and len(value) < 3 else value
 
 
 def merged(settings: PredictConfig, options: Mapping[str, Any]) -> PredictConfig:
-    """Settings of a prediction: the service's, with the options of a job."""
+    """Settings of a prediction: the service's, with the options of a job except its area, which has to be a file."""
+    options = {name: value for name, value in options.items() if name != "area"}
     values = {**settings.model_dump(exclude_unset=True), **JobOptions.model_validate(dict(options)).given()}
     return PredictConfig.model_validate({**values, "style": False, "trust_vrt": False, "overwrite": True})

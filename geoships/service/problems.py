@@ -21,6 +21,7 @@ TITLES = {
     412: "A version that is not known",
     413: "Too large",
     415: "Not a form that is taken",
+    416: "No such range",
     422: "Not a scene that can be processed",
     423: "In use",
     429: "Too many requests",

@@ -25,6 +25,7 @@ from geoships.service.work.tidy import tidy
 _log = logging.getLogger(__name__)
 
 TIDYING = 600.0  # s between two looks for what can be removed
+SHOWN = 2.0  # s after the start, in which the first page is sent, before libraries of tiles are loaded
 OPEN_ENDS = 3  # s that answers may go on after the service was told to stop
 
 
@@ -58,16 +59,14 @@ def is_loopback(host: str) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens, once it does."""
+    """Says that it listens, once it does."""
 
-    said: Callable[[str], None] = print
+    listens: Callable[[], None]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started and sockets:
-            host, port = sockets[0].getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            type(self).said(f"http://{shown}:{port}")
+        if self.started:
+            self.listens()
 
 
 def serve(settings: ServiceSettings, listening: Listening, *, say: Callable[[str], None], work: str = DETECT) -> None:
@@ -98,19 +97,32 @@ def serve(settings: ServiceSettings, listening: Listening, *, say: Callable[[str
         timeout_graceful_shutdown=OPEN_ENDS,
         backlog=1024,
     )
-    _Server.said = staticmethod(say)
     pool = WorkerPool(settings, listening.workers, work=work, level=listening.level)
     stop = threading.Event()
     sweeping = threading.Thread(target=_keep_tidy, args=(settings, stop), daemon=True)
-    pool.start()
-    sweeping.start()
+    loading = threading.Timer(SHOWN, app.state.layers.add)
+    loading.daemon = True
+
+    def listens() -> None:
+        """Say so; then start what the first page need not wait for."""
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        say(f"http://{shown}:{port}")
+        threading.Thread(target=pool.start, daemon=True).start()
+        loading.start()
+        sweeping.start()
+
+    server = _Server(config)
+    server.listens = listens
     try:
-        _Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         stop.set()
+        loading.cancel()
         pool.close()
         listener.close()
-        sweeping.join(5)
+        if sweeping.ident:  # it was started
+            sweeping.join(5)
 
 
 def _listen(listening: Listening) -> socket.socket:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
+import threading
+import time
 import warnings
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 from served import Served
 
+from geoships.service.problems import ProblemError
 from geoships.service.settings import Limits
 
 
@@ -243,6 +248,102 @@ def test_files_of_a_job_are_those_of_its_list_alone(done: tuple[Served, str]) ->
         assert service.client.get(f"{job}/files/{name}").status_code == 404, name
 
 
+JOB = "/jobs/{job}"
+ITEMS = "/collections/{job}/items"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", f"{ITEMS}?datetime=0001-01-01T00:00:00%2B14:00", 400),  # before the first year in UTC
+        ("GET", f"{ITEMS}?datetime=9999-12-31T23:59:59-14:00/..", 400),
+        ("GET", f"{ITEMS}?datetime=%D9%A2%D9%A0%D9%A2%D9%A4-01-01", 400),  # digits of another script
+        ("GET", f"{ITEMS}?score=nan", 400),
+        ("GET", f"{ITEMS}?limit=99999999999999999999999", 400),
+        ("GET", f"{ITEMS}?bbox=nan,nan,nan,nan", 400),
+        ("GET", f"{JOB}/layers/scores/tiles/WebMercatorQuad/0/0/0.png?band=9", 404),
+        ("GET", f"{JOB}/layers/scores/tiles/WebMercatorQuad/0/0/0.png?tilesize=999999", 400),
+        ("GET", f"{JOB}/layers/scores/tiles/WebMercatorQuad/99999999999999999999/0/0.png", 404),
+        ("GET", f"{JOB}/ships/1/chip.webp?size=99999", 400),
+        ("DELETE", f"{JOB}/corrections/%00", 404),
+        ("TRACE", "/jobs", 405),
+        ("PROPFIND", "/", 405),
+    ],
+)
+def test_parameters_that_are_made_to_do_harm(done: tuple[Served, str], method: str, path: str, status: int) -> None:
+    service, job = done
+    answer = service.client.request(method, path.replace("{job}", job.rpartition("/")[2]))
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "path", "status"),
+    [
+        ("Range", "bytes=99999999999999-", f"{JOB}/files/scores.tif", 416),
+        ("Range", "octets=a-b", f"{JOB}/files/scores.tif", 400),
+        ("Range", "bytes=" + ",".join(f"{byte}-{byte}" for byte in range(2000)), f"{JOB}/files/scores.tif", 431),
+        ("Authorization", "Basic " + base64.b64encode(b"a:gs_\0\0_b").decode(), "/jobs", 401),
+        ("Authorization", "Bearer gs_" + "\xb2" * 12 + "_b", "/jobs", 401),
+        ("X-API-Key", "gs_000000000000_' OR 1=1 --", "/jobs", 401),
+        ("Cookie", "geoships_key=gs_000000000000_%0d%0aX-Evil: 1", "/jobs", 401),
+    ],
+)
+def test_headers_that_are_made_to_do_harm(
+    done: tuple[Served, str], header: str, value: str, path: str, status: int
+) -> None:
+    service, job = done
+    answer = service.client.get(
+        path.replace("{job}", job.rpartition("/")[2]), headers={header: value.encode("latin-1")}
+    )
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    assert "x-evil" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [("Upload-Length", "\xb2"), ("Upload-Length", "9" * 30), ("Upload-Length", "-1"), ("Upload-Length", "1e3")],
+)
+def test_lengths_that_are_none(service: Served, header: str, value: str) -> None:
+    headers = {"Tus-Resumable": "1.0.0", header: value.encode("latin-1")}
+    assert service.client.post("/uploads", headers=headers).status_code == 400
+    assert service.left() == []
+
+
+def test_names_and_ids_come_back_in_headers_without_harm(service: Served) -> None:
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a%0d%0aX-Evil: 1\\".tif"\r\n\r\n'
+        + service.scene()
+        + b"\r\n--x--\r\n"
+    )
+    form = {"Content-Type": "multipart/form-data; boundary=x", "X-Request-ID": "a b: c", "Host": "localhost"}
+    answer = service.client.post("/jobs", content=body, headers=form)
+    assert answer.status_code == 201
+    assert answer.headers["x-request-id"] != "a b: c"
+    job = service.do().id
+    for path in (
+        f"/jobs/{job}/files/ships.geojson?download=true",
+        f"/collections/{job}/items?f=csv",
+        f"/jobs/{job}/labels",
+    ):
+        sent = service.client.get(path)
+        assert sent.status_code == 200
+        assert "x-evil" not in sent.headers
+        assert "\n" not in sent.headers["content-disposition"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 4000, b"null", b"[]", b'{"key": 1}', b'{"key": "\\ud800"}', b"\xff", b" " * 5000]
+)
+def test_sessions_that_are_none(service: Served, body: bytes) -> None:
+    answer = service.client.post("/session", content=body)
+    assert 400 <= answer.status_code < 500
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -257,6 +358,10 @@ def test_files_of_a_job_are_those_of_its_list_alone(done: tuple[Served, str]) ->
         b'{"inputs": {"scene": {"href": "/uploads/../jobs"}}}',
         b'{"inputs": {"scene": {"href": "/vsicurl/http://127.0.0.1/"}}}',
         b'{"inputs": ' + b"[" * 100_000,
+        b'{"inputs": {"\\ud800": 1, "scene": {"href": "/uploads/x"}}}',
+        b'{"inputs": {"model": "\\ud800", "scene": {"href": "/uploads/x"}}}',
+        b'{"inputs": {"threshold": 1e999, "scene": {"href": "/uploads/x"}}}',
+        b'{"inputs": {"threshold": ' + b"1" * 6000 + b"}}",
         b"\xff\xfe",
     ],
 )
@@ -265,6 +370,61 @@ def test_executions_that_are_none(service: Served, body: bytes) -> None:
     assert 400 <= answer.status_code < 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert service.left() == []
+
+
+def test_requests_never_wait_for_uploads_that_are_looked_at(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, going = service.scene(), threading.Event()
+    monkeypatch.setattr(service.app.state.service.inspector, "header", lambda *_: {"rows": 1} if going.wait(60) else {})
+    answers: list[int] = []
+
+    def send(number: int) -> None:
+        answers.append(service.client.post("/jobs", files={"file": (f"{number}.tif", content)}).status_code)
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(50)]
+    for thread in threads:
+        thread.start()
+    try:
+        while service.app.state.service.looking.statistics().tasks_waiting < len(threads) / 2:
+            time.sleep(0.01)
+        started = time.monotonic()
+        for path in ("/healthz", "/readyz", "/jobs", "/settings"):
+            assert service.client.get(path).status_code == 200
+        assert time.monotonic() - started < 2
+    finally:
+        going.set()
+    for thread in threads:
+        thread.join()
+    assert answers == [201] * len(threads)
+    assert service.store.counts()["accepted"] == len(threads)
+
+
+def test_a_file_that_kills_its_reader_takes_no_other_file_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from service_jobs import die_at_header, wait_at_header
+
+    from geoships.service.intake import inspect
+
+    inspector = inspect.Inspector()
+    found: dict[str, Any] = {}
+
+    def look(name: str) -> None:
+        try:
+            found[name] = inspector.header([tmp_path / name], Limits())
+        except ProblemError as error:
+            found[name] = error.status
+
+    monkeypatch.setattr(inspect, "look", wait_at_header)
+    good = threading.Thread(target=look, args=("good",))
+    good.start()
+    while not (tmp_path / "good").exists():
+        time.sleep(0.01)
+    monkeypatch.setattr(inspect, "look", die_at_header)
+    look("bad")
+    (tmp_path / "good").unlink()  # which lets the other one end
+    good.join()
+    inspector.close()
+    assert found == {"bad": 422, "good": {"rows": 1, "columns": 1}}
 
 
 def test_a_file_that_kills_its_reader_is_refused_and_the_next_is_read(

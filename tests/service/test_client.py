@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rasterio
+import shapely
 import uvicorn
+from geopandas import GeoDataFrame
 from geoships_cli.app import app
 from scenes import ship_scene
 from served import Served
@@ -141,6 +144,25 @@ def test_the_command_writes_what_the_service_has_found(
     assert len(json.loads((tmp_path / "own.ships.geojson").read_text())["features"]) == 4
     again = CliRunner().invoke(app, arguments)
     assert "exists already" in str(again.exception)
+
+
+def test_an_area_comes_from_a_file_and_what_a_service_cannot_take_is_no_option(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ship_scene(tmp_path / "own.tif")
+    with rasterio.open("own.tif") as scene:
+        west, south, east, north = scene.bounds
+    half = shapely.box(west, (south + north) / 2, east, north)
+    GeoDataFrame(geometry=[half], crs=scene.crs).to_file("area.gpkg")
+    arguments = ["remote", "predict", "own.tif", "--server", address, "--threshold", "0.5", "--quiet"]
+    result = CliRunner().invoke(app, [*arguments, "--area", "area.gpkg", "--json"])
+    assert result.exit_code == 0, result.output
+    assert 0 < json.loads(result.stdout)["ships"] < 4
+    (tmp_path / "none.txt").write_text("no area")
+    again = CliRunner().invoke(app, [*arguments, "--area", "none.txt", "--overwrite"])
+    assert "cannot be read as an area" in str(again.exception)
+    assert CliRunner().invoke(app, [*arguments, "--fixed", "fixed.gpkg"]).exit_code == 2
 
 
 def test_keys_are_made_listed_and_removed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import rasterio
 from fake_models import fake_bundle
 from PIL import Image
 from served import CPU, Served
+from shapely.geometry import shape
 
 from geoships import predict
 from geoships.service.jobs import State
@@ -89,9 +90,13 @@ def test_options_of_the_form_reach_the_prediction(service: Served) -> None:
         ("threshold", "2"),
         ("threshold", "NaN"),
         ("views", "3"),
+        ("views", "²"),
         ("model", "/etc/passwd"),
         ("model", "../../runs/own"),
         ("area", "/etc/passwd"),
+        ("area", '{"type": "Point", "coordinates": [0, 0]}'),
+        ("area", '{"type": "Polygon", "coordinates": [[[500, 0], [501, 0], [501, 1], [500, 0]]]}'),
+        ("area", "[" * 5000),
         ("device", "cuda"),
         ("trust_vrt", "true"),
         ("min_area", "many"),
@@ -127,6 +132,29 @@ def test_an_execution_takes_an_upload(service: Served) -> None:
     assert service.do().result["ships"] == 4
     again = service.client.post("/processes/detect-ships/execution", json=wanted)
     assert again.status_code == 404
+
+
+def test_an_area_is_all_that_is_searched(service: Served) -> None:
+    service.send()
+    ships = service.client.get(f"/collections/{service.do().id}/items").json()["features"]
+    west, south, east, north = shape(ships[0]["geometry"]).buffer(1e-4).bounds
+    area = {
+        "type": "Polygon",
+        "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]],
+    }
+    answer = service.send(area=json.dumps(area))
+    assert answer.status_code == 201
+    assert answer.json()["options"] == {"area": area}
+    done = service.do()
+    assert done.result["ships"] == 1
+    (found,) = service.client.get(f"/collections/{done.id}/items").json()["features"]
+    assert shape(found["geometry"]).intersects(shape(ships[0]["geometry"]))
+    far = {"type": "Polygon", "coordinates": [[[50, 50], [51, 50], [51, 51], [50, 50]]]}
+    job = service.send(area=json.dumps(far)).json()["jobID"]
+    with pytest.raises(JobFailedError) as failure:
+        service.do()
+    assert str(service.scenes) not in str(failure.value)
+    assert job
 
 
 def test_the_process_is_described_with_its_options(service: Served) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -11,69 +12,14 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
+from running import Running
 from scenes import ship_scene
-
-TESTS = Path(__file__).parents[1]
-
-
-class Running:
-    """A service as processes of its own, which can be killed and started again on the same port."""
-
-    def __init__(self, folder: Path, workers: int, work: str = "act", **settings: Any) -> None:
-        self.folder, self.workers, self.work = folder, workers, work
-        self.settings = {"lease": 2.0, "limits": {"free": 0, "requests": 0, "uploads": 0}, **settings}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        arguments = [str(self.folder), str(self.port), str(self.workers), self.work, json.dumps(self.settings)]
-        with (self.folder.parent / "log").open("a") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(TESTS / "service_jobs.py"), *arguments],
-                stdout=subprocess.PIPE, stderr=log, text=True,
-            )  # fmt: skip
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line.strip() == self.address, (self.folder.parent / "log").read_text()
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
-        self.process.wait(30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    def kill_a_worker(self) -> None:
-        """Kill a worker or what it has begun, if there is one."""
-        assert self.process is not None
-        import psutil
-
-        with suppress(psutil.NoSuchProcess):
-            children = psutil.Process(self.process.pid).children(recursive=True)
-            found = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-            if found:
-                random.choice(found).kill()
-
-    def talk(self, sent: bytes, wait: float = 5.0) -> bytes:
-        """What the service answers to bytes."""
-        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
-            connection.settimeout(wait)
-            connection.sendall(sent)
-            found = b""
-            with suppress(TimeoutError, ConnectionError):
-                while chunk := connection.recv(65536):
-                    found += chunk
-            return found
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +31,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 HOST = b"Host: 127.0.0.1\r\n"
+FORM = b"Content-Type: multipart/form-data; boundary=x\r\n"
 
 
 @pytest.mark.parametrize(
@@ -103,6 +50,15 @@ HOST = b"Host: 127.0.0.1\r\n"
         b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"b" * 100_000 + b"\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\r\n\r\n",
         b"hello\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"CONNECT evil:80 HTTP/1.1\r\nHost: evil:80\r\n\r\n",
+        b"GET http://evil/jobs HTTP/1.1\r\nHost: evil\r\n\r\n",
+        b"GET /jobs HTTP/1.1\r\nHost: evil\r\nX-Forwarded-Host: localhost\r\n\r\n",
+        b"GET /jobs/%ff%00 HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"GET /../../etc/passwd HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"POST /jobs HTTP/1.1\r\n" + HOST + FORM + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFFFFF\r\n--x",
+        b"POST /jobs HTTP/1.1\r\n" + HOST + FORM + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
+        b"POST /jobs HTTP/1.1\r\n" + HOST + FORM + b"Content-Length: 9999999999999999999999999\r\n\r\n--x",
     ],
 )
 def test_what_is_no_http_is_refused_by_a_problem(running: Running, sent: bytes) -> None:
@@ -157,6 +113,85 @@ def test_health_answers_while_uploads_are_slow(tmp_path: Path) -> None:
     assert list((service.folder / "uploads").iterdir()) == []
 
 
+class Health:
+    """Asks for the health of a service all the time; `longest` are the seconds that an answer took."""
+
+    def __init__(self, address: str) -> None:
+        self.longest, self.asked = 0.0, 0
+        self._address, self._done = address, threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def _ask(self) -> None:
+        while not self._done.wait(0.05):
+            started = time.monotonic()
+            assert requests.get(f"{self._address}/healthz", timeout=30).ok
+            self.longest, self.asked = max(self.longest, time.monotonic() - started), self.asked + 1
+
+    def __enter__(self) -> Health:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def many_members() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(25_000):
+            archive.writestr(f"{number}.txt", b"")
+    return file.getvalue()
+
+
+def unpacks_to_much() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("scene.tif", b"II*\0" + bytes(256 << 20))
+    return file.getvalue()
+
+
+def test_health_answers_within_two_seconds_while_the_service_is_attacked(running: Running) -> None:
+    parts = b"".join(b'--x\r\nContent-Disposition: form-data; name="%d"\r\n\r\n1\r\n' % each for each in range(50_000))
+    bodies = {
+        "many.zip": many_members(), "bomb.zip": unpacks_to_much(), "noise.tif": b"II*\0" + os.urandom(4 << 20),
+        "noise.jp2": b"\0\0\0\x0cjP  \r\n\x87\n" + os.urandom(4 << 20),
+    }  # fmt: skip
+    answers: list[requests.Response] = []
+
+    def attack() -> None:
+        for name, body in bodies.items():
+            answers.append(requests.post(f"{running.address}/jobs", files={"file": (name, body)}, timeout=60))
+        form = {"Content-Type": "multipart/form-data; boundary=x"}
+        answers.append(requests.post(f"{running.address}/jobs", data=parts, headers=form, timeout=60))
+        execution = f"{running.address}/processes/detect-ships/execution"
+        answers.append(requests.post(execution, data=b'{"inputs": ' + b"[" * 900_000, timeout=60))
+        for href in (
+            "file:///etc/passwd",
+            "http://169.254.169.254/latest",
+            "http://127.0.0.1:1/a.tif",
+            "/vsizip/a.zip",
+        ):
+            answers.append(requests.post(execution, json={"inputs": {"scene": {"href": href}}}, timeout=60))
+
+    with Health(running.address) as health:
+        attackers = [threading.Thread(target=attack) for _ in range(4)]
+        for thread in attackers:
+            thread.start()
+        for thread in attackers:
+            thread.join()
+    assert len(answers) == 4 * 10
+    for answer in answers:
+        assert 400 <= answer.status_code < 500, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == answer.status_code
+        for secret in ("Traceback", str(running.folder), str(Path(__file__).parents[2])):
+            assert secret not in answer.text
+    assert health.asked > 10
+    assert health.longest < 2
+    assert list((running.folder / "uploads").iterdir()) == []
+
+
 def test_a_port_that_is_taken_is_one_clear_line(running: Running, tmp_path: Path) -> None:
     from geoships.errors import GeoshipsError
     from geoships.service.server import Listening, serve
@@ -164,6 +199,13 @@ def test_a_port_that_is_taken_is_one_clear_line(running: Running, tmp_path: Path
 
     with pytest.raises(GeoshipsError, match="choose another --port"):
         serve(ServiceSettings(tmp_path), Listening(port=running.port, workers=0), say=lambda _: None)
+
+
+def test_the_first_page_waits_for_no_library_that_takes_long() -> None:
+    heavy = ["torch", "torchgeo", "pandas", "geopandas", "xarray", "titiler", "rio_tiler", "openvino", "scipy"]
+    code = f"import sys, geoships.service.server; print([name for name in {heavy} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 def upload(address: str, content: bytes, name: str, accepted: dict[str, str], stop: threading.Event) -> None:

@@ -12,8 +12,9 @@ import geopandas
 import numpy as np
 import pyogrio
 import pytest
+import shapely
 from PIL import Image
-from served import CPU, Served
+from served import CPU, Served, new_job
 from shapely.geometry import shape
 
 from geoships.service.features import Query, Ships, parse_box, parse_interval
@@ -198,6 +199,30 @@ def test_tiles_that_are_none(done: tuple[Served, str], path: str, status: int) -
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_tiles_are_kept_by_browsers(done: tuple[Served, str]) -> None:
+    service, job = done
+    tile = service.client.get(f"{job}/layers/scene/WebMercatorQuad/tilejson.json")
+    assert tile.headers["cache-control"] == "private, max-age=86400"
+    again = service.client.get(str(tile.url), headers={"If-None-Match": tile.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == tile.headers["etag"]
+    missing = service.client.get(f"{job}/layers/scene/tiles/WebMercatorQuad/9/0/0.png")
+    assert (missing.status_code, missing.headers["cache-control"]) == (404, "no-store")
+
+
+def test_tiles_are_added_when_they_are_first_asked_for(service: Served) -> None:
+    def wmts() -> list[str]:
+        return [route.path for route in service.app.routes if getattr(route, "path", "").endswith("/wmts")]
+
+    tiles = f"/jobs/{new_job().id}/layers/scene/tiles/WebMercatorQuad/0/0/0.png"
+    assert len(wmts()) == 1
+    for path in (tiles, tiles):
+        answer = service.client.get(path)
+        assert (answer.status_code, answer.json()["detail"]) == (404, "there is no such job")
+    assert wmts() == []  # the place in front is gone, and the routes are in a router of their own
+    assert service.client.delete(tiles).status_code == 405
+
+
 def test_expressions_and_addresses_change_nothing(done: tuple[Served, str]) -> None:
     service, job = done
     plain = f"{job}/layers/scene/WebMercatorQuad/tilejson.json"
@@ -254,6 +279,13 @@ def test_corrections_become_labels_that_evaluation_and_training_read(service: Se
         (1, "accepted"), (3, "accepted"), (4, "undecided"), (identity, "drawn"),
     ]  # fmt: skip
     assert len(service.client.get(f"/collections/{job}/items").json()["features"]) == 4
+    with_rejected = service.client.get(f"/collections/{job}/items?reviewed=true&rejected=include").json()["features"]
+    assert [each["id"] for each in with_rejected] == [1, 2, 3, 4, identity]
+    assert with_rejected[1]["properties"]["verdict"] == "rejected"
+    narrowed = service.client.get(f"/collections/{job}/items?reviewed=true&score=0.99999/..").json()["features"]
+    assert [each["id"] for each in narrowed] == [identity]  # a drawn ship has no score, and a person has seen it
+    small = service.client.get(f"/collections/{job}/items?reviewed=true&verdict=drawn&length_m=../1").json()["features"]
+    assert small == []
     for form in ("gpkg", "csv", "kml", "parquet", "fgb"):
         assert service.client.get(f"/collections/{job}/items?reviewed=true&f={form}").status_code == 200
 
@@ -301,6 +333,11 @@ def test_corrections_become_labels_that_evaluation_and_training_read(service: Se
         b'{"geometry": {"type": "Polygon"}}',
         b'{"geometry": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}",
         b'{"note": "' + b"x" * 3000 + b'"}',
+        b'{"note": "\\u0000"}',
+        b'{"note": "\\ud800"}',
+        # no measures can be told of the whole Earth, and of its poles
+        json.dumps({"geometry": shapely.geometry.mapping(shapely.box(-180, -90, 180, 90))}).encode(),
+        json.dumps({"geometry": shapely.geometry.mapping(shapely.Polygon([(0, 90), (1, 90), (1, 89)]))}).encode(),
     ],
 )
 def test_corrections_that_are_none(done: tuple[Served, str], body: bytes) -> None:

@@ -176,7 +176,7 @@ def _check_answer(answer: urllib3.BaseHTTPResponse, place: Place, settings: Serv
     if answer.status != 200:
         raise ProblemError(422, f"{place.host} answers {answer.status}; check the address", kind="address")
     length = answer.headers.get("Content-Length", "")
-    if length.isdigit() and int(length) > settings.limits.upload:
+    if length.isdecimal() and int(length) > settings.limits.upload:
         raise ProblemError(413, f"the file is too large: at most {settings.limits.upload} bytes are taken")
 
 
@@ -198,6 +198,6 @@ def fetch(address: str, folder: Path, settings: ServiceSettings, resolve: Resolv
         except HTTPError:
             raise ProblemError(422, f"the server stopped after {file.size} bytes; try again", kind="address") from None
         expected = answer.headers.get("Content-Length", "")
-        if expected.isdigit() and int(expected) != file.size:
+        if expected.isdecimal() and int(expected) != file.size:
             raise ProblemError(422, f"the server stopped after {file.size} of {expected} bytes; try again")
     return file.path

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -113,7 +113,9 @@ class _Reader:
             self._file.__exit__(ProblemError, None, None)
 
 
-async def read_form(content_type: str, chunks: AsyncIterator[bytes], folder: Path, limits: Limits) -> Form:
+async def read_form(
+    content_type: str, chunks: AsyncIterator[bytes], folder: Path, limits: Limits, threads: CapacityLimiter
+) -> Form:
     """Read a multipart form.
 
     Args:
@@ -121,6 +123,7 @@ async def read_form(content_type: str, chunks: AsyncIterator[bytes], folder: Pat
         chunks: Its body.
         folder: Where its files go; the caller deletes it after an error.
         limits: How many files it may have.
+        threads: Those that may write.
 
     Raises:
         ProblemError: 415 for another kind of body, 400 for a damaged form.
@@ -133,7 +136,7 @@ async def read_form(content_type: str, chunks: AsyncIterator[bytes], folder: Pat
     try:
         parser = MultipartParser(boundary, reader.callbacks())  # type: ignore[arg-type]
         async for chunk in chunks:
-            await to_thread.run_sync(parser.write, chunk)
+            await to_thread.run_sync(parser.write, chunk, limiter=threads)
     except FormParserError as error:
         raise ProblemError(400, "the form is damaged or ends too early; send it again") from error
     finally:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -60,4 +62,16 @@ async def whole_body(request: Request, limits: Limits, most: int) -> bytes:
     return b"".join([chunk async for chunk in body_chunks(request, limits, most)])
 
 
-__all__ = ["ClientDisconnect", "body_chunks", "whole_body"]
+async def json_body(request: Request, limits: Limits, most: int) -> Any:
+    """The JSON of a small request; for the errors see `body_chunks`.
+
+    Raises:
+        ProblemError: 400 where it is no JSON.
+    """
+    try:
+        return json.loads(await whole_body(request, limits, most))
+    except (ValueError, RecursionError):
+        raise ProblemError(400, "the request is not JSON") from None
+
+
+__all__ = ["ClientDisconnect", "body_chunks", "json_body", "whole_body"]

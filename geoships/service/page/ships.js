@@ -70,13 +70,13 @@ export class Ships extends EventTarget {
     return this.all.filter((ship) => this.#fits(ship)).sort(order);
   }
 
-  // A value that a ship has not, such as the score of a drawn one, fits no narrowed range: as the service sees it.
+  // A drawn ship has no score, and no range leaves it out: as the service sees it.
   #fits(ship) {
     const { verdict, box } = this.filter;
     const within = (name) => {
       const [low, high] = this.filter[name];
       const value = ship.values[name];
-      if (low === null && high === null) return true;
+      if ((low === null && high === null) || (ship.isDrawn && name === "score")) return true;
       return value !== null && value !== undefined && value >= (low ?? -Infinity) && value <= (high ?? Infinity);
     };
     return (!verdict || ship.verdict === verdict) && (!this.filter.class || ship.values.class === this.filter.class)

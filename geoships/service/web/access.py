@@ -167,12 +167,12 @@ def own_job(service: Service, caller: Caller, identity: str) -> Job:
     return job
 
 
-def _readable_job(job: str, service: Parts, caller: Reader) -> Job:
-    return own_job(service, caller, job)
+def _readable_job(job: str, request: Request, service: Parts) -> Job:
+    return own_job(service, _admitted(request, service, Scope.read), job)
 
 
-def _writable_job(job: str, service: Parts, caller: Writer) -> Job:
-    return own_job(service, caller, job)
+def _writable_job(job: str, request: Request, service: Parts) -> Job:
+    return own_job(service, _admitted(request, service, Scope.write), job)
 
 
 ReadJob = Annotated[Job, Depends(_readable_job)]

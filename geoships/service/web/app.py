@@ -10,7 +10,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, Response
-from rio_tiler.errors import RioTilerError
 from starlette.exceptions import HTTPException
 
 from geoships import __version__
@@ -26,12 +25,12 @@ from geoships.service.web import (
     health,
     jobs,
     landing,
-    layers,
     processes,
     session,
     ship_collections,
     tus,
 )
+from geoships.service.web.late import LateRoutes
 from geoships.service.web.middleware import Around, document_of
 from geoships.service.web.page import PageFiles
 from geoships.service.web.service import Service
@@ -40,6 +39,7 @@ DESCRIPTION = (
     "Send a scene and get its ships. Errors are problem documents (RFC 9457). Keys go into the header "
     "`Authorization: Bearer KEY`; on the machine itself none is needed."
 )
+LAYERS = ("/jobs/{job}/layers/{path:path}", "/jobs/{job}/wmts", "/jobs/{job}/WMTSCapabilities.xml")
 PLAIN = {
     400: "the request cannot be read",
     404: "there is nothing at this address",
@@ -75,6 +75,7 @@ def create_app(settings: ServiceSettings, store: Store | None = None, *, local: 
     )  # fmt: skip
     app.state.service = service
     _add_routes(app)
+    app.state.layers = LateRoutes(app, LAYERS, _add_layers)
     _add_errors(app)
     if settings.origins:
         app.add_middleware(
@@ -95,10 +96,13 @@ def _origin(address: str | None) -> str:
 def _add_routes(app: FastAPI) -> None:
     for module in (landing, health, session, processes, jobs, tus, ship_collections, chips, corrections):
         app.include_router(module.router)
-    app.include_router(layers.wmts_router)
-    for prefix, router in layers.layer_routers():
-        app.include_router(router, prefix=prefix)
     app.mount("/page", PageFiles(), name="page")
+
+
+def _add_layers(app: FastAPI) -> None:
+    from geoships.service.web.layers import add_layers  # titiler takes seconds to load
+
+    add_layers(app)
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -107,7 +111,6 @@ def _add_errors(app: FastAPI) -> None:
         GeoshipsError: _known,
         HTTPException: _plain,
         RequestValidationError: _invalid,
-        RioTilerError: _no_tile,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
@@ -132,7 +135,3 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     listed = "; ".join(f"{fault['name']}: {fault['reason']}" for fault in faults[:3])
     document = problem(400, f"wrong parameters: {listed}", "parameters", errors=faults)
     return JSONResponse(document, 400, media_type=MEDIA_TYPE)
-
-
-async def _no_tile(_request: Request, _error: Exception) -> Response:
-    return JSONResponse(problem(404, "the scene has nothing here"), 404, media_type=MEDIA_TYPE)

@@ -18,7 +18,7 @@ from rasterio.windows import Window
 from geoships.service.problems import ProblemError
 from geoships.service.web.access import ReadJob
 from geoships.service.web.jobs import result_folder
-from geoships.service.web.layers import GDAL
+from geoships.service.web.raster_settings import GDAL
 from geoships.service.web.service import Parts
 from geoships.service.web.ship_collections import ships_of
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import shapely
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from shapely.errors import ShapelyError
 
 from geoships.service.folders import new_identity
-from geoships.service.intake.pace import whole_body
+from geoships.service.intake.pace import json_body
 from geoships.service.jobs import Correction, Job, Verdict
 from geoships.service.labels import label_features
 from geoships.service.options import invalid
-from geoships.service.outlines import measures_of
+from geoships.service.outlines import measures_of, polygon_of
 from geoships.service.problems import ProblemError
 from geoships.service.web.access import ReadJob, WriteJob
 from geoships.service.web.service import GEOJSON, Parts, Service
@@ -30,7 +28,7 @@ router = APIRouter(tags=["Corrections"])
 
 BODY = 1 << 20  # bytes of a correction
 Model = TypeVar("Model", bound=BaseModel)
-VERTICES = 10_000
+Note = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]  # PostgreSQL takes no NUL
 
 
 class Said(BaseModel):
@@ -40,7 +38,7 @@ class Said(BaseModel):
 
     verdict: Literal["accepted", "rejected"] | None = Field(None, description="null: undecided")
     geometry: dict[str, Any] | None = Field(None, description="GeoJSON polygon that replaces the outline")
-    note: Annotated[str, Field(max_length=2000)] = ""
+    note: Note = ""
 
 
 class Drawn(BaseModel):
@@ -49,7 +47,7 @@ class Drawn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     geometry: dict[str, Any] = Field(description="GeoJSON polygon in longitude and latitude")
-    note: Annotated[str, Field(max_length=2000)] = ""
+    note: Note = ""
 
 
 def _json_body(model: type[BaseModel]) -> dict[str, Any]:
@@ -125,32 +123,25 @@ def withdraw(job: WriteJob, ship: str, service: Parts) -> Response:
 
 
 async def _body(request: Request, service: Service, model: type[Model]) -> Model:
-    body = await whole_body(request, service.settings.limits, BODY)
+    body = await json_body(request, service.settings.limits, BODY)
     try:
-        return model.model_validate(json.loads(body))
+        return model.model_validate(body)
     except ValidationError as error:
         raise invalid(error) from None
-    except (ValueError, RecursionError):
-        raise ProblemError(400, "the request is not JSON") from None
 
 
 def _polygon(geometry: dict[str, Any]) -> dict[str, Any]:
-    """A valid polygon in longitude and latitude.
+    """A valid polygon in longitude and latitude that can be measured.
 
     Raises:
         ProblemError: 400 for anything else.
     """
     try:
-        shape = shapely.geometry.shape(geometry)
-        usable = shape.geom_type in ("Polygon", "MultiPolygon") and shape.is_valid and shape.area > 0
-        west, south, east, north = shape.bounds
-    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
-        usable, west, south, east, north = False, 0, 0, 0, 0
-    if not usable or not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
-        raise ProblemError(400, "geometry: expected a valid GeoJSON polygon in degrees", kind="geometry")
-    if shapely.get_num_coordinates(shape) > VERTICES:
-        raise ProblemError(400, f"geometry: a polygon has at most {VERTICES} vertices", kind="geometry")
-    plain: dict[str, Any] = json.loads(json.dumps(shapely.geometry.mapping(shapely.force_2d(shape))))
+        plain = polygon_of(geometry)
+    except ValueError as error:
+        raise ProblemError(400, f"geometry: {error}", kind="geometry") from None
+    if not all(value is None or math.isfinite(value) for value in measures_of(plain).values()):
+        raise ProblemError(400, "geometry: too large, or too near a pole, to be measured", kind="geometry")
     return plain
 
 

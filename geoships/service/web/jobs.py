@@ -22,7 +22,7 @@ from geoships.service.options import JobOptions, job_options
 from geoships.service.problems import ProblemError
 from geoships.service.web.access import Reader, ReadJob, WriteJob, Writer
 from geoships.service.web.processes import RepeatKey, created
-from geoships.service.web.service import GEOJSON, Parts, Service, link, paged
+from geoships.service.web.service import GEOJSON, Parts, Service, link, listing
 from geoships.service.web.statuses import FILES, OUTPUTS, status_of
 
 router = APIRouter(tags=["Jobs"])
@@ -54,7 +54,7 @@ async def upload(request: Request, service: Parts, caller: Writer, repeat: Repea
     length = request.headers.get("content-length", "0")
     require_room(
         service.folder, service.store, service.settings.limits,
-        owner=caller.owner, quota=caller.quota, size=int(length) if length.isdigit() else 0,
+        owner=caller.owner, quota=caller.quota, size=int(length) if length.isdecimal() else 0,
     )  # fmt: skip
     place = begin_upload(service.folder)
     try:
@@ -63,12 +63,13 @@ async def upload(request: Request, service: Parts, caller: Writer, repeat: Repea
             body_chunks(request, service.settings.limits),
             service.folder.upload(place) / "files",
             service.settings.limits,
+            service.writing,
         )
         hashes = {path.name: digest for path, digest in zip(form.files, form.hashes, strict=True)}
         wanted = Wanted(caller.owner, job_options(form.fields), repeat, hashes)
-        job, new = await to_thread.run_sync(service.intake.files, place, wanted)
+        job, new = await to_thread.run_sync(service.intake.files, place, wanted, limiter=service.looking)
     finally:
-        await to_thread.run_sync(service.folder.remove_upload, place)
+        await to_thread.run_sync(service.folder.remove_upload, place, limiter=service.writing)
     return created(request, job, new=new)
 
 
@@ -83,17 +84,11 @@ def jobs(
 ) -> dict[str, Any]:
     """``next`` leads to older ones."""
     found, count = service.store.jobs(caller.owner, states=status or (), limit=limit, offset=offset)
-    query = dict(request.query_params)
-    return {
-        "jobs": [status_of(job, request) for job in found],
-        "numberMatched": count,
-        "numberReturned": len(found),
-        "links": paged(request, "/jobs", query, (limit, offset), count),
-    }
+    return listing(request, "jobs", [status_of(job, request) for job in found], (limit, offset), count)
 
 
 @router.get("/jobs/{job}", summary="Status of a job")
-def status(request: Request, job: ReadJob) -> dict[str, Any]:
+async def status(request: Request, job: ReadJob) -> dict[str, Any]:
     """State, progress in percent, seconds left, result and links."""
     return status_of(job, request)
 

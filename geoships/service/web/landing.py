@@ -83,6 +83,7 @@ def conformance() -> dict[str, Any]:
 @router.get("/api", summary="This description", response_class=JSONResponse)
 def api(request: Request) -> Response:
     """The API as OpenAPI describes it."""
+    request.app.state.layers.add()
     return JSONResponse(request.app.openapi(), media_type="application/vnd.oai.openapi+json;version=3.0")
 
 

@@ -5,16 +5,19 @@ The path of a raster comes from the job alone; there is no address and no expres
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 from xml.sax.saxutils import escape
 
 import morecantile
 import rasterio
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from rio_tiler.colormap import cmap
+from rio_tiler.errors import RioTilerError
 from rio_tiler.io import Reader as RasterReader
 from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
@@ -23,15 +26,16 @@ from geoships.service.jobs import Job
 from geoships.service.problems import ProblemError
 from geoships.service.web.access import ReadJob
 from geoships.service.web.jobs import result_folder
+from geoships.service.web.raster_settings import GDAL
 from geoships.service.web.service import Parts, Service, base_of
 
 MATRIX = "WebMercatorQuad"
 TMS = morecantile.TileMatrixSets({MATRIX: morecantile.tms.get(MATRIX)})
 DEEPEST = 24  # zoom
+CACHED = "private, max-age=86400"
 LARGEST = 1024  # pixels of a tile's side
 FORMATS = ("png", "webp", "jpg", "jpeg")
 LAYERS = ("scene", "scores", "mask")
-GDAL = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": 64 << 20, "GDAL_NUM_THREADS": 1}
 
 ColorMap = dict[int, tuple[int, int, int, int]]
 ColorMapName = Literal["inferno", "magma", "plasma", "viridis", "turbo", "gray"]
@@ -135,6 +139,34 @@ def _no_process() -> None:
     """No algorithms."""
 
 
+def _kept(request: Request, answer: Response) -> Response:
+    """An answer that a browser keeps, since results never change; 304 where it has it already."""
+    tag = f'"{sha256(answer.body).hexdigest()[:32]}"'
+    headers = {"Cache-Control": CACHED, "ETag": tag, "Vary": "Authorization, Cookie, X-API-Key"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    answer.headers.update(headers)
+    return answer
+
+
+class _TileRoute(APIRoute):
+    """A route of tiles, for which rio-tiler has errors of its own."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request."""
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return _kept(request, await handler(request))
+            except RioTilerError:
+                raise ProblemError(404, "the scene has nothing here") from None
+            except IndexError:
+                raise ProblemError(404, "the scores have no such band") from None
+
+        return answer
+
+
 class _Tiles(TilerFactory):
     """Tiles and TileJSON alone."""
 
@@ -160,7 +192,7 @@ def _path_of(layer: str) -> Callable[..., str]:
 def _factory(layer: str, **settings: Any) -> _Tiles:
     return _Tiles(
         reader=RasterReader,
-        router=APIRouter(tags=["Tiles"], dependencies=[Depends(_require_tile)]),
+        router=APIRouter(tags=["Tiles"], dependencies=[Depends(_require_tile)], route_class=_TileRoute),
         router_prefix=f"/jobs/{{job}}/layers/{layer}",
         name=layer,
         path_dependency=_path_of(layer),
@@ -185,7 +217,14 @@ class _Render(DefaultDependency):
         return {"add_mask": True}
 
 
-def layer_routers() -> list[tuple[str, APIRouter]]:
+def add_layers(app: FastAPI) -> None:
+    """Add the routes of all layers to an application."""
+    app.include_router(wmts_router)
+    for prefix, router in _layer_routers():
+        app.include_router(router, prefix=prefix)
+
+
+def _layer_routers() -> list[tuple[str, APIRouter]]:
     """The routers of all layers, with their prefixes."""
     factories = (
         _factory("scene", layer_dependency=_Nothing, dataset_dependency=_Bilinear, colormap_dependency=_no_colours),

@@ -22,6 +22,7 @@ _log = logging.getLogger("geoships.service.requests")
 
 HEADER_BYTES = 16 << 10  # of a request
 UNREAD = (408, 413, 431, 507)  # answers that may come before the body was read, so that the connection ends
+REFUSED = {416: "the file has no such range", 400: "a header of the request is not valid"}
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 POLICY = (
@@ -63,18 +64,22 @@ class Around:
         identity = _identity(scope)
         scope.setdefault("state", {})["request_id"] = identity
         started, status = time.monotonic(), 0
+        plain = b""  # the answer in place of one that is a text
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, plain
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
+                plain = _in_place_of_text(status, headers)
                 headers["X-Request-ID"] = identity
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 if scope["scheme"] == "https":
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
                 headers.setdefault("Cache-Control", "no-store")
+            elif plain:
+                message = {"type": "http.response.body", "body": plain}
             await send(message)
 
         try:
@@ -88,6 +93,15 @@ class Around:
             await _answer(error, identity, send_with_headers)
         finally:
             _report(scope, identity, status, time.monotonic() - started)
+
+
+def _in_place_of_text(status: int, headers: MutableHeaders) -> bytes:
+    """A problem in place of the plain text by which Starlette refuses a request, such as a range that is none."""
+    if status < 400 or not headers.get("content-type", "").startswith("text/plain"):
+        return b""
+    body = json.dumps(problem(status, REFUSED.get(status, "the request cannot be answered"))).encode()
+    headers["Content-Type"], headers["Content-Length"] = MEDIA_TYPE, str(len(body))
+    return body
 
 
 def _require_short_headers(scope: Scope) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -13,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from geoships import __version__
 from geoships.service.folders import is_identity
 from geoships.service.intake.accept import Request as Wanted
-from geoships.service.intake.pace import whole_body
+from geoships.service.intake.pace import json_body
 from geoships.service.jobs import Job
 from geoships.service.options import JobOptions, invalid, job_options
 from geoships.service.problems import ProblemError
-from geoships.service.web.access import Caller, Writer
+from geoships.service.web.access import Writer
 from geoships.service.web.service import GEOJSON, Parts, Service, base_of, link
 from geoships.service.web.statuses import OUTPUTS, PROCESS, status_of
 from geoships.service.web.tus import claim_uploads
@@ -126,23 +125,23 @@ def _require_process(name: str) -> None:
 async def execute(request: Request, process: str, service: Parts, caller: Writer, repeat: RepeatKey = None) -> Response:
     """Answers at once, with the status of the job; it always runs asynchronously."""
     _require_process(process)
-    body = await whole_body(request, service.settings.limits, BODY)
+    body = await json_body(request, service.settings.limits, BODY)
     inputs = _execution(body).inputs
     references = _references(inputs.pop("scene", None))
     wanted = Wanted(caller.owner, job_options(inputs), repeat)
     if repeat and (known := await to_thread.run_sync(service.store.of_request, caller.owner, repeat)):
         return created(request, known, new=False)
-    job, new = await to_thread.run_sync(_accept, request, service, caller, references, wanted)
+    own = [_own_upload(request, each) for each in references]
+    threads = service.looking if own and all(own) else service.asking
+    job, new = await to_thread.run_sync(_accept, service, references, own, wanted, limiter=threads)
     return created(request, job, new=new)
 
 
-def _execution(body: bytes) -> Execution:
+def _execution(body: Any) -> Execution:
     try:
-        return Execution.model_validate(json.loads(body))
+        return Execution.model_validate(body)
     except ValidationError as error:
         raise invalid(error) from None
-    except (ValueError, RecursionError):
-        raise ProblemError(400, "the request is not JSON") from None
 
 
 def _references(scene: Any) -> list[str]:
@@ -156,11 +155,8 @@ def _references(scene: Any) -> list[str]:
         ) from None
 
 
-def _accept(
-    request: Request, service: Service, caller: Caller, references: list[str], wanted: Wanted
-) -> tuple[Job, bool]:
-    del caller
-    own = [_own_upload(request, each) for each in references]
+def _accept(service: Service, references: list[str], own: list[str | None], wanted: Wanted) -> tuple[Job, bool]:
+    """Make a job of uploads of this service, by their ids in `own`, or of an address."""
     if own and all(own):
         upload = claim_uploads(service, wanted.owner, [each for each in own if each])
         return service.intake.files(upload, wanted)

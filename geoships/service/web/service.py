@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
@@ -21,6 +22,8 @@ from geoships.service.store.store import Store
 
 HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 
+UPLOADING = 8  # threads of each kind of work with uploads
+
 GEOJSON = "application/geo+json"
 JSON = "application/json"
 
@@ -31,7 +34,8 @@ class Service:
 
     settings, folder, store: of the service. inspector: looks at headers. limiter: counts requests, under the lock
     counting, since its storage is for one thread. local: whether the service listens on this machine alone, so that
-    requests from it need no key. busy: uploads that are written to now.
+    requests from it need no key. busy: uploads that are written to now. writing, looking, asking: threads that write
+    uploads, look at them, and ask for addresses; other requests have threads of their own, and never wait for these.
     """
 
     settings: ServiceSettings
@@ -42,6 +46,9 @@ class Service:
     limiter: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
     counting: threading.Lock = field(default_factory=threading.Lock)
     busy: set[str] = field(default_factory=set)
+    writing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOADING))
+    looking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOADING))
+    asking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOADING))
 
     @property
     def intake(self) -> Intake:
@@ -49,7 +56,12 @@ class Service:
         return Intake(self.folder, self.store, self.settings, self.inspector)
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
+    return service_of(request)
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request came to."""
     found: Service = request.app.state.service
     return found
 
@@ -62,7 +74,7 @@ def base_of(request: Request) -> str:
 
     The name of a host that has other characters than a name may have is not repeated.
     """
-    known = _service(request).settings.base
+    known = service_of(request).settings.base
     if known:
         return known.rstrip("/")
     host = request.headers.get("host", "")
@@ -90,6 +102,26 @@ def link(
     given = {name: value for name, value in (query or {}).items() if value is not None}
     href = f"{base_of(request)}{quote(path, safe='/{}.:')}" + (f"?{urlencode(given)}" if given else "")
     return {"href": href, "rel": rel, "type": media, **({"title": title} if title else {})}
+
+
+def listing(
+    request: Request, name: str, documents: Sequence[Mapping[str, Any]], page: tuple[int, int], found: int
+) -> dict[str, Any]:
+    """A page of documents, with how many there are and links to other pages.
+
+    Args:
+        request: The request.
+        name: Of the member that has the documents.
+        documents: Those of this page.
+        page: (limit, offset) of this page.
+        found: How many documents there are on all pages.
+    """
+    return {
+        name: documents,
+        "numberMatched": found,
+        "numberReturned": len(documents),
+        "links": paged(request, request.url.path, dict(request.query_params), page, found),
+    }
 
 
 def paged(

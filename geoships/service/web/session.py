@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from geoships.service.intake.pace import whole_body
+from geoships.service.intake.pace import json_body
 from geoships.service.problems import ProblemError
 from geoships.service.web.access import CHALLENGE, COOKIE, Caller, caller_of, count_request, require_own_page
 from geoships.service.web.service import Parts, base_of
@@ -29,10 +28,10 @@ async def begin(request: Request, service: Parts) -> Response:
     """Sets the cookie; 401 where the key is not known."""
     require_own_page(request, service)
     count_request(service, f"session:{request.client.host if request.client else ''}", upload=True)
-    body = await whole_body(request, service.settings.limits, 4096)
+    body = await json_body(request, service.settings.limits, 4096)
     try:
-        key = json.loads(body)["key"]
-    except (ValueError, TypeError, KeyError):
+        key = body["key"]
+    except (TypeError, KeyError):
         raise ProblemError(400, 'send {"key": "..."}') from None
     if not isinstance(key, str) or not key.isascii() or not key.isprintable() or len(key) > 200:
         raise ProblemError(401, "the key is not known; ask the operator for one", headers=CHALLENGE)

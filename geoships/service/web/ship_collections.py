@@ -28,13 +28,13 @@ from geoships.service.jobs import Job, State
 from geoships.service.problems import ProblemError
 from geoships.service.web.access import Reader, ReadJob, own_job
 from geoships.service.web.jobs import Limit, Offset, require_result, result_folder
-from geoships.service.web.service import GEOJSON, Parts, Service, link, paged
+from geoships.service.web.service import GEOJSON, Parts, Service, link, listing, paged
 
 router = APIRouter(tags=["Features"])
 
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 GREGORIAN = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian"
-OWN = ("bbox", "bbox-crs", "crs", "datetime", "limit", "offset", "f", "reviewed")
+OWN = ("bbox", "bbox-crs", "crs", "datetime", "limit", "offset", "f", "reviewed", "rejected")
 
 Form = Literal["geojson", "json", "csv", "gpkg", "kml", "parquet", "fgb"]
 
@@ -45,13 +45,7 @@ def collections(
 ) -> dict[str, Any]:
     """The newest first."""
     found, count = service.store.jobs(caller.owner, states=[State.successful], limit=limit, offset=offset)
-    query = dict(request.query_params)
-    return {
-        "collections": [collection_of(job, request) for job in found],
-        "numberMatched": count,
-        "numberReturned": len(found),
-        "links": paged(request, "/collections", query, (limit, offset), count),
-    }
+    return listing(request, "collections", [collection_of(job, request) for job in found], (limit, offset), count)
 
 
 @router.get("/collections/{job}", summary="The ships of a job, as a collection")
@@ -111,11 +105,11 @@ def queryables(request: Request, job: ReadJob, service: Parts) -> dict[str, Any]
     }
 
 
-def ships_of(service: Service, job: Job, *, corrected: bool) -> Ships:
-    """The ships of a job that is done, as detected or as people have corrected them."""
+def ships_of(service: Service, job: Job, *, corrected: bool, rejected: bool = False) -> Ships:
+    """The ships of a job that is done, as detected or as people have corrected them, maybe with the rejected ones."""
     path = result_folder(service, job) / "ships.geojson"
     ships = read_features(path, placed=bool(job.result.get("placed")))
-    return reviewed(ships, service.store.corrections(job.id)) if corrected else ships
+    return reviewed(ships, service.store.corrections(job.id), rejected=rejected) if corrected else ships
 
 
 @router.get("/collections/{job}/items", summary="Ships of a job", response_class=JSONResponse)
@@ -129,9 +123,12 @@ def items(
     offset: Offset = 0,
     f: Annotated[Form | None, Query(description="Form of the answer")] = None,
     reviewed: Annotated[bool, Query(description="As people have corrected them, with verdict and note")] = False,
+    rejected: Annotated[
+        Literal["include", "leave-out"], Query(description="What becomes of rejected ships, where they are reviewed")
+    ] = "leave-out",
 ) -> Response:
     """Any property is a parameter, too: ``class=ship``, ``score=0.8/..``, ``length_m=50/200``."""
-    ships = ships_of(service, job, corrected=reviewed)
+    ships = ships_of(service, job, corrected=reviewed, rejected=rejected == "include")
     found = ships.select(_wanted(request, ships, bbox, datetime))
     if f not in (None, "json", "geojson"):
         chosen = found[offset : None if limit is None else offset + limit]

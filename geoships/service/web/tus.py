@@ -58,7 +58,7 @@ def begin(request: Request, service: Parts, caller: Writer) -> Response:
     """``Upload-Length`` gives its bytes, ``Upload-Metadata`` its name as ``filename BASE64``; see ``Location``."""
     _require_version(request)
     length = request.headers.get("upload-length", "")
-    if not length.isdigit() or len(length) > 18:
+    if not length.isdecimal() or len(length) > 18:
         raise ProblemError(400, "Upload-Length: give the bytes of the file")
     name = _name(request)
     require_room(
@@ -132,21 +132,21 @@ async def _append(request: Request, service: Service, info: dict[str, Any], file
     wanted = _checksum(request)
     found = hashlib.new(wanted[0], usedforsecurity=False) if wanted else None
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > info["length"] - start:
+    if length.isdecimal() and int(length) > info["length"] - start:
         raise ProblemError(413, f"the upload has {info['length']} bytes, and {start} are here already")
     with file.open("ab") as opened:
         async for chunk in body_chunks(request, service.settings.limits, info["length"] - start):
             if service.folder.free() - len(chunk) < service.settings.limits.free // 2:
                 raise ProblemError(507, "the disk of the service is full; go on later", kind="disk-full")
             with disk_errors():
-                await to_thread.run_sync(opened.write, chunk)
+                await to_thread.run_sync(opened.write, chunk, limiter=service.writing)
             if found:
                 found.update(chunk)
         opened.flush()
         if wanted and found and found.digest() != wanted[1]:
             opened.truncate(start)
             raise ProblemError(460, "the part was damaged on its way; send it again", kind="checksum")
-        await to_thread.run_sync(os.fsync, opened.fileno())
+        await to_thread.run_sync(os.fsync, opened.fileno(), limiter=service.writing)
         return opened.tell()
 
 

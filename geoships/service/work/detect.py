@@ -82,7 +82,7 @@ def _detect(job: Assignment, device: str, tell: Tell) -> dict[str, Any]:
 
     paths = _paths(job, tell)
     scene = scene_of(paths)
-    config = merged(job.settings.predict, job.options).model_copy(update={"device": device})
+    config = merged(job.settings.predict, job.options).model_copy(update={"device": device, **_area(job)})
     told = _Told(tell)
     prediction = predict(
         scene,
@@ -103,6 +103,17 @@ def _detect(job: Assignment, device: str, tell: Tell) -> dict[str, Any]:
     tell((1.0, "done"))
     facts = {**prediction.summary(), **header_of(paths), "warnings": [*prediction.warnings]}
     return result_of(job, facts, crs=prediction.ships.crs)
+
+
+def _area(job: Assignment) -> dict[str, Path]:
+    """The area of a job as a file, which is what a prediction takes; empty where there is none."""
+    if "area" not in job.options:
+        return {}
+    path = job.output / "area.geojson"
+    path.write_text(
+        json.dumps({"type": "Feature", "properties": {}, "geometry": job.options["area"]}), encoding="utf-8"
+    )
+    return {"area": path}
 
 
 def _paths(job: Assignment, tell: Tell) -> list[Path]:

@@ -83,13 +83,16 @@ class WorkerPool:
     def __init__(self, settings: ServiceSettings, count: int, *, work: str = DETECT, level: int = logging.INFO) -> None:
         self._settings, self._count, self._work, self._level = settings, count, work, level
         self._places: list[_Place] = []
-        self._closing = threading.Event()
+        self._closing, self._changing = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def start(self) -> None:
-        """Start the workers, and begin to watch them."""
-        self._places = [self._begin() for _ in range(self._count)]
-        self._thread.start()
+        """Start the workers, and begin to watch them, unless the pool was closed before."""
+        with self._changing:
+            if self._closing.is_set():
+                return
+            self._places = [self._begin() for _ in range(self._count)]
+            self._thread.start()
 
     @property
     def processes(self) -> list[int]:
@@ -116,6 +119,8 @@ class WorkerPool:
     def close(self) -> None:
         """End the workers: each gives its job back."""
         self._closing.set()
+        with self._changing:
+            pass  # workers that are being started now are ended with the others
         if self._thread.is_alive():
             self._thread.join()
         for place in self._places:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 from contextlib import suppress
 from importlib import import_module
@@ -13,13 +14,16 @@ from typing import Any
 from geoships.support.worker_process import run_until_stopped
 
 ENDING = 0.7  # s from being asked to stop until it is killed: a cancelled job ends within two seconds
+NICE = 10  # steps by which the priority of computing is lower than that of answers
 GONE = 10.0  # s that a killed process may take to be gone
 
 DETECT = "geoships.service.work.detect:detect"
 
 
 def _do_jobs(preload: tuple[str, ...], work: str, device: str, connection: Connection) -> None:
-    """What the process does."""
+    """What the process does, while requests go before it."""
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(NICE)
     for name in preload:
         import_module(name)
     module, _, function = work.partition(":")
