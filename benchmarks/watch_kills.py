@@ -81,7 +81,7 @@ def kill_passes(folder: Path, kills: int, chance: random.Random) -> None:
     begun = time.monotonic()
     run(command)
     whole = time.monotonic() - begun
-    tables = set(os.listdir(out))
+    tables = set(out.iterdir())
     for _ in range(kills):
         end = time.monotonic() + chance.uniform(0.5, 1) * whole  # Python and its libraries take the first half
         killed = kill_at(command, lambda end=end: time.monotonic() >= end, 0)
@@ -89,10 +89,8 @@ def kill_passes(folder: Path, kills: int, chance: random.Random) -> None:
         print(f"passes {'killed' if killed else 'ended'}: {len(rows)} passes, {rows['ships'].sum()} ships")
     run(command)
     passes, ships = pd.read_csv(out / "passes.csv"), pd.read_parquet(out / "ships.parquet", columns=["scene"])
-    left = {name for name in os.listdir(out) if not name.startswith(".")} - tables
-    print(
-        f"passes: {len(passes)}, ships: {len(ships)} in {ships['scene'].nunique()} scenes; files left over: {len(left)}"
-    )
+    left = [path.name for path in set(out.iterdir()) - tables]
+    print(f"passes: {len(passes)}, ships: {len(ships)} in {ships['scene'].nunique()} scenes; left over: {left}")
 
 
 def kill_at(command: list[str], ripe: Callable[[], bool], later: float) -> bool:

@@ -57,7 +57,7 @@ REAL = [
 def test_sentences_that_were_received_on_air(tmp_path: Path) -> None:
     time = datetime(2007, 5, 14, 19, 57, 39, tzinfo=UTC).timestamp()
     rows, counts = read(tmp_path, list(REAL), -122.39, 37.80, time)
-    ferry, moored, ship, aid = rows
+    ferry, moored, aid, ship = rows
     approx = partial(pytest.approx, abs=1e-5)
     assert (ferry["mmsi"], ferry["sog"], ferry["cog"], ferry["heading"]) == approx((366730000, 20.8, 51.3, 511))
     assert (ferry["lon"], ferry["lat"], ferry["t"]) == approx((-122.392533, 37.803803, time))
