@@ -333,6 +333,15 @@ class PredictShipOptions(ShipOptions):
         bool | None,
         typer.Option("--drop-fixed", help="Leave it out instead of marking it", rich_help_panel=SHIPS),
     ] = None
+    motion: Annotated[
+        bool | None,
+        typer.Option("--motion", help="Tell which ships move, how fast and which way (Sentinel-2)",
+                     rich_help_panel=SHIPS),
+    ] = None  # fmt: skip
+    aircraft: Annotated[
+        Literal["flag", "drop"] | None,
+        typer.Option(help="With --motion: flag aircraft, or drop them", show_default="flag", rich_help_panel=SHIPS),
+    ] = None
     simplify: Annotated[
         float | None,
         typer.Option(help="Simplify outlines by up to this many metres", show_default="0", rich_help_panel=SHIPS),
