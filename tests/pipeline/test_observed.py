@@ -161,7 +161,7 @@ def bright_scene(path: Path) -> Path:
 
 
 def test_without_a_classification_brightness_tells_clouds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_network.importlib.util, "find_spec", lambda name: None)  # as if ukis-csmask were not there
+    monkeypatch.setattr(by_network.importlib.util, "find_spec", lambda _: None)  # as if ukis-csmask were not there
     scene = bright_scene(tmp_path / "scene.tif")
     bundle = fake_bundle(bands=BANDS)
     assert predict(scene, config=CONFIG, model=bundle).observed is None
