@@ -9,11 +9,12 @@ import typer
 
 from geoships_cli.option_groups import grouped
 from geoships_cli.options import Overwrite, RunOptions
+from geoships_cli.pass_files import PassShips, warn_of_unobserved
 
 
 @grouped
 def fixed(
-    ships: Annotated[list[Path], typer.Argument(help="Files of ships, one a scene, or folders of them")],
+    ships: PassShips,
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Structures, still ships and berths to write (.gpkg)")],
     passes: Annotated[
@@ -40,13 +41,7 @@ def fixed(
     found = find_fixed(files, FixedSettings(passes, distance, share))
     write_fixed(out, found)
     facts = found.summary
-    lacking = facts["passes"] - facts["passes_with_observed"]
-    if lacking and not run.quiet:
-        typer.echo(
-            f"warning: {lacking} of {facts['passes']} passes do not say what they saw (geoships predict --observed): "
-            "of these, only places between their ships count",
-            err=True,
-        )
+    warn_of_unobserved(facts, run, "of these, only places between their ships count")
     run.report(
         {"out": str(out), **facts},
         f"{facts['ships']:,} ships of {facts['passes']} passes: {facts['structures']:,} structures, "

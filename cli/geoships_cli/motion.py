@@ -50,8 +50,8 @@ def motion(
     scene: Annotated[str, typer.Argument(help="The scene in which they were found")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Ships to write: .geojson, .gpkg, .fgb or .parquet")],
     aircraft: Annotated[
-        Literal["keep", "drop"], typer.Option(help="Keep aircraft in the output, or drop them", rich_help_panel=SHIPS)
-    ] = "keep",
+        Literal["flag", "drop"], typer.Option(help="Flag aircraft in the output, or drop them", rich_help_panel=SHIPS)
+    ] = "flag",
     overwrite: options.Overwrite = False,
     *,
     delay: DelayOptions,
@@ -74,7 +74,7 @@ def motion(
     )
 
 
-def _settings(delay: DelayOptions, aircraft: Literal["keep", "drop"]) -> MotionSettings:
+def _settings(delay: DelayOptions, aircraft: Literal["flag", "drop"]) -> MotionSettings:
     from geoships.motion.settings import MotionSettings
 
     bands = None if delay.bands is None else [part.strip() for part in delay.bands.split(",")]

@@ -347,6 +347,15 @@ class PredictShipOptions(OutlineOptions):
         bool | None,
         typer.Option("--drop-fixed", help="Leave it out instead of marking it", rich_help_panel=SHIPS),
     ] = None
+    motion: Annotated[
+        bool | None,
+        typer.Option("--motion", help="Tell which ships move, how fast and which way (Sentinel-2)",
+                     rich_help_panel=SHIPS),
+    ] = None  # fmt: skip
+    aircraft: Annotated[
+        Literal["flag", "drop"] | None,
+        typer.Option(help="With --motion: flag aircraft, or drop them", show_default="flag", rich_help_panel=SHIPS),
+    ] = None
 
 
 @dataclass(frozen=True)

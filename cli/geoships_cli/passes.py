@@ -9,11 +9,12 @@ import typer
 
 from geoships_cli.option_groups import grouped
 from geoships_cli.options import Overwrite, RunOptions
+from geoships_cli.pass_files import PassShips, warn_of_unobserved
 
 
 @grouped
 def passes(
-    ships: Annotated[list[Path], typer.Argument(help="Folders of ships of many passes, or files, one a scene")],
+    ships: PassShips,
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for tables, layers and the report")],
     zones: Annotated[
@@ -40,13 +41,7 @@ def passes(
     found = passes_over_time(files, named)
     written = write_over_time(out, found, title)
     facts = found.summary
-    lacking = facts["passes"] - facts["passes_with_observed"]
-    if lacking and not run.quiet:
-        typer.echo(
-            f"warning: {lacking} of {facts['passes']} passes do not say what they saw (geoships predict --observed): "
-            "for them, a ship that was hidden is not told from one that left",
-            err=True,
-        )
+    warn_of_unobserved(facts, run, "for them, a ship that was hidden is not told from one that left")
     run.report(
         {"out": str(out), **facts},
         f"{facts['passes']} passes, {facts['stays']:,} stays, {facts['arrivals']:,} arrivals, "

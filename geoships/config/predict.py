@@ -50,6 +50,8 @@ class PredictConfig(BaseModel):
         fixed: Vector file of what stands fixed, as `geoships fixed` writes it, or any polygons or points; ships that
             are one of these are marked in a column `fixed`.
         drop_fixed: Leave them out instead.
+        motion: Measure which ships move, how fast and which way, from the delay between the bands.
+        aircraft: With `motion`: ``flag`` aircraft in the column `motion`, or ``drop`` them, which measures motion, too.
         gsd: Pixel size in metres, for a scene without georeference or with a wrong pixel size; None: from the scene.
         bands: Band numbers (from 1) or descriptions in the model's order; None: found by their descriptions.
         scale: Reflectance = stored value * scale + offset; None: from the file.
@@ -93,6 +95,8 @@ class PredictConfig(BaseModel):
     min_observed: Annotated[float, Field(ge=0, le=1)] | None = None
     fixed: Path | None = None
     drop_fixed: bool = False
+    motion: bool = False
+    aircraft: Literal["flag", "drop"] = "flag"
     gsd: Annotated[float, Field(ge=0.001, le=1000)] | None = None
     bands: tuple[int | str, ...] | None = None
     scale: float | None = None
@@ -170,6 +174,8 @@ class PredictOptions(TypedDict, total=False):
     min_observed: float | None
     fixed: str | os.PathLike[str] | None
     drop_fixed: bool | None
+    motion: bool | None
+    aircraft: Literal["flag", "drop"] | None
     gsd: float | None
     bands: Sequence[int | str] | None
     scale: float | None

@@ -32,7 +32,7 @@ from geoships.scene.bands import common_names
 from geoships.scene.georeference import WGS84
 from geoships.scene.layers.pixel_projection import PixelProjection
 from geoships.scene.opening.band_files import SceneName
-from geoships.scene.opening.open import scene_file
+from geoships.scene.opening.open import SceneFile, scene_file
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.tiling.blocks import Pixels
 from geoships.scene.tiling.windows import Window, paste
@@ -77,11 +77,23 @@ def measure_motion(
         GeoshipsError: A file cannot be read, the scene lacks a place on Earth or has fewer than two of the bands blue,
             green, red and near infrared, or the ships have no CRS.
     """
-    settings = settings or MotionSettings()
     frame = ships if isinstance(ships, geopandas.GeoDataFrame) else read_ships(Path(ships))
-    with BandTimes(str(scene), settings) as times, _open(scene, settings) as opened:
-        if not opened.georeference.placed:
-            raise GeoshipsError(f"{opened.title} has no place on Earth, so metres per second are not known")
+    with scene_file(scene) as file:
+        return measure_in(file, frame, settings or MotionSettings())
+
+
+def measure_in(file: SceneFile, frame: geopandas.GeoDataFrame, settings: MotionSettings) -> MeasuredMotion:
+    """Measure the motion of ships in a scene whose name was resolved already.
+
+    Args:
+        file: The scene.
+        frame: The table of ships.
+        settings: How to measure.
+
+    Raises:
+        GeoshipsError: As for `measure_motion`.
+    """
+    with BandTimes(file.name, settings) as times, _open(file, settings) as opened:
         if frame.crs is None and len(frame):
             raise GeoshipsError("the ships have no place on Earth: their table has no CRS")
         answers = _Measuring(opened, times, settings, _outlines(frame, opened)).answers()
@@ -92,13 +104,31 @@ def measure_motion(
     return MeasuredMotion(table, facts)
 
 
-def _open(name: SceneName, settings: MotionSettings) -> Scene:
+def require_measurable(file: SceneFile, settings: MotionSettings) -> None:
+    """Check that motion may show in a scene, before its ships are searched.
+
+    Args:
+        file: The scene.
+        settings: How to measure.
+
+    Raises:
+        GeoshipsError: It has no place on Earth, or fewer than two of the bands blue, green, red and near infrared.
+    """
+    _open(file, settings).close()
+
+
+def _open(file: SceneFile, settings: MotionSettings) -> Scene:
     """The scene with those of the wanted bands that it has, none of them in place of another."""
-    with scene_file(name) as file:
-        known = set(common_names(file.header.bands).values())
-        wanted = [band for band in WANTED if band in known] if settings.bands is None else list(WANTED)
-        wanted = wanted or list(WANTED)
-        opened = open_scene(file, wanted, Reading(bands=settings.bands, scale=1.0), optional=wanted)
+    known = set(common_names(file.header.bands).values())
+    wanted = [band for band in WANTED if band in known] if settings.bands is None else list(WANTED)
+    wanted = wanted or list(WANTED)
+    reading = Reading(
+        settings.bands, scale=1.0, trust_vrt=file.trust_vrt, on_error="skip" if file.incomplete else "fail"
+    )
+    opened = open_scene(file, wanted, reading, optional=wanted)
+    if not opened.georeference.placed:
+        opened.close()
+        raise GeoshipsError(f"{opened.title} has no place on Earth, so metres per second are not known")
     if len(opened.wanted) < 2:
         opened.close()
         raise GeoshipsError(

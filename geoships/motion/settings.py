@@ -11,7 +11,7 @@ from typing import Literal
 from geoships.errors import GeoshipsError
 from geoships.motion.delays import parse_delays
 
-Aircraft = Literal["keep", "drop"]
+Aircraft = Literal["flag", "drop"]
 REGISTRATION = 0.06  # pixels along each axis: two bands then agree within 0.3 pixels in 99.7 % of all cases
 
 
@@ -24,7 +24,7 @@ class MotionSettings:
             published ones, whose order is not known. None: from the angles of the product, or the published ones where
             the scene is named after a Sentinel-2 product or tile.
         metadata: The granule's ``MTD_TL.xml``, where the scene is no product that holds it.
-        aircraft: ``keep`` aircraft in the table, or ``drop`` them.
+        aircraft: ``flag`` aircraft in the table, or ``drop`` them.
         registration: Pixels by which a band may lie off the others along each axis (standard deviation).
         bands: Numbers or names of blue, green, red and near infrared in the scene; ``-`` for one that it lacks.
             None: by name.
@@ -32,7 +32,7 @@ class MotionSettings:
 
     delays: str | None = None
     metadata: Path | None = None
-    aircraft: Aircraft = "keep"
+    aircraft: Aircraft = "flag"
     registration: float = REGISTRATION
     bands: Sequence[int | str] | None = None
 
@@ -44,8 +44,8 @@ class MotionSettings:
         """
         if self.delays is not None:
             parse_delays(self.delays)
-        if self.aircraft not in ("keep", "drop"):
-            raise GeoshipsError(f"aircraft must be keep or drop, not {self.aircraft}")
+        if self.aircraft not in ("flag", "drop"):
+            raise GeoshipsError(f"aircraft must be flag or drop, not {self.aircraft}")
         if not (math.isfinite(self.registration) and self.registration >= 0):
             raise GeoshipsError(f"registration must be a number of at least 0, not {self.registration}")
         if self.delays is not None and self.metadata is not None:

@@ -33,6 +33,7 @@ from geoships.output.stitch import RowBand
 from geoships.pipeline.find_ships import find_ships
 from geoships.pipeline.inputs import ConfigLike, ModelLike, RunInputs, run_inputs
 from geoships.pipeline.messages import announce, warn_of_unread
+from geoships.pipeline.moving import ShipMotion, measures_motion
 from geoships.pipeline.observe import observe, observed_path, observed_summary, observed_table, observes, require
 from geoships.pipeline.outputs import (
     appearing_vector,
@@ -88,6 +89,7 @@ class Prediction:
     classes: objects of each class, where the model finds several.
     observed: what was seen: polygons of sea, land, cloud, shadow and no data with their km2; None where that was not
         looked at. observed_summary: the same as numbers.
+    motion_summary: how many ships move, and how many are aircraft, dropped ones, too; empty where it was not measured.
     """
 
     scene: str
@@ -108,6 +110,7 @@ class Prediction:
     classes: dict[str, int] = field(default_factory=dict)
     observed: GeoDataFrame | None = field(default=None, repr=False)
     observed_summary: dict[str, object] = field(default_factory=dict, repr=False)
+    motion_summary: dict[str, object] = field(default_factory=dict, repr=False)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: a small map, and the first ships."""
@@ -122,6 +125,7 @@ class Prediction:
             "ships": len(self.ships),
             **({"classes": self.classes} if self.classes else {}),
             **({"observed": self.observed_summary} if self.observed_summary else {}),
+            **({"motion": self.motion_summary} if self.motion_summary else {}),
             "model": self.model,
             "threshold": self.threshold,
             "verifier": self.verifier,
@@ -324,7 +328,8 @@ def _predict(
             run.timings["open"] = time.monotonic() - started
             arrays = _score_arrays(run) if keep_scores else None
             seen = observe(run, file) if observes(config, file) else None
-            ships, notes = _run(run, paths, progress, arrays, seen)
+            motion = ShipMotion(run, file) if measures_motion(config) else None
+            ships, notes, moved = _run(run, paths, progress, arrays, seen, motion)
             notes += tuple(warn_of_unread(run.scene.unread, progress))
     seconds = time.monotonic() - started
     _log_end(file, ships, seconds, paths)
@@ -347,6 +352,7 @@ def _predict(
         classes=class_counts(run, ships),
         observed=observed_table(seen, run) if seen else None,
         observed_summary=observed_summary(seen, ships) if seen else {},
+        motion_summary=moved,
     )
     return prediction, run, arrays
 
@@ -401,8 +407,9 @@ def _run(
     progress: Progress,
     arrays: ScoreArrays | None = None,
     seen: SeenMap | None = None,
-) -> tuple[GeoDataFrame, tuple[str, ...]]:
-    """Find the ships and write all outputs; returns the ships, and warnings about the outputs."""
+    motion: ShipMotion | None = None,
+) -> tuple[GeoDataFrame, tuple[str, ...], dict[str, object]]:
+    """Find the ships and write all outputs; returns the ships, warnings about the outputs, and counts of motion."""
     files = {kind: path for kind, path in paths.items() if kind not in ("project", "stac")}
     styles = plan_styles(files, run.scene.source.path, run.object_class) if run.config.style else StylePlan({})
     notes = styles.warnings + (project_warnings(run.scene, files) if "project" in paths else ())
@@ -416,11 +423,17 @@ def _run(
             progress.warn(text)
         if seen:
             require(seen, run)  # now it is known which pixels have data
-        ships = ship_table(run, kept, seen)
+        ships, moved = ship_table(run, kept, seen), dict[str, object]()
+        if motion:
+            moving = motion.measure(kept, ships)
+            kept, ships, moved = moving.kept, moving.table, moving.summary
+            for text in moving.warnings:
+                progress.warn(text)
+            notes += moving.warnings
         if "vector" in paths:
             vector.enter_context(appearing_vector(run, paths, ships, seen))
     write_companions(run, paths, kept, ships, progress)
-    return ships, (*notes, *run.doubts)
+    return ships, (*notes, *run.doubts), moved
 
 
 def _on_rows(arrays: ScoreArrays | None, seen: SeenMap | None) -> Callable[[RowBand], None] | None:

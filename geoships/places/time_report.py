@@ -95,7 +95,8 @@ def _plot(found: OverTime) -> str:
         other.set(ylim=(0, 105), ylabel="seen, %")
         axes.set(title=zone if len(zones) > 1 else "", ylabel="ships a pass")
         axes.tick_params(axis="x", rotation=45)
-        axes.legend(loc="upper left", bbox_to_anchor=(1.06, 1), fontsize=8)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.06, 1), fontsize=8)
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=100)
     return base64.b64encode(picture.getvalue()).decode()

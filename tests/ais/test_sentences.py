@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -31,11 +33,43 @@ def tagged(sentence: str, fields: str) -> str:
     return f"\\{fields}*{checksum:02X}\\{sentence}"
 
 
-def read(folder: Path, lines: list[str | bytes], lon: float = 10.0, lat: float = 56.0):
+def read(folder: Path, lines: list[str | bytes], lon: float = 10.0, lat: float = 56.0, time: float = TIME):
     log = folder / "log.nmea"
     log.write_bytes(b"\n".join(line if isinstance(line, bytes) else line.encode() for line in lines) + b"\n")
-    counts = stage_sentences(log, wanted([float(TIME)], [lon], [lat], 3600), folder / "out.parquet")
+    counts = stage_sentences(log, wanted([float(time)], [lon], [lat], 3600), folder / "out.parquet")
     return pq.read_table(folder / "out.parquet").to_pylist(), counts
+
+
+# Sentences that were received on air, as descriptions of the protocol quote them.
+REAL = [
+    "!AIVDM,1,1,,A,403OviQuMGCqWrRO9>E6fE700@GO,0*4D",  # base station: 2007-05-14 19:57:39
+    "!AIVDM,1,1,,A,15MgK45P3@G?fl0E`JbR0OwT0@MS,0*4E",
+    "!AIVDM,1,1,,B,15NG6V0P01G?cFhE`R2IU?wn28R>,0*05",
+    "!AIVDM,1,1,,B,177KQJ5000G?tO`K>RA1wUbN0TKH,0*5C",  # Seattle
+    "!AIVDM,2,1,1,A,55?MbV02;H;s<HtKR20EHE:0@T4@Dn2222222216L961O5Gf0NSQEp6ClRp8,0*1C",
+    "!AIVDM,1,1,,B,E>kb9O9aS@7PUh10dh19@;0Tah2cWrfP:l?M`00003vP100,0*01",  # aid to navigation
+    "!AIVDM,2,2,1,A,88888888880,2*25",
+    "!AIVDM,1,1,,B,91b55wi;hbOS@OdQAC062Ch2089h,0*30",  # search aircraft
+    "!AIVDM,1,1,,B,B5NJ;PP005l4ot5Isbl03wsUkP06,0*76",  # garbled
+]
+
+
+def test_sentences_that_were_received_on_air(tmp_path: Path) -> None:
+    time = datetime(2007, 5, 14, 19, 57, 39, tzinfo=UTC).timestamp()
+    rows, counts = read(tmp_path, list(REAL), -122.39, 37.80, time)
+    ferry, moored, aid, ship = rows
+    approx = partial(pytest.approx, abs=1e-5)
+    assert (ferry["mmsi"], ferry["sog"], ferry["cog"], ferry["heading"]) == approx((366730000, 20.8, 51.3, 511))
+    assert (ferry["lon"], ferry["lat"], ferry["t"]) == approx((-122.392533, 37.803803, time))
+    assert (moored["mmsi"], moored["lon"], moored["lat"]) == (367380120, -122.404333, 37.806948)
+    assert (ship["mmsi"], ship["name"], ship["length"], ship["width"], ship["bow"]) == (
+        351759000, "EVER DIADEM", 295, 32, 225,
+    )  # fmt: skip
+    assert (aid["mmsi"], aid["name"], aid["aid"]) == (993692028, "SF OAK BAY BR VAIS E", True)
+    assert counts.left_out == {
+        LeftOut.BASE_STATION: 1, LeftOut.OTHER_PLACE: 1, LeftOut.AIRCRAFT: 1, LeftOut.CHECKSUM: 1,
+    }  # fmt: skip
+    assert counts.read == len(REAL)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from places.ports import FIRST, SIDE, UTM, observed, table, write
 from typer.testing import CliRunner
 
 from geoships import GeoshipsError, passes_over_time
+from geoships.places.time_report import report
 
 DAY = pd.Timedelta(days=1)
 BIG, SMALL = (200.0, 30.0, 40.0), (40.0, 15.0, 40.0)
@@ -134,3 +135,12 @@ def test_a_killed_run_leaves_nothing_and_the_next_counts_each_scene_once(tmp_pat
     found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     assert (found["scenes"], found["sightings"]) == (20, 20)
     assert pd.read_csv(out / "passes.csv").ships.sum() == 20
+
+
+def test_a_page_where_nothing_moves_and_nothing_tells_what_was_seen(tmp_path: Path) -> None:
+    for number in range(3):
+        when = FIRST + number * DAY
+        write(tmp_path / f"p{number}.gpkg", table([(1000.0, 1000.0, *BIG)], when, f"p{number}"))
+    found = passes_over_time(tmp_path)
+    assert (found.summary["structures"], found.summary["stays"]) == (1, 0)
+    assert "data:image/png" in report(found, "Still")
