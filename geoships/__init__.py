@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from geoships.places.fixed import FixedPlaces, find_fixed
     from geoships.places.over_time import OverTime, passes_over_time
     from geoships.places.settings import FixedSettings
+    from geoships.places.tracks import ship_tracks
     from geoships.scene.opening.band_files import band_files
     from geoships.scene.reader import Scene, open_scene
     from geoships.scene.tiling.windows import TilePlan, Window, plan_axis
@@ -88,6 +89,7 @@ __all__ = [
     "predict",
     "predict_many",
     "select_ships",
+    "ship_tracks",
     "stitch",
     "write_as",
 ]
@@ -133,6 +135,7 @@ _HOMES = {
     "predict": "geoships.pipeline.predict",
     "predict_many": "geoships.pipeline.batch",
     "select_ships": "geoships.places.convert",
+    "ship_tracks": "geoships.places.tracks",
     "stitch": "geoships.pipeline.stitch",
     "write_as": "geoships.places.convert",
 }

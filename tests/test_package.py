@@ -135,6 +135,7 @@ def test_the_public_names_are_these() -> None:
         "predict",
         "predict_many",
         "select_ships",
+        "ship_tracks",
         "stitch",
         "write_as",
     ]

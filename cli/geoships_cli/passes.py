@@ -21,6 +21,9 @@ def passes(
         str | None,
         typer.Option(metavar="FILE:COLUMN", help="Zones, such as ports, and their names", show_default="one zone"),
     ] = None,
+    tracks: Annotated[
+        bool, typer.Option("--tracks", help="Also write tracks of ships that were matched to AIS (geoships ais match)")
+    ] = False,
     title: Annotated[str, typer.Option(help="Title of the report")] = "Ships over time",
     overwrite: Overwrite = False,
     run: RunOptions,
@@ -29,6 +32,7 @@ def passes(
     from geoships.places.over_time import passes_over_time
     from geoships.places.ship_files import ship_files
     from geoships.places.time_files import check_folder, write_over_time
+    from geoships.places.tracks import ship_tracks
 
     named = None
     if zones is not None:
@@ -37,9 +41,9 @@ def passes(
             raise typer.BadParameter(f"{zones!r}: expected FILE:COLUMN", param_hint="--zones")
         named = Path(file), column
     files = [path for path in ship_files(ships) if out not in path.parents]
-    check_folder(out, [*files, *([named[0]] if named else [])], overwrite=overwrite)
+    check_folder(out, [*files, *([named[0]] if named else [])], overwrite=overwrite, tracks=tracks)
     found = passes_over_time(files, named)
-    written = write_over_time(out, found, title)
+    written = write_over_time(out, found, title, ship_tracks(found.ships) if tracks else None)
     facts = found.summary
     warn_of_unobserved(facts, run, "for them, a ship that was hidden is not told from one that left")
     run.report(

@@ -16,9 +16,10 @@ from geoships.support.overwrite import refuse_overwrites
 TABLES = ("passes.csv", "weeks.csv", "stays.csv")
 LAYERS = ("stays.parquet", "berths.parquet", "ships.parquet")
 PAGE = "report.html"
+TRACKS = "tracks.parquet"  # only where it is asked for
 
 
-def check_folder(folder: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
+def check_folder(folder: Path, inputs: Iterable[Path], *, overwrite: bool, tracks: bool = False) -> None:
     """Check before any work that the files can be written in a folder, which may be missing.
 
     Raises:
@@ -26,16 +27,20 @@ def check_folder(folder: Path, inputs: Iterable[Path], *, overwrite: bool) -> No
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"cannot write {folder}: it is a file; name a folder")
-    refuse_overwrites([folder / name for name in (*TABLES, *LAYERS, PAGE)], inputs, overwrite=overwrite)
+    names = (*TABLES, *LAYERS, *([TRACKS] if tracks else []), PAGE)
+    refuse_overwrites([folder / name for name in names], inputs, overwrite=overwrite)
 
 
-def write_over_time(folder: Path, found: OverTime, title: str) -> list[Path]:
+def write_over_time(
+    folder: Path, found: OverTime, title: str, tracks: geopandas.GeoDataFrame | None = None
+) -> list[Path]:
     """Write tables (CSV), layers (GeoParquet) and the page; they appear together when all are complete.
 
     Args:
         folder: Made if it is missing.
         found: The passes.
         title: Of the page.
+        tracks: Of the vessels that are known by their number; None: not wanted.
 
     Returns:
         The files.
@@ -51,7 +56,9 @@ def write_over_time(folder: Path, found: OverTime, title: str) -> list[Path]:
     )
     tables = dict(zip(TABLES, (found.passes, found.weeks, stays), strict=True))
     layers = dict(zip(LAYERS, (found.stays, found.berths, found.ships), strict=True))
-    paths = [folder / name for name in (*TABLES, *LAYERS, PAGE)]
+    if tracks is not None:
+        layers[TRACKS] = tracks
+    paths = [folder / name for name in (*tables, *layers, PAGE)]
     with atomic_writes(paths) as temporaries:
         written = dict(zip((path.name for path in paths), temporaries, strict=True))
         for name, table in tables.items():
