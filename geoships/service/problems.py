@@ -74,5 +74,6 @@ def problem(status: int, detail: str, kind: str = "", **more: Any) -> dict[str, 
         "title": TITLES.get(status, "The request failed"),
         "status": status,
         "detail": detail,
+        "code": kind.rpartition("/")[2] or str(status),  # for clients of OGC API Features
         **more,
     }

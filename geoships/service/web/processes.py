@@ -59,13 +59,26 @@ def _inputs() -> dict[str, Any]:
         name: {
             "title": name,
             "description": schema.get("description", name),
-            "schema": {key: value for key, value in schema.items() if key not in ("description", "title", "default")},
+            "schema": _input_schema(schema),
             "minOccurs": 0,
             "maxOccurs": 1,
         }
         for name, schema in options.items()
     }
     return {"scene": scene, **described}
+
+
+def _input_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema of an option in the dialect of OGC API Processes 1.0, which is that of OpenAPI 3.0.
+
+    It has no type `null`: an input that is not wanted is left out. Its exclusive limits are flags.
+    """
+    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
+    kept = dict(kinds[0]) if len(kinds) == 1 else {"anyOf": kinds}
+    for exclusive, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if exclusive in kept:
+            kept |= {limit: kept[exclusive], exclusive: True}
+    return {key: value for key, value in kept.items() if key not in ("description", "title", "default")}
 
 
 def _summary(request: Request) -> dict[str, Any]:
