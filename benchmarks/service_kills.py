@@ -99,13 +99,21 @@ def kill(service: Service, what: str, draw: random.Random) -> None:
     if what != "server" and service.workers:
         place = draw.randrange(len(service.workers))
         worker = service.workers[place]
-        begun = [child for child in psutil.Process(worker.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+        begun = [child for child in psutil.Process(worker.pid).children() if "spawn_main" in command_of(child)]
         if begun and draw.random() < 0.5:
             begun[0].kill()  # the process that computes: its worker notices
         else:
             replace(service, place, worker)
     if what != "worker":
         service.start_server()
+
+
+def command_of(process: psutil.Process) -> str:
+    """The command line of a process; empty where it has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def replace(service: Service, place: int, worker: subprocess.Popen[bytes]) -> None:

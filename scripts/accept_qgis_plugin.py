@@ -14,12 +14,14 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import traceback
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -45,6 +47,7 @@ from qgis.core import (  # noqa: E402
 )
 
 ALGORITHM = "geoships:detectships"
+ON_SERVER = "geoships:detectshipsonserver"
 # Variables that QGIS's launchers set on some systems; geoships must not get them.
 QGIS_ENVIRONMENT = {
     "PYTHONHOME": "/nonexistent/python",
@@ -116,17 +119,26 @@ def install(plugin: Path) -> None:
 
 
 def set_executable(path: str) -> None:
+    set_setting("GEOSHIPS_EXECUTABLE", path)
+
+
+def set_setting(name: str, value: str) -> None:
     from processing.core.ProcessingConfig import ProcessingConfig
 
-    ProcessingConfig.settings["GEOSHIPS_EXECUTABLE"].value = path
+    ProcessingConfig.settings[name].value = value
 
 
-def run(parameters: dict[str, object], feedback: RecordedFeedback, context: QgsProcessingContext | None = None) -> dict:
+def run(
+    parameters: dict[str, object],
+    feedback: RecordedFeedback,
+    context: QgsProcessingContext | None = None,
+    algorithm: str = ALGORITHM,
+) -> dict:
     import processing
 
     os.environ.update(QGIS_ENVIRONMENT)
     try:
-        return processing.run(ALGORITHM, parameters, feedback=feedback, context=context or QgsProcessingContext())
+        return processing.run(algorithm, parameters, feedback=feedback, context=context or QgsProcessingContext())
     finally:
         for name in QGIS_ENVIRONMENT:
             os.environ.pop(name, None)
@@ -252,6 +264,47 @@ def accept_cancel(scene: Path) -> None:
     check(not temporary, f"no temporary file is left {temporary or ''}")
 
 
+def accept_server(scene: Path, executable: Path) -> None:
+    """Check that a server on this machine gives the same ships, and that a wrong address and key are told."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address, folder = f"http://127.0.0.1:{port}", WORK / "server"
+    count, reference = predict_with_cli(executable, scene, WORK)
+    command = [str(executable), "serve", "--port", str(port), "--data-dir", str(folder)]
+    server = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    try:
+        wait_for(f"{address}/healthz")
+        feedback, parameters = RecordedFeedback(), {"INPUT": str(scene), "OUTPUT": str(WORK / "remote.gpkg")}
+        set_setting("GEOSHIPS_SERVER", address)
+        result = run(parameters, feedback, algorithm=ON_SERVER)
+        layer = QgsVectorLayer(result["OUTPUT"], "remote", "ogr")
+        check(layer.featureCount() == result["SHIPS"] == count, f"a server on this machine: {count} ships")
+        alike = zip(layer.getFeatures(), reference.getFeatures())  # noqa: B905 - QGIS may have Python 3.9
+        check(all(one.geometry().intersects(other.geometry()) for one, other in alike), "they lie where the others lie")
+    finally:
+        server.terminate()
+        server.wait(30)
+    try:
+        run({**parameters, "OUTPUT": str(WORK / "none.gpkg")}, RecordedFeedback(), algorithm=ON_SERVER)
+        message = ""
+    except QgsProcessingException as error:
+        message = str(error)
+    check(address in message and "Traceback" not in message, f"a server that does not answer is named: {message}")
+
+
+def wait_for(address: str) -> None:
+    """Wait until a server answers. Raises TimeoutError after a minute."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - a server of this machine
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError(address)
+
+
 def processes_with(text: str) -> list[str]:
     """Return the command lines of running processes that contain a text (Linux)."""
     lines = []
@@ -298,6 +351,7 @@ def accept(plugin: Path, executable: Path, scenes: list[Path]) -> None:
     accept_area(scenes[0])
     accept_errors(scenes[0], executable)
     accept_cancel(scenes[0])
+    accept_server(scenes[0], executable)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from geoships_cli.app import app
 from geoships_qgis import command as command_module
-from geoships_qgis.command import MASK, VECTOR, Request, scene_name, split_options
+from geoships_qgis.command import MASK, SCORES, VECTOR, Request, scene_name, split_options
 from geoships_qgis.environment import clean_environment
 from geoships_qgis.executable import ExecutableError, find_executable
 from geoships_qgis.messages import Messages, Note, Progress, Warned
@@ -44,9 +44,19 @@ def test_the_command_line_has_the_options_of_the_request() -> None:
     assert parsed["progress"] == "json"
 
 
+def test_a_server_gets_the_options_that_it_knows() -> None:
+    request = Request("a.tif", threshold=0.4, area=Path("b.gpkg"), server="https://ships.example.org")
+    arguments = request.arguments({VECTOR: Path("s.gpkg"), SCORES: Path("p.tif")})
+    assert arguments[:2] == ["remote", "predict"]
+    command = get_command(app).commands["remote"].commands["predict"]  # type: ignore[attr-defined]
+    parsed = command.make_context("predict", arguments[2:]).params
+    assert (parsed["scene"], parsed["server"]) == (["a.tif"], "https://ships.example.org")
+    assert (parsed["out"], parsed["scores"], parsed["area"]) == (Path("s.gpkg"), Path("p.tif"), Path("b.gpkg"))
+
+
 def test_the_doctests_of_the_command_line_pass() -> None:
     results = doctest.testmod(command_module)
-    assert (results.failed, results.attempted) == (0, 3)
+    assert (results.failed, results.attempted) == (0, 4)
 
 
 def test_unset_options_are_left_out() -> None:

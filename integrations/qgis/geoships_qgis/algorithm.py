@@ -104,7 +104,7 @@ class DetectShips(QgsProcessingAlgorithm):
         self.addParameter(
             QgsProcessingParameterFeatureSource("AREA", "Polygons to search within", polygons, optional=True)
         )
-        for parameter in _advanced_parameters():
+        for parameter in self._advanced_parameters():
             parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
             self.addParameter(parameter)
         self.addParameter(
@@ -140,7 +140,8 @@ class DetectShips(QgsProcessingAlgorithm):
             request = self._request(parameters, context, Path(folder))
             try:
                 files = {OUTPUTS[name]: path for name, path in outputs.items()}
-                ships = _detect(request, files, Path(folder), feedback)
+                environment = {**clean_environment(os.environ, Path(folder)), **self._more_environment()}
+                ships = _detect(request, files, environment, feedback)
             except (ExecutableError, StagingError, OSError, ValueError) as error:
                 raise QgsProcessingException(str(error)) from error
         if ships is None:
@@ -148,6 +149,13 @@ class DetectShips(QgsProcessingAlgorithm):
         for path in outputs.values():
             self._style_when_loaded(str(path), context)
         return {"SHIPS": ships, **{name: str(path) for name, path in outputs.items()}}
+
+    def _advanced_parameters(self) -> list[QgsProcessingParameterDefinition]:
+        return [_bundle_parameter(), bands_parameter(), _vrt_parameter(), extra_parameter("geoships predict")]
+
+    def _more_environment(self) -> dict[str, str]:
+        """Variables of the process of geoships beside those of QGIS's."""
+        return {}
 
     def _outputs(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Path]:
         outputs = {}
@@ -221,35 +229,41 @@ def _number(name: str, title: str, minimum: float, maximum: float = 1e12) -> Qgs
     return QgsProcessingParameterNumber(name, title, double, optional=True, minValue=minimum, maxValue=maximum)
 
 
-def _advanced_parameters() -> list[QgsProcessingParameterDefinition]:
-    return [
-        QgsProcessingParameterFile(
-            "BUNDLE",
-            "Model bundle instead of an installed model (a zip file, or model.json in a folder)",
-            optional=True,
-            fileFilter="Model bundles (*.zip model.json)",
-        ),
-        QgsProcessingParameterString(
-            "BANDS", "Bands in the model's order, e.g. 1,2,3,8,11 (empty: by band description)", optional=True
-        ),
-        QgsProcessingParameterBoolean("TRUST_VRT", "Open a virtual raster (VRT) with references to any files", False),
-        QgsProcessingParameterString(
-            "EXTRA", "Further options of geoships predict, e.g. --sensor sentinel-2-l2a --views 4", optional=True
-        ),
-    ]
+def _bundle_parameter() -> QgsProcessingParameterDefinition:
+    title = "Model bundle instead of an installed model (a zip file, or model.json in a folder)"
+    return QgsProcessingParameterFile("BUNDLE", title, optional=True, fileFilter="Model bundles (*.zip model.json)")
+
+
+def bands_parameter() -> QgsProcessingParameterDefinition:
+    """Bands of the scene in the order of the model."""
+    title = "Bands in the model's order, e.g. 1,2,3,8,11 (empty: by band description)"
+    return QgsProcessingParameterString("BANDS", title, optional=True)
+
+
+def _vrt_parameter() -> QgsProcessingParameterDefinition:
+    title = "Open a virtual raster (VRT) with references to any files"
+    return QgsProcessingParameterBoolean("TRUST_VRT", title, False)
+
+
+def extra_parameter(command: str) -> QgsProcessingParameterDefinition:
+    """Further options of a command."""
+    title = f"Further options of {command}, e.g. --sensor sentinel-2-l2a --views 4"
+    return QgsProcessingParameterString("EXTRA", title, optional=True)
 
 
 def _bundle_path(file: str) -> str:
     return str(Path(file).parent) if Path(file).name == "model.json" else file
 
 
-def _detect(request: Request, outputs: dict[str, Path], temporary: Path, feedback: QgsProcessingFeedback) -> int | None:
+def _detect(
+    request: Request, outputs: dict[str, Path], environment: dict[str, str], feedback: QgsProcessingFeedback
+) -> int | None:
     """Run geoships.
 
     Args:
         request: What to run.
         outputs: Files to write, by option of geoships.
-        temporary: Folder for temporary files of geoships.
+        environment: Variables of the process of geoships.
         feedback: Receives progress, messages and the command line.
 
     Returns:
@@ -278,7 +292,6 @@ def _detect(request: Request, outputs: dict[str, Path], temporary: Path, feedbac
 
     with staging.open() as staged:
         command = [program, *request.arguments(staged)]
-        environment = clean_environment(os.environ, temporary)
         result = run(command, environment, on_line=show, cancelled=feedback.isCanceled)
         if result.cancelled:
             feedback.pushInfo("Cancelled: geoships was stopped and wrote nothing.")

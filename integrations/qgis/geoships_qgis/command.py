@@ -26,6 +26,7 @@ class Request:
         bands: Comma-separated band numbers or descriptions in the model's order.
         trust_vrt: Open VRT files, which can refer to any other file.
         extra: Further options, as typed on a command line.
+        server: Address of the server that computes the scene; empty: this computer does.
     """
 
     scene: str
@@ -36,12 +37,15 @@ class Request:
     bands: str = ""
     trust_vrt: bool = False
     extra: str = ""
+    server: str = ""
 
     def arguments(self, outputs: dict[str, Path]) -> list[str]:
         """Return the arguments of the `geoships` command.
 
         >>> Request("a.tif", threshold=0.4, extra="--views 4").arguments({VECTOR: Path("s.gpkg")})[:-4]
         ['predict', '--out=s.gpkg', '--threshold=0.4', '--views', '4']
+        >>> Request("a.tif", server="https://ships.example.org").arguments({VECTOR: Path("s.gpkg")})[:4]
+        ['remote', 'predict', '--out=s.gpkg', '--server=https://ships.example.org']
 
         Args:
             outputs: Files to write, by option (VECTOR, MASK, SCORES).
@@ -59,6 +63,7 @@ class Request:
             "--min-area": self.min_area,
             "--area": self.area,
             "--bands": self.bands.strip(),
+            "--server": self.server,
         }
         given = [f"{option}={value}" for option, value in options.items() if value is not None and value != ""]
         trust = ["--trust-vrt"] if self.trust_vrt else []
@@ -66,7 +71,8 @@ class Request:
         forbidden = sorted(_OUTPUT_OPTIONS.intersection(word.split("=", 1)[0] for word in extra))
         if forbidden:
             raise ValueError(f"{forbidden[0]} is not allowed in the further options: set outputs in their own fields")
-        return ["predict", *given, *trust, *extra, "--json", "--progress=json", "--", self.scene]
+        command = ["remote", "predict"] if self.server else ["predict"]
+        return [*command, *given, *trust, *extra, "--json", "--progress=json", "--", self.scene]
 
 
 def scene_name(source: str) -> str:

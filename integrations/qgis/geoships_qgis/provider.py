@@ -8,13 +8,14 @@ from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from .algorithm import DetectShips
+from .remote import DetectShipsOnServer
 from .settings import add_settings, remove_settings
 
 ICON = Path(__file__).with_name("icon.svg")
 
 
 class GeoshipsProvider(QgsProcessingProvider):
-    """Provides the algorithm and the file formats of its outputs."""
+    """Provides the algorithms and the file formats of its outputs."""
 
     def load(self) -> bool:
         """Add settings and algorithms."""
@@ -27,8 +28,9 @@ class GeoshipsProvider(QgsProcessingProvider):
         remove_settings()
 
     def loadAlgorithms(self) -> None:
-        """Add the algorithm."""
+        """Add the algorithms."""
         self.addAlgorithm(DetectShips())
+        self.addAlgorithm(DetectShipsOnServer())
 
     def id(self) -> str:
         """Return the first part of the algorithm's id, geoships:detectships."""

@@ -1,4 +1,4 @@
-"""The plugin's settings: the executable of geoships, and the names of its models."""
+"""The plugin's settings: the executable of geoships, the names of its models, and a server."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from .executable import find_executable
 
 GROUP = "geoships"
 EXECUTABLE = "GEOSHIPS_EXECUTABLE"
+SERVER = "GEOSHIPS_SERVER"
+KEY = "GEOSHIPS_SERVER_KEY"
 _MODELS = "geoships_qgis/models"  # model names, and the executable that listed them
 
 
@@ -31,12 +33,15 @@ def add_settings(icon: QIcon) -> None:
             placeholder="searched on PATH and in the folders of uv and pipx",
         )
     )
+    ProcessingConfig.addSetting(Setting(GROUP, SERVER, "Server for Detect ships on a server, e.g. https://...", ""))
+    ProcessingConfig.addSetting(Setting(GROUP, KEY, "Key of this server", ""))
     ProcessingConfig.readSettings()
 
 
 def remove_settings() -> None:
     """Remove the settings from the dialog; their values are kept."""
-    ProcessingConfig.removeSetting(EXECUTABLE)
+    for name in (EXECUTABLE, SERVER, KEY):
+        ProcessingConfig.removeSetting(name)
 
 
 def executable() -> Path:
@@ -49,6 +54,16 @@ def executable() -> Path:
         ExecutableError: It was not found.
     """
     return find_executable(str(ProcessingConfig.getSetting(EXECUTABLE) or ""), os.environ)
+
+
+def server() -> str:
+    """Return the address of the server; empty: none is set."""
+    return str(ProcessingConfig.getSetting(SERVER) or "")
+
+
+def server_key() -> str:
+    """Return the key of the server; empty: none is set."""
+    return str(ProcessingConfig.getSetting(KEY) or "").strip()
 
 
 def known_models() -> list[str]:
