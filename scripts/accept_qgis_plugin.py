@@ -37,6 +37,8 @@ ENVIRONMENT = dict(os.environ)
 import qgis.utils  # noqa: E402
 from qgis.core import (  # noqa: E402
     QgsApplication,
+    QgsCoordinateTransform,
+    QgsFeature,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
@@ -280,8 +282,10 @@ def accept_server(scene: Path, executable: Path) -> None:
         result = run(parameters, feedback, algorithm=ON_SERVER)
         layer = QgsVectorLayer(result["OUTPUT"], "remote", "ogr")
         check(layer.featureCount() == result["SHIPS"] == count, f"a server on this machine: {count} ships")
-        alike = zip(layer.getFeatures(), reference.getFeatures())  # noqa: B905 - QGIS may have Python 3.9
-        check(all(one.geometry().intersects(other.geometry()) for one, other in alike), "they lie where the others lie")
+        to_reference = QgsCoordinateTransform(layer.crs(), reference.crs(), QgsProject.instance())
+        check(
+            all(lies_on(ship, reference, to_reference) for ship in layer.getFeatures()), "they lie where the others lie"
+        )
     finally:
         server.terminate()
         server.wait(30)
@@ -291,6 +295,13 @@ def accept_server(scene: Path, executable: Path) -> None:
     except QgsProcessingException as error:
         message = str(error)
     check(address in message and "Traceback" not in message, f"a server that does not answer is named: {message}")
+
+
+def lies_on(ship: QgsFeature, layer: QgsVectorLayer, transform: QgsCoordinateTransform) -> bool:
+    """Return whether a ship touches one of another layer."""
+    outline = ship.geometry()
+    outline.transform(transform)
+    return any(other.geometry().intersects(outline) for other in layer.getFeatures())
 
 
 def wait_for(address: str) -> None:
