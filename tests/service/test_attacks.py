@@ -443,3 +443,12 @@ def test_a_file_that_kills_its_reader_is_refused_and_the_next_is_read(
     monkeypatch.setattr(inspect, "look", look)
     assert service.send().status_code == 201
     inspector.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "status"), [("/jobs/a%00b", 404), ("/jobs?limit=1%00", 400), ("/collections/%00/items", 404)]
+)
+def test_a_nul_in_an_address_is_refused(service: Served, address: str, status: int) -> None:
+    answer = service.client.get(address)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["detail"].endswith("holds a NUL character")

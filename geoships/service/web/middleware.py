@@ -84,6 +84,7 @@ class Around:
 
         try:
             _require_short_headers(scope)
+            _require_text(scope)
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = 499  # the client is gone, so that nobody gets an answer
@@ -108,6 +109,14 @@ def _require_short_headers(scope: Scope) -> None:
     """Refuse headers that came at once, and are longer than what uvicorn waits for."""
     if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
         raise ProblemError(431, f"the headers of the request are longer than {HEADER_BYTES} bytes")
+
+
+def _require_text(scope: Scope) -> None:
+    """Refuse a NUL in the address: it names nothing, and PostgreSQL takes none."""
+    if "\0" in scope["path"]:
+        raise ProblemError(404, "there is nothing here: the address holds a NUL character")
+    if b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
+        raise ProblemError(400, "the query holds a NUL character")
 
 
 def _identity(scope: Scope) -> str:
