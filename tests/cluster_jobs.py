@@ -32,8 +32,11 @@ SMALL_BLOCKS = Blocks(large=10_000, size=1)  # a block for each row of tiles
 HANGS = 0.5  # s that the scene which hangs on Ray may take
 
 
+LOADERS = (block_processes, bundles, processes, scene_run)  # modules that load bundles by this name
+
+
 def use_fake_model() -> None:
-    for where in (block_processes, bundles, processes, scene_run):
+    for where in LOADERS:
         where.load_bundle = lambda _=None: fake_bundle()  # type: ignore[attr-defined]
 
 

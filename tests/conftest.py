@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from geoships.model.bundle import load_bundle
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each process of the tests: more threads wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).parents[1]
 
-collect_ignore = ["qgis_classes.py", "qgis_report.py"]  # run in QGIS's Python
+collect_ignore = ["qgis_classes.py", "qgis_report.py", "qgis_service.py"]  # run in QGIS's Python
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,6 +49,15 @@ def engines() -> Iterator[None]:
     opened = sys.modules.get("geoships.model.engines.opened")
     if opened is not None:
         opened.OPEN_ENGINES.clear()
+
+
+@pytest.fixture(autouse=True)
+def bundles() -> Iterator[None]:
+    """Puts back what loads bundles: a module that was first imported beside a fake one would keep it for all tests."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("geoships", "geoships_cli") and "load_bundle" in vars(module):
+            module.load_bundle = load_bundle  # type: ignore[attr-defined]
 
 
 @pytest.fixture

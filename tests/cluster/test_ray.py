@@ -58,13 +58,14 @@ def use_fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class OnRay:
-    """A run on a cluster. left: processes of Ray after it."""
+    """A run on a cluster. left: processes of Ray after it. signal_kept: SIGTERM does after it what it did before."""
 
     folder: Path
     jobs: list[SceneJob]
     result: RunResult
     told: list[Outcome]
     left: list[str]
+    signal_kept: bool
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +90,11 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnRay]:
         patch.setattr(ray_pool, "UNREACHABLE", 1.0)
         patch.setenv("PYTHONPATH", str(Path(cluster_jobs.__file__).parent))  # for the actors
         options = RunOptions(jobs=2, ray="local", blocks=BLOCKS)
+        before = signal.getsignal(signal.SIGTERM)
         result = run_scenes(jobs, folder / "two", TILED, options, on_outcome=told.append)
     children = psutil.Process().children(recursive=True)
-    yield OnRay(folder, jobs, result, told, [text for one in children if "ray" in (text := " ".join(one.cmdline()))])
+    left = [text for one in children if "ray" in (text := " ".join(one.cmdline()))]
+    yield OnRay(folder, jobs, result, told, left, signal.getsignal(signal.SIGTERM) is before)
 
 
 @needs_ray
@@ -101,7 +104,7 @@ def test_a_run_on_a_cluster_ends_with_one_outcome_for_each_scene_and_takes_the_c
     assert states == dict.fromkeys(("large", *SCENES), "done") | dict.fromkeys(FAILED, "failed")
     assert len(on_ray.told) == len(on_ray.jobs)
     assert not ray_cluster.import_ray().is_initialized()
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert on_ray.signal_kept
     assert on_ray.left == []
 
 

@@ -18,7 +18,7 @@ import geopandas
 import pytest
 import shapely
 import yaml
-from cluster_jobs import CPU, use_fake_model
+from cluster_jobs import CPU, LOADERS, use_fake_model
 from scenes import SHIPS, UTM, ship_scene
 from stac_api import Api, serving
 from watch_jobs import Webhook, make, watch, webhook
@@ -45,10 +45,7 @@ def hook() -> Iterator[Webhook]:
 @pytest.fixture
 def place(tmp_path: Path, hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with rules, an area and no scene yet; the model is a fake one."""
-    from geoships.cluster import block_processes, processes
-    from geoships.model import bundle
-
-    for module in (block_processes, bundle, processes):
+    for module in LOADERS:
         monkeypatch.setattr(module, "load_bundle", module.load_bundle)  # put back after the test
     use_fake_model()
     make(tmp_path, hook.url)
