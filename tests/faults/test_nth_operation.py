@@ -33,13 +33,7 @@ from geoships.model.bundle import load_bundle, save_bundle
 from geoships.output.qgis.style_files import MARK
 from geoships.training.segmentation.checkpoint import load_checkpoint, save_checkpoint
 
-pytestmark = [
-    pytest.mark.skipif(os.name == "nt", reason="the operations of Windows are others"),
-    pytest.mark.skipif(
-        sys.version_info[:2] == (3, 12),
-        reason="Python 3.12 crashes while it collects garbage once the function that opens files was replaced",
-    ),
-]
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the operations of Windows are others")
 CONFIG = PredictConfig(min_area=0, device="cpu", engine="torch", precision="fp32", tile_size=128, overwrite=True)
 MOST = 400  # operations of a run
 VARYING = {".gpkg", ".json", ".qgz", ".pt"}  # files that hold a time: compared by size alone

@@ -23,7 +23,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     content = io.BytesIO()  # torch hides errors of the disk behind its own
     torch.save(state, content)
     with atomic_write(path) as temporary, temporary.open("wb") as file:
-        file.write(content.getbuffer())
+        # Not getbuffer(): when the write fails, Python 3.12 crashes as it collects that view of the content.
+        file.write(content.getvalue())
         file.flush()
         os.fsync(file.fileno())  # else a power cut may leave an empty file under the new name
 
