@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 WEIGHTS_BIN = "weights.bin"  # the name by which a graph calls the file of its weights
+WIDTH = 16  # neighbouring pixels that the last convolution of a graph computes at once
 CHECKED = 64  # scores that a recipe holds, to check a conversion
 
 
@@ -57,6 +58,24 @@ class Fused(BaseModel):
     channels: Annotated[int, Field(ge=1)]
 
 
+class Widened(BaseModel):
+    """A part of the last convolution, which computes WIDTH neighbours, see `geoships.model.engines.wide_head`.
+
+    Attributes:
+        part: Its kernel or its bias.
+        convolution: Name of the convolution to one channel.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["widened"] = "widened"
+    part: Literal["kernel", "bias"]
+    convolution: str
+
+
+Entry = Annotated[Stored | Fused | Widened, Field(discriminator="kind")]
+
+
 class Recipe(BaseModel):
     """How to make the weights of a graph.
 
@@ -72,7 +91,7 @@ class Recipe(BaseModel):
     format: Literal[1] = 1
     fingerprint: str
     check: list[float]
-    weights: list[Annotated[Stored | Fused, Field(discriminator="kind")]]
+    weights: list[Entry]
 
 
 def recipe_of(bundle: Bundle) -> Recipe | None:
@@ -102,7 +121,7 @@ def weights_file(recipe: Recipe, weights: Mapping[str, torch.Tensor]) -> bytes:
     return b"".join(np.ascontiguousarray(made(entry, weights)).tobytes() for entry in recipe.weights)
 
 
-def made(entry: Stored | Fused, weights: Mapping[str, torch.Tensor]) -> NDArray[Any]:
+def made(entry: Stored | Fused | Widened, weights: Mapping[str, torch.Tensor]) -> NDArray[Any]:
     """A tensor of a graph from the tensors of a bundle."""
 
     def tensor(name: str) -> NDArray[Any]:
@@ -113,6 +132,8 @@ def made(entry: Stored | Fused, weights: Mapping[str, torch.Tensor]) -> NDArray[
     weight = tensor(f"{entry.convolution}.weight")
     bias = f"{entry.convolution}.bias"
     shift: NDArray[Any] = tensor(bias) if bias in weights else np.zeros(len(weight), np.float32)
+    if isinstance(entry, Widened):
+        return wide_kernel(weight) if entry.part == "kernel" else np.repeat(shift, WIDTH)
     if entry.norm is not None:
         scale = tensor(f"{entry.norm}.weight") / np.sqrt(tensor(f"{entry.norm}.running_var") + np.float32(entry.eps))
         weight = weight * scale[:, None, None, None]
@@ -135,6 +156,16 @@ def fused_kernel(weight: NDArray[Any]) -> NDArray[Any]:
     down = padded[:, :, :-1] + padded[:, :, 1:]
     spread: NDArray[Any] = down[..., :-1] + down[..., 1:]
     return spread.swapaxes(0, 1)
+
+
+def wide_kernel(weight: NDArray[Any]) -> NDArray[Any]:
+    """Kernel (WIDTH, in, 3, WIDTH + 2) of the convolution that gives WIDTH neighbouring pixels as channels.
+
+    Args:
+        weight: Kernel (1, in, 3, 3).
+    """
+    kernels = [np.pad(weight, ((0, 0), (0, 0), (0, 0), (pixel, WIDTH - 1 - pixel))) for pixel in range(WIDTH)]
+    return np.concatenate(kernels)
 
 
 def check_image(bundle: Bundle) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ from geoships.model.engines.device import Device
 from geoships.model.engines.scoring import Scoring
 from geoships.model.engines.upsampling import FusedUpsamplingBlock, fuse_upsampling
 from geoships.model.fingerprint import fingerprint
-from geoships.model.graph import Fused, Recipe, Stored, fused_kernel, made, recipe_of
+from geoships.model.graph import Fused, Recipe, Stored, Widened, fused_kernel, made, recipe_of
 from geoships.model.installed import installed
 from geoships.model.networks import Architecture, build_network
 from geoships.model.weights import StoredWeights, raw_tensor
@@ -82,8 +82,9 @@ def test_a_graph_holds_no_weights_of_the_network(bundle: Bundle) -> None:
     assert bundle.graph is not None
     model, recipe = bundle.graph
     assert len(model) < 150_000 < sum(value.numel() for value in bundle.weights.values())
-    parts = {entry.part for entry in Recipe.model_validate_json(recipe).weights if isinstance(entry, Fused)}
-    assert parts == {"kernel", "bias", "skip"}
+    entries = Recipe.model_validate_json(recipe).weights
+    assert {entry.part for entry in entries if isinstance(entry, Fused)} == {"kernel", "bias", "skip"}
+    assert [entry.part for entry in entries if isinstance(entry, Widened)] == ["kernel", "bias"]
 
 
 def test_numpy_fuses_upsampling_as_pytorch_does(plain: Bundle) -> None:

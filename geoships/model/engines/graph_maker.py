@@ -15,10 +15,21 @@ from numpy.typing import NDArray
 from geoships.errors import BundleError
 from geoships.model.bundle import Bundle
 from geoships.model.engines.scoring import Scoring
-from geoships.model.engines.torch_convert import example_image, export_onnx, takes_any_size
-from geoships.model.engines.upsampling import FusedUpsamplingBlock, fuse_upsampling
+from geoships.model.engines.torch_convert import example_image, export_onnx, fast_scoring, takes_any_size
+from geoships.model.engines.upsampling import FusedUpsamplingBlock
+from geoships.model.engines.wide_head import WideHead
 from geoships.model.fingerprint import fingerprint
-from geoships.model.graph import WEIGHTS_BIN, Fused, Recipe, Stored, check_image, checked_pixels, made, recipe_of
+from geoships.model.graph import (
+    WEIGHTS_BIN,
+    Fused,
+    Recipe,
+    Stored,
+    Widened,
+    check_image,
+    checked_pixels,
+    made,
+    recipe_of,
+)
 
 _PREFIX = "logits.network."  # of the network's weights in Scoring
 CLOSE = 1e-5  # difference of a fused kernel by NumPy from that by PyTorch, both in float32
@@ -55,12 +66,13 @@ def make_graph(bundle: Bundle) -> tuple[bytes, bytes]:
     """
     import onnx
 
-    scoring = Scoring(bundle)
-    fuse_upsampling(scoring.logits.network)
+    scoring = fast_scoring(bundle)
     model = onnx.load_model_from_string(export_onnx(scoring, example_image(bundle), any_size=takes_any_size(bundle)))
     stored = bundle.weights.keys()
-    sources = {name: source for name, source in _sources(scoring) if isinstance(source, Fused) or source.name in stored}
-    entries: list[Stored | Fused] = []
+    sources = {
+        name: source for name, source in _sources(scoring) if not isinstance(source, Stored) or source.name in stored
+    }
+    entries: list[Stored | Fused | Widened] = []
     offset = 0
     for tensor in model.graph.initializer:
         source = sources.get(tensor.name)
@@ -82,7 +94,7 @@ def make_graph(bundle: Bundle) -> tuple[bytes, bytes]:
     return model.SerializeToString(), recipe.model_dump_json().encode()
 
 
-def _sources(scoring: Scoring) -> Iterator[tuple[str, Stored | Fused]]:
+def _sources(scoring: Scoring) -> Iterator[tuple[str, Stored | Fused | Widened]]:
     """Names of the graph's weights, and what each is made of."""
     for name in scoring.state_dict():
         yield name, Stored(name=name.removeprefix(_PREFIX).replace(".original.", "."))
@@ -102,6 +114,10 @@ def _sources(scoring: Scoring) -> Iterator[tuple[str, Stored | Fused]]:
                         channels=block.upsample.in_channels,
                     ),
                 )
+        elif isinstance(block, WideHead):
+            place = name.removeprefix(_PREFIX)
+            yield f"{name}.weight", Widened(part="kernel", convolution=place)
+            yield f"{name}.bias", Widened(part="bias", convolution=place)
 
 
 def _same(exported: NDArray[Any], own: NDArray[Any]) -> bool:
