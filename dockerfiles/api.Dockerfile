@@ -1,36 +1,37 @@
-# geoships as a service on a CPU: the map page, the API and workers. From the project's root:
+# geoships as a service on a CPU: the map page, the API and workers, without PyTorch. From the project's root:
 #   docker build --file dockerfiles/api.Dockerfile --tag geoships-api .
 #   docker run --rm --publish 127.0.0.1:8000:8000 --volume geoships:/data geoships-api
 # compose.yaml starts it with PostgreSQL and a worker of its own. A container is another machine to its host, so that a
 # key is needed: docker run --rm --volume geoships:/data geoships-api serve keys add NAME
 #
 # Build arguments:
-#   TORCH_BACKEND      which of PyTorch's builds uv installs: cpu (default), or empty for the package index's own
+#   MORE               packages besides, such as "h5py" for NetCDF scenes
 #   UV_DEFAULT_INDEX   address of another package index, such as a mirror; without it uv takes its default
 FROM python:3.12.14-slim-bookworm@sha256:392307d22300de8b5986851a12d9176dfc0fc073e65bf6523ebd7dcbeb23564e AS build
 
 ARG UV_VERSION=0.13.9
 ARG UV_DEFAULT_INDEX
-ARG TORCH_BACKEND=cpu
+ARG MORE
 ENV UV_CACHE_DIR=/var/cache/uv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 
 RUN pip install --no-cache-dir "uv==${UV_VERSION}"
 WORKDIR /app
 
-# What geoships needs comes first: this layer is kept until pyproject.toml changes.
-COPY pyproject.toml ./
+# What geoships needs comes first: this layer is kept until the lists change.
+COPY requirements requirements
 RUN --mount=type=cache,target=/var/cache/uv \
     uv venv /opt/geoships && \
-    uv pip compile --quiet --python /opt/geoships --extra postgres --extra serve \
-        ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"} --output-file requirements.txt pyproject.toml && \
-    uv pip sync --python /opt/geoships ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"} requirements.txt
+    uv pip install --python /opt/geoships --no-deps --requirement requirements/lean.txt && \
+    uv pip install --python /opt/geoships --requirement requirements/lean-serve.txt ${MORE}
 
-COPY README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY geoships geoships
 COPY cli cli
+COPY scripts/trim_environment.py scripts/trim_environment.py
 RUN --mount=type=cache,target=/var/cache/uv \
     uv build --wheel --out-dir dist && \
-    uv pip install --python /opt/geoships --no-deps dist/*.whl
+    uv pip install --python /opt/geoships --no-deps dist/*.whl && \
+    python scripts/trim_environment.py /opt/geoships
 
 # No compiler, no uv and no sources from here on.
 FROM python:3.12.14-slim-bookworm@sha256:392307d22300de8b5986851a12d9176dfc0fc073e65bf6523ebd7dcbeb23564e
@@ -48,7 +49,7 @@ RUN useradd --create-home --uid 1000 --user-group geoships && \
     install --directory --owner geoships --group geoships /data
 
 COPY --from=build /opt/geoships /opt/geoships
-ENV PATH="/opt/geoships/bin:$PATH" MPLCONFIGDIR=/tmp/matplotlib XDG_CACHE_HOME=/tmp/cache \
+ENV PATH="/opt/geoships/bin:$PATH" XDG_CACHE_HOME=/tmp/cache \
     GEOSHIPS_DATA_DIR=/data GEOSHIPS_PORT=8000
 
 USER 1000:1000

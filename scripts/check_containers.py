@@ -3,6 +3,8 @@
     uv run python scripts/check_containers.py         # hadolint, and the list of steps
     uv run python scripts/check_containers.py --run   # runs every step too, and at the end the entry point
 
+With --run, what the last stage gets from the others must not be larger than LIMITS says.
+
 Each stage gets a folder that stands for its root, with a virtual environment where the image has its Python. Paths of
 the image in a step are changed into paths of that folder. Steps that change the system itself are named and not run.
 """
@@ -33,6 +35,9 @@ MAPPED = re.compile(r"(?<![\w.}/-])/(?=(?:app|data|home|opt|tmp)(?:/|\W|$))")
 SYSTEM_COMMANDS = {"apt-get": "it installs packages of Debian", "useradd": "it adds a user to the system"}
 # Here the uv cache is not a mount of a builder, so files can be linked; and compiling them takes most of the time.
 THIS_MACHINE = {"UV_LINK_MODE": "hardlink", "UV_COMPILE_BYTECODE": "0"}
+# Megabytes of a last stage's files, without its base image and compiled bytecode. The service has two copies of GDAL,
+# those of rasterio and pyogrio, and Arrow.
+LIMITS = {"predict.Dockerfile": 700, "api.Dockerfile": 950}
 FOREIGN = ("PYTHONHOME", "PYTHONPATH", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV")
 
 
@@ -232,10 +237,26 @@ def run_steps(
         done[stage.name] = scratch / f"stage-{stage.name}"
         root.rename(done[stage.name])
     done[stage.name].rename(root)
+    check_size(file, finished)
     for trial in trials:
         print(f"   {shlex.join([*finished.entry_point, *trial])}", flush=True)
         command = ["/usr/bin/env", *finished.entry_point, *trial]
         subprocess.run(command, cwd=finished.path("."), env=finished.environment, check=True)
+
+
+def megabytes(image: Image) -> float:
+    """Size of what a stage's steps have put into its root, without the folder of the base image's Python."""
+    base = image.root / "usr"
+    files = (path for path in image.root.rglob("*") if base not in path.parents and path.suffix != ".pyc")
+    return sum(path.lstat().st_size for path in files if path.is_symlink() or not path.is_dir()) / 1e6
+
+
+def check_size(file: Path, image: Image) -> None:
+    """Prints the size of an image. Raises ValueError if it is larger than LIMITS says."""
+    found, limit = megabytes(image), LIMITS.get(file.name)
+    print(f"   {found:.0f} MB" + (f", of at most {limit}" if limit else ""), flush=True)
+    if limit and found > limit:
+        raise ValueError(f"{file.name} makes {found:.0f} MB, more than {limit}; leave packages out or trim them")
 
 
 def list_steps(file: Path) -> None:

@@ -1,4 +1,5 @@
-"""Removes from an environment what no run of geoships on a CPU takes: tests, headers, and OpenVINO's other plugins.
+"""Removes from an environment what no run of geoships on a CPU takes: tests, headers, OpenVINO's other plugins, and
+Arrow's clients for Flight and S3.
 
     python scripts/trim_environment.py ENVIRONMENT
 
@@ -23,6 +24,13 @@ UNUSED = (
     "openvino/libs/libopenvino_intel_gpu_plugin.so",
     "openvino/libs/libopenvino_intel_npu_plugin.so",
     "openvino/frontend/*/*.so",
+    "cv2/data/*.xml",
+    "pyarrow/_flight*",
+    "pyarrow/_s3fs*",
+    "pyarrow/include",
+    "pyarrow/libarrow_flight.so*",
+    "pyarrow/libarrow_s3.so*",
+    "pyarrow/src",
     "**/*.a",
     "**/*.h",
     "**/*.pxd",

@@ -17,7 +17,7 @@ BANDS = ("B03", "B08")
 def write_reflectance(path: Path, image: np.ndarray, bands: tuple[str, ...], transform: Affine) -> None:
     """Write reflectance (bands, rows, columns) as integers of 1/10,000, with the names of the bands."""
     with rasterio.open(
-        path, "w", driver="GTiff", height=SHAPE[0], width=SHAPE[1], count=len(bands), dtype="uint16",
+        path, "w", driver="GTiff", height=image.shape[1], width=image.shape[2], count=len(bands), dtype="uint16",
         crs="EPSG:32631", transform=transform,
     ) as dataset:  # fmt: skip
         dataset.write(np.clip(image * 10_000, 0, 65_535).astype("uint16"))

@@ -76,6 +76,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def model_mark(bundle: Bundle) -> Model:
     """Name and digest of a bundle: its card, its weights and those of its verifier, screen and int8 variant."""
     from geoships.model.fingerprint import fingerprint as weights_digest
+    from geoships.model.weights import raw_tensor
 
     digest = hashlib.sha256()
     for part in (bundle, bundle.verifier):
@@ -84,8 +85,9 @@ def model_mark(bundle: Bundle) -> Model:
             digest.update(weights_digest(part).encode())
     for content in bundle.int8 or ():
         digest.update(hashlib.sha256(content).digest())
-    for name, tensor in sorted((bundle.screen or {}).items()):
-        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    head = bundle.screen.weights if bundle.screen else {}
+    for name in sorted(head):
+        digest.update(name.encode() + raw_tensor(head, name).data)
     return Model(name=bundle.card.name, sha256=digest.hexdigest())
 
 

@@ -3,7 +3,8 @@
 A bundle holds `model.json` (the model card) and `model.safetensors` (the weights). Optional parts are a classifier that
 verifies the ships that the model finds (the same files in `verifier/`), the network as a graph for runtimes other than
 PyTorch (in `graph/`, see `geoships.model.graph`), an int8 variant of it as OpenVINO IR (in `int8/`), and the head of a
-screen that skips tiles without ships (`screen.safetensors`). Nothing in a bundle is code, and nothing is unpickled.
+screen that skips tiles without ships (`screen.safetensors`, and `screen/graph/`). Nothing in a bundle is code, and
+nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from geoships.model.bundle_files import (
     GRAPH_FILES,
     INT8_FILES,
     OPTIONAL_FILES,
+    SCREEN,
     SCREEN_FILE,
     VERIFIER,
     WEIGHTS_FILE,
@@ -44,6 +46,19 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Screen:
+    """The screen of a bundle, which finds tiles without ships, see `geoships.model.screen`.
+
+    Attributes:
+        weights: ``weight`` and ``bias`` of its head, which follows the first stages of the model's encoder.
+        graph: Encoder and head for runtimes other than PyTorch, see `geoships.model.graph`; None: it has none.
+    """
+
+    weights: Mapping[str, torch.Tensor]
+    graph: tuple[bytes, bytes] | None = None
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A model: its card and its weights.
 
@@ -53,8 +68,7 @@ class Bundle:
         path: Where the bundle was loaded from.
         verifier: Classifier that scores every ship that this model finds; None: it has none.
         int8: XML and weights of the network's int8 variant, as OpenVINO IR; None: it has none.
-        screen: Weights of the screen's head, see `geoships.model.screen`; the card holds its threshold. None: it has
-            none.
+        screen: Finds tiles without ships; the card holds its threshold. None: it has none.
         graph: The network for runtimes other than PyTorch, see `geoships.model.graph`; None: it has none.
 
     Raises:
@@ -66,7 +80,7 @@ class Bundle:
     path: Path
     verifier: Bundle | None = None
     int8: tuple[bytes, bytes] | None = None
-    screen: Mapping[str, torch.Tensor] | None = None
+    screen: Screen | None = None
     graph: tuple[bytes, bytes] | None = None
 
     def __post_init__(self) -> None:
@@ -189,7 +203,7 @@ def check_verifier(card: Card, verifier: Bundle | None) -> None:
         raise BundleError(f"the verifier {own.name} requires {', '.join(required)}, optional for {card.name}")
 
 
-def _check_screen(card: Card, screen: Mapping[str, torch.Tensor] | None) -> None:
+def _check_screen(card: Card, screen: Screen | None) -> None:
     """Raise BundleError if only one of card and bundle has a screen, or the model finds several classes."""
     if card.screen is not None and card.several:
         raise BundleError(f"{card.name} finds several classes: a screen is for a model of one class")
@@ -209,7 +223,7 @@ def save_bundle(
     half: bool = True,
     verifier: Bundle | None = None,
     int8: tuple[bytes, bytes] | None = None,
-    screen: Mapping[str, torch.Tensor] | None = None,
+    screen: Screen | None = None,
     graph: tuple[bytes, bytes] | None = None,
 ) -> None:
     """Write a bundle.
@@ -239,9 +253,7 @@ def save_bundle(
     if int8 is not None:
         files = {**dict(zip(INT8_FILES, int8, strict=True)), **files}
     if screen is not None:
-        from safetensors.torch import save as save_tensors
-
-        files = {SCREEN_FILE: save_tensors({name: value.contiguous() for name, value in screen.items()}), **files}
+        files = {**_screen_files(screen), **files}
     try:
         if path.suffix == ".zip":
             _write_zip(path, files)
@@ -290,6 +302,14 @@ def _model_files(
     return {**files, CARD_FILE: card.to_json().encode(), WEIGHTS_FILE: save_tensors(stored)}
 
 
+def _screen_files(screen: Screen) -> dict[str, bytes]:
+    """Contents of the files of a screen, by name."""
+    from safetensors.torch import save as save_tensors
+
+    graph = {f"{SCREEN}/{name}": content for name, content in zip(GRAPH_FILES, screen.graph or (), strict=False)}
+    return {SCREEN_FILE: save_tensors({name: value.contiguous() for name, value in screen.weights.items()}), **graph}
+
+
 def half_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Weights as a bundle stores them in half precision: only those that are floating-point numbers change."""
     return {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
@@ -307,5 +327,7 @@ def _load_pair(path: Path, names: tuple[str, str], folder: str = "") -> tuple[by
     return first, second
 
 
-def _load_screen(path: Path) -> StoredWeights | None:
-    return _load_tensors(path, SCREEN_FILE) if has_file(path, SCREEN_FILE) else None
+def _load_screen(path: Path) -> Screen | None:
+    if not has_file(path, SCREEN_FILE):
+        return None
+    return Screen(_load_tensors(path, SCREEN_FILE), _load_pair(path, GRAPH_FILES, SCREEN))

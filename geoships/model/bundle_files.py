@@ -15,11 +15,13 @@ CARD_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
 SCREEN_FILE = "screen.safetensors"
 VERIFIER = "verifier"  # folder of a bundle's verifier
+SCREEN = "screen"  # folder of the graph of a bundle's screen
 INT8_FILES = ("int8/model.xml", "int8/model.bin")
 GRAPH_FILES = ("graph/scores.onnx", "graph/weights.json")
 OPTIONAL_FILES = (
     *(f"{VERIFIER}/{name}" for name in (CARD_FILE, WEIGHTS_FILE, *GRAPH_FILES)),
     SCREEN_FILE,
+    *(f"{SCREEN}/{name}" for name in GRAPH_FILES),
     *INT8_FILES,
     *GRAPH_FILES,
 )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from geoships.model.bundle import Bundle
 from geoships.model.engines.base import Engine
+from geoships.model.screen_bundle import build_screen
 from geoships.scene.tiles import Sample
 from geoships.scene.tiling.windows import Window
 
@@ -29,8 +30,6 @@ def screen_of(bundle: Bundle) -> Bundle | None:
     """The screen of a bundle; None if it has none."""
     if bundle.card.screen is None or bundle.screen is None:
         return None
-    from geoships.model.screen_network import build_screen  # it takes PyTorch
-
     return build_screen(bundle, bundle.card.screen.depth, bundle.screen)
 
 

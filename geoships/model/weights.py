@@ -52,8 +52,39 @@ class RawTensor:
         return values.reshape(self.shape)
 
 
-class StoredWeights(Mapping[str, "torch.Tensor"]):
-    """The tensors of a safetensors file, by name; PyTorch is imported when the first one is taken.
+class RawWeights(Mapping[str, "torch.Tensor"]):
+    """Tensors by name, as bytes; PyTorch is imported when one is taken as a tensor.
+
+    Args:
+        raw: The tensors. None of them is empty.
+    """
+
+    def __init__(self, raw: Mapping[str, RawTensor]) -> None:
+        self._raw = dict(raw)
+
+    def raw(self, name: str) -> RawTensor:
+        """A tensor as it is stored. Raises KeyError if there is none of this name."""
+        return self._raw[name]
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        import torch
+
+        raw = self._raw[name]
+        kind: torch.dtype = getattr(torch, raw.dtype.removeprefix("torch."))
+        return torch.frombuffer(bytearray(raw.data), dtype=kind).reshape(raw.shape)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._raw
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+
+class StoredWeights(RawWeights):
+    """The tensors of a safetensors file, by name.
 
     Args:
         content: The file.
@@ -65,12 +96,8 @@ class StoredWeights(Mapping[str, "torch.Tensor"]):
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self._raw = {name: _raw(name, value) for name, value in safetensors.deserialize(content)}  # type: ignore[no-untyped-call]
+        super().__init__({name: _raw(name, value) for name, value in safetensors.deserialize(content)})  # type: ignore[no-untyped-call]
         self._tensors: dict[str, torch.Tensor] | None = None
-
-    def raw(self, name: str) -> RawTensor:
-        """A tensor as it is stored. Raises KeyError if there is none of this name."""
-        return self._raw[name]
 
     def __getitem__(self, name: str) -> torch.Tensor:
         if self._tensors is None:
@@ -78,15 +105,6 @@ class StoredWeights(Mapping[str, "torch.Tensor"]):
 
             self._tensors = load(self._content)
         return self._tensors[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._raw
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._raw)
-
-    def __len__(self) -> int:
-        return len(self._raw)
 
     def __getstate__(self) -> bytes:
         return self._content
@@ -97,7 +115,7 @@ class StoredWeights(Mapping[str, "torch.Tensor"]):
 
 def raw_tensor(weights: Mapping[str, torch.Tensor], name: str) -> RawTensor:
     """One of some weights as bytes, of those of a file without PyTorch."""
-    if isinstance(weights, StoredWeights):
+    if isinstance(weights, RawWeights):
         return weights.raw(name)
     import torch
 

@@ -16,13 +16,15 @@ from scipy.special import expit
 
 from geoships.config import PredictConfig
 from geoships.errors import BundleError, GeoshipsError, GeoshipsWarning
-from geoships.model.bundle import Bundle, save_bundle
+from geoships.model.bundle import Bundle, Screen, save_bundle
 from geoships.model.bundle_files import refuse_bundle
 from geoships.model.card import ScreenCard
+from geoships.model.engines.graph_maker import with_screen_graph
 from geoships.model.engines.scoring import Normalised
 from geoships.model.inputs import prepare_samples
 from geoships.model.screen import CONTEXT, Span
-from geoships.model.screen_network import ScreenNetwork, build_screen
+from geoships.model.screen_bundle import build_screen
+from geoships.model.screen_network import ScreenNetwork
 from geoships.pipeline.run_plan import RunPlan
 from geoships.pipeline.scene_run import open_run
 from geoships.scene.layers.labelled_files import LabelledFiles, PathLike, pair_files
@@ -178,8 +180,9 @@ def fit_screen(
     head = heads[0] if held_out else _fit_head(list(cells.values()))
     screen_card = _choose_threshold(evaluated, share)
     card = bundle.card.model_copy(update={"screen": screen_card})
+    screened = with_screen_graph(replace(bundle, card=card, screen=Screen(head.tensors())))
     save_bundle(
-        out, card, bundle.weights, half=False, verifier=bundle.verifier, int8=bundle.int8, screen=head.tensors(),
+        out, card, bundle.weights, half=False, verifier=bundle.verifier, int8=bundle.int8, screen=screened.screen,
         graph=bundle.graph,
     )  # fmt: skip
     return FittedScreen(screen_card, sum(len(scene.tiles) for scene in evaluated), len(evaluated))
@@ -213,7 +216,7 @@ def passing_ships(
     """
     if bundle.screen is None or bundle.card.screen is None:
         raise BundleError(f"{bundle.card.name} has no screen; make one with geoships screen")
-    weight, bias = (bundle.screen[name].double().numpy() for name in ("weight", "bias"))
+    weight, bias = (bundle.screen.weights[name].double().numpy() for name in ("weight", "bias"))
     head, reader = _Head(weight.ravel(), float(bias[0])), _CellReader(bundle, config or PredictConfig())
     logits = np.concatenate(
         [_score_tiles(head, reader.tiles(pair)).ships for pair in pair_files(scenes, labels, ignore)]
@@ -240,7 +243,7 @@ class _CellReader:
 
     def __init__(self, bundle: Bundle, config: PredictConfig) -> None:
         self._bundle, self._config = bundle, config.model_copy(update={"device": "cpu"})
-        network = build_screen(bundle, DEPTH, {}).network()
+        network = build_screen(bundle, DEPTH, Screen({})).network()
         if not isinstance(network, ScreenNetwork):
             raise BundleError(f"{bundle.card.name} has no encoder that a screen can use; choose another model")
         self._network = network

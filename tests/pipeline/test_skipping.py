@@ -11,6 +11,7 @@ from fake_models import FakeBundle, fake_bundle, fake_card
 from scenes import UTM, ship_scene
 
 from geoships import PredictConfig, predict
+from geoships.model.bundle import Screen
 from geoships.pipeline import scene_run
 
 SMALL_TILES = PredictConfig(tile_size=96, min_area=0, device="cpu", engine="torch", precision="fp32")
@@ -22,7 +23,9 @@ SHIPS = ((20, 30, 4, 20), (90, 60, 30, 5), (64, 100, 3, 3))  # all in one corner
 def with_screen(monkeypatch: pytest.MonkeyPatch) -> FakeBundle:
     """A bundle whose screen is its own network: a cell is a pixel."""
     monkeypatch.setattr(scene_run, "screen_of", lambda _: fake_bundle())
-    return FakeBundle(fake_card(**{"geoships:screen": {"depth": 1, "threshold": 0.4}}), {}, Path("fake"), screen={})
+    return FakeBundle(
+        fake_card(**{"geoships:screen": {"depth": 1, "threshold": 0.4}}), {}, Path("fake"), screen=Screen({})
+    )
 
 
 def read(path: Path) -> np.ndarray:

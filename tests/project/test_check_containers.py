@@ -117,3 +117,26 @@ def test_steps_use_the_uv_cache_of_this_machine(containers: ModuleType, monkeypa
     assert containers.on_this_machine(built) == {"A": "1", **containers.THIS_MACHINE}
     monkeypatch.setenv("UV_CACHE_DIR", "mine")
     assert containers.on_this_machine(built)["UV_CACHE_DIR"] == "mine"
+
+
+def test_an_image_is_not_larger_than_its_limit(
+    containers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = containers.Image(tmp_path, {})
+    for name in ("opt/tool/a", "opt/tool/a.pyc", "usr/local/lib/b"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(bytes(2_000_000))
+    (tmp_path / "opt/tool/link").symlink_to("a")
+    assert containers.megabytes(image) == pytest.approx(2, abs=0.01)
+    monkeypatch.setattr(containers, "LIMITS", {"a.Dockerfile": 3})
+    containers.check_size(Path("a.Dockerfile"), image)
+    containers.check_size(Path("other.Dockerfile"), image)  # has no limit
+    assert capsys.readouterr().out.splitlines() == ["   2 MB, of at most 3", "   2 MB"]
+    monkeypatch.setattr(containers, "LIMITS", {"a.Dockerfile": 1})
+    with pytest.raises(ValueError, match=r"a\.Dockerfile makes 2 MB, more than 1"):
+        containers.check_size(Path("a.Dockerfile"), image)
+
+
+def test_the_images_without_pytorch_have_limits(containers: ModuleType) -> None:
+    for file in (PROJECT / "dockerfiles").glob("*.Dockerfile"):
+        assert ("requirements/lean.txt" in file.read_text()) == (file.name in containers.LIMITS)

@@ -14,7 +14,7 @@ from labelled_scenes import write_scene
 
 from geoships import PredictConfig, predict
 from geoships.errors import BundleError, GeoshipsError
-from geoships.model.bundle import Bundle, load_bundle, save_bundle
+from geoships.model.bundle import Bundle, Screen, load_bundle, save_bundle
 from geoships.model.engines.choose import choose_engine
 from geoships.model.networks import Architecture, build_network
 from geoships.model.screen import CONTEXT, SEGMENT, _segments, peak_scores, screen_of
@@ -98,7 +98,7 @@ def test_a_screen_needs_training_scenes_and_held_out_scenes(model: Bundle, tmp_p
 
 def test_card_and_bundle_must_agree_on_a_screen(model: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="geoships screen"):
-        dataclasses.replace(model, screen={"weight": torch.zeros(1)})
+        dataclasses.replace(model, screen=Screen({"weight": torch.zeros(1)}))
     card = model.card.model_copy(update={"screen": {"depth": 2, "threshold": 0.5}})
     with pytest.raises(BundleError, match="geoships screen"):
         save_bundle(tmp_path / "model", card, model.weights)

@@ -30,6 +30,7 @@ from geoships.model.graph import (
     made,
     recipe_of,
 )
+from geoships.model.screen_bundle import build_screen
 
 _PREFIX = "logits.network."  # of the network's weights in Scoring
 CLOSE = 1e-5  # difference of a fused kernel by NumPy from that by PyTorch, both in float32
@@ -38,23 +39,35 @@ _log = logging.getLogger(__name__)
 
 
 def with_graph(bundle: Bundle) -> Bundle:
-    """The bundle with a graph of its present weights and card, and so its verifier.
+    """The bundle with a graph of its present weights and card, and so its verifier and its screen.
 
     A graph that fits is kept. Without the package onnx, or where the network cannot be exported, the bundle has none,
     and only an installation with PyTorch can use it.
     """
     verifier = with_graph(bundle.verifier) if bundle.verifier is not None else None
+    return replace(with_screen_graph(bundle), verifier=verifier, graph=_fitting_graph(bundle))
+
+
+def with_screen_graph(bundle: Bundle) -> Bundle:
+    """The bundle with a graph of its screen; the same bundle if it has none, or one that fits."""
+    if bundle.screen is None or bundle.card.screen is None:
+        return bundle
+    graph = _fitting_graph(build_screen(bundle, bundle.card.screen.depth, bundle.screen))
+    return bundle if graph is bundle.screen.graph else replace(bundle, screen=replace(bundle.screen, graph=graph))
+
+
+def _fitting_graph(bundle: Bundle) -> tuple[bytes, bytes] | None:
+    """The graph of a bundle if it fits, else a new one; None if there cannot be one."""
     if recipe_of(bundle) is not None:
-        return replace(bundle, verifier=verifier)
-    graph = None
+        return bundle.graph
     if importlib.util.find_spec("onnx") is None:
         _log.info("%s: no graph, since onnx is not installed", bundle.card.name)
-    else:
-        try:
-            graph = make_graph(bundle)
-        except BundleError as error:
-            _log.info("%s: no graph: %s", bundle.card.name, error)
-    return replace(bundle, verifier=verifier, graph=graph)
+        return None
+    try:
+        return make_graph(bundle)
+    except BundleError as error:
+        _log.info("%s: no graph: %s", bundle.card.name, error)
+        return None
 
 
 def make_graph(bundle: Bundle) -> tuple[bytes, bytes]:

@@ -15,6 +15,7 @@ from geoships.model.bundle import Bundle
 from geoships.model.engines.base import Engine
 from geoships.model.engines.choose import EngineChoice
 from geoships.model.fingerprint import fingerprint
+from geoships.model.screen_bundle import ScreenBundle
 from geoships.support.threads import compute_threads
 
 KEPT = 4  # engines: those of a model, of its screen and of its verifier, and one of another model
@@ -49,7 +50,7 @@ class OpenEngines:
 
         Errors are those of `EngineChoice.open`.
         """
-        if type(bundle) is not Bundle:  # its network may depend on more than weights and card
+        if type(bundle) not in (Bundle, ScreenBundle):  # its network may depend on more than weights and card
             yield choice.open(bundle, batch_size=batch_size, views=views)
             return
         key = _key(choice, bundle, batch_size, views)
