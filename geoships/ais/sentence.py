@@ -16,6 +16,7 @@ _TAG_GROUP = re.compile(rb"(?:^|,)g:\d+-\d+-([^,*]+)")
 _WRAPPER = re.compile(rb"\$PGHP,\d+,(\d{4}),(\d\d?),(\d\d?),(\d\d?),(\d\d?),(\d\d?),(\d{1,3})?")
 _ISO = re.compile(rb"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?)\s?(Z|[+-]\d\d:?\d\d)?")
 _EPOCH = re.compile(rb"(?<![\d.])(1\d{12}|[1-9]\d{8,9}(?:\.\d+)?)(?![\d.])")
+LEAST_TIME = 9  # bytes: what is shorter holds no time
 _GROUPS = 4_096  # groups of sentences whose time is remembered
 
 
@@ -69,6 +70,17 @@ class LineParser:
         self._wrapper = None
         return found
 
+    @property
+    def waits(self) -> bool:
+        """Whether the next sentence may have the time of a Gatehouse line before it."""
+        return self._wrapper is not None
+
+    def time(self, before: bytes, after: bytes) -> float | None:
+        """The time of a sentence that stands alone in its line, from what stands around it; as `parse` finds it."""
+        time, _ = self._context(before, after)
+        self._wrapper = None
+        return time
+
     def _context(self, before: bytes, after: bytes) -> tuple[float | None, bytes]:
         """Time and station, from what stands around a sentence."""
         block = _TAG_BLOCK.search(before)
@@ -101,7 +113,7 @@ def _seconds(digits: bytes) -> float:
 
 
 def _written_time(text: bytes) -> float | None:
-    if len(text) < 9:  # most lines: nothing, or a line end
+    if len(text) < LEAST_TIME:  # most lines: nothing, or a line end
         return None
     if found := _ISO.search(text):
         return _iso_seconds(found[1], found[2] or b"Z")
