@@ -112,4 +112,4 @@ def _line_ends(content: bytes) -> Positions:
     for index in np.flatnonzero(lengths >= MAX_LINE):
         start = int(ends[index - 1]) if index else 0
         cuts.append(np.arange(start + MAX_LINE, start + int(lengths[index]) + 1, MAX_LINE))
-    return np.unique(np.concatenate((ends, *cuts)))
+    return np.unique(np.concatenate((ends, *cuts))) if cuts else ends

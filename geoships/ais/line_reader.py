@@ -62,7 +62,7 @@ class LineReader:
         if not sentences:
             self.leave_out(LeftOut.UNREADABLE if SENTENCE.search(line) else LeftOut.NOT_AIS)
         for sentence in sentences:
-            yield from self._add(sentence, number)
+            yield from self.add(sentence, number)
 
     def close(self) -> None:
         """Count fragments that still wait as left out."""
@@ -74,22 +74,19 @@ class LineReader:
         if count:
             self.counts.left_out[reason] += count
 
-    def _add(self, sentence: Sentence, line: int) -> Iterator[Row]:
+    def add(self, sentence: Sentence, line: int) -> Iterator[Row]:
+        """Yield the message of a sentence, when it is complete and takes part.
+
+        Args:
+            sentence: The sentence, which is counted already.
+            line: Number of its line.
+        """
         parts, time = [sentence.raw], sentence.time
         if sentence.count > 1:
             joined = self._fragments.add(sentence.key, sentence.number, sentence.count, sentence.raw, time, line)
             if joined is None:
                 return
             parts, time = joined
-        yield from self.decode(parts, time)
-
-    def decode(self, parts: list[bytes], time: float | None) -> Iterator[Row]:
-        """Yield a message if it takes part.
-
-        Args:
-            parts: Its sentences.
-            time: When it was heard; None if nothing tells.
-        """
         kind = _message_type(parts[0])
         if kind not in READ:
             self.leave_out(LeftOut.OTHER_TYPE, len(parts))

@@ -1,4 +1,4 @@
-"""Finds the sentences of a log that stand alone in their line and are a message in themselves, many at a time."""
+"""Finds the sentences of a log that stand alone in their line, many at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 _HEADER = b"!AIVDM,1,1,"
-_FIXED = np.array([0, 3, 4, 6, 7, 8, 9, 10])  # characters of the header that every sentence has
+_FIXED = np.array([0, 3, 4, 6, 8, 10])  # characters of the header that every sentence has
 _MARK, _COMMA, _STAR, _COLON, _BACKSLASH, _ZERO = (ord(character) for character in "!,*:\\0")
 _NONE = 1 << 62  # a position beyond all others
 
@@ -39,16 +39,18 @@ class PlainSentences:
     Attributes:
         line: Index of the line of each; no line has two.
         start: Position of the exclamation mark.
+        single: Whether it is a message in itself.
         payload: Position of the first character of the payload.
         length: Characters of the payload.
         fill: Bits at its end that do not count.
         end: Position after the checksum.
-        kind: Type of message.
+        kind: Type of message, if it is `single`.
         whole: Whether the checksum is right.
     """
 
     line: Positions
     start: Positions
+    single: Bools
     payload: Positions
     length: Positions
     fill: Positions
@@ -58,7 +60,7 @@ class PlainSentences:
 
 
 def find_sentences(block: LineBlock) -> PlainSentences:
-    """Find the sentences of which one, and no other exclamation mark, stands in a line, and that need no fragments.
+    """Find the sentences of which one, and no other exclamation mark, stands in a line.
 
     They are what `LineParser` finds in the same lines.
     """
@@ -70,6 +72,8 @@ def find_sentences(block: LineBlock) -> PlainSentences:
     fits = (data[start[:, None] + _FIXED] == np.frombuffer(_HEADER, np.uint8)[_FIXED]).all(axis=1)
     talker, second, last = data[start + 1], data[start + 2], data[start + 5]
     fits &= _is_capital(talker) & (_is_capital(second) | _DIGIT[second]) & ((last == ord("M")) | (last == ord("O")))
+    count, number = data[start + 7] - np.uint8(_ZERO), data[start + 9] - np.uint8(_ZERO)
+    fits &= (count >= 1) & (count <= 9) & (number >= 1) & (number <= 9) & ((count > 1) | (number == 1))
     sequence = start + len(_HEADER)
     comma = sequence + _DIGIT[data[sequence]]
     channel = comma + 1
@@ -83,10 +87,10 @@ def find_sentences(block: LineBlock) -> PlainSentences:
     fill = data[end + 1].astype(np.int64) - _ZERO
     fits &= (fill >= 0) & (fill <= 5) & (_HEX[data[end + 3]] < 16) & (_HEX[data[end + 4]] < 16)
     kept = np.flatnonzero(fits)
-    line, start, payload, end, fill = (each[kept] for each in (line, start, payload, end, fill))
+    line, start, payload, end, fill, count = (each[kept] for each in (line, start, payload, end, fill, count))
     whole = _is_whole(block, start + 1, end + 2)
     kind = six_bits(data[payload]).astype(np.int64)
-    return PlainSentences(line, start, payload, end - payload, fill, end + 5, kind, whole)
+    return PlainSentences(line, start, count == 1, payload, end - payload, fill, end + 5, kind, whole)
 
 
 def tag_times(block: LineBlock, found: PlainSentences) -> Floats:
@@ -148,7 +152,7 @@ def _is_whole(block: LineBlock, start: Positions, star: Positions) -> Bools:
 def _seconds(data: Bytes, start: Positions) -> Floats:
     """Numbers of ten digits as seconds, and of thirteen as milliseconds; NaN for others."""
     values = data[start[:, None] + np.arange(_MILLISECONDS + 1)] - np.uint8(_ZERO)
-    digits = np.cumprod(values < 10, axis=1).sum(axis=1)
+    digits = (values > 9).argmax(axis=1)
     seconds = np.full(len(start), np.nan)
     for count in (_SECONDS, _MILLISECONDS):
         row = np.flatnonzero(digits == count)

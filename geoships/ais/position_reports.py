@@ -67,7 +67,7 @@ def is_decodable(found: PlainSentences) -> NDArray[np.bool_]:
     fits = np.zeros(len(found.kind), bool)
     for kinds, layout in _LAYOUTS.items():
         fits |= np.isin(found.kind, kinds) & (found.length == layout.characters) & (found.fill == 0)
-    return fits
+    return fits & found.single
 
 
 def decode_positions(data: Bytes, found: PlainSentences, index: Ints) -> PositionReports:

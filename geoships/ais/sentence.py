@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, reduce
 from operator import xor
+from typing import NamedTuple
 
 _SENTENCE = re.compile(rb"![A-Z][A-Z0-9]VD[MO],([1-9]),([1-9]),(\d?),([^,*\s]?),([0-W`-w]+),([0-5])\*([0-9A-Fa-f]{2})")
 _TAG_BLOCK = re.compile(rb"\\([^\\!]*)\*([0-9A-Fa-f]{2})\\[^\\!]*$")
@@ -20,8 +20,7 @@ LEAST_TIME = 9  # bytes: what is shorter holds no time
 _GROUPS = 4_096  # groups of sentences whose time is remembered
 
 
-@dataclass(frozen=True)
-class Sentence:
+class Sentence(NamedTuple):
     """A sentence of AIS.
 
     Attributes:
@@ -29,7 +28,6 @@ class Sentence:
         count: Sentences of its message.
         number: Which of them it is, from 1.
         key: What sentences of one message share.
-        payload: Its share of the message, in six-bit characters.
         time: When it was heard, in seconds since 1970; None if the line does not tell.
     """
 
@@ -37,7 +35,6 @@ class Sentence:
     count: int
     number: int
     key: tuple[bytes, ...]
-    payload: bytes
     time: float | None
 
 
@@ -64,9 +61,7 @@ class LineParser:
         for match, end in zip(matches, ends, strict=False):
             after = line[match.end() :] if match is matches[-1] else b""
             time, station = self._context(line[end : match.start()], after)
-            count, number, sequence, channel, payload, _, _ = match.groups()
-            key = (station, sequence, channel, count)
-            found.append(Sentence(match[0], int(count), int(number), key, payload, time))
+            found.append(make_sentence(match[0], time, station))
         self._wrapper = None
         return found
 
@@ -75,11 +70,16 @@ class LineParser:
         """Whether the next sentence may have the time of a Gatehouse line before it."""
         return self._wrapper is not None
 
-    def time(self, before: bytes, after: bytes) -> float | None:
-        """The time of a sentence that stands alone in its line, from what stands around it; as `parse` finds it."""
-        time, _ = self._context(before, after)
+    def context(self, before: bytes, after: bytes) -> tuple[float | None, bytes]:
+        """Time and station of a sentence that stands alone in its line, as `parse` finds them.
+
+        Args:
+            before: What stands before the sentence in its line.
+            after: What stands after it.
+        """
+        found = self._context(before, after)
         self._wrapper = None
-        return time
+        return found
 
     def _context(self, before: bytes, after: bytes) -> tuple[float | None, bytes]:
         """Time and station, from what stands around a sentence."""
@@ -87,10 +87,9 @@ class LineParser:
         if block is None or not _is_whole(block[1], block[2]):
             return _written_time(before) or _written_time(after) or self._wrapper, b""
         time = _seconds(found[1]) if (found := _TAG_TIME.search(block[1])) else None
-        station = found[1] if (found := _TAG_STATION.search(block[1])) else b""
         if group := _TAG_GROUP.search(block[1]):
             time = self._of_group(group[1], time)
-        return time or _written_time(before[: block.start()]) or _written_time(after) or self._wrapper, station
+        return time or _written_time(before[: block.start()]) or _written_time(after) or self._wrapper, station_of(block[1])
 
     def _of_group(self, group: bytes, time: float | None) -> float | None:
         """Only the first sentence of a group has the time."""
@@ -100,6 +99,24 @@ class LineParser:
         if len(self._groups) > _GROUPS:
             self._groups.popitem(last=False)
         return time
+
+
+def make_sentence(raw: bytes, time: float | None, station: bytes) -> Sentence:
+    """Take a sentence apart that is known to be one.
+
+    Args:
+        raw: From the exclamation mark to the checksum.
+        time: When it was heard.
+        station: Where; empty if the line does not tell.
+    """
+    _, count, number, sequence, channel, _ = raw.split(b",", 5)
+    return Sentence(raw, int(count), int(number), (station, sequence, channel, count), time)
+
+
+def station_of(block: bytes) -> bytes:
+    """The station that a tag block names; empty if it names none."""
+    found = _TAG_STATION.search(block)
+    return found[1] if found else b""
 
 
 def _is_whole(text: bytes, checksum: bytes) -> bool:

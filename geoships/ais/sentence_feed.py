@@ -16,13 +16,14 @@ from geoships.ais.line_reader import READ, LineReader, Row
 from geoships.ais.messages import SCHEMA, LeftOut, MessageCounts
 from geoships.ais.plain_sentences import PlainSentences, find_sentences, tag_times
 from geoships.ais.position_reports import decode_positions, is_decodable
-from geoships.ais.sentence import LEAST_TIME
+from geoships.ais.sentence import LEAST_TIME, Sentence, make_sentence, station_of
 from geoships.ais.wanted import Wanted
 
 BATCH = 100_000  # messages that are written at once
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Clock = tuple[list[int], list[float]]  # lines, and the times that the clock shows after them
 
 
 def stage_sentences(path: Path, wanted: Wanted, out: Path) -> MessageCounts:
@@ -83,15 +84,15 @@ class _Log:
         self.counts.read += len(found.line)
         times = tag_times(block, found)
         unclear = self._unclear(block, found, times)
-        alone = np.isin(found.kind, READ) & ~is_decodable(found)
-        late = ~unclear & ~np.isnan(times) & ~self._wanted.have_times(times)
-        self._reader.leave_out(LeftOut.OTHER_TYPE, int((~np.isin(found.kind, READ)).sum()))
-        self._reader.leave_out(LeftOut.OTHER_TIME, int((alone & late).sum()))
-        lines, rows, clock = self._one_by_one(block, found, times, unclear, alone & ~late)
-        index = np.flatnonzero(is_decodable(found))
+        many, read = is_decodable(found), np.isin(found.kind, READ) | ~found.single
+        late = found.single & read & ~many & ~unclear & ~np.isnan(times) & ~self._wanted.have_times(times)
+        self._reader.leave_out(LeftOut.OTHER_TYPE, int((~read).sum()))
+        self._reader.leave_out(LeftOut.OTHER_TIME, int(late.sum()))
+        lines, rows, clock = self._one_by_one(block, found, times, unclear, read & ~many & ~late)
+        index = np.flatnonzero(many)
         index, t = self._in_time(found, index, times[index], clock)
-        many, index = self._positions(block, found, index, t)
-        table = pa.concat_tables([many, pa.Table.from_pylist(rows, SCHEMA)])
+        table, index = self._positions(block, found, index, t)
+        table = pa.concat_tables([table, pa.Table.from_pylist(rows, SCHEMA)])
         return table.take(np.argsort(np.concatenate((found.line[index], lines)), kind="stable"))
 
     def _unclear(self, block: LineBlock, found: PlainSentences, times: Floats) -> Bools:
@@ -103,7 +104,7 @@ class _Log:
 
     def _one_by_one(
         self, block: LineBlock, found: PlainSentences, times: Floats, unclear: Bools, alone: Bools
-    ) -> tuple[list[int], list[Row], tuple[list[int], list[float]]]:
+    ) -> tuple[list[int], list[Row], Clock]:
         """Read lines in their order that are not as usual.
 
         Args:
@@ -123,20 +124,20 @@ class _Log:
         usual[found.line] = ~(unclear | alone)
         lines: list[int] = []
         rows: list[Row] = []
-        clock: tuple[list[int], list[float]] = ([-1], [_or_nan(reader.clock)])
+        clock: Clock = ([-1], [_or_nan(reader.clock)])
         for line in np.flatnonzero(~usual).tolist():
-            text, index = block.line(line), int(sentence[line])
-            if index >= 0:
-                start, end = (int(each[index]) - int(block.starts[line]) for each in (found.start, found.end))
-                if unclear[index]:
-                    times[index] = _or_nan(reader.parser.time(text[:start], text[end:]))
-                time = None if np.isnan(times[index]) else float(times[index])
-                messages = list(reader.decode([text[start:end]], time)) if alone[index] else []
-            elif text.isspace():
-                blank += 1
-                continue
-            else:
+            index, messages = int(sentence[line]), []
+            if index < 0:
+                text = block.line(line)
+                if text.isspace():
+                    blank += 1
+                    continue
                 messages = list(reader.read(text, self._lines + line - blank))
+            else:
+                each = self._sentence(block, found, index, None if unclear[index] else float(times[index]))
+                times[index] = _or_nan(each.time)
+                if alone[index]:
+                    messages = list(reader.add(each, self._lines + line - blank))
             rows += messages
             lines += [line] * len(messages)
             if reader.clock is not None and reader.clock != clock[1][-1]:
@@ -145,8 +146,18 @@ class _Log:
         self._lines += len(block.ends) - blank
         return lines, rows, clock
 
+    def _sentence(self, block: LineBlock, found: PlainSentences, index: int, time: float | None) -> Sentence:
+        """One sentence; its time is looked for where it is None, and not known where it is NaN."""
+        first, last = int(found.start[index]), int(found.end[index])
+        line = int(found.line[index])
+        before, raw = block.content[int(block.starts[line]) : first], block.content[first:last]
+        if time is None:
+            time, station = self._reader.parser.context(before, block.content[last : int(block.ends[line])])
+            return make_sentence(raw, time, station)
+        return make_sentence(raw, None if np.isnan(time) else time, station_of(before[1:-4]))
+
     def _in_time(
-        self, found: PlainSentences, index: Positions, times: Floats, clock: tuple[list[int], list[float]]
+        self, found: PlainSentences, index: Positions, times: Floats, clock: Clock
     ) -> tuple[Positions, Floats]:
         """Sentences that are whole and of a wanted time, and this time; `why` the others are not is counted."""
         unknown = np.isnan(times)
