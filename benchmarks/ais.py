@@ -78,7 +78,8 @@ def measure_speed(messages: int, form: str) -> None:
         )
         found = run_timed([sys.executable, "-c", script], limit=LIMIT, folder=folder)
         size = feed.stat().st_size / 1e9
-    print(f"{messages:,} messages in {rows:,} lines ({size:.2f} GB), {len(day.ships):,} ships, {os.cpu_count()} cores: {found}")
+    what = f"{messages:,} messages in {rows:,} lines ({size:.2f} GB)"
+    print(f"{what}, {len(day.ships):,} ships, {os.cpu_count()} cores: {found}")
 
 
 def copies(day: Day, messages: int) -> Iterator[pd.DataFrame]:

@@ -93,9 +93,7 @@ def _bits(values: object, count: int) -> NDArray[np.int64]:
 
 def _joined(rows: int, *parts: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Rows of characters, from texts that all have and columns of their own."""
-    columns = [
-        np.tile(np.frombuffer(part, np.uint8), (rows, 1)) if isinstance(part, bytes) else part for part in parts
-    ]
+    columns = [np.tile(np.frombuffer(part, np.uint8), (rows, 1)) if isinstance(part, bytes) else part for part in parts]
     return np.ascontiguousarray(np.concatenate(columns, axis=1))
 
 

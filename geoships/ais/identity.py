@@ -42,7 +42,7 @@ def why_left_out(mmsi: int) -> LeftOut | None:
 
 def are_aids(mmsi: NDArray[np.int64]) -> NDArray[np.bool_]:
     """`is_aid` of many."""
-    return _between(mmsi, _AIDS) & ~np.isin(mmsi, list(DEFAULTS))
+    return np.asarray(_between(mmsi, _AIDS) & ~np.isin(mmsi, list(DEFAULTS)))
 
 
 def left_out_kinds(mmsi: NDArray[np.int64]) -> list[tuple[LeftOut, NDArray[np.bool_]]]:
@@ -53,7 +53,7 @@ def left_out_kinds(mmsi: NDArray[np.int64]) -> list[tuple[LeftOut, NDArray[np.bo
 
 
 def _between(mmsi: NDArray[np.int64], *ranges: tuple[int, int]) -> NDArray[np.bool_]:
-    return np.any([(first <= mmsi) & (mmsi <= last) for first, last in ranges], axis=0)
+    return np.asarray(np.any([(first <= mmsi) & (mmsi <= last) for first, last in ranges], axis=0))
 
 
 def sql_reason(mmsi: str) -> str:

@@ -101,9 +101,9 @@ class LineBlocks:
 
 
 def _line_ends(content: bytes) -> Positions:
-    """Positions after the lines that are complete, and after every MAX_LINE bytes of a longer one.
+    r"""Positions after the lines that are complete, and after every MAX_LINE bytes of a longer one.
 
-    >>> _line_ends(b"one\\ntwo\\nthr").tolist()
+    >>> _line_ends(b"one\ntwo\nthr").tolist()
     [4, 8]
     """
     ends = np.flatnonzero(np.frombuffer(content, np.uint8) == _NEWLINE) + 1

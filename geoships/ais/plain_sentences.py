@@ -82,15 +82,15 @@ def find_sentences(block: LineBlock) -> PlainSentences:
     payload = second_comma + 1
     others = np.append(np.flatnonzero(~_PAYLOAD[data[: len(block.content)]]), _NONE)  # they end a payload
     end = others[np.searchsorted(others, payload)]
-    end = np.where(end + 5 <= block.ends[line], end, 0)
+    end[end + 5 > block.ends[line]] = 0
     fits &= (end > payload) & (data[end] == _COMMA) & (data[end + 2] == _STAR)
     fill = data[end + 1].astype(np.int64) - _ZERO
     fits &= (fill >= 0) & (fill <= 5) & (_HEX[data[end + 3]] < 16) & (_HEX[data[end + 4]] < 16)
     kept = np.flatnonzero(fits)
-    line, start, payload, end, fill, count = (each[kept] for each in (line, start, payload, end, fill, count))
+    line, start, payload, end, fill = line[kept], start[kept], payload[kept], end[kept], fill[kept]
     whole = _is_whole(block, start + 1, end + 2)
     kind = six_bits(data[payload]).astype(np.int64)
-    return PlainSentences(line, start, count == 1, payload, end - payload, fill, end + 5, kind, whole)
+    return PlainSentences(line, start, count[kept] == 1, payload, end - payload, fill, end + 5, kind, whole)
 
 
 def tag_times(block: LineBlock, found: PlainSentences) -> Floats:
@@ -138,7 +138,7 @@ def _next(positions: Positions, start: Positions) -> Positions:
 
 
 def _is_capital(characters: Bytes) -> Bools:
-    return (characters >= ord("A")) & (characters <= ord("Z"))
+    return np.asarray((characters >= ord("A")) & (characters <= ord("Z")))
 
 
 def _is_whole(block: LineBlock, start: Positions, star: Positions) -> Bools:
@@ -146,7 +146,7 @@ def _is_whole(block: LineBlock, start: Positions, star: Positions) -> Bools:
     data, sums = block.data, block.sums
     high, low = _HEX[data[star + 1]], _HEX[data[star + 2]]
     found = sums[star - 1] ^ sums[start - 1]
-    return (high < 16) & (low < 16) & (found == (high << np.uint8(4)) + low)
+    return np.asarray((high < 16) & (low < 16) & (found == (high << np.uint8(4)) + low))
 
 
 def _seconds(data: Bytes, start: Positions) -> Floats:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, reduce
 from operator import xor
-from typing import NamedTuple
 
 _SENTENCE = re.compile(rb"![A-Z][A-Z0-9]VD[MO],([1-9]),([1-9]),(\d?),([^,*\s]?),([0-W`-w]+),([0-5])\*([0-9A-Fa-f]{2})")
 _TAG_BLOCK = re.compile(rb"\\([^\\!]*)\*([0-9A-Fa-f]{2})\\[^\\!]*$")
@@ -20,7 +20,8 @@ LEAST_TIME = 9  # bytes: what is shorter holds no time
 _GROUPS = 4_096  # groups of sentences whose time is remembered
 
 
-class Sentence(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sentence:
     """A sentence of AIS.
 
     Attributes:
@@ -89,7 +90,9 @@ class LineParser:
         time = _seconds(found[1]) if (found := _TAG_TIME.search(block[1])) else None
         if group := _TAG_GROUP.search(block[1]):
             time = self._of_group(group[1], time)
-        return time or _written_time(before[: block.start()]) or _written_time(after) or self._wrapper, station_of(block[1])
+        return time or _written_time(before[: block.start()]) or _written_time(after) or self._wrapper, station_of(
+            block[1]
+        )
 
     def _of_group(self, group: bytes, time: float | None) -> float | None:
         """Only the first sentence of a group has the time."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ BATCH = 100_000  # messages that are written at once
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Found = tuple[LineBlock, PlainSentences, Floats]
 Clock = tuple[list[int], list[float]]  # lines, and the times that the clock shows after them
 
 
@@ -55,8 +58,8 @@ def stage_sentences(path: Path, wanted: Wanted, out: Path) -> MessageCounts:
 class _Log:
     """One reading of a log.
 
-    Position reports whose line holds nothing unusual, which most lines are, are decoded together, and of other sentences
-    it is told together whether their type and time are wanted. What is left goes through a LineReader.
+    Position reports whose line holds nothing unusual, which most lines are, are decoded together. Of other sentences it
+    is told together whether their type and time are wanted. What is left goes through a LineReader.
     """
 
     def __init__(self, wanted: Wanted) -> None:
@@ -72,17 +75,16 @@ class _Log:
     def tables(self, path: Path) -> Iterator[pa.Table]:
         """Yield the messages that take part, in the order of their lines."""
         blocks = LineBlocks(path)
-        for block in blocks:
-            yield self._table(block)
+        with ThreadPoolExecutor(1) as pool:  # NumPy works on the next block beside the lines of this one
+            for block, found, times in _ahead(pool.submit(_find, block) for block in blocks):
+                yield self._table(block, found, times)
         if blocks.damaged:  # what cannot be unpacked counts as one line
             self.counts.read += 1
             self._reader.leave_out(LeftOut.UNREADABLE)
         self._reader.close()
 
-    def _table(self, block: LineBlock) -> pa.Table:
-        found = find_sentences(block)
+    def _table(self, block: LineBlock, found: PlainSentences, times: Floats) -> pa.Table:
         self.counts.read += len(found.line)
-        times = tag_times(block, found)
         unclear = self._unclear(block, found, times)
         many, read = is_decodable(found), np.isin(found.kind, READ) | ~found.single
         late = found.single & read & ~many & ~unclear & ~np.isnan(times) & ~self._wanted.have_times(times)
@@ -100,7 +102,7 @@ class _Log:
         if self._reader.parser.waits or b"$PGHP," in block.content:
             return np.ones(len(times), bool)
         bare = (found.start == block.starts[found.line]) & (block.ends[found.line] - found.end < LEAST_TIME)
-        return np.isnan(times) & ~bare
+        return np.asarray(np.isnan(times) & ~bare)
 
     def _one_by_one(
         self, block: LineBlock, found: PlainSentences, times: Floats, unclear: Bools, alone: Bools
@@ -118,23 +120,18 @@ class _Log:
             Line of each message, the messages, and from which lines on the clock shows what.
         """
         reader, blank = self._reader, 0
-        sentence = np.full(len(block.ends), -1)
-        sentence[found.line] = np.arange(len(found.line))
-        usual = np.zeros(len(block.ends), bool)
-        usual[found.line] = ~(unclear | alone)
         lines: list[int] = []
         rows: list[Row] = []
         clock: Clock = ([-1], [_or_nan(reader.clock)])
-        for line in np.flatnonzero(~usual).tolist():
-            index, messages = int(sentence[line]), []
+        for line, index, time in _unusual(block, found, times, unclear, alone):
+            if index < 0 and block.line(line).isspace():
+                blank += 1
+                continue
+            messages: list[Row] = []
             if index < 0:
-                text = block.line(line)
-                if text.isspace():
-                    blank += 1
-                    continue
-                messages = list(reader.read(text, self._lines + line - blank))
+                messages = list(reader.read(block.line(line), self._lines + line - blank))
             else:
-                each = self._sentence(block, found, index, None if unclear[index] else float(times[index]))
+                each = self._sentence(block, found, index, time)
                 times[index] = _or_nan(each.time)
                 if alone[index]:
                     messages = list(reader.add(each, self._lines + line - blank))
@@ -148,13 +145,13 @@ class _Log:
 
     def _sentence(self, block: LineBlock, found: PlainSentences, index: int, time: float | None) -> Sentence:
         """One sentence; its time is looked for where it is None, and not known where it is NaN."""
-        first, last = int(found.start[index]), int(found.end[index])
-        line = int(found.line[index])
-        before, raw = block.content[int(block.starts[line]) : first], block.content[first:last]
+        start, end = found.start.item(index), found.end.item(index)
+        line = found.line.item(index)
+        before, raw = block.content[block.starts.item(line) : start], block.content[start:end]
         if time is None:
-            time, station = self._reader.parser.context(before, block.content[last : int(block.ends[line])])
+            time, station = self._reader.parser.context(before, block.content[end : block.ends.item(line)])
             return make_sentence(raw, time, station)
-        return make_sentence(raw, None if np.isnan(time) else time, station_of(before[1:-4]))
+        return make_sentence(raw, None if isnan(time) else time, station_of(before[1:-4]))
 
     def _in_time(
         self, found: PlainSentences, index: Positions, times: Floats, clock: Clock
@@ -192,6 +189,34 @@ class _Log:
     def _keep(self, reason: LeftOut, kept: Bools, index: Positions, times: Floats) -> tuple[Positions, Floats]:
         self._reader.leave_out(reason, int((~kept).sum()))
         return index[kept], times[kept]
+
+
+def _unusual(
+    block: LineBlock, found: PlainSentences, times: Floats, unclear: Bools, alone: Bools
+) -> Iterator[tuple[int, int, float | None]]:
+    """Yield the lines that are read one by one: line, index of its sentence or -1, time if it is clear; see _Log."""
+    sentence = np.full(len(block.ends), -1)
+    sentence[found.line] = np.arange(len(found.line))
+    usual = np.zeros(len(block.ends), bool)
+    usual[found.line] = ~(unclear | alone)
+    lines = np.flatnonzero(~usual)
+    index = sentence[lines]
+    for line, each in zip(lines.tolist(), index.tolist(), strict=True):
+        yield line, each, None if each < 0 or unclear[each] else times.item(each)
+
+
+def _find(block: LineBlock) -> Found:
+    found = find_sentences(block)
+    return block, found, tag_times(block, found)
+
+
+def _ahead(futures: Iterator[Future[Found]]) -> Iterator[Found]:
+    """Yield results while the one after it is worked on."""
+    last = next(futures, None)
+    while last is not None:
+        following = next(futures, None)
+        yield last.result()
+        last = following
 
 
 def _as_table(columns: dict[str, NDArray[np.generic]]) -> pa.Table:
