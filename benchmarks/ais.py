@@ -1,7 +1,8 @@
 """How well and how fast ships are matched to AIS, on a synthetic day.
 
 uv run python benchmarks/ais.py                      # precision and recall of dark ships, for three days
-uv run python benchmarks/ais.py --messages 10000000  # seconds and memory for a day's file of that many messages
+uv run python benchmarks/ais.py --messages 10000000  # seconds and memory for a day's table of that many messages
+uv run python benchmarks/ais.py --messages 10000000 --format nmea  # the same for a receiver's log
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import numpy as np
+import pandas as pd
 from ais_day import Day, make_day
+from ais_log import write_log
 from timed_process import run_timed
 
 VESSELS = 5000
@@ -26,10 +30,11 @@ PLACES = 6  # that a large file covers
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, help="measure a file of so many messages")
+    parser.add_argument("--format", choices=["csv", "nmea"], default="csv", help="of this file")
     parser.add_argument("--days", type=int, default=3, help="number of days for precision and recall")
     options = parser.parse_args()
     if options.messages:
-        measure_speed(options.messages)
+        measure_speed(options.messages, options.format)
     else:
         for seed in range(options.days):
             measure_quality(seed)
@@ -55,15 +60,16 @@ def measure_quality(seed: int) -> None:
     )
 
 
-def measure_speed(messages: int) -> None:
+def measure_speed(messages: int, form: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         day = make_day(VESSELS, BLOCK, 0)
         day.ships.to_file(folder / "ships.geojson")
-        count = write_large(day, messages, folder / "day.csv")
+        feed = folder / f"day.{form}"
+        rows = write_large(day, messages, feed) if form == "csv" else write_log(copies(day, messages), feed)
         command = [sys.executable, "-c", "from geoships_cli.app import main; main()", "ais", "match"]
         command += [str(folder / "ships.geojson")]
-        command += ["--ais", str(folder / "day.csv"), "--out", str(folder / "matched.gpkg")]
+        command += ["--ais", str(feed), "--out", str(folder / "matched.gpkg")]
         # timed_process wants a line of results, which the command itself does not print
         script = (
             f"import json, resource, subprocess; subprocess.run({command!r}, check=True); "
@@ -71,8 +77,21 @@ def measure_speed(messages: int) -> None:
             "print('RESULT', json.dumps({'cpu_seconds': used.ru_utime + used.ru_stime, 'peak': used.ru_maxrss << 10}))"
         )
         found = run_timed([sys.executable, "-c", script], limit=LIMIT, folder=folder)
-        size = (folder / "day.csv").stat().st_size / 1e9
-    print(f"{count:,} messages ({size:.2f} GB), {len(day.ships):,} ships, {os.cpu_count()} cores: {found}")
+        size = feed.stat().st_size / 1e9
+    what = f"{messages:,} messages in {rows:,} lines ({size:.2f} GB)"
+    print(f"{what}, {len(day.ships):,} ships, {os.cpu_count()} cores: {found}")
+
+
+def copies(day: Day, messages: int) -> Iterator[pd.DataFrame]:
+    """The same messages as `write_large` writes, one day after the other."""
+    left = messages
+    for copy in range(-(-messages // len(day.messages))):
+        once = day.messages.head(left)
+        left -= len(once)
+        yield once.assign(
+            mmsi=once["mmsi"] + 100_000 * copy, t=once["t"] + BLOCK * 3600 * (copy % 5 - 2),
+            lon=once["lon"] + 20 * (copy // 5 % PLACES),
+        )  # fmt: skip
 
 
 def write_large(day: Day, messages: int, path: Path) -> int:

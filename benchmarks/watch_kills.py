@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from scenes import ship_scene
-from watch_jobs import make, webhook
+from watch_jobs import Webhook, make, webhook
 
 from geoships.cluster.manifest import Manifest
 from geoships.watch.store import Store
@@ -61,11 +62,22 @@ def kill_watch(folder: Path, scenes: int, kills: int, chance: random.Random) -> 
             killed = kill_at(command, lambda goal=goal: len(hook.bodies) >= goal, chance.uniform(0, 0.2))
             print(f"watch {'killed' if killed else 'ended'} after {len(hook.bodies)} messages")
         run(command)
-        store = Store(folder / "out")
-        attempts = [record.attempts for record in Manifest(folder / "out").records()]
-        print(f"scenes: {store.counts()}, begun {sum(attempts)} times; messages: {store.message_counts()}")
-        print(f"received: {len(hook.keys)} different messages, {sum(hook.keys.values())} in all")
-        store.close()
+        report_watch(folder / "out", hook, scenes)
+
+
+def report_watch(out: Path, hook: Webhook, scenes: int) -> None:
+    """Print how often each scene counts, and how often each alert came."""
+    store = Store(out)
+    records = list(Manifest(out).records())
+    once = len({record.scene for record in records}) == len(records) == scenes
+    print(f"scenes: {store.counts()}, {'each counted once' if once else 'NOT each counted once'}; ", end="")
+    print(f"begun {sum(record.attempts for record in records)} times for {scenes} scenes")
+    kinds = Counter(body["type"] for body in {body["key"]: body for body in hook.bodies}.values())
+    print(f"alerts by key: {len(hook.keys)} ({dict(kinds)}), noted as {store.message_counts()}")
+    repeats = {key: count for key, count in hook.keys.items() if count > 1}
+    print(f"received in all: {sum(hook.keys.values())}; repeats of a key: {len(repeats)}", end="")
+    print(f" ({', '.join(f'{key} {count} times' for key, count in repeats.items())})" if repeats else "")
+    store.close()
 
 
 def ships(number: int) -> tuple[tuple[int, int, int, int], ...]:
@@ -82,11 +94,17 @@ def kill_passes(folder: Path, kills: int, chance: random.Random) -> None:
     run(command)
     whole = time.monotonic() - begun
     tables = set(out.iterdir())
-    for _ in range(kills):
-        end = time.monotonic() + chance.uniform(0.5, 1) * whole  # Python and its libraries take the first half
-        killed = kill_at(command, lambda end=end: time.monotonic() >= end, 0)
+    real = late = 0
+    while real < kills:  # those that come after the end do not count
+        end = time.monotonic() + chance.uniform(0, whole)
+        if not kill_at(command, lambda end=end: time.monotonic() >= end, 0):
+            late += 1
+            continue
+        real += 1
         rows = pd.read_csv(out / "passes.csv")
-        print(f"passes {'killed' if killed else 'ended'}: {len(rows)} passes, {rows['ships'].sum()} ships")
+        left = len(set(out.iterdir()) - tables)
+        print(f"passes killed: {len(rows)} passes, {rows['ships'].sum()} ships; files left over: {left}")
+    print(f"passes: {real} kills of a living process, a whole run takes {whole:.1f} s; {late} more came after the end")
     run(command)
     passes, ships = pd.read_csv(out / "passes.csv"), pd.read_parquet(out / "ships.parquet", columns=["scene"])
     left = [path.name for path in set(out.iterdir()) - tables]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from geoships.ais.messages import LeftOut
 
 # Numbers that transponders send before anyone has set them.
@@ -35,6 +38,22 @@ def why_left_out(mmsi: int) -> LeftOut | None:
             return reason
     ordinary = is_aid(mmsi) or any(first <= mmsi <= last for first, last in _VESSELS)
     return None if ordinary else LeftOut.BAD_MMSI
+
+
+def are_aids(mmsi: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """`is_aid` of many."""
+    return np.asarray(_between(mmsi, _AIDS) & ~np.isin(mmsi, list(DEFAULTS)))
+
+
+def left_out_kinds(mmsi: NDArray[np.int64]) -> list[tuple[LeftOut, NDArray[np.bool_]]]:
+    """`why_left_out` of many: each reason with those that it holds for, of which the first in the list counts."""
+    ordinary = are_aids(mmsi) | _between(mmsi, *_VESSELS)
+    kinds = [(reason, _between(mmsi, (first, last))) for first, last, reason in _KINDS]
+    return [(LeftOut.BAD_MMSI, np.isin(mmsi, list(DEFAULTS))), *kinds, (LeftOut.BAD_MMSI, ~ordinary)]
+
+
+def _between(mmsi: NDArray[np.int64], *ranges: tuple[int, int]) -> NDArray[np.bool_]:
+    return np.asarray(np.any([(first <= mmsi) & (mmsi <= last) for first, last in ranges], axis=0))
 
 
 def sql_reason(mmsi: str) -> str:

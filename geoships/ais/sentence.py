@@ -16,10 +16,11 @@ _TAG_GROUP = re.compile(rb"(?:^|,)g:\d+-\d+-([^,*]+)")
 _WRAPPER = re.compile(rb"\$PGHP,\d+,(\d{4}),(\d\d?),(\d\d?),(\d\d?),(\d\d?),(\d\d?),(\d{1,3})?")
 _ISO = re.compile(rb"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?)\s?(Z|[+-]\d\d:?\d\d)?")
 _EPOCH = re.compile(rb"(?<![\d.])(1\d{12}|[1-9]\d{8,9}(?:\.\d+)?)(?![\d.])")
+LEAST_TIME = 9  # bytes: what is shorter holds no time
 _GROUPS = 4_096  # groups of sentences whose time is remembered
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """A sentence of AIS.
 
@@ -28,7 +29,6 @@ class Sentence:
         count: Sentences of its message.
         number: Which of them it is, from 1.
         key: What sentences of one message share.
-        payload: Its share of the message, in six-bit characters.
         time: When it was heard, in seconds since 1970; None if the line does not tell.
     """
 
@@ -36,7 +36,6 @@ class Sentence:
     count: int
     number: int
     key: tuple[bytes, ...]
-    payload: bytes
     time: float | None
 
 
@@ -63,9 +62,23 @@ class LineParser:
         for match, end in zip(matches, ends, strict=False):
             after = line[match.end() :] if match is matches[-1] else b""
             time, station = self._context(line[end : match.start()], after)
-            count, number, sequence, channel, payload, _, _ = match.groups()
-            key = (station, sequence, channel, count)
-            found.append(Sentence(match[0], int(count), int(number), key, payload, time))
+            found.append(make_sentence(match[0], time, station))
+        self._wrapper = None
+        return found
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next sentence may have the time of a Gatehouse line before it."""
+        return self._wrapper is not None
+
+    def context(self, before: bytes, after: bytes) -> tuple[float | None, bytes]:
+        """Time and station of a sentence that stands alone in its line, as `parse` finds them.
+
+        Args:
+            before: What stands before the sentence in its line.
+            after: What stands after it.
+        """
+        found = self._context(before, after)
         self._wrapper = None
         return found
 
@@ -75,10 +88,11 @@ class LineParser:
         if block is None or not _is_whole(block[1], block[2]):
             return _written_time(before) or _written_time(after) or self._wrapper, b""
         time = _seconds(found[1]) if (found := _TAG_TIME.search(block[1])) else None
-        station = found[1] if (found := _TAG_STATION.search(block[1])) else b""
         if group := _TAG_GROUP.search(block[1]):
             time = self._of_group(group[1], time)
-        return time or _written_time(before[: block.start()]) or _written_time(after) or self._wrapper, station
+        return time or _written_time(before[: block.start()]) or _written_time(after) or self._wrapper, station_of(
+            block[1]
+        )
 
     def _of_group(self, group: bytes, time: float | None) -> float | None:
         """Only the first sentence of a group has the time."""
@@ -88,6 +102,24 @@ class LineParser:
         if len(self._groups) > _GROUPS:
             self._groups.popitem(last=False)
         return time
+
+
+def make_sentence(raw: bytes, time: float | None, station: bytes) -> Sentence:
+    """Take a sentence apart that is known to be one.
+
+    Args:
+        raw: From the exclamation mark to the checksum.
+        time: When it was heard.
+        station: Where; empty if the line does not tell.
+    """
+    _, count, number, sequence, channel, _ = raw.split(b",", 5)
+    return Sentence(raw, int(count), int(number), (station, sequence, channel, count), time)
+
+
+def station_of(block: bytes) -> bytes:
+    """The station that a tag block names; empty if it names none."""
+    found = _TAG_STATION.search(block)
+    return found[1] if found else b""
 
 
 def _is_whole(text: bytes, checksum: bytes) -> bool:
@@ -101,7 +133,7 @@ def _seconds(digits: bytes) -> float:
 
 
 def _written_time(text: bytes) -> float | None:
-    if len(text) < 9:  # most lines: nothing, or a line end
+    if len(text) < LEAST_TIME:  # most lines: nothing, or a line end
         return None
     if found := _ISO.search(text):
         return _iso_seconds(found[1], found[2] or b"Z")

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from concurrent.futures import Future, ThreadPoolExecutor
+from math import isnan
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from geoships.ais.database import MISSING
-from geoships.ais.feed_files import SENTENCE, open_bytes
-from geoships.ais.fragments import Fragments
-from geoships.ais.identity import is_aid, why_left_out
+from geoships.ais.identity import are_aids, left_out_kinds
+from geoships.ais.line_blocks import LineBlock, LineBlocks, Positions
+from geoships.ais.line_reader import READ, LineReader, Row
 from geoships.ais.messages import SCHEMA, LeftOut, MessageCounts
-from geoships.ais.sentence import LineParser, Sentence
+from geoships.ais.plain_sentences import PlainSentences, find_sentences, tag_times
+from geoships.ais.position_reports import decode_positions, is_decodable
+from geoships.ais.sentence import LEAST_TIME, Sentence, make_sentence, station_of
 from geoships.ais.wanted import Wanted
-from geoships.errors import GeoshipsError
 
 BATCH = 100_000  # messages that are written at once
-MAX_LINE = 4_096  # bytes; a longer line is no log of a receiver
-_READ = {1, 2, 3, 4, 5, 9, 11, 18, 19, 21, 24, 27}  # message types; the first character of a payload tells
-_STATIC = {5, 24}
-_BASE = {4, 11}
 
-Row = dict[str, Any]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Found = tuple[LineBlock, PlainSentences, Floats]
+Clock = tuple[list[int], list[float]]  # lines, and the times that the clock shows after them
 
 
 def stage_sentences(path: Path, wanted: Wanted, out: Path) -> MessageCounts:
@@ -44,145 +45,191 @@ def stage_sentences(path: Path, wanted: Wanted, out: Path) -> MessageCounts:
     """
     log = _Log(wanted)
     with pq.ParquetWriter(out, SCHEMA) as writer:
-        rows: list[Row] = []
-        for row in log.rows(path):
-            rows.append(row)
-            if len(rows) == BATCH:
-                writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
-                rows.clear()
-        writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+        held = [SCHEMA.empty_table()]
+        for table in log.tables(path):
+            held.append(table)
+            if sum(each.num_rows for each in held) >= BATCH:
+                writer.write_table(pa.concat_tables(held))
+                held = [SCHEMA.empty_table()]
+        writer.write_table(pa.concat_tables(held))
     return log.counts
 
 
 class _Log:
-    """One reading of a log."""
+    """One reading of a log.
+
+    Position reports whose line holds nothing unusual, which most lines are, are decoded together. Of other sentences it
+    is told together whether their type and time are wanted. What is left goes through a LineReader.
+    """
 
     def __init__(self, wanted: Wanted) -> None:
-        try:
-            from pyais import decode
-            from pyais.exceptions import InvalidNMEAChecksum
-        except ModuleNotFoundError as error:
-            raise GeoshipsError(MISSING) from error
-        self._decode, self._checksum_error = decode, InvalidNMEAChecksum
         self._wanted = wanted
-        self._clock: float | None = None  # time of the last base station: lines without a time have this one
-        self.counts = MessageCounts()
+        self._reader = LineReader(wanted)
+        self._lines = 0  # that are not empty, so far
 
-    def rows(self, path: Path) -> Iterator[Row]:
-        """Yield the messages that take part."""
-        parser, fragments = LineParser(), Fragments()
-        for number, line in enumerate(self._lines(path)):
-            sentences = parser.parse(line)
-            self.counts.read += max(len(sentences), 1)
-            if not sentences:
-                self._leave_out(LeftOut.UNREADABLE if SENTENCE.search(line) else LeftOut.NOT_AIS)
-            for sentence in sentences:
-                yield from self._add(sentence, fragments, number)
-        fragments.close()
-        self._leave_out(LeftOut.FRAGMENT, fragments.lost)
+    @property
+    def counts(self) -> MessageCounts:
+        """Lines so far, and those left out."""
+        return self._reader.counts
 
-    def _lines(self, path: Path) -> Iterator[bytes]:
-        """Lines that are not empty. What cannot be unpacked, at the end of a damaged file, counts as one."""
-        try:
-            with open_bytes(path) as file:
-                while line := file.readline(MAX_LINE):
-                    if not line.isspace():
-                        yield line
-        except (OSError, EOFError, pa.ArrowException):
+    def tables(self, path: Path) -> Iterator[pa.Table]:
+        """Yield the messages that take part, in the order of their lines."""
+        blocks = LineBlocks(path)
+        with ThreadPoolExecutor(1) as pool:  # NumPy works on the next block beside the lines of this one
+            for block, found, times in _ahead(pool.submit(_find, block) for block in blocks):
+                yield self._table(block, found, times)
+        if blocks.damaged:  # what cannot be unpacked counts as one line
             self.counts.read += 1
-            self._leave_out(LeftOut.UNREADABLE)
+            self._reader.leave_out(LeftOut.UNREADABLE)
+        self._reader.close()
 
-    def _leave_out(self, reason: LeftOut, count: int = 1) -> None:
-        if count:
-            self.counts.left_out[reason] += count
+    def _table(self, block: LineBlock, found: PlainSentences, times: Floats) -> pa.Table:
+        self.counts.read += len(found.line)
+        unclear = self._unclear(block, found, times)
+        many, read = is_decodable(found), np.isin(found.kind, READ) | ~found.single
+        late = found.single & read & ~many & ~unclear & ~np.isnan(times) & ~self._wanted.have_times(times)
+        self._reader.leave_out(LeftOut.OTHER_TYPE, int((~read).sum()))
+        self._reader.leave_out(LeftOut.OTHER_TIME, int(late.sum()))
+        lines, rows, clock = self._one_by_one(block, found, times, unclear, read & ~many & ~late)
+        index = np.flatnonzero(many)
+        index, t = self._in_time(found, index, times[index], clock)
+        table, index = self._positions(block, found, index, t)
+        table = pa.concat_tables([table, pa.Table.from_pylist(rows, SCHEMA)])
+        return table.take(np.argsort(np.concatenate((found.line[index], lines)), kind="stable"))
 
-    def _add(self, sentence: Sentence, fragments: Fragments, line: int) -> Iterator[Row]:
-        parts, time = [sentence.raw], sentence.time
-        if sentence.count > 1:
-            joined = fragments.add(sentence.key, sentence.number, sentence.count, sentence.raw, time, line)
-            if joined is None:
-                return
-            parts, time = joined
-        kind = _message_type(parts[0])
-        if kind not in _READ:
-            self._leave_out(LeftOut.OTHER_TYPE, len(parts))
-        elif time is not None and not self._wanted.has_time(time):
-            self._leave_out(LeftOut.OTHER_TIME, len(parts))  # most lines: these are not even decoded
-        else:
-            yield from self._message(parts, kind, time)
+    def _unclear(self, block: LineBlock, found: PlainSentences, times: Floats) -> Bools:
+        """Sentences whose time only a look at their whole line, or an earlier one, tells."""
+        if self._reader.parser.waits or b"$PGHP," in block.content:
+            return np.ones(len(times), bool)
+        bare = (found.start == block.starts[found.line]) & (block.ends[found.line] - found.end < LEAST_TIME)
+        return np.asarray(np.isnan(times) & ~bare)
 
-    def _message(self, parts: list[bytes], kind: int, time: float | None) -> Iterator[Row]:
-        """Decode a message, and yield it if it takes part."""
-        try:
-            message = self._decode(*parts, error_if_checksum_invalid=True)
-            row = _row(message, kind)
-            reason = None
-        except self._checksum_error:
-            row, reason = {}, LeftOut.CHECKSUM
-        except Exception:  # whatever stray bits make pyais raise
-            row, reason = {}, LeftOut.UNDECODED
-        if reason is None and kind in _BASE:
-            self._clock = _base_time(message) or self._clock
-        row["t"] = self._clock if time is None else time
-        reason = reason or self._reason(row, kind)
-        if reason is None:
-            yield row
-        else:
-            self._leave_out(reason, len(parts))
+    def _one_by_one(
+        self, block: LineBlock, found: PlainSentences, times: Floats, unclear: Bools, alone: Bools
+    ) -> tuple[list[int], list[Row], Clock]:
+        """Read lines in their order that are not as usual.
 
-    def _reason(self, row: Row, kind: int) -> LeftOut | None:
-        """Why a message is left out, or None."""
-        if kind in _BASE:
-            return LeftOut.BASE_STATION
-        if kind == 9:
-            return LeftOut.AIRCRAFT
-        if row["t"] is None:
-            return LeftOut.NO_TIME
-        if reason := why_left_out(row["mmsi"]):
-            return reason
-        if not self._wanted.has_time(row["t"]):
-            return LeftOut.OTHER_TIME
-        if kind in _STATIC:
-            return None
-        lon, lat = row["lon"], row["lat"]
-        if lon is None or lat is None or abs(lon) > 180 or abs(lat) > 90 or lon == lat == 0:
-            return LeftOut.NO_POSITION
-        return None if self._wanted.has_place(lon, lat) else LeftOut.OTHER_PLACE
+        Args:
+            block: All lines.
+            found: Their plain sentences.
+            times: Of these; those of `unclear` are written here.
+            unclear: Sentences whose time is to be found.
+            alone: Sentences that are to be decoded.
+
+        Returns:
+            Line of each message, the messages, and from which lines on the clock shows what.
+        """
+        reader, blank = self._reader, 0
+        lines: list[int] = []
+        rows: list[Row] = []
+        clock: Clock = ([-1], [_or_nan(reader.clock)])
+        for line, index, time in _unusual(block, found, times, unclear, alone):
+            if index < 0 and block.line(line).isspace():
+                blank += 1
+                continue
+            messages: list[Row] = []
+            if index < 0:
+                messages = list(reader.read(block.line(line), self._lines + line - blank))
+            else:
+                each = self._sentence(block, found, index, time)
+                times[index] = _or_nan(each.time)
+                if alone[index]:
+                    messages = list(reader.add(each, self._lines + line - blank))
+            rows += messages
+            lines += [line] * len(messages)
+            if reader.clock is not None and reader.clock != clock[1][-1]:
+                clock[0].append(line)
+                clock[1].append(reader.clock)
+        self._lines += len(block.ends) - blank
+        return lines, rows, clock
+
+    def _sentence(self, block: LineBlock, found: PlainSentences, index: int, time: float | None) -> Sentence:
+        """One sentence; its time is looked for where it is None, and not known where it is NaN."""
+        start, end = found.start.item(index), found.end.item(index)
+        line = found.line.item(index)
+        before, raw = block.content[block.starts.item(line) : start], block.content[start:end]
+        if time is None:
+            time, station = self._reader.parser.context(before, block.content[end : block.ends.item(line)])
+            return make_sentence(raw, time, station)
+        return make_sentence(raw, None if isnan(time) else time, station_of(before[1:-4]))
+
+    def _in_time(
+        self, found: PlainSentences, index: Positions, times: Floats, clock: Clock
+    ) -> tuple[Positions, Floats]:
+        """Sentences that are whole and of a wanted time, and this time; `why` the others are not is counted."""
+        unknown = np.isnan(times)
+        index, times = self._keep(LeftOut.OTHER_TIME, unknown | self._wanted.have_times(times), index, times)
+        index, times = self._keep(LeftOut.CHECKSUM, found.whole[index], index, times)
+        shown = np.array(clock[1])[np.searchsorted(clock[0], found.line[index]) - 1]
+        return index, np.where(np.isnan(times), shown, times)
+
+    def _positions(
+        self, block: LineBlock, found: PlainSentences, index: Positions, t: Floats
+    ) -> tuple[pa.Table, Positions]:
+        """The messages of position reports that take part, and the index of their sentences."""
+        reports = decode_positions(block.data, found, index)
+        lon, lat = reports.lon, reports.lat
+        nowhere = (np.abs(lon) > 180) | (np.abs(lat) > 90) | ((lon == 0) & (lat == 0))
+        left = np.zeros(len(index), bool)
+        for reason, which in (
+            (LeftOut.NO_TIME, np.isnan(t)),
+            *left_out_kinds(reports.mmsi),
+            (LeftOut.OTHER_TIME, ~self._wanted.have_times(t)),
+            (LeftOut.NO_POSITION, nowhere),
+            (LeftOut.OTHER_PLACE, ~self._wanted.have_places(lon, lat)),
+        ):
+            self._reader.leave_out(reason, int((which & ~left).sum()))
+            left |= which
+        columns = {
+            "mmsi": reports.mmsi, "t": t, "lon": lon, "lat": lat, "sog": reports.sog, "cog": reports.cog,
+            "heading": reports.heading, "aid": are_aids(reports.mmsi),
+        }  # fmt: skip
+        return _as_table({name: values[~left] for name, values in columns.items()}), index[~left]
+
+    def _keep(self, reason: LeftOut, kept: Bools, index: Positions, times: Floats) -> tuple[Positions, Floats]:
+        self._reader.leave_out(reason, int((~kept).sum()))
+        return index[kept], times[kept]
 
 
-def _message_type(sentence: bytes) -> int:
-    """Type of a message, from the first character of its payload."""
-    code = sentence.split(b",", 6)[5][0] - 48
-    return code - 8 if code > 40 else code
+def _unusual(
+    block: LineBlock, found: PlainSentences, times: Floats, unclear: Bools, alone: Bools
+) -> Iterator[tuple[int, int, float | None]]:
+    """Yield the lines that are read one by one: line, index of its sentence or -1, time if it is clear; see _Log."""
+    sentence = np.full(len(block.ends), -1)
+    sentence[found.line] = np.arange(len(found.line))
+    usual = np.zeros(len(block.ends), bool)
+    usual[found.line] = ~(unclear | alone)
+    lines = np.flatnonzero(~usual)
+    index = sentence[lines]
+    for line, each in zip(lines.tolist(), index.tolist(), strict=True):
+        yield line, each, None if each < 0 or unclear[each] else times.item(each)
 
 
-def _row(message: Any, kind: int) -> Row:
-    """The values of a message; not available is None."""
-    bow, stern = getattr(message, "to_bow", None), getattr(message, "to_stern", None)
-    port, starboard = getattr(message, "to_port", None), getattr(message, "to_starboard", None)
-    name = getattr(message, "shipname", None) or getattr(message, "name", None)
-    mmsi = int(message.mmsi)
-    return {
-        "mmsi": mmsi,
-        "lon": getattr(message, "lon", None),
-        "lat": getattr(message, "lat", None),
-        "sog": getattr(message, "speed", None),
-        "cog": getattr(message, "course", None),
-        "heading": getattr(message, "heading", None),
-        "aid": kind == 21 or is_aid(mmsi),
-        "name": (name or "").strip(" @").upper() or None,
-        "length": (bow or 0) + (stern or 0) or None,
-        "width": (port or 0) + (starboard or 0) or None,
-        "bow": bow if bow and stern else None,  # zero: the antenna's place is not known
-        "stern": stern if bow and stern else None,
-    }
+def _find(block: LineBlock) -> Found:
+    found = find_sentences(block)
+    return block, found, tag_times(block, found)
 
 
-def _base_time(message: Any) -> float | None:
-    """Time that a base station tells."""
-    try:
-        return datetime(
-            message.year, message.month, message.day, message.hour, message.minute, message.second, tzinfo=UTC
-        ).timestamp()
-    except (ValueError, TypeError):
-        return None
+def _ahead(futures: Iterator[Future[Found]]) -> Iterator[Found]:
+    """Yield results while the one after it is worked on."""
+    last = next(futures, None)
+    while last is not None:
+        following = next(futures, None)
+        yield last.result()
+        last = following
+
+
+def _as_table(columns: dict[str, NDArray[np.generic]]) -> pa.Table:
+    """A table with the columns of SCHEMA; NaN and what is not given is null."""
+    length = len(columns["mmsi"])
+    arrays = [
+        pa.array(columns[field.name], from_pandas=True).cast(field.type)
+        if field.name in columns
+        else pa.nulls(length, field.type)
+        for field in SCHEMA
+    ]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _or_nan(time: float | None) -> float:
+    return np.nan if time is None else time

@@ -32,9 +32,21 @@ class Wanted:
         """Whether messages of this time are read."""
         return any(start <= time <= end for start, end in self.spans)
 
+    def have_times(self, times: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """`has_time` of many; False for NaN."""
+        found = np.zeros(len(times), bool)
+        for start, end in self.spans:
+            found |= (start <= times) & (times <= end)
+        return found
+
     def has_place(self, lon: float, lat: float) -> bool:
         """Whether messages from this place are read."""
         return cell_of(lon, lat) in self.cells
+
+    def have_places(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """`has_place` of many."""
+        cells = np.floor(lat + 90) * _LON_CELLS + np.floor(lon + 180) % _LON_CELLS
+        return np.isin(cells, np.fromiter(self.cells, np.float64))
 
 
 def cell_of(lon: float, lat: float) -> int:

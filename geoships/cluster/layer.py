@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from geoships.output.formats import appearing_ships, check_format
 from geoships.output.qgis.styles import ship_style
 from geoships.support.files import output_errors
 from geoships.support.overwrite import refuse_overwrites
+from geoships.support.temporaries import temporary_path
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -62,7 +62,7 @@ def write_layer(path: Path, ships: GeoDataFrame, title: str) -> None:
     if not is_partitioned(path):
         with appearing_ships(path, ships, georeference=None, title=title, style=ship_style().qml()):
             return
-    temporary = path.with_name(f".geoships-{secrets.token_hex(6)}")
+    temporary = temporary_path(path.parent)
     try:
         with output_errors(path):
             for date, part in ships.groupby(pd.Series(_dates(ships), index=ships.index), sort=True):

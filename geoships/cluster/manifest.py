@@ -10,9 +10,9 @@ from pathlib import Path
 from geoships.cluster.record_files import record_files
 from geoships.cluster.records import SceneRecord, parse_record
 from geoships.errors import OutputError
-from geoships.support.files import owned_temporaries
 from geoships.support.remote.address import RemotePath
 from geoships.support.remote.upload import owner_of
+from geoships.support.temporaries import owned_temporaries
 
 FOLDER = ".geoships"
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from pathlib import Path
 
 from geoships.errors import OutputError
+from geoships.support.temporaries import OLDER, PREFIX, temporary_path
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +28,6 @@ _ADVICE = {
     errno.EDQUOT: "the disk quota is used up: free some space or choose another disk",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
 }
-
-_TEMPORARY = ".geoships-"
-_owner: ContextVar[str] = ContextVar("owner", default="")  # part of the names of temporary files
 
 
 @contextmanager
@@ -106,7 +102,7 @@ def _publish_all(temporaries: Mapping[Path, Path]) -> None:
         for path, temporary in temporaries.items():
             with output_errors(path):
                 if os.path.lexists(path):
-                    aside = temporary.with_name(f"{temporary.stem}-older")
+                    aside = temporary.with_name(f"{temporary.stem}{OLDER}")
                     path.rename(aside)
                     older[path] = aside
                 temporary.replace(path)
@@ -191,7 +187,7 @@ def reserve(path: Path) -> Path:
         raise OutputError(f"cannot write {path}: the folder {path.parent} does not exist; create it first")
     if os.path.isdir(path):  # noqa: PTH112
         raise OutputError(f"cannot write {path}: it is a folder; give a file name")
-    temporary = path.with_name(f"{_TEMPORARY}{_owner.get()}{secrets.token_hex(6)}{path.suffix}")
+    temporary = temporary_path(path.parent, path.suffix)
     with output_errors(path):
         temporary.touch(exist_ok=False)
         temporary.unlink()  # GDAL drivers create the file themselves
@@ -240,7 +236,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    temporary = path.with_name(f"{_TEMPORARY}{_owner.get()}{secrets.token_hex(6)}{path.suffix}")
+    temporary = temporary_path(path.parent, path.suffix)
     try:
         with output_errors(path):
             temporary.write_text(text, encoding="utf-8")
@@ -249,23 +245,9 @@ def write_text(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def owned_temporaries(owner: str) -> Iterator[None]:
-    """Let the names of temporary files tell whose they are, so that `remove_temporaries` finds them after a crash.
-
-    Args:
-        owner: Letters and digits.
-    """
-    token = _owner.set(f"{owner}-")
-    try:
-        yield
-    finally:
-        _owner.reset(token)
-
-
 def remove_temporaries(folder: Path, owner: str | None = None) -> None:
     """Delete what an owner that was killed has left in a folder, see `owned_temporaries`; None: what any has left."""
-    discard(folder / (_TEMPORARY if owner is None else f"{_TEMPORARY}{owner}-"))
+    discard(folder / (PREFIX if owner is None else f"{PREFIX}{owner}-"))
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from geoships.errors import GeoshipsError, OutputError
 from geoships.model.bundle import Bundle, half_weights, save_bundle
 from geoships.model.card import Card
 from geoships.support.files import atomic_write, output_errors
+from geoships.support.temporaries import temporary_path
 from geoships.training.trackers import LOGS, check_trackers
 
 CONFIG, CHECKPOINTS, BUNDLE = "config.yaml", "checkpoints", "bundle"
@@ -89,7 +89,7 @@ def write_bundle(out: Path, card: Card, weights: Mapping[str, torch.Tensor]) -> 
     from geoships.model.engines.graph_maker import with_graph
 
     graph = with_graph(Bundle(card, half_weights(weights), out / BUNDLE)).graph
-    partial, bundle = out / f".geoships-{secrets.token_hex(6)}", out / BUNDLE
+    partial, bundle = temporary_path(out), out / BUNDLE
     try:
         with output_errors(bundle):
             save_bundle(partial, card, weights, graph=graph)

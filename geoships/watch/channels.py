@@ -58,13 +58,15 @@ def _post(name: str, address: str, key: str, payload: Mapping[str, Any]) -> None
 
     body = {**payload, "key": key, "chip_png": _chip_text(payload)}
     try:
-        answer = requests.post(
-            address, json=body, headers={"Idempotency-Key": key}, timeout=TIMEOUT, allow_redirects=False
-        )
+        # The head of the answer is enough: until what it says is written down, a kill makes the message come twice.
+        with requests.post(
+            address, json=body, headers={"Idempotency-Key": key}, timeout=TIMEOUT, allow_redirects=False, stream=True
+        ) as answer:
+            status, taken = answer.status_code, answer.ok
     except requests.RequestException as error:
         raise DeliveryError(f"channel {name}: no answer ({type(error).__name__})") from error
-    if not answer.ok:
-        raise DeliveryError(f"channel {name}: the server answered {answer.status_code}")
+    if not taken:
+        raise DeliveryError(f"channel {name}: the server answered {status}")
 
 
 def _chip_text(payload: Mapping[str, Any]) -> str | None:

@@ -8,7 +8,8 @@ import pytest
 from pyogrio.errors import DataSourceError
 
 from geoships.errors import OutputError
-from geoships.support.files import atomic_write, owned_temporaries, remove_temporaries, write_text
+from geoships.support.files import atomic_write, remove_temporaries, write_text
+from geoships.support.temporaries import owned_temporaries
 
 
 def test_the_file_gets_its_name_at_the_end(tmp_path):
