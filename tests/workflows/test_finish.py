@@ -22,10 +22,12 @@ from geoships.metrics.comparison import Comparison
 from geoships.metrics.counts import ObjectCounts, PixelCounts
 from geoships.metrics.matching import Overlaps
 from geoships.model.bundle import load_bundle, save_bundle
+from geoships.training.labelled_scenes import group_of
 from geoships.training.segmentation.fit import fit
 from geoships.workflows.finish import margin as margins
 from geoships.workflows.finish import variants
 from geoships.workflows.finish.finish import finish
+from geoships.workflows.finish.folds import read_folds, readable, trained_entries
 from geoships.workflows.finish.settings import Setting, choose_setting, nested_figures
 from geoships.workflows.finish.variants import lost_ships
 
@@ -221,3 +223,26 @@ def test_folds_that_cannot_judge_are_refused_before_anything_is_computed(work: P
     with pytest.raises(GeoshipsError, match="fold-1 has no bundle"):
         finish(bundle, folds, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_bundle_may_require_bands_that_its_folds_can_do_without(work: Path, tmp_path: Path) -> None:
+    """Scenes without such a band are trained on, and the bundle is not measured on them, as it refuses them."""
+    scenes = shutil.copytree(work / "scenes", tmp_path / "scenes")
+    write_scene(scenes, "bare", seed=9, bands=("B03",))
+    bundle = load_bundle(work / "bundle")
+    folds = tmp_path / "folds"
+    for number, name in enumerate(HELD_OUT, 1):
+        fold = folds / f"fold-{number}"
+        card = load_bundle(work / "folds" / fold.name / "bundle").card
+        save_bundle(fold / "bundle", card.model_copy(update={"optional": ("nir",)}), bundle.weights)
+        settings = (f"data.hold_out=[{name}]", f"data.root={scenes}", "data.optional=[nir]")
+        config = train_config(work / "tiny.yaml", settings)
+        (fold / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    first = read_folds(folds, bundle)[0]
+    entries = trained_entries(first)
+    assert {group_of(entry) for entry in entries} == {"bare", "north", "west"}
+    assert {group_of(entry) for entry in readable(first.config.data, entries, bundle.card)} == {"north", "west"}
+    assert finish(bundle, folds, tmp_path / "out", screen=False, int8=False).card.optional == ()
+    wider = replace(bundle, card=bundle.card.model_copy(update={"optional": ("green",)}))
+    with pytest.raises(GeoshipsError, match="differs from tiny in the bands that may be missing"):
+        finish(wider, folds, tmp_path / "wider")

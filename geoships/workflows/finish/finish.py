@@ -26,7 +26,14 @@ from geoships.support.files import reserve
 from geoships.support.progress import NoProgress, Progress
 from geoships.workflows.crossval import Fold
 from geoships.workflows.entry_files import EntryFiles, files_of
-from geoships.workflows.finish.folds import OnlyBar, evaluate_folds, read_folds, trained_entries, with_settings
+from geoships.workflows.finish.folds import (
+    OnlyBar,
+    evaluate_folds,
+    read_folds,
+    readable,
+    trained_entries,
+    with_settings,
+)
 from geoships.workflows.finish.halo import measured_halo
 from geoships.workflows.finish.margin import choose_margin
 from geoships.workflows.finish.record import NAME, record
@@ -93,7 +100,8 @@ def finish(
     progress.note(f"{len(folds)} folds: each scene by a model that has not seen it")
     card, nested = _settings(bundle, folds, progress)
     progress.note(f"threshold {card.threshold:.3f}, minimum peak {card.min_peak:.4f}; halo and figures at these")
-    files = files_of(folds[0].config.data, [*trained_entries(folds[0]), *folds[0].held_out])
+    data = folds[0].config.data
+    files = files_of(data, readable(data, [*trained_entries(folds[0]), *folds[0].held_out], card))
     card = card.model_copy(update={"halo": measured_halo(replace(bundle, card=card), files)})
     folds = [with_settings(fold, card) for fold in folds]
     plain = PredictConfig(screen=False)

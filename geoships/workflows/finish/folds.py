@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from geoships.config import PredictConfig
-from geoships.config.segmentation import SceneFiles
+from geoships.config.segmentation import Data, SceneFiles
 from geoships.errors import GeoshipsError
 from geoships.evaluation.evaluation import THRESHOLDS, Evaluation
 from geoships.model.bundle import Bundle
 from geoships.model.card import Card
 from geoships.support.progress import NoProgress, Progress
-from geoships.training.labelled_scenes import group_of, scene_files
+from geoships.training.labelled_scenes import group_of, open_labelled, scene_files
 from geoships.workflows.crossval import Fold, evaluate_entries, finished_folds
 
 
@@ -94,16 +94,28 @@ def trained_entries(fold: Fold) -> list[SceneFiles]:
     return [entry for entry in scene_files(fold.config.data) if group_of(entry) not in held_out]
 
 
+def readable(data: Data, entries: Sequence[SceneFiles], card: Card) -> list[SceneFiles]:
+    """Those of some scenes that have all bands that a model requires."""
+    kept = []
+    for entry in entries:
+        with open_labelled(entry, data).scene as scene:
+            if set(card.bands) - set(card.optional) <= set(scene.wanted):
+                kept.append(entry)
+    return kept
+
+
 def _differences(card: Card, other: Card) -> list[str]:
     """What must be the same in two cards and is not."""
     own, others = _facts(card), _facts(other)
-    return [name for name in own if own[name] != others[name]]
+    different = [name for name in own if own[name] != others[name]]
+    # A bundle may require bands that its folds could do without: it is narrower, and on whole scenes the same.
+    return different + ["the bands that may be missing"] * (not set(card.optional) <= set(other.optional))
 
 
 def _facts(card: Card) -> dict[str, object]:
     return {
         "the network": card.network,
-        "the bands": (card.bands, card.optional),
+        "the bands": card.bands,
         "the pixel size": (card.gsd, card.gsd_range),
         "the class": [(found.value, found.name) for found in card.classes],
     }
