@@ -1,5 +1,5 @@
-"""Removes from an environment what no run of geoships on a CPU takes: tests, headers, OpenVINO's other plugins, and
-Arrow's clients for Flight and S3.
+"""Removes from an environment what no run of geoships on a CPU takes: tests, headers, OpenVINO's other plugins,
+AVIF pictures, and Arrow's clients for Flight and S3.
 
     python scripts/trim_environment.py ENVIRONMENT
 
@@ -24,7 +24,10 @@ UNUSED = (
     "openvino/libs/libopenvino_intel_gpu_plugin.so",
     "openvino/libs/libopenvino_intel_npu_plugin.so",
     "openvino/frontend/*/*.so",
+    "PIL/_avif.*.so",
+    "pillow.libs/libavif-*.so*",
     "cv2/data/*.xml",
+    "rasterio/_example.*.so",
     "pyarrow/_flight*",
     "pyarrow/_s3fs*",
     "pyarrow/include",

@@ -19,6 +19,7 @@ BF16_INSTRUCTIONS = "avx512_bf16", "amx_bf16", "bf16"  # names in torch.cpu.get_
 BYTES_PER_PIXEL = 400  # of a U-Net's widest feature maps, per input pixel: 100 float32 channels
 # files that a driver of NVIDIA (also below Windows) or AMD makes; without one PyTorch finds no GPU
 GPU_FILES = "/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg", "/dev/kfd"
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,15 @@ def has_fast_bf16(device: Device) -> bool:
         return True
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in BF16_INSTRUCTIONS)
+
+
+def has_amx() -> bool:
+    """Whether the CPU multiplies matrices of bfloat16 by AMX; True where the system does not tell (it is no Linux)."""
+    try:
+        text = CPU_INFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return "amx_bf16" in text.split()
 
 
 def tile_pixels(device: Device, bytes_per_pixel: int = BYTES_PER_PIXEL) -> int:

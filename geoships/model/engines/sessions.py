@@ -17,7 +17,7 @@ from geoships.errors import BundleError, DeviceError
 from geoships.model.bundle import Bundle
 from geoships.model.engines.base import Scores
 from geoships.model.engines.convert import cached_onnx, cached_openvino
-from geoships.model.engines.device import Device
+from geoships.model.engines.device import Device, has_amx
 from geoships.model.engines.views import VIEWS, View
 from geoships.model.fingerprint import fingerprint
 from geoships.support.threads import compute_threads
@@ -131,8 +131,8 @@ def openvino_engine(
         BundleError: OpenVINO cannot convert the model, or the bundle has no int8 variant of its weights.
     """
     model = _checked_int8(bundle) if precision == "int8" else cached_openvino(bundle, run_openvino)
-    # the floating-point layers of an int8 variant use bfloat16, too, if the CPU has instructions for it
-    bf16 = precision == "bf16" or (precision == "int8" and openvino_has_bf16())
+    # the floating-point layers of an int8 variant use bfloat16, too, if the CPU is faster at it
+    bf16 = precision == "bf16" or (precision == "int8" and openvino_has_fast_bf16())
     streams = min(streams or STREAMS, compute_threads())
 
     def open_session(shape: tuple[int, ...]) -> Session:
@@ -235,6 +235,18 @@ def openvino_has_bf16() -> bool:
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def openvino_has_fast_bf16() -> bool:
+    """Whether OpenVINO computes faster in bfloat16 than in float32 on this CPU.
+
+    Of Intel's processors only those with AMX do: AVX-512's own instructions for bfloat16 are no faster there than those
+    for float32, and values are converted besides (`benchmarks/precisions.py`).
+    """
+    import openvino
+
+    name = str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME"))
+    return openvino_has_bf16() and ("intel" not in name.lower() or has_amx())
 
 
 def onnx_engine(bundle: Bundle, *, device: Device, batch_size: int, views: Literal[1, 2, 4, 8] = 1) -> SessionEngine:

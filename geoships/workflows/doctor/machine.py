@@ -16,7 +16,7 @@ from geoships.errors import GeoshipsError
 from geoships.model.bundle_files import load_card
 from geoships.model.engines.cache import cache_folder
 from geoships.model.engines.choose import choose_engine
-from geoships.model.engines.device import Device, choose_device, has_fast_bf16, has_torch
+from geoships.model.engines.device import Device, choose_device, has_torch
 from geoships.model.installed import installed
 from geoships.workflows.doctor.finding import Finding
 
@@ -64,8 +64,8 @@ def check_devices() -> Iterator[Finding]:
         yield Finding(topic, "CPU", cores, "note", "it has no AVX2, so that runs are several times slower")
     else:
         yield Finding(topic, "CPU", f"{cores}{': ' if able else ''}{', '.join(able)}")
-    fast = has_fast_bf16(Device("cpu"))
-    yield Finding(topic, "bfloat16 on the CPU", "in hardware" if fast else "no; runs compute in float32")
+    fast = choose_engine("auto", "auto", Device("cpu")).precision == "bf16"
+    yield Finding(topic, "number type on the CPU", f"runs compute in {'bfloat16' if fast else 'float32'}")
     if not torch.cuda.is_available():
         built = "PyTorch is built for it, but finds no device" if torch.version.cuda else "PyTorch is built without it"
         advice = "where there is an NVIDIA GPU: check nvidia-smi, and install PyTorch for CUDA"

@@ -169,9 +169,33 @@ def test_unsupported_combinations_are_refused(monkeypatch: pytest.MonkeyPatch) -
         choose_engine("openvino", "auto", CPU)
 
 
+@pytest.mark.parametrize(
+    ("name", "flags", "fast"),
+    [
+        ("AMD EPYC", "avx512_bf16", True),
+        ("Intel(R) Xeon(R) Processor", "avx512_bf16 avx512_fp16", False),
+        ("Intel(R) Xeon(R) Processor", "avx512_bf16 amx_bf16 amx_tile", True),
+        ("Intel(R) Xeon(R) Processor", None, True),
+    ],
+    ids=["AMD", "Intel", "Intel with AMX", "a system that does not tell"],
+)
+def test_auto_takes_bfloat16_where_openvino_is_faster_at_it(
+    name: str, flags: str | None, fast: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openvino = pytest.importorskip("openvino")
+    answers = {"FULL_DEVICE_NAME": name, "OPTIMIZATION_CAPABILITIES": ["FP32", "BF16"]}
+    monkeypatch.setattr(openvino.Core, "get_property", lambda _core, _device, key: answers[key])
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\n")
+    monkeypatch.setattr("geoships.model.engines.device.CPU_INFO", tmp_path / "cpuinfo")
+    assert choose_engine("openvino", "auto", CPU).precision == ("bf16" if fast else "fp32")
+    assert choose_engine("openvino", "bf16", CPU).precision == "bf16"
+
+
 def test_without_bfloat16_auto_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino")
-    monkeypatch.setattr("geoships.model.engines.choose.openvino_has_bf16", lambda: False)
+    for name in ("openvino_has_bf16", "openvino_has_fast_bf16"):
+        monkeypatch.setattr(f"geoships.model.engines.choose.{name}", lambda: False)
     assert choose_engine("auto", "auto", CPU).precision == "fp32"
     assert choose_engine("auto", "bf16", CPU).engine == "torch"
     with pytest.raises(DeviceError, match="--precision auto"):
