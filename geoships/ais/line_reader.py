@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,13 +12,14 @@ from geoships.ais.feed_files import SENTENCE
 from geoships.ais.fragments import Fragments
 from geoships.ais.identity import is_aid, why_left_out
 from geoships.ais.messages import LeftOut, MessageCounts
-from geoships.ais.sentence import LineParser, Sentence
+from geoships.ais.sentence import LineParser, Sentence, is_whole
 from geoships.ais.wanted import Wanted
 from geoships.errors import GeoshipsError
 
 READ = (1, 2, 3, 4, 5, 9, 11, 18, 19, 21, 24, 27)  # types of messages
 _STATIC = {5, 24}
 _BASE = {4, 11}
+_KNOWN = 16_384  # reports of name and size that are remembered
 
 Row = dict[str, Any]
 
@@ -46,6 +48,7 @@ class LineReader:
         self._decode, self._checksum_error = decode, InvalidNMEAChecksum
         self._wanted = wanted
         self._fragments = Fragments()
+        self._known: OrderedDict[bytes, Row] = OrderedDict()  # reports of name and size
         self.parser = LineParser()
         self.clock: float | None = None
         self.counts = MessageCounts()
@@ -62,7 +65,8 @@ class LineReader:
         if not sentences:
             self.leave_out(LeftOut.UNREADABLE if SENTENCE.search(line) else LeftOut.NOT_AIS)
         for sentence in sentences:
-            yield from self.add(sentence, number)
+            if (row := self.add(sentence, number)) is not None:
+                yield row
 
     def close(self) -> None:
         """Count fragments that still wait as left out."""
@@ -74,18 +78,18 @@ class LineReader:
         if count:
             self.counts.left_out[reason] += count
 
-    def add(self, sentence: Sentence, line: int) -> Iterator[Row]:
-        """Yield the message of a sentence, when it is complete and takes part.
+    def add(self, sentence: Sentence, line: int) -> Row | None:
+        """The message of a sentence, when it is complete and takes part; else None.
 
         Args:
             sentence: The sentence, which is counted already.
             line: Number of its line.
         """
         parts, time = [sentence.raw], sentence.time
-        if sentence.count > 1:
-            joined = self._fragments.add(sentence.key, sentence.number, sentence.count, sentence.raw, time, line)
+        if sentence.total > 1:
+            joined = self._fragments.add(sentence.key, sentence.number, sentence.total, sentence.raw, time, line)
             if joined is None:
-                return
+                return None
             parts, time = joined
         kind = _message_type(parts[0])
         if kind not in READ:
@@ -93,26 +97,42 @@ class LineReader:
         elif time is not None and not self._wanted.has_time(time):
             self.leave_out(LeftOut.OTHER_TIME, len(parts))  # these are not even decoded
         else:
-            yield from self._message(parts, kind, time)
+            return self._message(parts, kind, time)
+        return None
 
-    def _message(self, parts: list[bytes], kind: int, time: float | None) -> Iterator[Row]:
-        """Decode a message, and yield it if it takes part."""
+    def _message(self, parts: list[bytes], kind: int, time: float | None) -> Row | None:
+        """Decode a message; None if it takes no part."""
         try:
-            message = self._decode(*parts, error_if_checksum_invalid=True)
-            row = _row(message, kind)
+            row = self._particulars(parts, kind) if kind in _STATIC else self._decoded(parts, kind)
             reason = None
         except self._checksum_error:
             row, reason = {}, LeftOut.CHECKSUM
         except Exception:  # whatever stray bits make pyais raise
             row, reason = {}, LeftOut.UNDECODED
-        if reason is None and kind in _BASE:
-            self.clock = _base_time(message) or self.clock
         row["t"] = self.clock if time is None else time
         reason = reason or self._reason(row, kind)
         if reason is None:
-            yield row
-        else:
-            self.leave_out(reason, len(parts))
+            return row
+        self.leave_out(reason, len(parts))
+        return None
+
+    def _decoded(self, parts: list[bytes], kind: int) -> Row:
+        """The values of a message; a base station's set the clock."""
+        message = self._decode(*parts, error_if_checksum_invalid=True)
+        row = _row(message, kind)
+        if kind in _BASE:
+            self.clock = _base_time(message) or self.clock
+        return row
+
+    def _particulars(self, parts: list[bytes], kind: int) -> Row:
+        """As `_decoded`, of a report of name and size, which a vessel sends again and again with the same payload."""
+        key = b"".join(part.split(b",", 5)[5][:-3] for part in parts)  # payloads with their fill bits
+        row = self._known.get(key)
+        if row is None or not all(map(is_whole, parts)):
+            row = self._known[key] = self._decoded(parts, kind)
+            if len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+        return dict(row)
 
     def _reason(self, row: Row, kind: int) -> LeftOut | None:
         """Why a message is left out, or None."""

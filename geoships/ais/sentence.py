@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, reduce
 from operator import xor
+from typing import NamedTuple
 
 _SENTENCE = re.compile(rb"![A-Z][A-Z0-9]VD[MO],([1-9]),([1-9]),(\d?),([^,*\s]?),([0-W`-w]+),([0-5])\*([0-9A-Fa-f]{2})")
 _TAG_BLOCK = re.compile(rb"\\([^\\!]*)\*([0-9A-Fa-f]{2})\\[^\\!]*$")
-_TAG_TIME, _TAG_STATION = re.compile(rb"(?:^|,)c:(\d+)"), re.compile(rb"(?:^|,)s:([^,*]+)")
-_TAG_GROUP = re.compile(rb"(?:^|,)g:\d+-\d+-([^,*]+)")
+_TAG_TIME, _TAG_GROUP = re.compile(rb"c:(\d+)"), re.compile(rb"g:\d+-\d+-([^*]+)")
 _WRAPPER = re.compile(rb"\$PGHP,\d+,(\d{4}),(\d\d?),(\d\d?),(\d\d?),(\d\d?),(\d\d?),(\d{1,3})?")
 _ISO = re.compile(rb"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?)\s?(Z|[+-]\d\d:?\d\d)?")
 _EPOCH = re.compile(rb"(?<![\d.])(1\d{12}|[1-9]\d{8,9}(?:\.\d+)?)(?![\d.])")
@@ -20,20 +19,19 @@ LEAST_TIME = 9  # bytes: what is shorter holds no time
 _GROUPS = 4_096  # groups of sentences whose time is remembered
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """A sentence of AIS.
 
     Attributes:
         raw: From the exclamation mark to the checksum.
-        count: Sentences of its message.
+        total: Sentences of its message.
         number: Which of them it is, from 1.
         key: What sentences of one message share.
         time: When it was heard, in seconds since 1970; None if the line does not tell.
     """
 
     raw: bytes
-    count: int
+    total: int
     number: int
     key: tuple[bytes, ...]
     time: float | None
@@ -87,12 +85,10 @@ class LineParser:
         block = _TAG_BLOCK.search(before)
         if block is None or not _is_whole(block[1], block[2]):
             return _written_time(before) or _written_time(after) or self._wrapper, b""
-        time = _seconds(found[1]) if (found := _TAG_TIME.search(block[1])) else None
-        if group := _TAG_GROUP.search(block[1]):
-            time = self._of_group(group[1], time)
-        return time or _written_time(before[: block.start()]) or _written_time(after) or self._wrapper, station_of(
-            block[1]
-        )
+        time, group, station = _tag_fields(block[1])
+        if group is not None:
+            time = self._of_group(group, time)
+        return time or _written_time(before[: block.start()]) or _written_time(after) or self._wrapper, station
 
     def _of_group(self, group: bytes, time: float | None) -> float | None:
         """Only the first sentence of a group has the time."""
@@ -118,8 +114,26 @@ def make_sentence(raw: bytes, time: float | None, station: bytes) -> Sentence:
 
 def station_of(block: bytes) -> bytes:
     """The station that a tag block names; empty if it names none."""
-    found = _TAG_STATION.search(block)
-    return found[1] if found else b""
+    return _tag_fields(block)[2]
+
+
+def _tag_fields(block: bytes) -> tuple[float | None, bytes | None, bytes]:
+    """Time, group and station in a tag block without its checksum; each the first that is complete."""
+    time, group, station = None, None, b""
+    for field in block.split(b","):
+        kind = field[:2]
+        if kind == b"s:":
+            station = station or field[2:].partition(b"*")[0]
+        elif kind == b"c:" and time is None:
+            time = _seconds(found[1]) if (found := _TAG_TIME.match(field)) else None
+        elif kind == b"g:" and group is None:
+            group = found[1] if (found := _TAG_GROUP.match(field)) else None
+    return time, group, station
+
+
+def is_whole(sentence: bytes) -> bool:
+    """Whether the checksum of a sentence, from the exclamation mark to it, is right."""
+    return _is_whole(sentence[1:-3], sentence[-2:])
 
 
 def _is_whole(text: bytes, checksum: bytes) -> bool:

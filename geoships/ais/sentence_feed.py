@@ -133,8 +133,8 @@ class _Log:
             else:
                 each = self._sentence(block, found, index, time)
                 times[index] = _or_nan(each.time)
-                if alone[index]:
-                    messages = list(reader.add(each, self._lines + line - blank))
+                if alone[index] and (row := reader.add(each, self._lines + line - blank)) is not None:
+                    messages = [row]
             rows += messages
             lines += [line] * len(messages)
             if reader.clock is not None and reader.clock != clock[1][-1]:

@@ -184,3 +184,16 @@ def test_a_late_fragment_belongs_to_another_message(late: float, joined: bool) -
     assert found == (([b"first", b"second"], 100.0) if joined else None)
     fragments.close()
     assert fragments.lost == (0 if joined else 2)
+
+
+def test_a_repeated_report_of_name_is_taken_again_and_a_damaged_one_is_not(tmp_path: Path) -> None:
+    lines: list[str | bytes] = []
+    for number in range(4):  # the same payload, with sequence numbers of their own
+        lines += [tagged(part, f"c:{TIME + number}") for part in encode_dict(STATIC, seq_id=number)]
+    first, second = encode_dict(STATIC, seq_id=7)
+    wrong = f"{second[:-2]}{int(second[-2:], 16) ^ 1:02X}"
+    rows, counts = read(tmp_path, [*lines, tagged(first, f"c:{TIME}"), tagged(wrong, f"c:{TIME}")])
+    assert [(row["name"], row["length"], row["t"]) for row in rows] == [
+        ("EXAMPLE", 150.0, float(TIME + number)) for number in range(4)
+    ]
+    assert counts.left_out == {LeftOut.CHECKSUM: 2}
