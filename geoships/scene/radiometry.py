@@ -17,6 +17,8 @@ PRESETS: dict[str, tuple[float, float]] = {
     "sentinel-2-l1c": (1e-4, -0.1),
     "sentinel-2-l2a-legacy": (1e-4, 0.0),  # before baseline 04.00, or with the offset already removed
     "sentinel-2-l1c-legacy": (1e-4, 0.0),
+    "sentinel-2-l2a-tci": (0.2 / 255, 0.0),  # true-colour images, see BRIGHTEST in opening/product_radiometry.py
+    "sentinel-2-l1c-tci": (0.3558 / 255, 0.0),
     "landsat-c2-l2": (2.75e-5, -0.2),  # USGS Collection 2 Level 2
     "planetscope-sr": (1e-4, 0.0),
     "reflectance": (1.0, 0.0),
@@ -37,7 +39,7 @@ OFFSET_TAGS = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
 FILE_TAGS = "scale and offset tags of the file"
 BASELINE_TAG = "PROCESSING_BASELINE"
 
-SIXTEEN_BITS = (np.dtype("uint16"), np.dtype("int16"))
+SIXTEEN_BITS = ("uint16", "int16")
 
 # Surface reflectance of dark water and shadow is within a few thousandths of 0. If the offset of -0.1 is applied
 # twice, all water and forest is between -0.1 and -0.05.
@@ -117,12 +119,14 @@ class ProductScale:
         offset: Offset in reflectance.
         origin: Where this was found, as text.
         assumed: Whether it is likely and not stated.
+        dtypes: Data types of the values that this is true of.
     """
 
     scale: float
     offset: float
     origin: str
     assumed: bool = False
+    dtypes: tuple[str, ...] = SIXTEEN_BITS
 
 
 def choose_radiometry(
@@ -158,7 +162,7 @@ def choose_radiometry(
         sample: Function that returns a few hundred thousand valid stored values from all parts of the scene, shape
             (bands, n). Called only where the data type alone does not decide.
         stated: Text for `Radiometry.origin` where `scales` and `offsets` are used.
-        product: What names, folders and sidecar files tell; used for 16-bit integers only.
+        product: What names, folders and sidecar files tell; used for its own data types only.
 
     Returns:
         Scale and offset of each selected band.
@@ -175,8 +179,8 @@ def choose_radiometry(
     pairs = [(float(factor), float(added)) for factor, added in zip(scales, offsets, strict=True)]
     if any(pair != (1.0, 0.0) for pair in pairs):
         return _from_file(dtypes, pairs, sample, stated)
-    named = _from_product(product, sample, count) if all(dtype in SIXTEEN_BITS for dtype in dtypes) else None
-    return _from_metadata(tags, count) or named or _from_dtypes(dtypes, sample)
+    named = product if product and all(dtype.name in product.dtypes for dtype in dtypes) else None
+    return _from_metadata(tags, count) or _from_product(named, sample, count) or _from_dtypes(dtypes, sample)
 
 
 def _constant(scale: float, offset: float, count: int, origin: str, warning: str | None = None) -> Radiometry:

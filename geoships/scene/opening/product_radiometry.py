@@ -22,10 +22,14 @@ MAX_BYTES = 32 << 20
 METADATA = re.compile(r"MTD_MSIL(?:1C|2A)\.xml", re.IGNORECASE)
 PRODUCT = re.compile(r"S2[A-D]_MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d{2})(\d{2})_R\d{3}_T\w{5}", re.IGNORECASE)
 BAND = re.compile(r"^T\d{2}[A-Z]{3}_(\d{8})T\d{6}_B\w{2}(?:_\d{2}m)?\.", re.IGNORECASE)
+TRUE_COLOUR = re.compile(r"(?:^|_)TCI(_\d{2}m)?(?=[._]|$)", re.IGNORECASE)
+LEVEL_2A = re.compile(r"(?<![0-9A-Z])(?:MSI)?L2A(?![0-9A-Z])", re.IGNORECASE)
 LANDSAT = re.compile(r"^L[COTEM]0[4-9]_L2S[PR]_\d{6}_\d{8}_\d{8}_02_", re.IGNORECASE)
 LANDSAT_SCALE, LANDSAT_OFFSET = 2.75e-5, -0.2  # USGS, Landsat Collection 2 Level 2 surface reflectance
 FIRST_OFFSET_DAY = "20220125"  # since then ESA's new products are of processing baseline 04.00 and later
 QUANTIFICATION = 10_000.0
+# ESA, Sentinel-2 user guide, definitions: 255 in a true-colour image stands for 3558 at level 1C, and for 2000 at 2A.
+BRIGHTEST = {"1C": 0.3558, "2A": 0.2}
 
 
 def product_scale(inputs: Sequence[str]) -> ProductScale | None:
@@ -35,8 +39,9 @@ def product_scale(inputs: Sequence[str]) -> ProductScale | None:
         inputs: Paths and URLs of the files of the scene.
 
     Returns:
-        What they tell, the surest source first: the product's metadata beside or above a file, the product's name in
-        the path, the date in the name of a band. None where they tell nothing, or different things.
+        What they tell, the surest source first: that a file is a true-colour image, the product's metadata beside or
+        above it, the product's name in the path, the date in the name of a band. None where they tell nothing, or
+        different things.
     """
     found = {scale for name in inputs if (scale := _of_file(name)) is not None}
     return found.pop() if len(found) == 1 else None
@@ -44,6 +49,10 @@ def product_scale(inputs: Sequence[str]) -> ProductScale | None:
 
 def _of_file(name: str) -> ProductScale | None:
     title = title_of(name)
+    if match := TRUE_COLOUR.search(title):
+        level = "2A" if match[1] or LEVEL_2A.search(without_query(name)) else "1C"
+        why = f"name of a true-colour image of Sentinel-2, level {level}"
+        return ProductScale(BRIGHTEST[level] / 255, 0.0, why, dtypes=("uint8",))
     if LANDSAT.match(title):
         return ProductScale(LANDSAT_SCALE, LANDSAT_OFFSET, "name of a Landsat Collection 2 Level 2 product")
     if not is_remote(name) and (stated := _of_metadata(Path(name))):

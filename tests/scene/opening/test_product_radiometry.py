@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.transform import from_origin
 
 from geoships.scene.opening.band_files import band_files
 from geoships.scene.opening.product_radiometry import product_scale
@@ -41,7 +43,38 @@ def test_names_tell_scale_and_offset(name: str, scale: float, offset: float, ass
     assert (found.scale, found.offset, found.assumed) == (pytest.approx(scale), pytest.approx(offset), assumed)
 
 
-@pytest.mark.parametrize("name", ["scene.tif", "T33TUL.tif", LEVEL_1, "B02.tif"])
+@pytest.mark.parametrize(
+    ("name", "brightest"),
+    [
+        ("T10UDV_20190317T191121_TCI.jp2", 0.3558),
+        ("T10UDV_20190317T191121_TCI_mosaic.tif", 0.3558),
+        (f"{OLD}/GRANULE/IMG_DATA/T33TUL_20190505T100559_TCI.jp2", 0.3558),
+        (f"{SAFE}/{GRANULE}/T33TUL_20230505T100559_TCI_10m.jp2", 0.2),
+        ("T33TUL_20230505T100559_TCI_10m.jp2", 0.2),
+        ("https://host/sentinel-s2-l2a-cogs/S2B_33TUL_20230505_0_L2A/TCI.tif", 0.2),
+    ],
+)
+def test_true_colour_images_have_the_scale_of_their_level(name: str, brightest: float) -> None:
+    found = product_scale([name])
+
+    assert found is not None
+    assert (found.scale * 255, found.offset, found.dtypes) == (pytest.approx(brightest), 0.0, ("uint8",))
+
+
+def test_a_true_colour_image_is_read_as_reflectance(tmp_path: Path) -> None:
+    path = tmp_path / "T33TUL_20190505T100559_TCI.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=64, height=64, count=3, dtype="uint8", crs="EPSG:32633",
+        transform=from_origin(4e5, 5e6, 10, 10),
+    ) as file:  # fmt: skip
+        file.write(np.full((3, 64, 64), 51, "uint8"))
+    with open_scene(path, ("red", "green", "blue")) as scene:
+        assert scene.radiometry.scale == pytest.approx([0.3558 / 255] * 3)
+        assert scene.radiometry.warning is None
+        assert "true-colour image" in scene.radiometry.origin
+
+
+@pytest.mark.parametrize("name", ["scene.tif", "TCIX.tif", "T33TUL.tif", LEVEL_1, "B02.tif"])
 def test_other_names_tell_nothing(name: str) -> None:
     assert product_scale([name]) is None
 
