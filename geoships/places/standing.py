@@ -16,6 +16,8 @@ from geoships.places.sightings import Ints, Sightings
 Number = TypeVar("Number", bound=np.generic)
 
 MISSED = 0.2  # probability of a row of misses before it was found, below which it was not there yet
+SHIP_LENGTH, SHIP_SHAPE = 60.0, 2.5  # metres, and times its width, from which a thing may be a ship at its berth
+SHIP_METRES, SHIP_SHARE = 20.0, 0.1  # by which its measured length differs, if it is always the same: metres, or a share
 SHARED = 0.3  # of the smaller outline, from which on two things are at the same place
 
 
@@ -27,6 +29,7 @@ class Why(StrEnum):
     LEFT = "left"
     CHANGES = "outline changes"
     OFTEN_AWAY = "often away"
+    SHIP_AWAY = "like a ship, and away"
     UNSEEN = "seldom seen"
 
 
@@ -71,8 +74,29 @@ def find_standing(sightings: Sightings, passes: Passes, settings: FixedSettings)
         others = np.unique(np.concatenate([overlaps[member] for member in members.tolist()]))
         others = np.setdiff1d(others, members)
         changed = bool((~present[sightings.at[others]]).any())
-        found.append(Standing(members, middle, present, seen, _why(present, seen, changed, settings)))
+        why = _why(present, seen, changed, settings)
+        if why == Why.FIXED and _is_shiplike(sightings, middle):
+            why = _why_shiplike(sightings.sizes.length[members], present[seen])
+        found.append(Standing(members, middle, present, seen, why))
     return found
+
+
+def _is_shiplike(sightings: Sightings, middle: int) -> bool:
+    """Whether something has the size and shape of a ship that may lie at a berth."""
+    length, width = float(sightings.sizes.length[middle]), float(sightings.sizes.width[middle])
+    return length >= max(SHIP_LENGTH, SHIP_SHAPE * width)
+
+
+def _why_shiplike(lengths: NDArray[np.float64], found: NDArray[np.bool_]) -> Why:
+    """What something like a ship is: ships of about one size share a berth, so it may never be away, nor be another's size.
+
+    Args:
+        lengths: In metres, of all its sightings.
+        found: Whether each pass that saw its place found it.
+    """
+    if np.ptp(lengths) > max(SHIP_METRES, SHIP_SHARE * float(np.median(lengths))):
+        return Why.CHANGES
+    return Why.FIXED if found.all() else Why.SHIP_AWAY
 
 
 def _groups(sightings: Sightings, settings: FixedSettings) -> list[tuple[int, Ints]]:

@@ -93,7 +93,8 @@ def make_port(folder: Path, *, passes: int = 12, seed: int = 0, recall: float = 
     for _ in range(25):
         place = next(spots)
         port.structures.append(place)
-        stays.append((place, (draw.uniform(25, 120), draw.uniform(15, 40), draw.uniform(0, 180)), 0, passes))
+        length = draw.uniform(25, 120)
+        stays.append((place, (length, length / draw.uniform(1, 2.4), draw.uniform(0, 180)), 0, passes))
     for _ in range(40):
         place, long = next(spots), int(draw.integers(3, passes - 1))
         first = int(draw.integers(0, passes - long + 1))

@@ -69,11 +69,14 @@ def test_ships_know_their_place(port: tuple[Port, FixedPlaces]) -> None:
     assert found.structures.crs == ships.crs == "EPSG:4326"
 
 
-def passes(folder: Path, presence: list[str], others: str = "") -> Path:
+BLOCK, HULL = (50.0, 30.0, 40.0), (200.0, 30.0, 40.0)  # length, width, heading
+
+
+def passes(folder: Path, presence: list[str], others: str = "", size: tuple[float, float, float] = BLOCK) -> Path:
     """One thing that is there (x), away (-), or under a cloud (c), pass by pass; `others`: another one at its place."""
     for number, state in enumerate(presence):
         time = FIRST + 5 * number * DAY
-        shapes = [(1000.0, 1000.0, 200.0, 30.0, 40.0)] if state == "x" else []
+        shapes = [(1000.0, 1000.0, *size)] if state == "x" else []
         if others and others[number] == "y":
             shapes.append((1010.0, 1000.0, 90.0, 15.0, 40.0))
         hidden = [shapely.Point(1000, 1000).buffer(300)] if state == "c" else []
@@ -93,6 +96,26 @@ def test_what_stood_still(presence: str, tmp_path: Path) -> None:
     found = find_fixed(passes(tmp_path, list(presence)))
     kinds = [*found.structures.kind, *found.still.kind]
     assert kinds == ([] if CASES[presence] is None else [CASES[presence]])
+
+
+@pytest.mark.parametrize(
+    ("presence", "kind"),
+    [("xxxxxx", "structure"), ("xxccxx", "structure"), ("xxx-xx", "like a ship, and away"), ("xxxx-", "left")],
+)
+def test_what_is_like_a_ship_must_never_be_away(presence: str, kind: str, tmp_path: Path) -> None:
+    found = find_fixed(passes(tmp_path, list(presence), size=HULL))
+    assert [*found.structures.kind, *found.still.kind] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "kind"), [([228, 219, 237, 228], "structure"), ([228, 191, 237, 228], "outline changes")]
+)
+def test_ships_of_about_one_size_at_a_berth_are_no_structure(lengths: list[float], kind: str, tmp_path: Path) -> None:
+    for number, length in enumerate(lengths):
+        time = FIRST + number * DAY
+        write(tmp_path / f"p{number}.gpkg", table([(1000, 1000, length, 55, 85)], time, f"p{number}"), observed(time))
+    found = find_fixed(tmp_path)
+    assert [*found.structures.kind, *found.still.kind] == [kind]
 
 
 def test_another_outline_at_the_place_means_a_berth(tmp_path: Path) -> None:
