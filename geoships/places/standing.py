@@ -17,7 +17,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 MISSED = 0.2  # probability of a row of misses before it was found, below which it was not there yet
 SHIP_LENGTH, SHIP_SHAPE = 60.0, 2.5  # metres, and times its width, from which a thing may be a ship at its berth
-SHIP_METRES, SHIP_SHARE = 20.0, 0.1  # by which its measured length differs, if it is always the same: metres, or a share
+SHIP_METRES, SHIP_SHARE = 20.0, 0.1  # by which measured lengths of one and the same differ: metres, or a share
 SHARED = 0.3  # of the smaller outline, from which on two things are at the same place
 
 
@@ -88,7 +88,7 @@ def _is_shiplike(sightings: Sightings, middle: int) -> bool:
 
 
 def _why_shiplike(lengths: NDArray[np.float64], found: NDArray[np.bool_]) -> Why:
-    """What something like a ship is: ships of about one size share a berth, so it may never be away, nor be another's size.
+    """What something like a ship is: ships of about one size share a berth, so it may neither be away nor change.
 
     Args:
         lengths: In metres, of all its sightings.

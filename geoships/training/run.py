@@ -181,6 +181,7 @@ def quiet_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty")
             warnings.filterwarnings("ignore", "Experiment logs directory .* exists and is not empty")
             warnings.filterwarnings("ignore", ".*smaller than the logging interval")
+            warnings.filterwarnings("ignore", "The `srun` command is available")  # one process needs none
             yield
     finally:
         logger.setLevel(level)
