@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
-from multiprocessing import forkserver as forkservers
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -29,9 +28,10 @@ IMPORTED = (
 
 # Files that take longest, which are begun first: begun last, one would leave the other processes without work.
 LONGEST = (
-    "fuzz/test_fuzz.py", "corpus/test_corpus.py", "test_installed_model.py", "workflows/test_finish.py",
-    "project/test_lean.py", "faults/test_nth_operation.py", "cluster/test_ray.py", "service/test_map_page.py",
-    "training/segmentation/test_fit.py", "workflows/test_study.py", "docs/test_examples.py", "docs/test_commands.py",
+    "fuzz/test_fuzz.py", "service/test_map_page.py", "corpus/test_corpus.py", "test_installed_model.py",
+    "project/test_lean.py", "workflows/test_finish.py", "training/segmentation/test_fit.py",
+    "faults/test_nth_operation.py", "cluster/test_ray.py", "workflows/test_predict_chips.py", "docs/test_examples.py",
+    "docs/test_commands.py", "cli/test_commands.py", "workflows/test_study.py", "workflows/test_view_browser.py",
 )  # fmt: skip
 
 collect_ignore = ["qgis_classes.py", "qgis_report.py", "qgis_service.py"]  # run in QGIS's Python
@@ -84,6 +84,8 @@ def bundles() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def forkserver() -> BaseContext:
     """Starts processes that need not import everything again."""
+    from multiprocessing import forkserver as forkservers  # Windows has none
+
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(IMPORTED))
     with pytest.MonkeyPatch.context() as patch:
