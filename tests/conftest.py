@@ -28,9 +28,9 @@ IMPORTED = (
 
 # Files that take longest, which are begun first: begun last, one would leave the other processes without work.
 LONGEST = (
-    "fuzz/test_fuzz.py", "service/test_map_page.py", "corpus/test_corpus.py", "test_installed_model.py",
-    "project/test_lean.py", "workflows/test_finish.py", "training/segmentation/test_fit.py",
-    "faults/test_nth_operation.py", "cluster/test_ray.py", "workflows/test_predict_chips.py", "docs/test_examples.py",
+    "fuzz/test_fuzz.py", "service/test_map_page.py", "cluster/test_ray.py", "corpus/test_corpus.py",
+    "test_installed_model.py", "project/test_lean.py", "workflows/test_finish.py", "training/segmentation/test_fit.py",
+    "faults/test_nth_operation.py", "workflows/test_predict_chips.py", "docs/test_examples.py",
     "docs/test_commands.py", "cli/test_commands.py", "workflows/test_study.py", "workflows/test_view_browser.py",
 )  # fmt: skip
 
