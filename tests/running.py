@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -56,13 +57,20 @@ class Running:
             if found:
                 random.choice(found).kill()
 
-    def talk(self, sent: bytes, wait: float = 5.0) -> bytes:
-        """What the service answers to bytes."""
+    def talk(self, sent: bytes, more: float = 0.2) -> bytes:
+        """What the service answers to bytes. more: seconds to wait for what follows a whole answer."""
         with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
-            connection.settimeout(wait)
             connection.sendall(sent)
             found = b""
             with suppress(TimeoutError, ConnectionError):
                 while chunk := connection.recv(65536):
                     found += chunk
+                    connection.settimeout(more if _is_whole(found) else 5)
             return found
+
+
+def _is_whole(answer: bytes) -> bool:
+    """Whether an answer has its head, and as many bytes of a body as that says."""
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    return bool(end) and length is not None and len(body) >= int(length[1])

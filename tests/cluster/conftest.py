@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
-from multiprocessing import forkserver as forkservers
-from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
@@ -17,20 +14,7 @@ from geoships.config import PredictConfig
 from geoships.model import bundle as bundles
 from geoships.pipeline.batch import plan_outputs
 
-TESTS = Path(__file__).parents[1]
-IMPORTED = ("cluster_jobs", "geoships.cluster.run", "geoships.pipeline.batch", "geopandas", "pyogrio", "torch._dynamo")
 CPU = PredictConfig(model="fake", device="cpu", engine="torch", precision="fp32", style=False)
-
-
-@pytest.fixture(scope="session")
-def forkserver() -> BaseContext:
-    """Starts processes that need not import everything again."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(IMPORTED))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(TESTS))  # the server does not know sys.path when it imports
-        forkservers.ensure_running()
-    return context
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import subprocess
-import sys
 import time
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
+import command_jobs
 import geopandas
 import pandas as pd
 import pytest
@@ -121,18 +120,21 @@ def test_the_command_writes_tables_layers_and_a_page(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, [*command, "--zones", "nothing"]).exit_code == 2
 
 
-def test_a_killed_run_leaves_nothing_and_the_next_counts_each_scene_once(tmp_path: Path) -> None:
+def test_a_killed_run_leaves_nothing_and_the_next_counts_each_scene_once(
+    tmp_path: Path, forkserver: BaseContext
+) -> None:
     folder, out = tmp_path / "found", tmp_path / "time"
     folder.mkdir()
     port(folder, {(1000.0, 1000.0): ("x-" * 10, BIG), (4000.0, 4000.0): ("xx--" * 5, SMALL)})
-    code = "from geoships_cli.app import main; main()"
-    command = [sys.executable, "-c", code, "passes", str(folder), "--out", str(out), "--overwrite", "--json"]
-    for delay in (0.5, 1.5, 2.5):
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(delay)
-            process.send_signal(signal.SIGKILL)
+    command = ["passes", str(folder), "--out", str(out), "--overwrite", "--json"]
+    for delay in (0.2, 0.6, 1.2):
+        process = forkserver.Process(target=command_jobs.command, args=tuple(command))
+        process.start()
+        time.sleep(delay)
+        process.kill()
+        process.join()
         assert not (out / "report.html").exists() or (out / "passes.csv").exists()
-    found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    found = json.loads(CliRunner().invoke(app, command, catch_exceptions=False).stdout)
     assert (found["scenes"], found["sightings"]) == (20, 20)
     assert pd.read_csv(out / "passes.csv").ships.sum() == 20
 

@@ -117,7 +117,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def in_environment(environment: Path, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    variables |= {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+    # compiled once for all processes, and outside, as the environment is measured
+    variables |= {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPYCACHEPREFIX": str(environment.parent / "compiled")}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [str(environment / "bin" / words[0]), *words[1:]]
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
 

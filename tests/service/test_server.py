@@ -73,7 +73,7 @@ def test_what_is_no_http_is_refused_by_a_problem(running: Running, sent: bytes) 
 def test_both_lengths_are_not_two_requests(running: Running) -> None:
     inner = b"GET /smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
     both = b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n" % (5 + len(inner))
-    answer = running.talk(b"POST /jobs HTTP/1.1\r\n" + HOST + both + inner)
+    answer = running.talk(b"POST /jobs HTTP/1.1\r\n" + HOST + both + inner, more=5)
     assert answer.startswith(b"HTTP/1.1 4")
     assert answer.count(b"HTTP/1.1 ") == 1
 

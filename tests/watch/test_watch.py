@@ -7,16 +7,16 @@ import json
 import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import geopandas
 import pytest
 import shapely
+import watch_jobs
 import yaml
 from cluster_jobs import CPU, LOADERS, use_fake_model
 from scenes import SHIPS, UTM, ship_scene
@@ -265,21 +265,22 @@ def test_one_process_watches_a_folder(place: Path) -> None:
         pass
 
 
-def test_killed_again_and_again_nothing_is_lost_and_nothing_repeated(place: Path, hook: Webhook) -> None:
+def test_killed_again_and_again_nothing_is_lost_and_nothing_repeated(
+    place: Path, hook: Webhook, forkserver: BaseContext
+) -> None:
     count, kills = 12, 3  # benchmarks/watch_kills.py: 100 scenes and ten kills
     for number in range(1, count + 1):
         scene(place, number, shape=(64, 64), ships=((10, 10, 4, 20),))
-    command = [sys.executable, "-c", f"import watch_jobs; watch_jobs.look({str(place)!r})"]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
     chance = random.Random(1)
     for number in range(kills + 1):
-        process = subprocess.Popen(command, env=environment)
+        process = forkserver.Process(target=watch_jobs.look, args=(str(place),))
+        process.start()
         goal = (number + chance.random()) * count / (kills + 1)
-        while number < kills and process.poll() is None and len(hook.bodies) < goal:
+        while number < kills and process.is_alive() and len(hook.bodies) < goal:
             time.sleep(0.01)
         if number < kills:
-            process.send_signal(signal.SIGKILL)
-        process.wait()
+            process.kill()
+        process.join()
     store = Store(place / "out")
     assert store.counts() == {"done": count}
     assert store.message_counts() == {"sent": count}

@@ -1,6 +1,8 @@
 import json
 import math
+from multiprocessing.context import BaseContext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from scipy import stats
 
 from geoships.config.study import StudyConfig, study_config
 from geoships.errors import GeoshipsError
+from geoships.support import workers
 from geoships.workflows.study.conclusion import conclusion
 from geoships.workflows.study.effects import differences, seed_means
 
@@ -159,6 +162,13 @@ def test_runs_are_trained_evaluated_and_reported_once(settings: Path, tmp_path: 
         prepare_study(study_config(settings, ("judge.groups=[north]", "training.data.validation.groups=[west]")), out)
 
 
+@pytest.fixture
+def processes(forkserver: BaseContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes of runs need not import everything again."""
+    monkeypatch.setattr(workers, "multiprocessing", SimpleNamespace(get_context=lambda _: forkserver))
+
+
+@pytest.mark.usefixtures("processes")
 def test_runs_in_two_processes_give_the_same_results(settings: Path, tmp_path: Path) -> None:
     from geoships.workflows.study.runs import prepare_study, run_study
 
@@ -175,6 +185,7 @@ def test_runs_in_two_processes_give_the_same_results(settings: Path, tmp_path: P
     assert len(results[0]) == 2
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_failed_run_in_a_process_is_named(settings: Path, tmp_path: Path) -> None:
     from geoships.workflows.study.runs import prepare_study, run_study
 

@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
+import command_jobs
 import pytest
 import torch
+import training_jobs
 from geoships_cli.app import main
 from safetensors.torch import load_file
 
@@ -19,29 +22,25 @@ from geoships.training.segmentation.checkpoint import load_checkpoint
 from geoships.training.segmentation.fit import fit
 from geoships.training.segmentation.loop import Training
 
-TRAIN = """
-import sys
-from pathlib import Path
-from geoships.config import train_config
-from geoships.training.segmentation.fit import fit
-fit(train_config(Path(sys.argv[1]), tuple(sys.argv[3:])), Path(sys.argv[2]), resume=True, quiet=True)
-"""
-
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "bundle" / "model.safetensors")
 
 
-def test_a_run_killed_at_any_moment_resumes_to_the_same_weights(settings: Path, tmp_path: Path) -> None:
+def test_a_run_killed_at_any_moment_resumes_to_the_same_weights(
+    settings: Path, tmp_path: Path, forkserver: BaseContext
+) -> None:
     changes = ("run.crops=96", "run.checkpoint_minutes=0", "run.validate_every=48", "run.pictures=0")
-    command = [sys.executable, "-c", TRAIN, str(settings), str(tmp_path / "parts"), *changes]
     last = tmp_path / "parts" / "checkpoints" / "last.ckpt"
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())})
-    while process.poll() is None and not last.exists():
+    threads = torch.get_num_threads()
+    process = forkserver.Process(target=training_jobs.train, args=(settings, tmp_path / "parts", changes, threads))
+    process.start()
+    while process.is_alive() and not last.exists():
         time.sleep(0.05)
     time.sleep(random.uniform(0, 0.5))
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL  # it was not finished
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL  # it was not finished
     assert not (tmp_path / "parts" / "bundle").exists()
     config = train_config(settings, changes)
     resumed = fit(config, tmp_path / "parts", resume=True, quiet=True)
@@ -71,16 +70,19 @@ def test_a_run_that_is_asked_to_stop_finishes_its_step_and_goes_on_from_it(
     assert fit(train_config(settings), tmp_path / "run", resume=True, quiet=True).amount == "48 crops"
 
 
-def test_the_command_ends_with_the_code_of_the_signal_that_stopped_it(settings: Path, tmp_path: Path) -> None:
-    arguments = ["--config", settings, "--out", tmp_path / "run", "--set", "run.crops=1000000", "--quiet"]
-    code = "import sys; from geoships_cli.app import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", code, "train", *map(str, arguments)])
+def test_the_command_ends_with_the_code_of_the_signal_that_stopped_it(
+    settings: Path, tmp_path: Path, forkserver: BaseContext
+) -> None:
+    arguments = ["train", "--config", settings, "--out", tmp_path / "run", "--set", "run.crops=1000000", "--quiet"]
+    process = forkserver.Process(target=command_jobs.command, args=tuple(map(str, arguments)))
+    process.start()
     while not (tmp_path / "run" / "logs").exists():
-        assert process.poll() is None
+        assert process.is_alive()
         time.sleep(0.05)
     time.sleep(2)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == 128 + signal.SIGTERM
+    process.terminate()
+    process.join()
+    assert process.exitcode == 128 + signal.SIGTERM
     assert load_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["step"] > 0
 
 
@@ -100,8 +102,7 @@ def test_the_command_draws_crops_and_trains_nothing(
 def test_threads_of_a_training_do_not_spin_while_they_wait() -> None:
     code = (
         "import os, sys; from geoships_cli.train import training_libraries; assert 'torch' not in sys.modules\n"
-        "with training_libraries(): import torch\n"
-        "print(os.environ['OMP_WAIT_POLICY'])"
+        "with training_libraries(): print(os.environ['OMP_WAIT_POLICY'])"  # what PyTorch would read
     )
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -109,10 +110,10 @@ def test_threads_of_a_training_do_not_spin_while_they_wait() -> None:
 
 
 def test_a_budget_of_hours_ends_a_run(settings: Path, tmp_path: Path) -> None:
-    hours = 3 / 3600
+    hours = 1 / 3600
     trained = fit(train_config(settings, (f"run.hours={hours}", "run.crops=100000000")), tmp_path / "run", quiet=True)
     state = load_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]
-    assert state["seconds"] >= 3
+    assert state["seconds"] >= 1
     assert trained.amount == f"{state['step'] * 4:,} crops"
 
 

@@ -2,15 +2,15 @@
 
 import json
 import shutil
-import subprocess
 import sys
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 
 import geopandas
 import pytest
 import shapely
-from geoships_cli.app import app
+from geoships_cli.app import app, main
 from typer.testing import CliRunner, Result
 
 from geoships.config import train_config
@@ -132,13 +132,18 @@ def test_training_refuses_labels_of_another_place(labelled: Path, tmp_path: Path
     assert "\n" not in str(error.value)
 
 
-def test_quiet_leaves_out_warnings_of_layers(labelled: Path, tmp_path: Path) -> None:
+def test_quiet_leaves_out_warnings_of_layers(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "a.yaml").write_text(SETTINGS.format(root=labelled))
     scenes = "data.scenes=[{scene: east.tif, labels: east.geojson, ignore: west.geojson}]"
     command = ["train", "--config", tmp_path / "a.yaml", "--show-crops", tmp_path / "crops.png", "--set", scenes]
     command.append("--overwrite")
-    code = "from geoships_cli.app import main; main()"
     for more, lines in (((), 1), (("--quiet",), 0)):
-        process = [sys.executable, "-c", code, *map(str, command), *more]
-        done = subprocess.run(process, capture_output=True, text=True, check=True)
-        assert done.stderr.count("warning: the ignore layer") == lines, done.stderr
+        monkeypatch.setattr(sys, "argv", ["geoships", *map(str, command), *more])
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as end:
+            warnings.simplefilter("always", GeoshipsWarning)  # an error in tests
+            main()
+        assert not end.value.code
+        told = capsys.readouterr().err
+        assert told.count("warning: the ignore layer") == lines, told
