@@ -30,6 +30,7 @@ from geoships.pipeline.scene_run import Layers, choose_bundle, read_layers, read
 from geoships.scene.opening.names import without_secrets
 from geoships.scene.opening.open import SceneFile
 from geoships.scene.reader import open_scene
+from geoships.scene.tiling.windows import Window
 from geoships.support.files import real_path, write_text
 from geoships.support.fingerprint import Fingerprint, content_of, file_fingerprints
 from geoships.support.overwrite import existing_error, refuse_overwrites
@@ -111,12 +112,11 @@ def _mark(file: SceneFile, config: PredictConfig) -> RunMark | None:
     """What a run would be made from, without an engine."""
     inputs = input_fingerprints(file, list(config_files(config)))
     bundle, _ = choose_bundle(file, config, None, None)
+    if not (config.area or config.land):
+        return run_mark(file, inputs, bundle, config, Searched(Window(0, 0, *file.header.shape), None, ()))
     with open_scene(file, bundle.card.bands, reading(config), bundle.card.optional) as scene:
-        searched = Searched(scene.window, None, ())
-        if config.area or config.land:
-            pixel_size, _ = scene_pixel_size(scene.georeference, config.gsd, bundle.card, scene.driver)
-            searched = read_layers(scene, Layers.of(config), config, pixel_size)
-    return run_mark(file, inputs, bundle, config, searched)
+        pixel_size, _ = scene_pixel_size(scene.georeference, config.gsd, bundle.card, scene.driver)
+        return run_mark(file, inputs, bundle, config, read_layers(scene, Layers.of(config), config, pixel_size))
 
 
 def keep_result(
