@@ -110,13 +110,14 @@ def _changed(known: KeptResult) -> Path | None:
 
 def _mark(file: SceneFile, config: PredictConfig) -> RunMark | None:
     """What a run would be made from, without an engine."""
-    inputs = input_fingerprints(file, list(config_files(config)))
+    named = list(config_files(config))
+    inputs = input_fingerprints(file, named)
     bundle, _ = choose_bundle(file, config, None, None)
     if not (config.area or config.land):
-        return run_mark(file, inputs, bundle, config, Searched(Window(0, 0, *file.header.shape), None, ()))
+        return run_mark(file, inputs, named, bundle, config, Searched(Window(0, 0, *file.header.shape), None, ()))
     with open_scene(file, bundle.card.bands, reading(config), bundle.card.optional) as scene:
         pixel_size, _ = scene_pixel_size(scene.georeference, config.gsd, bundle.card, scene.driver)
-        return run_mark(file, inputs, bundle, config, read_layers(scene, Layers.of(config), config, pixel_size))
+        return run_mark(file, inputs, named, bundle, config, read_layers(scene, Layers.of(config), config, pixel_size))
 
 
 def keep_result(
@@ -144,11 +145,11 @@ def keep_result(
         return
     contents = {str(path): {} if path.suffix == STYLE else content_of(known) for path, known in files.items()}
     record = KeptResult(mark=prediction.mark, files=contents, summary=dict(summary), table=table)
-    text = record.model_dump_json()
-    if len(text) > MOST_BYTES:
-        return
     place = _place(job.outputs)
-    with suppress(OSError, OutputError):
+    with suppress(OSError, OutputError, ValueError):  # a name that is no UTF-8 is no JSON
+        text = record.model_dump_json()
+        if len(text) > MOST_BYTES:
+            return
         place.parent.mkdir(parents=True, exist_ok=True)
         write_text(place, text)
         _remove_oldest(place.parent)

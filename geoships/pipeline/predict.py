@@ -45,7 +45,7 @@ from geoships.pipeline.outputs import (
     write_companions,
 )
 from geoships.pipeline.record import input_fingerprints, run_record
-from geoships.pipeline.run_mark import Searched, run_mark
+from geoships.pipeline.run_mark import RunMark, Searched, run_mark
 from geoships.pipeline.scene_run import Layers, RowSource, SceneRun, open_run
 from geoships.pipeline.stored_outputs import stored_outputs
 from geoships.scene.observed.seen_map import SeenMap
@@ -113,7 +113,7 @@ class Prediction:
     observed: GeoDataFrame | None = field(default=None, repr=False)
     observed_summary: dict[str, object] = field(default_factory=dict, repr=False)
     motion_summary: dict[str, object] = field(default_factory=dict, repr=False)
-    mark: dict[str, object] | None = field(default=None, repr=False)
+    mark: RunMark | None = field(default=None, repr=False)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: a small map, and the first ships."""
@@ -327,7 +327,8 @@ def _predict(
         with open_run(file, config=config, model=given.model, engines=engines, layers=given.layers) as run:
             run.source = source
             record = run_record(run, inputs)
-            mark = run_mark(file, inputs, run.bundle, config, Searched(run.scene.window, run.area, run.lands))
+            searched = Searched(run.scene.window, run.area, run.lands)
+            mark = run_mark(file, inputs, layers, run.bundle, config, searched)
             announce(run, progress)
             run.timings["open"] = time.monotonic() - started
             arrays = _score_arrays(run) if keep_scores else None

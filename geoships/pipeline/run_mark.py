@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
 
 from geoships.config import PredictConfig
 from geoships.scene.layers.vector_file import vector_files
@@ -25,7 +27,39 @@ OTHER_SETTINGS = {"model", "device", "batch_size", "trust_vrt", "style", "overwr
 LAYERS = ("area", "land")  # settings that name a file, whose content counts
 _CONTENT = "sha256 "  # begins a setting that is the digest of a file
 
-RunMark = dict[str, Any]
+
+class SceneMark(BaseModel):
+    """What a scene holds.
+
+    Attributes:
+        name: Its name, and a digest of its bands where they are in several files.
+        files: Size and hash of its files, by their absolute paths, see `content_of`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    files: dict[str, Fingerprint]
+
+
+class RunMark(BaseModel):
+    """What tells a run from another.
+
+    Attributes:
+        geoships: Version.
+        scene: The scene.
+        model: Name of the model.
+        model_sha256: Digest of its bundle.
+        settings: Those that decide what is found, with digests in place of files.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    geoships: str
+    scene: SceneMark
+    model: str
+    model_sha256: str
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,9 +83,14 @@ class Searched:
 
 
 def run_mark(
-    file: SceneFile, inputs: Sequence[Fingerprint], bundle: Bundle, config: PredictConfig, searched: Searched
+    file: SceneFile,
+    inputs: Sequence[Fingerprint],
+    named: Sequence[Path],
+    bundle: Bundle,
+    config: PredictConfig,
+    searched: Searched,
 ) -> RunMark | None:
-    """What tells a run from another, as JSON values.
+    """What tells a run from another.
 
     Settings count as they are given, as in the records of many scenes, and not as they are chosen for a machine. The
     style counts, because it is part of some outputs.
@@ -59,49 +98,38 @@ def run_mark(
     Args:
         file: The scene.
         inputs: Fingerprints of the files that are read, see `geoships.pipeline.record.input_fingerprints`.
+        named: Those of them that the settings name: they count by what they select, or by the digest of the bundle.
         bundle: The model.
         config: The settings.
         searched: Where it looks for ships.
 
     Returns:
-        ``geoships``, its version; ``scene``, its name, and the content of its files by their paths; ``model``, its name
-        and digest; and ``settings``. None for a scene whose content is not known: one on a server, or an array.
+        None for a scene whose content is not known: one on a server, or an array.
     """
     if file.memory or any(_is_unknown(each, file) for each in inputs):
         return None
     from geoships.model.fingerprint import bundle_digest
 
-    others = {str(path.absolute()) for path in _files_of(config)}
+    others = {str(path.absolute()) for path in named}
     bands = settings_fingerprint({"bands": [repr(each) for each in file.files.files]}) if file.files else ""
+    name = file.title if os.path.exists(file.name) else file.name  # noqa: PTH110 (False for a name that cannot be)
     settings = config.model_dump(mode="json", exclude=OTHER_SETTINGS - {"style"})
     layers = {**searched.digests(), "fixed": _fixed(config, inputs)}
-    mark = {
-        "geoships": own_version(),
-        "scene": {
-            "name": " ".join(filter(None, (file.title if Path(file.name).exists() else file.name, bands))),
-            "files": {each["path"]: content_of(each) for each in inputs if each["path"] not in others},
-        },
-        "model": {"name": bundle.card.name, "sha256": bundle_digest(bundle)},
-        "settings": settings | {name: digest and f"{_CONTENT}{digest}" for name, digest in layers.items()},
-    }
-    plain: RunMark = json.loads(json.dumps(mark))
-    return plain
+    return RunMark(
+        geoships=own_version(),
+        scene=SceneMark(
+            name=f"{name} {bands}".rstrip(),
+            files={str(each["path"]): content_of(each) for each in inputs if each["path"] not in others},
+        ),
+        model=bundle.card.name,
+        model_sha256=bundle_digest(bundle),
+        settings=settings | {name: digest and f"{_CONTENT}{digest}" for name, digest in layers.items()},
+    )
 
 
 def _is_unknown(known: Fingerprint, file: SceneFile) -> bool:
     """Whether nothing tells the content of an input: of an address, or of a folder that is no Sentinel-2 product."""
-    return "bytes" not in known and not (file.files and Path(str(known["path"])).is_dir())
-
-
-def _files_of(config: PredictConfig) -> Iterator[Path]:
-    """Files of the settings, which count by what they select, or by the bundle's digest."""
-    from geoships.model.bundle_files import bundle_files
-
-    for layer in (config.area, config.land, config.fixed):
-        if layer:
-            yield from vector_files(layer)
-    if config.model and Path(config.model).exists():
-        yield from bundle_files(Path(config.model))
+    return "bytes" not in known and not (file.files and os.path.isdir(str(known["path"])))  # noqa: PTH112
 
 
 def _fixed(config: PredictConfig, inputs: Sequence[Fingerprint]) -> str | None:
@@ -115,20 +143,20 @@ def _fixed(config: PredictConfig, inputs: Sequence[Fingerprint]) -> str | None:
 def mark_differences(then: RunMark, now: RunMark) -> list[str]:
     """What is different between two runs, for people; empty: they are the same run."""
     found = []
-    if then["geoships"] != now["geoships"]:
-        found.append(f"geoships was {then['geoships']}, and is {now['geoships']} now")
-    if then["scene"]["name"] != now["scene"]["name"]:
+    if then.geoships != now.geoships:
+        found.append(f"geoships was {then.geoships}, and is {now.geoships} now")
+    if then.scene.name != now.scene.name:
         found.append("the scene has another name or other bands")
-    elif changed := changed_content(then["scene"]["files"], now["scene"]["files"]):
+    elif changed := _changed_file(then.scene.files, now.scene.files):
         found.append(f"{changed} has changed")
-    if then["model"]["name"] != now["model"]["name"]:
-        found.append(f"the model was {then['model']['name']}, and is {now['model']['name']} now")
-    elif then["model"] != now["model"]:
-        found.append(f"the model {now['model']['name']} has other weights or another card now")
-    return found + differences(then["settings"], now["settings"])
+    if then.model != now.model:
+        found.append(f"the model was {then.model}, and is {now.model} now")
+    elif then.model_sha256 != now.model_sha256:
+        found.append(f"the model {now.model} has other weights or another card now")
+    return found + differences(then.settings, now.settings)
 
 
-def changed_content(then: Mapping[str, object], now: Mapping[str, object]) -> str | None:
+def _changed_file(then: Mapping[str, object], now: Mapping[str, object]) -> str | None:
     """The first file, by its path, whose content is not the same in both, or that only one of them has."""
     return next((path for path in dict.fromkeys([*then, *now]) if then.get(path) != now.get(path)), None)
 

@@ -105,6 +105,10 @@ def another_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scene_run, "load_bundle", lambda _=None: other)
 
 
+def another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geoships.pipeline.run_mark.own_version", lambda: "99.0")
+
+
 @pytest.mark.parametrize(
     ("change", "options", "reason"),
     [
@@ -113,6 +117,7 @@ def another_model(monkeypatch: pytest.MonkeyPatch) -> None:
         (None, ("--no-style",), "style was True, and is False now"),
         (None, ("--area", "part.geojson"), "area was not given, and is given now"),
         (another_model, (), "the model fake has other weights or another card now"),
+        (another_version, (), "geoships was .*, and is 99.0 now"),
         (lambda: Path("s.geojson").write_text("mine"), (), "has changed since geoships wrote it"),
         (lambda: os.truncate("m.tif", 100), (), "m.tif exists already, and has changed since"),
         (lambda: Path("m.tif").unlink(), (), "s.geojson exists already; name another"),
@@ -127,7 +132,7 @@ def test_any_other_run_is_refused_in_one_line(
     command = ("predict", "a.tif", "--out", "s.geojson", "--mask", "m.tif", "--device", "cpu")
     assert geoships(*command)[0] == 0
     if change:
-        change(*([monkeypatch] if change is another_model else []))
+        change(*([monkeypatch] if change in (another_model, another_version) else []))
     before = contents()
     code, out, err = geoships(*command, *options)
     assert (code, out, err.count("\n")) == (1, "", 1), err
