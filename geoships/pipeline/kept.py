@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from geoships.config import PredictConfig
 from geoships.errors import OutputError
+from geoships.model.card import Card
 from geoships.model.engines.cache import cache_folder
 from geoships.pipeline.jobs import SceneJob
 from geoships.pipeline.observe import observed_path
@@ -26,10 +27,12 @@ from geoships.pipeline.predict import Prediction
 from geoships.pipeline.record import input_fingerprints
 from geoships.pipeline.run_mark import RunMark, Searched, mark_differences, run_mark
 from geoships.pipeline.run_plan import scene_pixel_size
-from geoships.pipeline.scene_run import Layers, choose_bundle, read_layers, reading
+from geoships.pipeline.scene_run import Layers, choose_bundle, read_layers
+from geoships.scene.bands import choose_bands
+from geoships.scene.georeference import georeference_of
 from geoships.scene.opening.names import without_secrets
 from geoships.scene.opening.open import SceneFile
-from geoships.scene.reader import open_scene
+from geoships.scene.opening.raster import gdal_env
 from geoships.scene.tiling.windows import Window
 from geoships.support.files import real_path, write_text
 from geoships.support.fingerprint import Fingerprint, content_of, file_fingerprints
@@ -113,11 +116,18 @@ def _mark(file: SceneFile, config: PredictConfig) -> RunMark | None:
     named = list(config_files(config))
     inputs = input_fingerprints(file, named)
     bundle, _ = choose_bundle(file, config, None, None)
+    return run_mark(file, inputs, named, bundle, config, _searched(file, bundle.card, config))
+
+
+def _searched(file: SceneFile, card: Card, config: PredictConfig) -> Searched:
+    """Where a run would look for ships; no pixel is read for that."""
     if not (config.area or config.land):
-        return run_mark(file, inputs, named, bundle, config, Searched(Window(0, 0, *file.header.shape), None, ()))
-    with open_scene(file, bundle.card.bands, reading(config), bundle.card.optional) as scene:
-        pixel_size, _ = scene_pixel_size(scene.georeference, config.gsd, bundle.card, scene.driver)
-        return run_mark(file, inputs, named, bundle, config, read_layers(scene, Layers.of(config), config, pixel_size))
+        return Searched(Window(0, 0, *file.header.shape), None, ())
+    source, dataset = file.take(lambda bands: choose_bands(card.bands, bands, config.bands, card.optional).indexes)
+    with gdal_env(source), dataset:
+        georeference, driver = georeference_of(dataset), dataset.driver
+    pixel_size, _ = scene_pixel_size(georeference, config.gsd, card, driver)
+    return read_layers(georeference, Layers.of(config), config, pixel_size)
 
 
 def keep_result(

@@ -405,7 +405,7 @@ def _scene_run(
     scene: Scene, bundle: Bundle, why: str, config: PredictConfig, engines: EngineCache | None, layers: Layers
 ) -> SceneRun:
     pixel_size, assumed = scene_pixel_size(scene.georeference, config.gsd, bundle.card, scene.driver)
-    searched = read_layers(scene, layers, config, pixel_size)
+    searched = read_layers(scene.georeference, layers, config, pixel_size)
     area, lands = searched.area, searched.lands
     from_layers = (text for layer in (area, *lands) if layer for text in layer.warnings)
     engine = choose_engine(config.engine, config.precision, choose_device(config.device))
@@ -428,14 +428,17 @@ def _scene_run(
     )
 
 
-def read_layers(scene: Scene, layers: Layers, config: PredictConfig, pixel_size: tuple[float, float]) -> Searched:
+def read_layers(
+    georeference: Georeference, layers: Layers, config: PredictConfig, pixel_size: tuple[float, float]
+) -> Searched:
     """Read where to look for ships in a scene.
 
     Raises:
         SceneError: A layer cannot be read, or the area is outside the scene.
     """
-    area = None if layers.area is None else read_area(layers.area, scene.georeference)
-    return Searched(scene.window, area, tuple(_lands(config, layers.land, scene.georeference, pixel_size)))
+    area = None if layers.area is None else read_area(layers.area, georeference)
+    lands = tuple(_lands(config, layers.land, georeference, pixel_size))
+    return Searched(Window(0, 0, georeference.height, georeference.width), area, lands)
 
 
 def _lands(
