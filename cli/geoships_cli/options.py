@@ -156,7 +156,13 @@ class OutputOptions:
             envvar="GEOSHIPS_STYLE", rich_help_panel=OUTPUTS,
         ),
     ] = None  # fmt: skip
-    overwrite: Annotated[bool | None, typer.Option("--overwrite", help=OVERWRITE, rich_help_panel=OUTPUTS)] = None
+    overwrite: Annotated[
+        bool | None,
+        typer.Option(
+            "--overwrite", help="Replace outputs that exist, even of the same run; never a file that is read",
+            rich_help_panel=OUTPUTS,
+        ),
+    ] = None  # fmt: skip
 
     def __post_init__(self) -> None:
         for field in fields(self):  # Typer makes a path of an address

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,10 +22,10 @@ from geoships_cli.ship_table import ship_lines
 
 if TYPE_CHECKING:
     from geoships.config import PredictConfig
-    from geoships.pipeline.predict import Prediction
     from geoships.scene.listing.listed import Listing
 
 Printed = Literal["ships", "table", "summary"]
+NOTHING_TO_DO = "holds the result of this very run already: nothing to do; --overwrite makes it again"
 
 
 @grouped
@@ -120,35 +120,44 @@ def _predict_one(
         GeoshipsError: The scene failed; PartialFailureError where parts of it could not be read.
     """
     from geoships.pipeline.batch import SceneJob, predict_many
+    from geoships.pipeline.kept import keep_result, kept_result
     from geoships.pipeline.record import without_area
-    from geoships.support.overwrite import refuse_overwrites
+    from geoships.support.files import noted_files
+    from geoships.support.overwrite import refuse_overwrites, some_of
 
     job = SceneJob(found.scenes[0].scene, **outputs.of_one_scene())
     if run.dry_run:
         print_plan(found, [job], None, config, run)
         return
     refuse_overwrites(job.outputs.values(), read, overwrite=True)
-    with run.progress_display() as progress:
-        result = predict_many([job], config, progress)
+    with run.progress_display() as progress, noted_files() as files:
+        kept = kept_result(job, config)
+        if kept is None:
+            result = predict_many([job], config, progress)
+        else:
+            progress.note(f"{some_of([*job.outputs.values()])} {NOTHING_TO_DO}")
+    if kept is not None:
+        run.report(kept.summary, "\n".join([*(kept.table if printed == "table" else []), _sentence(kept.summary)]))
+        return
     if result.failures:
         raise result.failures[0].error
     (prediction,) = result.predictions
+    summary, seconds = prediction.summary(), f" in {prediction.seconds:.1f} s"
     if printed == "ships":
         if not run.quiet:
-            typer.echo(f"{prediction.scene}: {_count(prediction)}", err=True)
+            typer.echo(f"{prediction.scene}: {_count(summary)}{seconds}", err=True)
     else:
-        summary = without_area(prediction.summary()) if box else prediction.summary()
-        lines = ship_lines(prediction.ships) if printed == "table" else []
-        run.report(summary, "\n".join([*lines, _sentence(prediction)]))
+        summary, table = without_area(summary) if box else summary, ship_lines(prediction.ships)
+        keep_result(job, prediction, summary, files, table)
+        run.report(summary, "\n".join([*(table if printed == "table" else []), _sentence(summary, seconds)]))
     if prediction.unread:
         raise PartialFailureError(unread_text(prediction.scene, prediction.unread))
 
 
-def _sentence(prediction: Prediction) -> str:
-    files = ", ".join(str(path) for path in prediction.outputs.values())
-    return f"{prediction.scene}: {_count(prediction)} -> {files}"
+def _sentence(summary: Mapping[str, Any], seconds: str = "") -> str:
+    return f"{summary['scene']}: {_count(summary)}{seconds} -> {', '.join(summary['outputs'].values())}"
 
 
-def _count(prediction: Prediction) -> str:
-    count = len(prediction.ships)
-    return f"{count} ship{'' if count == 1 else 's'} in {prediction.seconds:.1f} s"
+def _count(summary: Mapping[str, Any]) -> str:
+    count = summary["ships"]
+    return f"{count} ship{'' if count == 1 else 's'}"

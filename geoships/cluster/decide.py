@@ -9,9 +9,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal
 
-from geoships.cluster.fingerprint import changed_file, differences, installed_mark, installed_mark_apart
+from geoships.cluster.fingerprint import changed_file, installed_mark, installed_mark_apart
 from geoships.cluster.records import Model, SceneRecord
 from geoships.pipeline.jobs import SceneJob
+from geoships.pipeline.run_mark import differences
 from geoships.support.remote.objects import exists
 
 

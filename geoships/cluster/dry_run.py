@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from geoships.cluster.blocks import shared_scenes
-from geoships.cluster.fingerprint import differences, settings_mark
+from geoships.cluster.fingerprint import settings_mark
 from geoships.cluster.outcomes import shown_name
 from geoships.cluster.records import SceneRecord
 from geoships.cluster.selection import Selection
 from geoships.cluster.sizes import free_memory, memory_of, pixels_of, read_sizes, seconds_for
 from geoships.config import PredictConfig
+from geoships.pipeline.run_mark import differences
 from geoships.scene.listing.listed import LeftOut
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from rasterio.errors import RasterioError
 from geoships.cluster.records import InputFile, Model
 from geoships.config import PredictConfig
 from geoships.errors import BundleError, GeoshipsError
+from geoships.pipeline.run_mark import LAYERS, OTHER_SETTINGS
 from geoships.scene.opening.band_files import SceneName
 from geoships.scene.opening.item_collection import item_content, split_name
 from geoships.scene.opening.names import is_remote, without_query
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from geoships.model.bundle import Bundle
     from geoships.model.engines.choose import EngineChoice
     from geoships.pipeline.scene_run import SceneRun
-
-# Settings that change how fast ships are found, or how outputs look, and not what is found.
-OTHER_SETTINGS = {"model", "device", "batch_size", "trust_vrt", "style", "overwrite"}
-LAYERS = ("area", "land")  # settings that name a file, whose content counts
 
 
 def settings_mark(config: PredictConfig) -> dict[str, Any]:
@@ -51,44 +48,11 @@ def settings_mark(config: PredictConfig) -> dict[str, Any]:
     return values
 
 
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What is different between settings, for people.
-
-    A setting that one of the two does not have, because another version of geoships wrote it, has its default.
-
-    >>> differences({"threshold": 0.5, "area": "sha256 1"}, {"threshold": None, "area": "sha256 2", "split": True})
-    ['threshold was 0.5, and is not given now', 'area has another content']
-    """
-    defaults = PredictConfig().model_dump(mode="json")
-    found = []
-    for name in dict.fromkeys([*then, *now]):
-        before, after = (values.get(name, defaults.get(name)) for values in (then, now))
-        if before == after:
-            continue
-        if name in LAYERS and before and after:
-            found.append(f"{name} has another content")
-        else:
-            was = "was not given" if before is None else f"was {before}"
-            found.append(f"{name} {was}, and is {'not given' if after is None else after} now")
-    return found
-
-
 def model_mark(bundle: Bundle) -> Model:
     """Name and digest of a bundle: its card, its weights and those of its verifier, screen and int8 variant."""
-    from geoships.model.fingerprint import fingerprint as weights_digest
-    from geoships.model.weights import raw_tensor
+    from geoships.model.fingerprint import bundle_digest
 
-    digest = hashlib.sha256()
-    for part in (bundle, bundle.verifier):
-        if part is not None:
-            digest.update(part.card.to_json().encode())
-            digest.update(weights_digest(part).encode())
-    for content in bundle.int8 or ():
-        digest.update(hashlib.sha256(content).digest())
-    head = bundle.screen.weights if bundle.screen else {}
-    for name in sorted(head):
-        digest.update(name.encode() + raw_tensor(head, name).data)
-    return Model(name=bundle.card.name, sha256=digest.hexdigest())
+    return Model(name=bundle.card.name, sha256=bundle_digest(bundle))
 
 
 @cache

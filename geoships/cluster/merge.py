@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geoships.cluster.fingerprint import differences
 from geoships.cluster.manifest import FOLDER, Manifest
 from geoships.cluster.records import SceneRecord
 from geoships.errors import OutputError
 from geoships.output.antimeridian import cut_at_antimeridian
 from geoships.output.read_ships import read_ships
+from geoships.pipeline.run_mark import differences
 from geoships.support.files import atomic_write
 from geoships.support.remote.upload import local_copy
 

@@ -66,7 +66,8 @@ class PredictConfig(BaseModel):
         views: Test-time augmentation: the score is the mean over so many flips and rotations of a tile, and takes as
             many runs of the model; None: the model's own.
         style: Write a QGIS style next to every output.
-        overwrite: Replace outputs that exist; without it they are refused. Files that are read are never replaced.
+        overwrite: Replace outputs that exist; without it they are refused, but the command line keeps those that hold
+            the result of the very same run. Files that are read are never replaced.
         screen: Skip tiles that the model's screen finds empty, if the model has a screen.
         land: Vector file of land, in any CRS; tiles on land are skipped. None: no tile is skipped for it.
         land_mask: Skip tiles on land by a global mask; needs ``geoships[landmask]``.

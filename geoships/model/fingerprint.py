@@ -7,7 +7,7 @@ import hashlib
 from geoships.model.bundle import Bundle
 from geoships.model.weights import raw_tensor
 
-_KNOWN = "_fingerprint"  # is kept with a bundle: hashing its weights takes 50 ms
+_KNOWN, _WHOLE = "_fingerprint", "_digest"  # are kept with a bundle: hashing its weights takes 50 ms
 
 
 def fingerprint(bundle: Bundle) -> str:
@@ -16,6 +16,28 @@ def fingerprint(bundle: Bundle) -> str:
     if known is None:
         known = bundle.__dict__[_KNOWN] = _hash(bundle)
     return known
+
+
+def bundle_digest(bundle: Bundle) -> str:
+    """Hash of all of a bundle: its card, its weights and those of its verifier, screen and int8 variant."""
+    known: str | None = bundle.__dict__.get(_WHOLE)
+    if known is None:
+        known = bundle.__dict__[_WHOLE] = _hash_all(bundle)
+    return known
+
+
+def _hash_all(bundle: Bundle) -> str:
+    digest = hashlib.sha256()
+    for part in (bundle, bundle.verifier):
+        if part is not None:
+            digest.update(part.card.to_json().encode())
+            digest.update(fingerprint(part).encode())
+    for content in bundle.int8 or ():
+        digest.update(hashlib.sha256(content).digest())
+    head = bundle.screen.weights if bundle.screen else {}
+    for name in sorted(head):
+        digest.update(name.encode() + raw_tensor(head, name).data)
+    return digest.hexdigest()
 
 
 def _hash(bundle: Bundle) -> str:

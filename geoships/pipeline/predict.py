@@ -45,6 +45,7 @@ from geoships.pipeline.outputs import (
     write_companions,
 )
 from geoships.pipeline.record import input_fingerprints, run_record
+from geoships.pipeline.run_mark import RunMark, Searched, run_mark
 from geoships.pipeline.scene_run import Layers, RowSource, SceneRun, open_run
 from geoships.pipeline.stored_outputs import stored_outputs
 from geoships.scene.observed.seen_map import SeenMap
@@ -90,6 +91,7 @@ class Prediction:
     observed: what was seen: polygons of sea, land, cloud, shadow and no data with their km2; None where that was not
         looked at. observed_summary: the same as numbers.
     motion_summary: how many ships move, and how many are aircraft, dropped ones, too; empty where it was not measured.
+    mark: what tells the run from another, see `geoships.pipeline.run_mark`; None where that is not known.
     """
 
     scene: str
@@ -111,6 +113,7 @@ class Prediction:
     observed: GeoDataFrame | None = field(default=None, repr=False)
     observed_summary: dict[str, object] = field(default_factory=dict, repr=False)
     motion_summary: dict[str, object] = field(default_factory=dict, repr=False)
+    mark: RunMark | None = field(default=None, repr=False)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: a small map, and the first ships."""
@@ -324,6 +327,8 @@ def _predict(
         with open_run(file, config=config, model=given.model, engines=engines, layers=given.layers) as run:
             run.source = source
             record = run_record(run, inputs)
+            searched = Searched(run.scene.window, run.area, run.lands)
+            mark = run_mark(file, inputs, layers, run.bundle, config, searched)
             announce(run, progress)
             run.timings["open"] = time.monotonic() - started
             arrays = _score_arrays(run) if keep_scores else None
@@ -353,6 +358,7 @@ def _predict(
         observed=observed_table(seen, run) if seen else None,
         observed_summary=observed_summary(seen, ships) if seen else {},
         motion_summary=moved,
+        mark=mark,
     )
     return prediction, run, arrays
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,8 @@ def without_area(summary: Mapping[str, Any]) -> dict[str, Any]:
 def input_fingerprints(file: SceneFile, layers: Sequence[Path]) -> list[Fingerprint]:
     """Fingerprints of the files that a scene is read from, and of layers.
 
-    Of a scene on a server, and of a Sentinel-2 product's folder, only the address is known.
+    Of a scene on a server only the address is known. Those of a Sentinel-2 product are its bands, its scene
+    classification and its metadata, after the address of its folder.
 
     Args:
         file: The scene.
@@ -83,7 +84,18 @@ def input_fingerprints(file: SceneFile, layers: Sequence[Path]) -> list[Fingerpr
     """
     names = [name for name in file.inputs if (path := local_file(name)) is None or path.is_dir()]
     remote: list[Fingerprint] = [{"path": public_name(name)} for name in names]
-    return [*remote, *file_fingerprints((*file.local_files(), *layers))]
+    return [*remote, *file_fingerprints((*file.local_files(), *_described_by(file), *layers))]
+
+
+def _described_by(file: SceneFile) -> Iterator[Path]:
+    """Files that tell how a scene is read and what was seen of it, beside those that hold its pixels."""
+    if file.files is None:
+        return
+    if file.files.classes and (path := local_file(file.files.classes.href)):
+        yield path
+    for name in file.inputs:
+        if (path := local_file(name)) and path.is_dir():
+            yield from sorted(path.rglob("*.xml"))
 
 
 def _model_name(bundle: Bundle) -> str:

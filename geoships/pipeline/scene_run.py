@@ -31,6 +31,7 @@ from geoships.output.ships import Ship
 from geoships.output.stitch import RowBand, Stitcher, in_step
 from geoships.pipeline.fixed import mark_fixed, read_fixed
 from geoships.pipeline.memory_need import limit_of
+from geoships.pipeline.run_mark import Searched
 from geoships.pipeline.run_plan import RunPlan, odd_pixel_size, plan_run, scene_pixel_size
 from geoships.pipeline.scored_tile import ScoredTile
 from geoships.pipeline.seen import Seen
@@ -317,7 +318,7 @@ def open_run(
 
     """
     with scene_file(scene, trust_vrt=config.trust_vrt, incomplete=config.on_error == "skip") as file:
-        bundle, why = _choose_bundle(file, config, model, engines)
+        bundle, why = choose_bundle(file, config, model, engines)
         with open_scene(file, bundle.card.bands, reading(config), bundle.card.optional) as opened:
             yield _scene_run(opened, bundle, why, config, engines, layers or Layers.of(config))
 
@@ -375,10 +376,20 @@ def reading(config: PredictConfig) -> Reading:
     )
 
 
-def _choose_bundle(
+def choose_bundle(
     file: SceneFile, config: PredictConfig, model: Bundle | None, engines: EngineCache | None
 ) -> tuple[Bundle, str]:
-    """The bundle of a run, and why it was taken."""
+    """The bundle of a run, and why it was taken.
+
+    Args:
+        file: The scene.
+        config: Settings.
+        model: The loaded bundle of `config.model`, if it is loaded.
+        engines: Keep bundles, too.
+
+    Raises:
+        BundleError: There is none, it is damaged, or it does not fit the settings.
+    """
     if model is None and config.model is None:
         header = file.header
         chosen = choose_model(header.bands, config.gsd or header.pixel_size, config.bands)
@@ -394,8 +405,8 @@ def _scene_run(
     scene: Scene, bundle: Bundle, why: str, config: PredictConfig, engines: EngineCache | None, layers: Layers
 ) -> SceneRun:
     pixel_size, assumed = scene_pixel_size(scene.georeference, config.gsd, bundle.card, scene.driver)
-    area = None if layers.area is None else read_area(layers.area, scene.georeference)
-    lands = tuple(_lands(config, layers.land, scene.georeference, pixel_size))
+    searched = read_layers(scene.georeference, layers, config, pixel_size)
+    area, lands = searched.area, searched.lands
     from_layers = (text for layer in (area, *lands) if layer for text in layer.warnings)
     engine = choose_engine(config.engine, config.precision, choose_device(config.device))
     notes = (assumed, odd_pixel_size(pixel_size, bundle.card), EMULATED if engine.emulated else None)
@@ -415,6 +426,19 @@ def _scene_run(
         engines=engines,
         fixed=None if config.fixed is None else read_fixed(config.fixed),
     )
+
+
+def read_layers(
+    georeference: Georeference, layers: Layers, config: PredictConfig, pixel_size: tuple[float, float]
+) -> Searched:
+    """Read where to look for ships in a scene.
+
+    Raises:
+        SceneError: A layer cannot be read, or the area is outside the scene.
+    """
+    area = None if layers.area is None else read_area(layers.area, georeference)
+    lands = tuple(_lands(config, layers.land, georeference, pixel_size))
+    return Searched(Window(0, 0, georeference.height, georeference.width), area, lands)
 
 
 def _lands(

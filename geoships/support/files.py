@@ -8,12 +8,15 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from geoships.errors import OutputError
+from geoships.support.fingerprint import Fingerprint, file_fingerprints
 from geoships.support.temporaries import OLDER, PREFIX, temporary_path
 
 _log = logging.getLogger(__name__)
+_noted: ContextVar[dict[Path, Fingerprint] | None] = ContextVar("noted", default=None)
 
 # Sidecar files of a GIS or a database. They describe the old content of a file that is replaced.
 SIDECARS = (".aux.xml", ".ovr", ".msk", "-journal", "-wal", "-shm")
@@ -119,6 +122,24 @@ def _publish_all(temporaries: Mapping[Path, Path]) -> None:
 
 
 @contextmanager
+def noted_files() -> Iterator[dict[Path, Fingerprint]]:
+    """Note the files that `publish` gives their names while the block runs, in its thread.
+
+    A fingerprint is taken before its file has its name, so that it is that of what was written here, whatever another
+    process writes to the same name.
+
+    Yields:
+        Fingerprint of each file, by its absolute path; filled while the block runs.
+    """
+    files: dict[Path, Fingerprint] = {}
+    token = _noted.set(files)
+    try:
+        yield files
+    finally:
+        _noted.reset(token)
+
+
+@contextmanager
 def output_errors(path: Path) -> Iterator[None]:
     """Convert errors of the operating system, rasterio and pyogrio to an OutputError that names `path`.
 
@@ -205,8 +226,12 @@ def publish(temporary: Path, path: Path) -> None:
         OutputError: The operating system refuses.
     """
     with output_errors(path):
+        noted = _noted.get()
+        prints = [] if noted is None else file_fingerprints([temporary])
         temporary.replace(path)
         _remove_sidecars(path)
+    if noted is not None and prints:
+        noted[path.absolute()] = {**prints[0], "path": str(path.absolute())}
     _log.debug("written: %s", path)
 
 

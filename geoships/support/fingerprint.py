@@ -35,6 +35,15 @@ def file_fingerprints(paths: Iterable[Path]) -> list[Fingerprint]:
     return found
 
 
+def content_of(fingerprint: Fingerprint) -> Fingerprint:
+    """What stays the same in a fingerprint while the file does not change.
+
+    Size and hash; the time, too, of a file of which not all is hashed, so that no change is overlooked.
+    """
+    left_out = {"path", "modified"} if "sha256" in fingerprint else {"path"}
+    return {name: value for name, value in fingerprint.items() if name not in left_out}
+
+
 def _fingerprint(path: Path, *, hashed: bool) -> Fingerprint:
     status = path.stat()
     modified = datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="microseconds")

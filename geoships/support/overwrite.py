@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -36,10 +36,24 @@ def refuse_overwrites(outputs: Iterable[Path], inputs: Iterable[Path] = (), *, o
             raise OutputError(f"the output {path} is the input {found} itself, or a part of it; name another file")
     existing = [] if overwrite else [path for path in paths if _is_there(path)]
     if existing:
-        others = f" (and {len(existing) - 1} more of the outputs)" if len(existing) > 1 else ""
-        raise OutputError(
-            f"{existing[0]}{others} exists already; name another, or use --overwrite (in Python overwrite=True)"
-        )
+        raise existing_error(existing)
+
+
+def existing_error(existing: Sequence[Path], why: str = "") -> OutputError:
+    """The refusal of outputs that exist.
+
+    Args:
+        existing: At least one.
+        why: What is known of them, such as ``, from another run``.
+    """
+    return OutputError(
+        f"{some_of(existing)} exists already{why}; name another, or use --overwrite (in Python overwrite=True)"
+    )
+
+
+def some_of(outputs: Sequence[Path]) -> str:
+    """The first of some outputs by name, and the number of the others."""
+    return f"{outputs[0]}{f' (and {len(outputs) - 1} more of the outputs)' if len(outputs) > 1 else ''}"
 
 
 def _is_there(path: Path) -> bool:

@@ -106,6 +106,8 @@ def test_a_prediction_logs_what_it_shows_and_more(geoships, tmp_path: Path) -> N
     text = (tmp_path / "run.log").read_text()
     for part in ("geoships predict begins", "model: fake", "bands: red=1", "s.fgb", "geoships predict is done"):
         assert part in text
-    code, _, err = geoships(*command, "--log-file", tmp_path / "run.log")
+    assert geoships(*command, "--log-file", tmp_path / "run.log") == (0, "", "")
+    assert "nothing to do" in (tmp_path / "run.log").read_text()
+    code, _, err = geoships(*command, "--threshold", "0.4", "--log-file", tmp_path / "run.log")
     assert (code, err.count("\n")) == (1, 1)
     assert "exists already" in (tmp_path / "run.log").read_text()

@@ -88,7 +88,8 @@ def test_a_second_run_with_overwrite_replaces_the_first(geoships, tmp_path: Path
     monkeypatch.chdir(tmp_path)
     ship_scene(Path("a.tif"))
     command = ("predict", "a.tif", "--out", "s.geojson", "--device", "cpu", "--quiet")
-    assert [geoships(*command)[0], geoships(*command)[0], geoships(*command, "--overwrite")[0]] == [0, 1, 0]
+    other = (*command, "--min-area", "400")
+    assert [geoships(*command)[0], geoships(*other)[0], geoships(*other, "--overwrite")[0]] == [0, 1, 0]
     Path("settings.yaml").write_text("overwrite: true\n")
     assert geoships(*command, "--config", "settings.yaml")[0] == 0
     view = ("view", "s.geojson", "--scene", "a.tif")

@@ -47,7 +47,7 @@ def test_without_a_place_the_table_has_pixels(geoships, folder: Path) -> None:
 def test_quiet_and_json_print_no_table(geoships, folder: Path) -> None:
     ship_scene(folder / "scenes" / "a.tif")
     assert geoships("predict", folder / "scenes" / "a.tif", "--quiet") == (0, "", "")
-    code, _, err = geoships("predict", folder / "scenes" / "a.tif")
+    code, _, err = geoships("predict", folder / "scenes" / "a.tif", "--min-area", "400")
     assert (code, err.count("\n")) == (1, 1)
     assert "a.ships.geojson exists already" in err
     _, out, _ = geoships("predict", folder / "scenes" / "a.tif", "--json", "--stac", folder / "i.json", "--overwrite")

@@ -1,6 +1,8 @@
 """All that a run does by OpenVINO or ONNX Runtime works where PyTorch is not installed: screen and verifier, too."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,6 +95,18 @@ def test_a_run_without_pytorch_skips_and_scores_as_with_it(
     assert lean["ships"] == len(full.ships)
     with rasterio.open(tmp_path / "scores.tif") as one, rasterio.open(tmp_path / "full.tif") as other:
         np.testing.assert_allclose(one.read().astype(int), other.read(), atol=1)  # bytes, rounded by each
+
+
+def test_a_result_that_is_there_is_kept_without_pytorch(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    words = ["predict", folder / "scene.tif", "--model", folder / "model.zip", "--mask", "m.tif", "--engine", "torch"]
+    made = subprocess.run([Path(sys.executable).with_name("geoships"), *words], cwd=tmp_path, capture_output=True)
+    assert made.returncode == 0, made.stderr
+    again = run_lean(*words, folder=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "m.tif holds the result of this very run already" in again.stderr
 
 
 def test_the_graph_of_a_screen_stays_with_it(folder: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A file is written completely or not at all."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from pyogrio.errors import DataSourceError
 
 from geoships.errors import OutputError
-from geoships.support.files import atomic_write, remove_temporaries, write_text
+from geoships.support.files import atomic_write, noted_files, remove_temporaries, write_text
 from geoships.support.temporaries import owned_temporaries
 
 
@@ -94,3 +95,14 @@ def test_writing_files_imports_no_library_of_rasters_or_tables() -> None:
     code = "import sys, geoships.support.files; print({'rasterio', 'pyogrio', 'numpy'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_what_is_written_is_noted_as_it_was_written(tmp_path):
+    path, other = tmp_path / "a.gpkg", tmp_path / "b.gpkg"
+    with noted_files() as noted, atomic_write(path) as temporary:
+        temporary.write_text("ours")
+    path.write_text("another's")
+    with atomic_write(other) as temporary:
+        temporary.write_text("not noted")
+    assert {known: print_["sha256"] for known, print_ in noted.items()} == {path: hashlib.sha256(b"ours").hexdigest()}
+    assert noted[path]["path"] == str(path)

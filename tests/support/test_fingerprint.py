@@ -1,8 +1,9 @@
 import hashlib
+import os
 from pathlib import Path
 
 from geoships.support import fingerprint
-from geoships.support.fingerprint import file_fingerprints, sampled_hash, settings_fingerprint
+from geoships.support.fingerprint import content_of, file_fingerprints, sampled_hash, settings_fingerprint
 
 
 def test_a_file_is_known_by_its_content_size_and_time(tmp_path: Path) -> None:
@@ -38,3 +39,16 @@ def test_of_very_many_files_the_last_are_not_read(tmp_path: Path, monkeypatch) -
 def test_settings_are_the_same_in_any_order() -> None:
     assert settings_fingerprint({"a": 1, "b": [2]}) == settings_fingerprint({"b": [2], "a": 1})
     assert settings_fingerprint({"a": 1}) != settings_fingerprint({"a": 2})
+
+
+def test_what_stays_the_same_is_size_and_hash_and_the_time_where_not_all_is_hashed(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "a").write_bytes(bytes(200))
+    (before,) = file_fingerprints([tmp_path / "a"])
+    os.utime(tmp_path / "a", (1, 1))
+    (after,) = file_fingerprints([tmp_path / "a"])
+    assert before != after
+    assert content_of(before) == content_of(after) == {"bytes": 200, "sha256": before["sha256"]}
+    monkeypatch.setattr(fingerprint, "WHOLE", 100)
+    monkeypatch.setattr(fingerprint, "SAMPLE", 10)
+    (sampled,) = file_fingerprints([tmp_path / "a"])
+    assert content_of(sampled).keys() == {"bytes", "modified", "sampled_sha256"}

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import SceneError
 from geoships.scene.georeference import Georeference
-from geoships.scene.layers.polygons import read_polygons
+from geoships.scene.layers.polygons import digest_within, read_polygons
 from geoships.scene.layers.vector_file import layer_title
 from geoships.scene.tiling.windows import Window
 
@@ -34,6 +34,14 @@ class Area:
     def __init__(self, polygon: BaseGeometry, warnings: tuple[str, ...] = ()) -> None:
         self.polygon, self.warnings = polygon, warnings
         shapely.prepare(polygon)
+
+    def digest(self, scene: Window) -> str:
+        """SHA-256 of the part of the scene that is searched; the same for all areas that select the same.
+
+        Args:
+            scene: The whole scene.
+        """
+        return digest_within([self.polygon], (scene.column, scene.row, scene.column_end, scene.row_end))
 
     def touches(self, window: Window) -> bool:
         """Whether the area intersects a window."""

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geoships.errors import SceneError
 from geoships.scene.georeference import Georeference
-from geoships.scene.layers.polygons import read_polygons
+from geoships.scene.layers.polygons import digest_within, read_polygons
 from geoships.scene.layers.vector_file import layer_title
 from geoships.scene.tiling.windows import Window
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NAME = "the land layer"
 
 SPACING = 100.0  # metres between the points at which the land mask is sampled
+AROUND = 1000.0  # metres around a scene that count in its digest, besides the shore: larger than a cell of `cells`
 MAX_POINTS = 512  # along one side of a window
 
 
@@ -37,6 +38,9 @@ class Land(Protocol):
 
     def cells(self, step: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Whether the middle of each square of `step` x `step` pixels is on land, up to the shore; of this shape."""
+
+    def digest(self, scene: Window) -> str | None:
+        """SHA-256 of the land in a scene and near it; None: it does not depend on a file."""
 
 
 class PolygonLand:
@@ -57,7 +61,7 @@ class PolygonLand:
         warnings: tuple[str, ...] = (),
     ) -> None:
         self.warnings = warnings
-        self._scale, self._polygons = np.array(pixel_size), tuple(polygons)
+        self._scale, self._polygons, self._shore = np.array(pixel_size), tuple(polygons), shore
         metres = [shapely.transform(polygon, lambda xy: xy * self._scale) for polygon in polygons]
         self._inland = shapely.buffer(shapely.union_all(metres), -shore)
         shapely.prepare(self._inland)
@@ -77,6 +81,16 @@ class PolygonLand:
         if not self._polygons:
             return np.zeros(shape, np.bool_)
         return np.asarray(rasterio.features.geometry_mask(self._polygons, shape, Affine.scale(step), invert=True))
+
+    def digest(self, scene: Window) -> str:
+        """SHA-256 of the land in a scene, and around it as far as the shore buffer and the cells of `cells` reach.
+
+        Args:
+            scene: The whole scene.
+        """
+        across, down = (self._shore + AROUND) / self._scale + max(scene.shape) / 100
+        left, top, right, bottom = scene.column, scene.row, scene.column_end, scene.row_end
+        return digest_within(self._polygons, (left - across, top - down, right + across, bottom + down))
 
 
 class MaskLand:
@@ -131,6 +145,9 @@ class MaskLand:
             lon = (lon[known] + 180) % 360 - 180
             found[row, known] = self._mask.contains_many(np.ascontiguousarray(lon), np.ascontiguousarray(lat[known]))
         return found
+
+    def digest(self, scene: Window) -> None:
+        """None: the mask does not depend on a file."""
 
 
 def _points(start: int, stop: int, size: float, shore: float) -> NDArray[np.float64]:

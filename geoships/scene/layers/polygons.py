@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,6 +111,23 @@ def polygon_layer(frame: GeoDataFrame, georeference: Georeference, title: str) -
         _apart(bounds, crs, georeference),
         _covers(bounds, crs, georeference),
     )
+
+
+def digest_within(polygons: Sequence[BaseGeometry], bounds: Bounds) -> str:
+    """SHA-256 of the part of polygons that lies in a box, in hexadecimal digits.
+
+    It does not depend on what lies outside, nor on the order of polygons and vertices.
+
+    Args:
+        polygons: Valid polygons in pixel coordinates.
+        bounds: The box: least column, least row, largest column, largest row.
+    """
+    box = shapely.box(*bounds)
+    inside = shapely.union_all(shapely.intersection(list(polygons), box))
+    if shapely.covers(inside, box):
+        inside = box
+    corners = shapely.simplify(shapely.normalize(inside), 0)  # without vertices along an edge
+    return hashlib.sha256(shapely.to_wkb(corners, byte_order=1)).hexdigest()
 
 
 def _bounds(polygons: tuple[BaseGeometry, ...]) -> Bounds:

@@ -4,7 +4,7 @@ import geopandas
 import pytest
 from affine import Affine
 from pyproj import CRS
-from shapely import box
+from shapely import Polygon, box
 
 from geoships.errors import SceneError
 from geoships.scene.georeference import Georeference
@@ -46,3 +46,16 @@ def test_the_global_land_mask_tells_land_from_sea() -> None:
     assert at(179.95, 67.8).covers(whole)  # Chukotka, across the antimeridian
     with pytest.raises(SceneError, match="needs a georeferenced scene"):
         MaskLand(Georeference(10, 10, None, None), 200, (10, 10))
+
+
+def test_land_far_from_the_scene_does_not_count_in_its_digest() -> None:
+    scene = Window(0, 0, 100, 200)
+
+    def digest(*polygons: Polygon, shore: float = 200) -> str:
+        return PolygonLand(polygons, shore, (10, 20)).digest(scene)
+
+    near, halves = box(-30, -30, 50, 100), [box(-30, -30, 20, 100), box(20, -30, 50, 100)]
+    assert digest(near) == digest(near, box(1000, 0, 2000, 100)) == digest(*halves)
+    assert digest(near) != digest(box(-10, -30, 50, 100))  # within the shore, so that other tiles are on land
+    assert digest(box(-500, -500, 500, 500)) == digest(box(-900, -500, 500, 700))
+    assert digest() == digest(box(1000, 0, 2000, 100)) != digest(near)

@@ -21,6 +21,7 @@ from geoships.scene.layers.labelled_files import pair_files
 from geoships.scene.layers.labels import read_labels
 from geoships.scene.layers.land import read_land
 from geoships.scene.layers.polygons import read_polygons
+from geoships.scene.tiling.windows import Window
 
 X, Y = 400_000, 5_000_000
 UTM = Georeference(256, 256, Affine(10, 0, X, 0, -10, Y), CRS(32633))
@@ -190,3 +191,19 @@ def test_a_mask_lies_where_its_scene_lies(shift: tuple[float, float], tmp_path: 
         read_labels(tmp_path / "m.tif", UTM)
     with pytest.raises(SceneError, match="lies elsewhere"):
         read_labels(tmp_path / "m.tif", DEGREES)
+
+
+def test_areas_that_select_the_same_of_a_scene_have_one_digest(tmp_path: Path) -> None:
+    scene = Window(0, 0, 256, 256)
+
+    def digest(name: str, *boxes: tuple[float, float, float, float], crs: int = 4326) -> str:
+        frame = geopandas.GeoDataFrame(geometry=[shapely.box(*each) for each in boxes], crs=crs)
+        frame.to_file(tmp_path / f"{name}.gpkg")
+        return read_area(tmp_path / f"{name}.gpkg", UTM).digest(scene)
+
+    whole = digest("world", (-180, -90, 180, 90))
+    assert whole == digest("ocean", (-80, -60, 100, 84)) == digest("zone", (X, Y - 2560, X + 2560, Y), crs=32633)
+    assert whole == digest("parts", (-80, -60, 13.74, 84), (13.74, -60, 100, 84))
+    half = digest("half", (X, Y - 2560, X + 1280, Y), crs=32633)
+    assert half == digest("wider", (X - 9000, Y - 9000, X + 1280, Y + 50), crs=32633) != whole
+    assert half != digest("other", (X, Y - 2560, X + 1281, Y), crs=32633)
