@@ -8,11 +8,11 @@ from typing import Protocol, Self
 
 from geoships.errors import DeviceError
 from geoships.model.bundle import Bundle, load_bundle
-from geoships.pipeline.batch import without_warnings
 from geoships.pipeline.blocks.compute import BlockRunner
 from geoships.pipeline.blocks.task import BlockResult, BlockTask
 from geoships.support.memory import use_one_arena
 from geoships.support.ray_pool import RayJobs, RayTerms
+from geoships.support.transform_warning import without_transform_warning
 from geoships.support.workers import Begun, Ended, Event, Lost, Raised, RunningJobs, Tell, Terms
 
 
@@ -27,7 +27,7 @@ def run_block_task(task: BlockTask, device: str, tell: Tell) -> BlockResult:
     use_one_arena()
     runner = _runner(str(task.config.model), device)
     tell(Begun())
-    with without_warnings():
+    with without_transform_warning():
         return runner.run(task)
 
 

@@ -13,8 +13,9 @@ from geoships.cluster.outcomes import Outcome
 from geoships.config import PredictConfig
 from geoships.model.bundle import Bundle, load_bundle
 from geoships.model.engines.choose import EngineCache
-from geoships.pipeline.jobs import SceneJob, without_warnings
+from geoships.pipeline.jobs import SceneJob
 from geoships.scene.opening.names import title_of
+from geoships.support.transform_warning import without_transform_warning
 from geoships.support.workers import Begun, Tell
 
 INTERVAL = 0.2  # s between two messages about finished pixels
@@ -47,7 +48,7 @@ def run_scene(setup: Setup, job: SceneJob, device: str, tell: Tell) -> Outcome:
     model = bundle(setup.config.model) if setup.config.model else None
     tell(Begun())
     config = setup.config.model_copy(update={"device": device})
-    with without_warnings():
+    with without_transform_warning():
         return attempt(
             job, setup.expected, config, _Teller(title_of(str(job.scene)), tell), model, setup.blocks, engines()
         )

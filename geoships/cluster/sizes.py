@@ -15,11 +15,12 @@ from rasterio.errors import RasterioError
 
 from geoships.cluster.records import SceneRecord
 from geoships.errors import GeoshipsError
-from geoships.pipeline.jobs import SceneJob, without_warnings
+from geoships.pipeline.jobs import SceneJob
 from geoships.scene.opening.band_files import BandFiles
 from geoships.scene.opening.item_collection import split_name
 from geoships.scene.opening.names import is_remote
 from geoships.scene.opening.open import SceneFile
+from geoships.support.transform_warning import without_transform_warning
 
 THREADS = 8  # headers at a time: on a server each costs some round trips
 PATIENCE = 120.0  # s for all headers, after which the rest counts as unreadable
@@ -58,7 +59,7 @@ def read_sizes(jobs: Sequence[SceneJob], *, trust_vrt: bool = False, patience: f
                 return
             read.put((number, _size(jobs[number], trust_vrt=trust_vrt)))
 
-    with without_warnings():
+    with without_transform_warning():
         for _ in range(min(THREADS, len(jobs))):
             threading.Thread(target=work, name="headers", daemon=True).start()
         sizes, until = [UNKNOWN] * len(jobs), time.monotonic() + patience

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import geopandas
 import numpy as np
 import shapely
-from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import rasterize
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
@@ -36,6 +34,7 @@ from geoships.scene.opening.open import SceneFile, scene_file
 from geoships.scene.reader import Reading, Scene, open_scene
 from geoships.scene.tiling.blocks import Pixels
 from geoships.scene.tiling.windows import Window, paste
+from geoships.support.transform_warning import without_transform_warning
 
 WANTED = ("blue", "green", "red", "nir")
 LEAST_PIXELS = 3  # of an outline
@@ -299,8 +298,7 @@ def _burnt(outlines: Sequence[BaseGeometry], window: Window) -> Bools:
     moved = [shapely.affinity.translate(each, -window.column, -window.row) for each in outlines if not each.is_empty]
     if not moved:
         return np.zeros(window.shape, np.bool_)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # these are pixels
+    with without_transform_warning():  # these are pixels
         return np.asarray(rasterize(moved, window.shape, all_touched=True, dtype="uint8"), np.bool_)
 
 

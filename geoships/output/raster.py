@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,6 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window as RasterioWindow
 
@@ -25,6 +23,7 @@ from geoships.output.reopen import reopen
 from geoships.output.stitch import RowBand
 from geoships.scene.georeference import Georeference
 from geoships.support.files import discard, output_errors, publish, reserve
+from geoships.support.transform_warning import without_transform_warning
 
 NODATA = 255
 BLOCK = 512  # rows and columns of a block, the size that COG readers expect
@@ -95,7 +94,7 @@ class RasterSink(ABC):
         try:
             with (
                 output_errors(self.path),
-                _without_transform_warning(),
+                without_transform_warning(),
                 rasterio.open(self._rows, "w", **self._profile()) as rows,
             ):
                 self._describe(rows)
@@ -185,7 +184,7 @@ class RasterSink(ABC):
         if (values == NODATA).all():
             return
         window = RasterioWindow(0, self._row - count, self._georeference.width, count)
-        with output_errors(self.path), _without_transform_warning(), reopen(self._rows) as rows:
+        with output_errors(self.path), without_transform_warning(), reopen(self._rows) as rows:
             rows.write(values, window=window)
 
     def compress(self) -> None:
@@ -345,19 +344,11 @@ def _georeferencing(georeference: Georeference) -> dict[str, Any]:
 
 def _read_back(path: Path) -> None:
     """Decode every block and overview: GDAL does not report when the disk fills up while it closes a file."""
-    with _without_transform_warning(), rasterio.open(path) as dataset:
+    with without_transform_warning(), rasterio.open(path) as dataset:
         overviews = len(dataset.overviews(1))
     for level in [None, *range(overviews)]:
         options = {} if level is None else {"overview_level": level}
-        with _without_transform_warning(), rasterio.open(path, num_threads="all_cpus", **options) as dataset:
+        with without_transform_warning(), rasterio.open(path, num_threads="all_cpus", **options) as dataset:
             for row in range(0, dataset.height, BLOCK):
                 rows = min(BLOCK, dataset.height - row)
                 dataset.read(window=RasterioWindow(0, row, dataset.width, rows))
-
-
-@contextmanager
-def _without_transform_warning() -> Iterator[None]:
-    """Suppress rasterio's warning about a missing transform: scenes without one are supported."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield

@@ -27,7 +27,6 @@ from geoships.model.bundle import Bundle, load_bundle
 from geoships.pipeline.jobs import FORMATS as FORMATS
 from geoships.pipeline.jobs import SceneJob as SceneJob
 from geoships.pipeline.jobs import plan_outputs as plan_outputs
-from geoships.pipeline.jobs import without_warnings as without_warnings
 from geoships.pipeline.outputs import with_cards
 from geoships.pipeline.predict import Prediction, predict
 from geoships.scene.opening.band_files import BandFiles, SceneName
@@ -35,6 +34,7 @@ from geoships.scene.opening.names import title_of, without_secrets
 from geoships.scene.opening.raster import local_file
 from geoships.support.overwrite import refuse_overwrites
 from geoships.support.progress import NoProgress, Progress
+from geoships.support.transform_warning import without_transform_warning
 from geoships.support.workers import devices_of, run_on_devices
 
 THREADS = 2  # small scenes at a time: one is computed while another is opened or written
@@ -162,7 +162,7 @@ def _on_devices(
 
 
 def _on_device(config: PredictConfig, job: SceneJob, device: str) -> Prediction | GeoshipsError:
-    with without_warnings():
+    with without_transform_warning():
         model = load_bundle(config.model) if config.model else None
         return _attempt(job, config.model_copy(update={"device": device}), NoProgress(), model)
 
@@ -188,7 +188,7 @@ def overlapped(
     """
     lock = Lock()
     waiting: deque[tuple[int, Future[Outcome]]] = deque()
-    with without_warnings(), ThreadPoolExecutor(THREADS, thread_name_prefix="scene") as pool:
+    with without_transform_warning(), ThreadPoolExecutor(THREADS, thread_name_prefix="scene") as pool:
         for number, job in enumerate(jobs):
             small = overlap and is_small(job.scene)
             while len(waiting) >= (THREADS if small else 1):

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from rasterio.errors import NotGeoreferencedWarning
 
 from geoships.errors import OutputError
 from geoships.scene.listing.listed import ListedScene, listed_scene
@@ -97,11 +93,3 @@ def plan_outputs(
             )
         )
     return jobs
-
-
-@contextmanager
-def without_warnings() -> Iterator[None]:
-    """Silence rasterio: threads that each catch its warnings for themselves would undo each other's filters."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield

@@ -45,7 +45,7 @@ from geoships.pipeline.outputs import (
     write_companions,
 )
 from geoships.pipeline.record import input_fingerprints, run_record
-from geoships.pipeline.run_mark import RunMark, Searched, run_mark
+from geoships.pipeline.run_mark import RunMark, run_mark
 from geoships.pipeline.scene_run import Layers, RowSource, SceneRun, open_run
 from geoships.pipeline.stored_outputs import stored_outputs
 from geoships.scene.observed.seen_map import SeenMap
@@ -327,8 +327,7 @@ def _predict(
         with open_run(file, config=config, model=given.model, engines=engines, layers=given.layers) as run:
             run.source = source
             record = run_record(run, inputs)
-            searched = Searched(run.scene.window, run.area, run.lands)
-            mark = run_mark(file, inputs, layers, run.bundle, config, searched)
+            mark = run_mark(file, inputs, layers, run.bundle, config, run.searched)
             announce(run, progress)
             run.timings["open"] = time.monotonic() - started
             arrays = _score_arrays(run) if keep_scores else None
@@ -336,8 +335,7 @@ def _predict(
             motion = ShipMotion(run, file) if measures_motion(config) else None
             ships, notes, moved = _run(run, paths, progress, arrays, seen, motion)
             notes += tuple(warn_of_unread(run.scene.unread, progress))
-    seconds = time.monotonic() - started
-    _log_end(file, ships, seconds, paths)
+    seconds = _ended(file, ships, started, paths)
     prediction = Prediction(
         scene=without_secrets(file.name),
         model=run.bundle.card.name,
@@ -386,9 +384,12 @@ def sent(prediction: Prediction, paths: dict[str, Path], seconds: float) -> Pred
     return replace(prediction, outputs=paths, seconds=seconds, timings=timings)
 
 
-def _log_end(file: SceneFile, ships: GeoDataFrame, seconds: float, paths: dict[str, Path]) -> None:
+def _ended(file: SceneFile, ships: GeoDataFrame, started: float, paths: dict[str, Path]) -> float:
+    """Log that a run has ended; returns its seconds."""
+    seconds = time.monotonic() - started
     written = ", ".join(map(str, paths.values())) or "no file"
     _log.info("%s: %d found in %.1f s; written: %s", public_name(file.name), len(ships), seconds, written)
+    return seconds
 
 
 def _checked(paths: dict[str, Path], file: SceneFile, layers: Sequence[Path], config: PredictConfig) -> dict[str, Path]:

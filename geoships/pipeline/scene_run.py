@@ -134,6 +134,11 @@ class SceneRun:
             self.timings[part] = self.timings.get(part, 0.0) + time.monotonic() - started
 
     @property
+    def searched(self) -> Searched:
+        """Where the run looks for ships."""
+        return Searched(self.scene.window, self.area, self.lands)
+
+    @property
     def georeference(self) -> Georeference:
         """Where the scene lies on Earth."""
         return self.scene.georeference

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ import rasterio
 import shapely
 from affine import Affine
 from pyproj import CRS
-from rasterio.errors import NotGeoreferencedWarning
 from shapely.geometry.base import BaseGeometry
 
 from geoships.config import PredictConfig
@@ -37,6 +35,7 @@ from geoships.support.files import atomic_write, reserve
 from geoships.support.memory import use_one_arena
 from geoships.support.overwrite import refuse_overwrites
 from geoships.support.progress import NoProgress, Progress
+from geoships.support.transform_warning import without_transform_warning
 
 CLASSIFIER = "chips-rgb3m"
 FORMATS = (".csv", ".geojson", ".json")
@@ -245,14 +244,15 @@ def _write_scene(path: Path, chip: Path, named: NamedChip | None, gsd: float) ->
     if named:
         crs, transform = chip_grid(named, (height, width), gsd)
         grid = {"crs": crs.to_wkt(), "transform": transform}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(
+    with (
+        without_transform_warning(),
+        rasterio.open(
             path, "w", driver="GTiff", count=3, dtype=values.dtype, height=height, width=width, **grid
-        ) as file:
-            file.write(values)
-            file.descriptions = BANDS
-            file.scales = (1 / FULL_SCALE[values.dtype.name],) * 3
+        ) as file,
+    ):
+        file.write(values)
+        file.descriptions = BANDS
+        file.scales = (1 / FULL_SCALE[values.dtype.name],) * 3
     return bool(named)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
@@ -33,6 +32,7 @@ from geoships.scene.tiling.windows import Window
 from geoships.scene.validity import Validity
 from geoships.support.files import atomic_write, output_errors, real_path
 from geoships.support.overwrite import set_aside
+from geoships.support.transform_warning import without_transform_warning
 
 SplitBy = Literal["scene", "block", "chip"]
 Unit = tuple[str, int, int]  # what is never split, by scene name, row and column
@@ -342,21 +342,19 @@ def _write(
     with (
         atomic_write(path) as temporary,
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(
-            temporary, "w", driver="GTiff", dtype=values.dtype, count=len(values), height=values.shape[1],
-            width=values.shape[2], compress="deflate", **profile,
-        ) as file:  # fmt: skip
-            file.write(values)
-            file.scales, file.offsets = bands.scales, bands.offsets
-            file.descriptions = [like.descriptions[index - 1] for index in bands.indexes]
-            file.update_tags(**{key: value for key, value in like.tags().items() if key != "AREA_OR_POINT"})
-            if like.colorinterp[0] == rasterio.enums.ColorInterp.palette and valid is None:
-                file.write_colormap(1, like.colormap(1))
-            if valid is not None and bands.nodata is None and not valid.all():
-                file.write_mask(valid)
+        without_transform_warning(),rasterio.open(
+        temporary, "w", driver="GTiff", dtype=values.dtype, count=len(values), height=values.shape[1],
+        width=values.shape[2], compress="deflate", **profile,
+    ) as file
+    ):  # fmt: skip
+        file.write(values)
+        file.scales, file.offsets = bands.scales, bands.offsets
+        file.descriptions = [like.descriptions[index - 1] for index in bands.indexes]
+        file.update_tags(**{key: value for key, value in like.tags().items() if key != "AREA_OR_POINT"})
+        if like.colorinterp[0] == rasterio.enums.ColorInterp.palette and valid is None:
+            file.write_colormap(1, like.colormap(1))
+        if valid is not None and bands.nodata is None and not valid.all():
+            file.write_mask(valid)
 
 
 def _write_scenes(pair: Pair, mask: DatasetReader, out: Path, parts: Mapping[Unit, str], side: int) -> None:

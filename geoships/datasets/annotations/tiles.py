@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.control import GroundControlPoint
-from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window as RasterioWindow
 from rasterio.windows import transform as transform_of
 
@@ -27,6 +25,7 @@ from geoships.scene.quicklook import Quicklook, RGBImage, open_quicklook
 from geoships.scene.tiling.windows import Window
 from geoships.support.files import atomic_write, output_errors
 from geoships.support.overwrite import refuse_overwrites, set_aside
+from geoships.support.transform_warning import without_transform_warning
 
 MANIFEST = "tiles.json"
 Kind = Literal["png", "tif"]
@@ -266,10 +265,8 @@ def _write_tif(path: Path, rgb: RGBImage, window: Window, georeference: Georefer
     transform = _window_transform(window, georeference)
     crs = None if georeference.crs is None else rasterio.CRS.from_user_input(georeference.crs)
     grid = {"crs": crs, "transform": transform} if transform is not None else {}
-    with atomic_write(path) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(
-            temporary, "w", driver="GTiff", count=3, dtype="uint8", photometric="rgb", compress="deflate",
-            height=window.height, width=window.width, **grid,
-        ) as file:  # fmt: skip
-            file.write(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+    with atomic_write(path) as temporary, without_transform_warning(), rasterio.open(
+        temporary, "w", driver="GTiff", count=3, dtype="uint8", photometric="rgb", compress="deflate",
+        height=window.height, width=window.width, **grid,
+    ) as file:  # fmt: skip
+        file.write(np.ascontiguousarray(rgb.transpose(2, 0, 1)))

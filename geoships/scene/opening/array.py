@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +11,13 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
+from rasterio.errors import CRSError, RasterioError
 from rasterio.io import MemoryFile
 
 from geoships.errors import SceneError
 from geoships.scene.opening.memory_scene import ARRAY, MemoryScene
 from geoships.scene.opening.raster import Source, gdal_env
+from geoships.support.transform_warning import without_transform_warning
 
 BLOCK = 512  # rows and columns of a block of the raster in memory
 MOST_BANDS = 16  # on the last axis, by which an array with the bands there is told
@@ -87,7 +86,7 @@ def array_scene(array: ArrayScene) -> MemoryScene:
         profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
     memory = MemoryFile(ext=".tif")
     try:
-        with _without_transform_warning(), gdal_env(), memory.open(**profile) as dataset:
+        with without_transform_warning(), gdal_env(), memory.open(**profile) as dataset:
             dataset.write(values)
             if valid is not None:
                 dataset.write_mask(valid)
@@ -158,11 +157,3 @@ def _describe(dataset: Any, array: ArrayScene) -> None:
         dataset.set_band_description(index, str(name))
     for index, name in enumerate(array.common_names or (), 1):
         dataset.update_tags(index, COMMON_NAME=str(name))
-
-
-@contextmanager
-def _without_transform_warning() -> Iterator[None]:
-    """Suppress rasterio's warning about a missing transform: `Scene.warnings` tells of it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from geoships.scene.acquisition import Acquisition
@@ -26,6 +25,7 @@ from geoships.scene.opening.raster import Source, gdal_env, local_file, open_dat
 from geoships.scene.opening.sentinel2_product import product_scene
 from geoships.scene.opening.stac_item import read_item
 from geoships.scene.opening.vrt import MAX_NESTING
+from geoships.support.transform_warning import without_transform_warning
 
 FINEST = frozenset({"blue", "green", "red"})  # bands with the smallest pixels on all sensors
 
@@ -188,10 +188,8 @@ def _sources(path: Path, depth: int = 0) -> Iterator[Path]:
     if depth > MAX_NESTING or path.suffix.lower() != ".vrt":
         return
     try:
-        with gdal_env(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path, driver="VRT") as dataset:
-                files = [Path(name) for name in dataset.files if Path(name) != path]
+        with gdal_env(), without_transform_warning(), rasterio.open(path, driver="VRT") as dataset:
+            files = [Path(name) for name in dataset.files if Path(name) != path]
     except RasterioError:
         return  # those who read it say what is wrong
     for file in files:

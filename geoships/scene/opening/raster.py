@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import warnings
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from geoships.errors import SceneError
@@ -30,6 +29,7 @@ from geoships.scene.opening.names import is_remote, without_query, without_secre
 from geoships.scene.opening.signatures import check_sidecars, is_vrt, read_header, vector_format
 from geoships.scene.opening.vrt import check_vrt
 from geoships.support.remote.settings import gdal_s3_options
+from geoships.support.transform_warning import without_transform_warning
 
 _log = logging.getLogger(__name__)
 
@@ -269,9 +269,7 @@ def _open(source: Source, drivers: Sequence[str]) -> DatasetReader:
     if not built:
         raise SceneError(f"{_shown(source.name)}: this build of GDAL has no {drivers[0]} driver; convert it to GeoTIFF")
     try:
-        with warnings.catch_warnings():
-            # A missing georeference is reported by Scene.warnings.
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with without_transform_warning():  # a missing georeference is reported by Scene.warnings
             return asked_again(source, partial(DatasetReader, source.gdal_name, driver=built, sharing=False))
     except (RasterioError, OSError, ValueError) as error:
         raise SceneError(f"{_shown(source.name)}: {_explain(error, source)}") from error
