@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from geoships.pipeline.scene_run import SceneRun, operating_point
+from geoships.pipeline.scene_run import SceneRun, missing_bands, operating_point
 from geoships.scene.opening.names import without_secrets
 from geoships.scene.tiling.plan import overlap_fraction
 from geoships.scene.tiling.windows import Window
@@ -67,7 +67,13 @@ def plan_line(run: SceneRun) -> str:
     """The tile plan in one line."""
     plan, card = run.plan, run.bundle.card
     height, width = plan.tile_shape
-    screen = "no screen" if run.screen is None or card.screen is None else f"screen from {card.screen.threshold:.6g} on"
+    missing = missing_bands(run.scene, card)
+    if run.screen is not None and card.screen is not None:
+        screen = f"screen from {card.screen.threshold:.6g} on"
+    elif card.screen is not None and missing:
+        screen = f"no screen without {', '.join(missing)}"
+    else:
+        screen = "no screen"
     return (
         f"plan: {plan.tiles.rows.count} x {plan.tiles.columns.count} tiles of {height} x {width} pixels, "
         f"halo {card.halo}, {overlap_fraction(plan.tiles):.0%} of a tile shared with its neighbours; "

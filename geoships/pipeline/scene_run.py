@@ -196,6 +196,7 @@ class SceneRun:
                     stitcher.add(tile.window, scores, tile.valid, tile.weights)
                     for stitcher, scores in zip(stitchers, tile.scores, strict=True)
                 ]
+                del tile  # the next one is computed before it comes
                 yield from self.seen.counted(in_step(blended))
         self.require_pixels()
         yield from self.seen.counted(in_step([stitcher.finish() for stitcher in stitchers]))
@@ -216,13 +217,18 @@ class SceneRun:
             engine.prepare((len(self.bundle.card.bands), *plan.tile_shape))
             watched = seen.watch(samples, self.scene.wanted, is_picture=self.scene.dtype == np.uint8)
             north_up = prepare_samples(watched, self.bundle.card, self.scene.wanted, south_up=plan.south_up)
-            for number, (sample, scores) in enumerate(run(engine, self._screened(north_up, counts, stack))):
-                if not number:
+            first = True
+            for sample, scores in run(engine, self._screened(north_up, counts, stack)):
+                if first:
                     _log.info("%s: the first tile is done", public_name(self.scene.name))
+                    first = False
                 window = Window(*sample["window"].tolist())
                 down, across = plan.tiles.weights(plan.tile_at(window))
                 by_class = tuple(self._whole(each, window, turn) for each in self._by_class(scores))
-                yield ScoredTile(window, by_class, sample["valid"], down[:, None] * across)
+                scored = ScoredTile(window, by_class, sample["valid"], down[:, None] * across)
+                del sample, scores, by_class  # not held while the next tile is computed
+                yield scored
+                del scored
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -425,7 +431,7 @@ def _scene_run(
         plan=plan_run(scene, bundle.card, config, pixel_size, engine, area),
         area=area,
         lands=lands,
-        screen=screen_of(bundle) if config.screen else None,
+        screen=screen_of(bundle) if config.screen and not missing_bands(scene, bundle.card) else None,
         verifier=_verifier(scene, bundle, config, pixel_size, engine),
         warnings=(*scene.warnings, *filter(None, notes), *from_layers),
         engines=engines,
@@ -444,6 +450,11 @@ def read_layers(
     area = None if layers.area is None else read_area(layers.area, georeference)
     lands = tuple(_lands(config, layers.land, georeference, pixel_size))
     return Searched(Window(0, 0, georeference.height, georeference.width), area, lands)
+
+
+def missing_bands(scene: Scene, card: Card) -> tuple[str, ...]:
+    """The model's bands that a scene lacks; a screen, which was fitted with all of them, loses ships without them."""
+    return tuple(band for band in card.bands if band not in scene.wanted)
 
 
 def _lands(

@@ -13,6 +13,7 @@ from scenes import UTM, ship_scene
 from geoships import PredictConfig, predict
 from geoships.model.bundle import Screen
 from geoships.pipeline import scene_run
+from geoships.pipeline.messages import plan_line
 
 SMALL_TILES = PredictConfig(tile_size=96, min_area=0, device="cpu", engine="torch", precision="fp32")
 SHAPE = (500, 600)
@@ -53,6 +54,17 @@ def test_the_screen_skips_empty_tiles_and_no_ship(with_screen: FakeBundle, tmp_p
     assert skipping.summary() == results[1].summary()["tiles"]
     assert f"{skipping.empty} empty" in str(skipping)
     assert (read(tmp_path / "scores.tif")[250:, 300:] == 0).all()
+
+
+def test_a_screen_is_not_used_where_a_band_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ship_scene(tmp_path / "scene.tif", SHAPE, ships=SHIPS)
+    monkeypatch.setattr(scene_run, "screen_of", lambda _: fake_bundle())
+    more = {"geoships:screen": {"depth": 1, "threshold": 0.4}, "geoships:optional_bands": ("blue",)}
+    model = FakeBundle(fake_card(("red", "blue"), **more), {}, Path("fake"), screen=Screen({}))
+    with scene_run.open_run(tmp_path / "scene.tif", config=SMALL_TILES, model=model) as run:
+        assert plan_line(run).endswith("no screen without blue")
+        assert sum(1 for _ in run.bands()) > 0
+    assert (run.counts.empty, run.counts.computed) == (0, run.counts.planned)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])

@@ -28,7 +28,7 @@ Precision = Literal["auto", "fp32", "bf16", "int8"]
 PIXEL_BYTES = {
     ("torch", "fp32"): BYTES_PER_PIXEL,
     ("torch", "bf16"): 380,
-    ("openvino", "fp32"): 215,
+    ("openvino", "fp32"): 190,
     ("openvino", "bf16"): 150,
     ("openvino", "int8"): 150,
     ("onnx", "fp32"): BYTES_PER_PIXEL,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BF16_INSTRUCTIONS = "avx512_bf16", "amx_bf16", "bf16"  # names in torch.cpu.get_capabilities(); the last is for ARM
 BYTES_PER_PIXEL = 400  # of a U-Net's widest feature maps, per input pixel: 100 float32 channels
+MAX_CPU_BYTES, MAX_CPU_PIXELS = 3 << 29, 1 << 23  # of a tile on a CPU, see tile_pixels
 # files that a driver of NVIDIA (also below Windows) or AMD makes; without one PyTorch finds no GPU
 GPU_FILES = "/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg", "/dev/kfd"
 CPU_INFO = Path("/proc/cpuinfo")
@@ -119,10 +120,10 @@ def has_amx() -> bool:
 def tile_pixels(device: Device, bytes_per_pixel: int = BYTES_PER_PIXEL) -> int:
     """Maximum number of pixels of a tile that a U-Net can compute.
 
-    On a CPU its widest feature maps may take a twelfth of the memory, at most 1.25 GiB; CPU caches do not matter,
-    because one feature map of the smallest tile is larger than they are. On a GPU they may take an eighth, and a tile
-    has at most 2,048 x 2,048 pixels. Total memory counts, not free memory, so that a machine cuts a scene into the
-    same tiles each time.
+    On a CPU its widest feature maps may take a twelfth of the memory, at most 1.5 GiB, and a tile has at most 2^23
+    pixels, beyond which tiles overlap little anyway; CPU caches do not matter, because one feature map of the smallest
+    tile is larger than they are. On a GPU they may take an eighth, and a tile has at most 2,048 x 2,048 pixels. Total
+    memory counts, not free memory, so that a machine cuts a scene into the same tiles each time.
 
     Args:
         device: What computes.
@@ -133,7 +134,7 @@ def tile_pixels(device: Device, bytes_per_pixel: int = BYTES_PER_PIXEL) -> int:
 
         total = torch.cuda.get_device_properties(torch_device(device)).total_memory
         return int(min(2048**2, total // 8 // BYTES_PER_PIXEL))
-    return int(min(5 << 28, psutil.virtual_memory().total // 12) // bytes_per_pixel)
+    return min(MAX_CPU_PIXELS, min(MAX_CPU_BYTES, psutil.virtual_memory().total // 12) // bytes_per_pixel)
 
 
 def choose_batch_size(device: Device, tile_pixels: int) -> int:

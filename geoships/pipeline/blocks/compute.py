@@ -135,6 +135,7 @@ def _write_pieces(tiles: Iterator[ScoredTile], task: BlockTask, file: BlockFile,
             stitcher.add(tile.window, scores, tile.valid, tile.weights)
             for stitcher, scores in zip(stitchers, tile.scores, strict=True)
         ]
+        del tile  # the next one is computed before it comes
         _write_rows(in_step(blended), file)
     _write_rows(in_step([stitcher.release(task.row_end) for stitcher in stitchers]), file)
 
