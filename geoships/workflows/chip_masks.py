@@ -32,7 +32,10 @@ DRAWN, EMPTY = "drawn", "empty"  # sources besides those reviewed: an automatic 
 LEFT_OUT = (DOUBTFUL, VESSEL)
 UNKNOWN = 255
 MARGIN = 16  # mirrored pixels around each chip, so that no crop has an edge that gives away the chip's centre
-CRS = "EPSG:32631"  # any metric CRS: the positions of chips in the scene have no meaning
+# Any metric CRS: the positions of chips have no meaning. But no two scenes lie at one place, or a model that was trained on
+# one of them would seem to have seen the other.
+CRS = "EPSG:32631"
+APART = 10_000  # metres between two scenes
 
 
 @dataclass(frozen=True)
@@ -120,11 +123,12 @@ def _write_all(masked: Sequence[_MaskedChip], folds: Sequence[NDArray[np.int64]]
     for chip in masked:
         _write_mask(out / _mask_name(chip), chip.mask)
     scenes = [out / f"part-{part}.tif" for part in range(1, parts + 1)]
+    south = 0.0
     for scene, fold in zip(scenes, folds, strict=True):
         known = [masked[int(number)] for number in fold if masked[int(number)].source not in LEFT_OUT]
         if not known:
             raise GeoshipsError(f"{scene.stem} has no chip with a known mask; use fewer than {parts} parts")
-        _write_scene(scene, known, gsd)
+        south = _write_scene(scene, known, gsd, south) + APART
     with atomic_write(out / INDEX) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
@@ -166,8 +170,18 @@ def _rows(masked: Sequence[_MaskedChip], part_of: Mapping[int, int]) -> Iterator
         yield chip.name, chip.label, f"part-{part_of[number]}", chip.source, pixels, _mask_name(chip)
 
 
-def _write_scene(path: Path, chips: Sequence[_MaskedChip], gsd: float) -> None:
-    """Write chips side by side, each with a mirrored margin that is UNKNOWN in the mask."""
+def _write_scene(path: Path, chips: Sequence[_MaskedChip], gsd: float, south: float) -> float:
+    """Write chips side by side, each with a mirrored margin that is UNKNOWN in the mask.
+
+    Args:
+        path: Of the scene.
+        chips: The chips.
+        gsd: Pixel size in metres.
+        south: Northing of the scene's lower edge in metres.
+
+    Returns:
+        Northing of its upper edge.
+    """
     cell = chips[0].mask.shape[0] + 2 * MARGIN
     columns = math.ceil(math.sqrt(len(chips)))
     rows = math.ceil(len(chips) / columns)
@@ -179,7 +193,8 @@ def _write_scene(path: Path, chips: Sequence[_MaskedChip], gsd: float) -> None:
         image[:, row : row + cell, column : column + cell] = padded.transpose(2, 0, 1)
         inner = tuple(slice(start + MARGIN, start + cell - MARGIN) for start in (row, column))
         mask[inner] = chip.mask
-    grid = {"crs": CRS, "transform": Affine(gsd, 0, 500_000, 0, -gsd, 0)}
+    north = south + gsd * mask.shape[0]
+    grid = {"crs": CRS, "transform": Affine(gsd, 0, 500_000, 0, -gsd, north)}
     profile = {
         "driver": "GTiff",
         "dtype": "uint8",
@@ -196,3 +211,4 @@ def _write_scene(path: Path, chips: Sequence[_MaskedChip], gsd: float) -> None:
             file.scales = (1 / 255,) * 3
         with rasterio.open(mask_path, "w", count=1, nodata=UNKNOWN, **profile, **grid) as file:
             file.write(mask, 1)
+    return north

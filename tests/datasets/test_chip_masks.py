@@ -77,10 +77,11 @@ def test_chips_are_written_as_scenes_with_masks(chips: Path, tmp_path: Path) -> 
             assert np.array_equal(mask, rasterize([hull(int(Path(name).stem[1:]))], (80, 80)))
         elif row["source"] != "drawn":
             assert (mask == (0 if row["source"] == "empty" else 255)).all(), name
-    found = []
+    found, places = [], []
     for scene in result.scenes:
         with rasterio.open(scene) as file:
             image, gsd = file.read(), file.res[0]
+            places.append(file.bounds)
         with rasterio.open(scene.with_name(f"{scene.stem}_mask.tif")) as file:
             mask, nodata = file.read(1), file.nodata
         assert (gsd, nodata, image.shape[1:]) == (3, 255, mask.shape)
@@ -98,6 +99,7 @@ def test_chips_are_written_as_scenes_with_masks(chips: Path, tmp_path: Path) -> 
             mask[place] = 255
         assert (mask == 255).all()  # mirrored margins are unknown
     assert sorted(found) == sorted(name for name, row in rows.items() if row["source"] not in ("vessel", "doubtful"))
+    assert rasterio.coords.disjoint_bounds(*places)  # else a model of one part would seem to have seen the other
     with pytest.raises(GeoshipsError, match="already holds parts"):
         write_chip_masks(ChipFiles(root=chips), out, parts=2)
 
