@@ -40,6 +40,7 @@ PEERS = (
     Peer("geodeep", "geodeep", "geodeep_script.py", lambda cache: {"--onnx": cached_inputs.onnx_path(cache)}),
     Peer("geoai", "geoai-py", "geoai_script.py", weights_and_normalisation),
     Peer("terratorch", "terratorch", "terratorch_script.py", weights_and_normalisation),
+    Peer("raster-vision", "rastervision-pytorch-learner", "rastervision_script.py", weights_and_normalisation),
 )
 
 

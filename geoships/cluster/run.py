@@ -353,7 +353,7 @@ class _Tally:
 
     def __init__(self, progress: Progress, pixels: Sequence[int]) -> None:
         self._progress, self._left = progress, list(pixels)
-        progress.start(f"{len(pixels)} scenes", max(1, sum(pixels)))
+        progress.start("1 scene" if len(pixels) == 1 else f"{len(pixels)} scenes", max(1, sum(pixels)))
 
     def hear(self, index: int, message: object) -> None:
         """Pass on what a scene tells: a number of pixels, or a warning."""
