@@ -9,6 +9,7 @@ from stage_clock import StageClock
 
 clock = StageClock()
 
+import rasterio  # noqa: E402
 from geoai.train import semantic_inference_on_geotiff  # noqa: E402
 from geoai.utils import raster_to_vector  # noqa: E402
 from plain_torch import load_model  # noqa: E402
@@ -21,6 +22,8 @@ for name in ("--scene", "--weights", "--recipe", "--out"):
 options = parser.parse_args()
 model = load_model(options.weights, options.recipe, two=True)
 clock.stage("load")
+with rasterio.open(options.scene) as dataset:
+    bands = dataset.count
 mask = str(options.out / "mask.tif")
 semantic_inference_on_geotiff(
     model,
@@ -28,6 +31,7 @@ semantic_inference_on_geotiff(
     mask,
     window_size=512,
     overlap=128,
+    num_channels=bands,
     probability_path=str(options.out / "scores.tif"),
     quiet=True,
 )

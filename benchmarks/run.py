@@ -203,7 +203,10 @@ def _cpu_name() -> str:
         return platform.processor() or platform.machine()
     facts = dict(reversed([tuple(map(str.strip, line.split(":", 1))) for line in lines if ":" in line]))
     features = {"avx512_bf16": "AVX-512 bf16", "amx_bf16": "AMX bf16", "avx512_vnni": "VNNI"}
-    supported = [title for flag, title in features.items() if flag in facts.get("flags", "").split()]
+    flags = facts.get("flags", "").split()
+    supported = [title for flag, title in features.items() if flag in flags]
+    if "avx2" in flags and "avx512f" not in flags:
+        supported.append("AVX2")
     return " with ".join(filter(None, (facts.get("model name", platform.machine()), ", ".join(supported))))
 
 

@@ -14,7 +14,7 @@ from geoships.scene.tiling.plan import Limits, bytes_per_row, plan_scene, tile_c
 from geoships.scene.tiling.resample import ratio
 from geoships.scene.tiling.windows import TilePlan, Window
 
-SCENES = ((1_038, 1_980), (2_048, 2_048), (10_980, 10_980), (40_000, 40_000))
+SCENES = ((1_038, 1_980), (2_048, 2_048), (10_980, 10_980), (30_000, 30_000))
 BLOCK = 512  # columns of a block of the file
 SCENE_BYTES = 11  # per pixel: five bands of uint16, and the validity mask
 FIXED = 1_024, 512  # maximum tile size and overlap of the plan that is compared

@@ -25,7 +25,7 @@ _ENGINES = {
     ("onnx", "fp32"): 720,
 }
 _GPU = (900, 60)  # the libraries of CUDA, and samples in page-locked memory
-WIDE = 65536  # columns from which on a scene is planned for WIDE_LIMIT if it can be
+WIDE = 32768  # columns from which on a scene is planned for WIDE_LIMIT if it can be
 WIDE_LIMIT = 1 << 30
 SINK_BYTES = 640  # per column of the scene and raster that is written: a row of blocks, and its encoding
 
