@@ -32,8 +32,8 @@ DRAWN, EMPTY = "drawn", "empty"  # sources besides those reviewed: an automatic 
 LEFT_OUT = (DOUBTFUL, VESSEL)
 UNKNOWN = 255
 MARGIN = 16  # mirrored pixels around each chip, so that no crop has an edge that gives away the chip's centre
-# Any metric CRS: the positions of chips have no meaning. But no two scenes lie at one place, or a model that was trained
-# on one of them would seem to have seen the other.
+# Any metric CRS: the positions of chips have no meaning. But no two scenes lie at one place, or a model that was
+# trained on one of them would seem to have seen the other.
 CRS = "EPSG:32631"
 APART = 10_000  # metres between two scenes
 
