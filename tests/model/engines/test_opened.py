@@ -90,7 +90,7 @@ def test_a_bundle_with_a_network_of_its_own_is_not_kept() -> None:
 def test_two_predictions_share_an_engine_and_find_the_same(tmp_path: Path) -> None:
     ship_scene(tmp_path / "scene.tif", (64, 96), bands=("B02", "B03", "B04", "B08", "B11"))
     bundle = load_bundle()
-    options = {"model": bundle, "device": "cpu", "engine": "torch", "return_scores": "array"}
+    options = {"model": bundle, "device": "cpu", "engine": "torch", "return_scores": "array", "screen": False}
     first, second = (predict(tmp_path / "scene.tif", **options).scores for _ in range(2))  # type: ignore[call-overload]
     np.testing.assert_array_equal(first, second)
     assert len(OPEN_ENGINES) == 1
