@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 from geoships_cli.app import app
-from typer.main import get_command
+from geoships_cli.commands import command_tree
 
 INTRODUCTION = """\
 Every command, as `geoships COMMAND --help` shows it. `<...>` is the kind of value that an option takes; a default in
@@ -40,7 +40,7 @@ def main() -> None:
 def cli_reference() -> str:
     """Return the reference of all commands and options as Markdown."""
     sections = ["# Command line", INTRODUCTION.strip()]
-    for command, path in _commands(get_command(app), "geoships"):
+    for command, path in _commands(command_tree(app), "geoships"):
         sections += _page(command, path)
     return "\n\n".join(sections) + "\n"
 

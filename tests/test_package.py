@@ -39,7 +39,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_help_loads_nothing_heavy() -> None:
     code = """
 from geoships_cli.app import app
-from typer.main import get_command
+from geoships_cli.commands import command_tree
 def show(command, *path):
     try:
         app([*path, "--help"])
@@ -47,7 +47,7 @@ def show(command, *path):
         assert not end.code
     for name, child in getattr(command, "commands", {}).items():
         show(child, *path, name)
-show(get_command(app))
+show(command_tree(app))
 """
     assert not loaded_by(code) & HEAVY
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from geoships_cli.app import app
+from geoships_cli.commands import command_tree
 from geoships_qgis import command as command_module
 from geoships_qgis.command import MASK, SCORES, VECTOR, Request, scene_name, split_options
 from geoships_qgis.environment import clean_environment
@@ -15,7 +16,6 @@ from geoships_qgis.executable import ExecutableError, find_executable
 from geoships_qgis.messages import Messages, Note, Progress, Warned
 from geoships_qgis.process import run
 from geoships_qgis.staging import Staging, StagingError
-from typer.main import get_command
 
 posix = pytest.mark.skipif(os.name == "nt", reason="uses a shell script or process groups of POSIX")
 
@@ -37,7 +37,7 @@ def test_the_command_line_has_the_options_of_the_request() -> None:
         "--area=a b.gpkg", "--bands=1,2", "--trust-vrt", "--views", "4", "--json", "--progress=json",
         "--", "-odd name.tif",
     ]  # fmt: skip
-    command = get_command(app).commands["predict"]  # type: ignore[attr-defined]
+    command = command_tree(app).commands["predict"]
     parsed = command.make_context("predict", arguments[1:]).params
     assert parsed["scenes"] == ["-odd name.tif"]
     assert (parsed["out"], parsed["area"], parsed["views"]) == (Path("s.gpkg"), Path("a b.gpkg"), 4)
@@ -48,7 +48,7 @@ def test_a_server_gets_the_options_that_it_knows() -> None:
     request = Request("a.tif", threshold=0.4, area=Path("b.gpkg"), server="https://ships.example.org")
     arguments = request.arguments({VECTOR: Path("s.gpkg"), SCORES: Path("p.tif")})
     assert arguments[:2] == ["remote", "predict"]
-    command = get_command(app).commands["remote"].commands["predict"]  # type: ignore[attr-defined]
+    command = command_tree(app).commands["remote"].commands["predict"]
     parsed = command.make_context("predict", arguments[2:]).params
     assert (parsed["scene"], parsed["server"]) == (["a.tif"], "https://ships.example.org")
     assert (parsed["out"], parsed["scores"], parsed["area"]) == (Path("s.gpkg"), Path("p.tif"), Path("b.gpkg"))

@@ -15,68 +15,18 @@ from geoships import __version__
 from geoships.errors import GeoshipsError, GeoshipsWarning
 from geoships.support.lean import LEFT_OUT
 from geoships.support.memory import use_one_arena
-from geoships_cli.ais import ais
-from geoships_cli.convert import convert
-from geoships_cli.crossval import crossval
-from geoships_cli.data import data
-from geoships_cli.demo import demo
-from geoships_cli.doctor import doctor
-from geoships_cli.evaluate import evaluate
-from geoships_cli.export import export, quantize
+from geoships_cli.commands import Commands
 from geoships_cli.failures import ExitCode, PartialFailureError, one_line, print_error
-from geoships_cli.finish import finish
-from geoships_cli.fixed import fixed
-from geoships_cli.info import info, models
 from geoships_cli.logs import LOGGER, SHOWN
-from geoships_cli.merge_runs import merge_runs
-from geoships_cli.motion import motion
-from geoships_cli.passes import passes
-from geoships_cli.predict import predict
-from geoships_cli.remote import remote
-from geoships_cli.screen import screen
-from geoships_cli.serve import serve, worker
-from geoships_cli.study import study
-from geoships_cli.train import train
-from geoships_cli.verifier import verifier
-from geoships_cli.view import view
-from geoships_cli.watch import watch
 
 app = typer.Typer(
     name="geoships",
+    cls=Commands,
     help="Find ships in satellite scenes of any size.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    predict,
-    merge_runs,
-    motion,
-    watch,
-    fixed,
-    passes,
-    convert,
-    view,
-    evaluate,
-    demo,
-    train,
-    crossval,
-    finish,
-    study,
-    verifier,
-    screen,
-    export,
-    quantize,
-    models,
-    info,
-    doctor,
-    worker,
-):
-    app.command()(command)
-app.add_typer(ais)
-app.add_typer(data)
-app.add_typer(remote)
-app.add_typer(serve)
 
 
 def _version(requested: bool) -> None:

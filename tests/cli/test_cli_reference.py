@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from geoships_cli.app import app
+from geoships_cli.commands import command_tree
 from geoships_cli.failures import ExitCode
-from typer.main import get_command
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "write_cli_reference.py"
 
@@ -35,7 +35,7 @@ def below(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_command_has_a_section_with_its_options() -> None:
-    written, command = sections(), get_command(app)
+    written, command = sections(), command_tree(app)
     every = dict(below(command, "geoships"))
     assert list(written)[1:] == ["geoships", *every]
     for path, child in every.items():

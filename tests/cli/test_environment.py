@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from doc_pages import REPOSITORY
 from geoships_cli.app import app
+from geoships_cli.commands import command_tree
 from scenes import ship_scene
-from typer.main import get_command
 
 PAGE = REPOSITORY / "docs" / "reference" / "environment.md"
 ROW = re.compile(r"^\| `(GEOSHIPS_\w+)` \| `([^`]+)` \| ([^|]+) \|$", re.MULTILINE)
@@ -26,7 +26,7 @@ def leaves(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(child, f"{path} {name}")
 
 
-COMMANDS = dict(leaves(get_command(app)))
+COMMANDS = dict(leaves(command_tree(app)))
 
 
 def test_the_table_names_every_variable_with_its_option_and_commands() -> None:

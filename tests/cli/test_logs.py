@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 from geoships_cli.app import app
+from geoships_cli.commands import command_tree
 from geoships_cli.logs import LOGGER, LogLevel, logged, without_secrets
 from scenes import ship_scene
-from typer.main import get_command
 
 from geoships.errors import OutputError, SceneError
 
@@ -16,7 +16,7 @@ def leaves(command, path=""):
         yield from leaves(child, whole) if hasattr(child, "commands") else [(whole, child)]
 
 
-@pytest.mark.parametrize(("name", "command"), list(leaves(get_command(app))))
+@pytest.mark.parametrize(("name", "command"), list(leaves(command_tree(app))))
 def test_every_command_has_a_log_and_json(name: str, command) -> None:
     assert {"--log-level", "--log-file", "-v", "--json", "--quiet"} <= {o for p in command.params for o in p.opts}, name
 

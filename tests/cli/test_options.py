@@ -14,10 +14,11 @@ import pytest
 import typer
 import yaml
 from geoships_cli.app import app
+from geoships_cli.commands import command_tree
 from geoships_cli.data import AnnotationFormat, SplitUnit, TileFormat
 from geoships_cli.option_groups import grouped
 from geoships_cli.options import VectorFormat
-from typer.main import get_command
+from geoships_cli.predict import predict
 
 from geoships.config import PredictConfig, predict_config
 from geoships.datasets.annotations.read import FORMATS as ANNOTATION_FORMATS
@@ -40,7 +41,7 @@ EVALUATED = {  # settings that `evaluate` shares; its model is an argument
 
 
 def commands(command: Any = None, path: str = "geoships") -> Iterator[tuple[str, Any]]:
-    command = command or get_command(app)
+    command = command or command_tree(app)
     yield path, command
     for name, child in getattr(command, "commands", {}).items():
         yield from commands(child, f"{path} {name}")
@@ -64,8 +65,7 @@ def choices(annotation: Any) -> tuple[Any, ...] | None:
 
 def accepted(option: Any) -> tuple[Any, ...] | None:
     """The values that an option takes, as its function's signature says."""
-    command = next(each.callback for each in app.registered_commands if each.callback.__name__ == "predict")
-    return choices(get_args(signature(command).parameters[option.name].annotation)[0])
+    return choices(get_args(signature(predict).parameters[option.name].annotation)[0])
 
 
 def test_every_setting_is_an_option_of_predict_and_every_other_option_is_known() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 from geoships_cli.app import app
+from geoships_cli.commands import command_tree
 from scenes import ship_scene
-from typer.main import get_command
 
 from geoships.errors import OutputError
 from geoships.model.bundle_files import refuse_bundle
@@ -26,7 +26,7 @@ def leaves(command: Any, path: str = "") -> dict[str, Any]:
 
 
 def test_every_command_that_writes_has_the_option() -> None:
-    commands = leaves(get_command(app))
+    commands = leaves(command_tree(app))
     without = {name for name, command in commands.items() if not any("--overwrite" in o.opts for o in command.params)}
     assert without == WITHOUT_OUTPUTS
 

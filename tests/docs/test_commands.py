@@ -11,16 +11,16 @@ from typing import Any
 
 import geopandas
 import pytest
-import typer
 from doc_pages import REPOSITORY, Block, blocks, commands, inline_code
 from geoships_cli.app import app
+from geoships_cli.commands import command_tree
 from shapely.affinity import affine_transform
 from typer.testing import CliRunner
 
 from geoships.datasets.harbour import render_harbour, write_harbour
 
 SHELL = blocks("shell")
-ROOT: Any = typer.main.get_command(app)
+ROOT: Any = command_tree(app)
 
 # These run below, one after the other in one folder, on a rendered harbour of 256 x 256 pixels.
 RUN = (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from geoships_cli.app import app
-from typer.main import get_command
+from geoships_cli.commands import command_tree
 
 REPOSITORY = Path(__file__).parents[2]
 IMAGE = (REPOSITORY / "dockerfiles" / "api.Dockerfile").read_text(encoding="utf-8")
@@ -31,7 +31,7 @@ COMMANDS = {
 @pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
 def test_commands_are_those_of_the_command_line(arguments: list[str]) -> None:
     name, *rest = arguments
-    command: Any = get_command(app).commands[name]  # type: ignore[attr-defined]
+    command: Any = command_tree(app).commands[name]
     assert command.make_context(name, rest, resilient_parsing=True).params
     assert not command.make_parser(command.context_class(command)).parse_args(list(rest))[1]
 

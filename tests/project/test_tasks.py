@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from geoships_cli.app import app
+from geoships_cli.commands import command_tree
 from invoke import Collection, MockContext, Result, Task
 from invoke.loader import FilesystemLoader
-from typer.main import get_command
 
 PROJECT = Path(__file__).parents[2]
 COLLECTION = Collection.from_module(FilesystemLoader(start=str(PROJECT)).load("tasks")[0])
@@ -40,7 +40,7 @@ def test_what_a_task_runs_is_there(name: str) -> None:
         if words[0] == "python":
             assert (PROJECT / words[1]).is_file(), command
         if words[0] == "geoships":
-            assert words[1] in get_command(app).commands, command
+            assert words[1] in command_tree(app).commands, command
 
 
 def test_a_task_hands_its_options_on() -> None:
