@@ -67,7 +67,8 @@ class Commands(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = {name: NotImported(name, help=text) for name, text in COMMANDS.items()} | self.commands
+        listed = {name: NotImported(name, help=text) for name, text in COMMANDS.items()}
+        self.commands = {**listed, **self.commands}
 
 
 def command_tree(app: typer.Typer) -> Any:
