@@ -3,7 +3,8 @@
     uv run python scripts/evaluate_folds.py runs/folds [--views 8] [--threshold 0.35] [--min-peak 0.7]\
         [--bands 1,2,3,-,-]
 
-Prints the table by scene of `geoships crossval`; --ships writes the outcomes as `geoships evaluate --ships` does.
+Prints the table by scene of `geoships crossval`, and the share of right lengths; --ships writes the outcomes as `geoships
+evaluate --ships` does.
 """
 
 from __future__ import annotations
@@ -11,9 +12,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from geoships.config import predict_config
 from geoships.evaluation import write_outcomes
+from geoships.evaluation.evaluate_scene import EvaluatedScene
+from geoships.evaluation.size_classes import matched_ships
 from geoships.workflows.crossval import evaluate_entries, finished_folds, summary
+
+LONG, NEAR = 60.0, 20.0  # metres
 
 
 def main() -> None:
@@ -37,6 +44,15 @@ def main() -> None:
         if options.ships:
             write_outcomes(evaluations[-1], options.ships, overwrite=True)
     print(summary(evaluations)[1])
+    print(length_text([scene for evaluation in evaluations for scene in evaluation.scenes]))
+
+
+def length_text(scenes: list[EvaluatedScene]) -> str:
+    """Share of the long matched ships whose length is nearly right."""
+    matched = matched_ships(scenes)
+    labelled, predicted = matched.labelled[:, 0], matched.predicted[:, 0]
+    errors = np.abs(predicted - labelled)[labelled > LONG]
+    return f"{(errors <= NEAR).sum()} of {errors.size} matched ships over {LONG:g} m: length within {NEAR:g} m"
 
 
 if __name__ == "__main__":
