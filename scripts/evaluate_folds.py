@@ -3,8 +3,8 @@
     uv run python scripts/evaluate_folds.py runs/folds [--views 8] [--threshold 0.35] [--min-peak 0.7]\
         [--bands 1,2,3,-,-]
 
-Prints the table by scene of `geoships crossval`, and the share of right lengths; --ships writes the outcomes as `geoships
-evaluate --ships` does.
+Prints the table by scene of `geoships crossval`, and the share of right lengths; --ships writes the outcomes
+as `geoships evaluate --ships` does.
 """
 
 from __future__ import annotations
